@@ -1,0 +1,1 @@
+//! Reach an upstream: resolve, classify, connect, verify.

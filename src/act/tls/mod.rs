@@ -1,0 +1,1 @@
+//! The gateway's own CA and the leaves it signs.

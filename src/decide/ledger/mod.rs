@@ -1,0 +1,3 @@
+//! The append-only record: a journal on the road, a filler into SQLite behind it.
+
+pub mod record;

@@ -1,0 +1,112 @@
+//! What is recorded: a decision, an outcome, or both at once, in canonical bytes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::types::{AgentProfile, Denial, HostName, PolicyRef, Reason, RequestId, Timestamp};
+
+/// What a record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One connection or flow.
+    Connection,
+    /// One HTTP request.
+    Request,
+    /// One DNS query.
+    Dns,
+    /// One action of an operator.
+    Admin,
+    /// Something the gateway itself did or noticed.
+    System,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Let through.
+    Allow,
+    /// Refused.
+    Deny,
+}
+
+/// Who and where: the part that all records of one connection share.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The agent, where one is known.
+    pub agent: Option<Arc<AgentProfile>>,
+    /// The workload's address; absent for admin and system records.
+    pub source: Option<IpAddr>,
+    /// The name asked for.
+    pub host: Option<HostName>,
+    /// The address asked for or dialled, with its port.
+    pub destination: Option<SocketAddr>,
+}
+
+/// What was asked, above the connection.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// HTTP method; for DNS the query type; for admin the command.
+    pub method: Option<String>,
+    /// Canonical path without the query; for DNS the name asked for.
+    pub path: Option<String>,
+    /// `tls-terminate`, `tls-passthrough`, `http`, `tcp`, `udp`, `dns`.
+    pub protocol: Option<&'static str>,
+}
+
+/// Why it was decided so.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// What was decided.
+    pub decision: Decision,
+    /// The code, for refusals.
+    pub reason: Option<Reason>,
+    /// `Kind/name`.
+    pub policy: Option<PolicyRef>,
+    /// Rule inside the policy.
+    pub rule: Option<Arc<str>>,
+    /// Digest of the set that was in force.
+    pub policy_digest: Arc<str>,
+    /// What was seen, for the operator alone.
+    pub evidence: Option<String>,
+}
+
+/// How an allowed thing ended.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// HTTP status sent to the workload; for DNS the response code's number.
+    pub status: Option<u16>,
+    /// Bytes from the workload to the destination (bodies for requests, everything for flows).
+    pub bytes_out: u64,
+    /// Bytes from the destination to the workload.
+    pub bytes_in: u64,
+    /// From the first look at it to its end.
+    pub latency: Duration,
+    /// The part of it spent in this gateway before the request was sent on.
+    pub added_latency: Option<Duration>,
+    /// The address really dialled, where it differs from the one asked for.
+    pub dialled: Option<SocketAddr>,
+    /// A refusal that came after the decision: an untrusted upstream, a malformed body. It overrides the decision.
+    pub denial: Option<Denial>,
+    /// How it ended where that was not the orderly way: `client-closed`, `upstream-closed`, `reset`, `idle`, `shutdown`.
+    pub end: Option<&'static str>,
+}
+
+/// A decision on its way to the journal.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Joins decision and outcome.
+    pub request_id: RequestId,
+    /// The connection's id, for a request inside it.
+    pub connection_id: Option<RequestId>,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What it is about.
+    pub kind: Kind,
+    /// Who and where.
+    pub subject: Subject,
+    /// What was asked.
+    pub asked: Asked,
+    /// Why it was decided so.
+    pub verdict: Verdict,
+}

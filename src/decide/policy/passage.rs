@@ -1,0 +1,90 @@
+//! The proof that a connection may live, and how.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::model::types::{HostName, PolicyRef};
+
+/// What is done with an allowed connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// TLS is opened with our leaf; every request is judged.
+    Terminate,
+    /// TLS is passed through untouched.
+    PassThrough,
+    /// Plain HTTP; every request is judged.
+    PlainHttp,
+    /// Bytes are relayed.
+    Relay,
+}
+
+/// Why the gateway believes the destination's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameSource {
+    /// The gateway's resolver gave this agent this address for the name: the original destination is dialled.
+    Given,
+    /// The agent claims the name: the gateway resolves it and dials its own answer, never the agent's address.
+    Resolve,
+    /// No name is involved: a CIDR route, or `allow-all`.
+    None,
+}
+
+/// The document and rule that allowed something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// `Kind/name`.
+    pub policy: PolicyRef,
+    /// `rules[N]`, absent where a default decided.
+    pub rule: Option<Arc<str>>,
+}
+
+/// Proof that policy lets a connection live. Made by `PolicySet::connection` alone.
+#[derive(Debug)]
+#[must_use]
+pub struct Passage {
+    pub(super) mode: Mode,
+    pub(super) host: Option<HostName>,
+    pub(super) also: Vec<HostName>,
+    pub(super) name_source: NameSource,
+    pub(super) destination: SocketAddr,
+    pub(super) private_allowed: bool,
+    pub(super) route: Route,
+}
+
+impl Passage {
+    /// What is done with the connection.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The name the connection is for.
+    pub fn host(&self) -> Option<&HostName> {
+        self.host.as_ref()
+    }
+
+    /// Further names this connection may speak for: only where plain text names no single host up front.
+    pub fn also(&self) -> &[HostName] {
+        &self.also
+    }
+
+    /// Why the name is believed.
+    pub fn name_source(&self) -> NameSource {
+        self.name_source
+    }
+
+    /// Where the workload wanted to go.
+    pub fn destination(&self) -> SocketAddr {
+        self.destination
+    }
+
+    /// Whether a CIDR route names the destination, so that an address that is not public may be dialled. It covers
+    /// the original destination alone, never an address found by resolution.
+    pub fn private_allowed(&self) -> bool {
+        self.private_allowed
+    }
+
+    /// What allowed it.
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+}

@@ -1,0 +1,1 @@
+//! `clawgress.yaml` as checked settings.

@@ -1,0 +1,20 @@
+//! The words of the trade, each a type: ids, names, addresses, moments, reasons, denials.
+//!
+//! Nothing here does I/O or reads a clock. Most types can only be made by parsing, so a value that exists is valid.
+
+pub mod host;
+pub mod address;
+pub mod time;
+pub mod request_id;
+pub mod agent;
+pub mod reason;
+pub mod denial;
+pub mod limits;
+
+pub use address::{AddressClass, ClientAddress, OriginalDestination};
+pub use agent::AgentProfile;
+pub use denial::{Denial, DenyResponse, PolicyRef};
+pub use host::{HostName, HostPattern};
+pub use reason::Reason;
+pub use request_id::RequestId;
+pub use time::Timestamp;

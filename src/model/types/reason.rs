@@ -1,0 +1,108 @@
+//! The catalogue of reason codes: one line each for the code, its HTTP status, its title and whether to retry.
+//!
+//! A code is added here and nowhere else; every face of the product (HTTP, DNS, records, CLI) reads this table.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether the same request can succeed later (the `retry` member of a denial).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// The same request will be refused again.
+    Never,
+    /// The cause passes by itself.
+    Later,
+    /// An operator can allow it.
+    AfterApproval,
+}
+
+impl Retry {
+    /// The word in denials: `never`, `later`, `after-approval`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Later => "later",
+            Self::AfterApproval => "after-approval",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $retry:ident, $title:literal;)*) => {
+        /// Why something was refused, as programs read it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Reason {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)*
+        }
+
+        impl Reason {
+            /// Every code, in the order of the catalogue.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code, such as `policy.no-route`.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status where there is HTTP.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// Whether trying again can help.
+            pub fn retry(self) -> Retry {
+                match self { $(Self::$name => Retry::$retry,)* }
+            }
+
+            /// The short human title (RFC 9457 `title`).
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// No Agent has this source address.
+    IdentityUnknown = "identity.unknown", 403, AfterApproval, "Unknown source";
+    /// No route allows the destination or the request.
+    PolicyNoRoute = "policy.no-route", 403, AfterApproval, "Not allowed by policy";
+    /// A policy denies it by name.
+    PolicyDenied = "policy.denied", 403, Never, "Denied by policy";
+    /// DNS name, SNI, certificate and Host do not agree.
+    NameMismatch = "name.mismatch", 421, Never, "Names do not agree";
+    /// The claimed name could not be confirmed by the gateway's own resolver.
+    NameUnverified = "name.unverified", 421, Later, "Name not confirmed";
+    /// The address is private, loopback, link-local, multicast or this gateway's own.
+    DestinationPrivate = "destination.private", 403, AfterApproval, "Destination is not public";
+    /// The address is a cloud metadata service.
+    DestinationMetadata = "destination.metadata", 403, Never, "Destination is a metadata service";
+    /// The destination could not be reached.
+    UpstreamUnreachable = "upstream.unreachable", 502, Later, "Destination not reachable";
+    /// The destination accepted the connection and then failed to answer properly.
+    UpstreamFailed = "upstream.failed", 502, Later, "Destination failed";
+    /// The destination did not answer in time.
+    UpstreamTimeout = "upstream.timeout", 504, Later, "Destination did not answer in time";
+    /// The destination's certificate cannot be trusted.
+    TlsUntrustedUpstream = "tls.untrusted-upstream", 502, Never, "Destination's certificate is not trusted";
+    /// A TLS connection without a server name where a name is needed.
+    TlsNoName = "tls.no-name", 403, Never, "TLS without a server name";
+    /// UDP to port 443, which is QUIC.
+    ProtocolQuic = "protocol.quic", 403, Never, "QUIC is not allowed";
+    /// Bytes that are not what they claim to be.
+    ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
+    /// The decision could not be recorded.
+    AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
+    /// A bound of the gateway is reached.
+    Overload = "overload", 503, Later, "Gateway is at its limit";
+    /// The gateway failed; nothing was allowed.
+    Internal = "internal", 500, Later, "Gateway failure";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}

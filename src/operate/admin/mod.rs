@@ -1,0 +1,1 @@
+//! The local API's server: one route table.

@@ -1,0 +1,1 @@
+//! Wire types of the local API and its client.

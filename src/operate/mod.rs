@@ -1,0 +1,5 @@
+//! The operator's side: status, searches, reload. Never in the packet's path.
+
+pub mod api;
+pub mod admin;
+pub mod daemon;

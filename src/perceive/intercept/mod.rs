@@ -1,0 +1,1 @@
+//! nftables rules, policy routes and TPROXY sockets.

@@ -1,0 +1,1 @@
+//! The story of one connection: the only place that knows the order of stages.

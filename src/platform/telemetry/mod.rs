@@ -1,0 +1,1 @@
+//! Logging set-up and live counters: knows numbers, not stages.
