@@ -161,7 +161,9 @@ mod tests {
 
     #[test]
     fn documentation_ranges_count_as_public() {
-        for text in ["192.0.2.1", "198.51.100.7", "203.0.113.255", "2001:db8::1", "1.1.1.1", "2606:4700::1111"] {
+        for text in
+            ["192.0.2.1", "198.51.100.7", "203.0.113.255", "2001:db8::1", "1.1.1.1", "2606:4700::1111"]
+        {
             assert_eq!(class(text), AddressClass::Public, "{text}");
         }
     }

@@ -57,7 +57,8 @@ impl Denial {
 
     /// A failure inside the gateway that must not let anything through.
     pub fn internal(evidence: impl Into<String>) -> Self {
-        Self::built_in(Reason::Internal, "The gateway failed while it judged this. Nothing was sent.").seen(evidence)
+        Self::built_in(Reason::Internal, "The gateway failed while it judged this. Nothing was sent.")
+            .seen(evidence)
     }
 
     /// Adds what was seen, for the record alone.

@@ -11,13 +11,27 @@ pub const HELLO_BYTES: usize = 64 * 1024;
 pub const HELLO_TIME: Duration = Duration::from_secs(10);
 /// Silence after which a client is taken to wait for the server to speak first (SSH, SMTP, MySQL).
 pub const HELLO_SILENCE: Duration = Duration::from_millis(250);
+/// Extensions in one ClientHello; browsers send about 18.
+pub const HELLO_EXTENSIONS: usize = 256;
+/// Protocols offered in one ALPN extension.
+pub const HELLO_ALPN: usize = 64;
 
 /// Bytes of one HTTP/1 head, request line and fields together.
 pub const HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of a request method; the longest registered one has 17.
+pub const METHOD_BYTES: usize = 32;
+/// Bytes of one request line.
+pub const REQUEST_LINE_BYTES: usize = 32 * 1024;
+/// Bytes of one field line in a head.
+pub const FIELD_LINE_BYTES: usize = 32 * 1024;
 /// Fields in one head or trailer section.
 pub const HEAD_FIELDS: usize = 200;
 /// Bytes of one chunk-size line, extensions included, and of one trailer section.
 pub const CHUNK_LINE_BYTES: usize = 4 * 1024;
+/// Bytes of all chunk extensions of one body.
+pub const CHUNK_EXTENSION_BYTES: usize = 8 * 1024;
+/// Options named by all `Connection` fields of one head.
+pub const CONNECTION_OPTIONS: usize = 32;
 /// Time to send a whole request head once its first byte is there.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Time a kept connection may idle between requests.
@@ -44,25 +58,70 @@ pub const POOL_IDLE_ALL: usize = 2048;
 
 /// Connections of workloads alive at once on one worker.
 pub const CONNECTIONS_PER_WORKER: usize = 16 * 1024;
+/// Pause of a worker that cannot accept for want of files or memory; the backlog keeps what arrives meanwhile.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// Connections of one source address alive at once on one worker: one workload cannot take every place.
+pub const CONNECTIONS_PER_SOURCE: usize = 4 * 1024;
 /// Time a connection that was refused may stay to read the answer.
 pub const REFUSAL_LINGER: Duration = Duration::from_secs(5);
+/// Bytes of a refused request's body that are waited for before the answer.
+pub const REFUSED_BODY_BYTES: u64 = 64 * 1024;
+/// Time they may take.
+pub const REFUSED_BODY_TIME: Duration = Duration::from_millis(250);
 /// Leaf certificates kept in memory.
 pub const LEAF_CACHE: usize = 4096;
+/// Addresses of one name that are looked at and tried; the rest of a longer answer is not used.
+pub const DIAL_CANDIDATES: usize = 8;
+/// TLS sessions kept for resumption towards upstreams, over all workers; rustls keeps eight a name.
+pub const UPSTREAM_SESSIONS: usize = 2048;
+/// Bytes of one bundle of trust anchors.
+pub const TRUST_BUNDLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes of one DNS message over TCP; UDP is bounded by the datagram.
 pub const DNS_MESSAGE_BYTES: usize = 65_535;
+/// Bytes of one DNS query over UDP; clients announce at most 4096 for answers, and queries are far smaller.
+pub const DNS_DATAGRAM_BYTES: usize = 4096;
+/// Sockets kept on one worker to answer DNS from the addresses that were asked.
+pub const DNS_REPLY_SOCKETS: usize = 64;
 /// Time for one try at one DNS upstream.
 pub const DNS_TRY_TIME: Duration = Duration::from_secs(2);
-/// Time for a DNS query as a whole.
-pub const DNS_QUERY_TIME: Duration = Duration::from_secs(6);
+/// Time for a DNS query as a whole: less than the five seconds after which clients give up (resolv.conf(5)), so that
+/// they hear of a failure.
+pub const DNS_QUERY_TIME: Duration = Duration::from_secs(4);
 /// DNS queries in flight on one worker.
 pub const DNS_IN_FLIGHT: usize = 1024;
+/// The part of them that one agent may take: a name server that keeps silent ties up no other agent.
+pub const DNS_IN_FLIGHT_PER_AGENT: usize = 256;
 /// Names remembered per agent; past it the oldest is forgotten.
 pub const DNS_NAMES_PER_AGENT: usize = 4096;
 /// A name stays believed at least this long, whatever its TTL: clients cache longer than they should.
 pub const DNS_BELIEF_FLOOR: Duration = Duration::from_secs(300);
 /// A name is believed no longer than this after its TTL began.
 pub const DNS_BELIEF_CEILING: Duration = Duration::from_secs(86_400);
+/// Names believed for one address of one agent; past it the oldest is forgotten.
+pub const DNS_NAMES_PER_ADDRESS: usize = 128;
+/// Agents whose names are remembered; past it the agent that asked least recently is forgotten.
+pub const DNS_AGENTS: usize = 16 * 1024;
+/// Bytes of one DNS message over UDP, in either direction; what is longer goes over TCP.
+pub const DNS_UDP_BYTES: usize = 4096;
+/// Tries for one DNS query, over all upstreams.
+pub const DNS_TRIES: usize = 6;
+/// Time an upstream that kept silent is asked only after the others.
+pub const DNS_REST_TIME: Duration = Duration::from_secs(30);
+/// Addresses taken from one DNS answer.
+pub const DNS_ADDRESSES_PER_ANSWER: usize = 256;
+/// Links of a CNAME chain that are followed.
+pub const DNS_CHAIN_LINKS: usize = 16;
+/// Time a workload may leave a DNS connection over TCP idle, or a message on it unfinished (RFC 7766, section 6.2.3).
+pub const DNS_TCP_IDLE_TIME: Duration = Duration::from_secs(10);
+/// Time the gateway's own resolution waits for one address family once it has the other.
+pub const DNS_FAMILY_PATIENCE: Duration = Duration::from_millis(300);
+/// Names in the cache of the gateway's own resolution, per worker.
+pub const DNS_OWN_NAMES: usize = 4096;
+/// Longest time an answer stays in that cache, whatever its TTL.
+pub const DNS_OWN_CEILING: Duration = Duration::from_secs(300);
+/// Time a name without addresses, or that could not be resolved, stays in that cache.
+pub const DNS_OWN_NEGATIVE: Duration = Duration::from_secs(2);
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
 pub const RECORD_BYTES: usize = 16 * 1024;
@@ -73,3 +132,40 @@ pub const RECORD_PATH_BYTES: usize = 4 * 1024;
 pub const POLICY_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Policy files in one folder tree.
 pub const POLICY_FILES: usize = 4096;
+/// Bytes of all policy files of one set together.
+pub const POLICY_SET_BYTES: usize = 32 * 1024 * 1024;
+/// Documents in one set.
+pub const POLICY_DOCUMENTS: usize = 65_536;
+/// Nesting of mappings and lists in one document.
+pub const POLICY_DEPTH: usize = 48;
+/// Keys and values in all policy files of one set together.
+pub const POLICY_NODES: usize = 512 * 1024;
+/// Mistakes written out in one report; further ones are counted.
+pub const POLICY_MISTAKES: usize = 200;
+/// Folders below each other in the policy folder.
+pub const POLICY_FOLDER_DEPTH: usize = 16;
+
+/// Connections to the local API at once; further ones wait in the socket's backlog.
+pub const ADMIN_CONNECTIONS: usize = 64;
+/// Calls of the local API being worked on at once; further ones wait for their turn.
+pub const ADMIN_CALLS: usize = 16;
+/// Bytes of one request body to the local API.
+pub const ADMIN_BODY_BYTES: usize = 256 * 1024;
+/// Bytes of one request head to the local API.
+pub const ADMIN_HEAD_BYTES: usize = 64 * 1024;
+/// Time to send a request head, and again to send its body, to the local API.
+pub const ADMIN_READ_TIME: Duration = Duration::from_secs(10);
+/// Time for one call of the local API, waiting for its turn included.
+pub const ADMIN_CALL_TIME: Duration = Duration::from_secs(60);
+/// Time open calls get to finish once the daemon stops.
+pub const ADMIN_DRAIN_TIME: Duration = Duration::from_secs(3);
+/// Rows of one page of records.
+pub const ADMIN_PAGE_ROWS: u64 = 1000;
+/// How often a followed tail looks for new records.
+pub const ADMIN_TAIL_INTERVAL: Duration = Duration::from_millis(200);
+/// A followed tail says that it is alive at least this often.
+pub const ADMIN_TAIL_HEARTBEAT: Duration = Duration::from_secs(15);
+/// A reader of a followed tail that takes nothing for this long is let go.
+pub const ADMIN_TAIL_STALL: Duration = Duration::from_secs(300);
+/// Bytes of one answer of the local API that a client accepts.
+pub const ADMIN_REPLY_BYTES: usize = 256 * 1024 * 1024;

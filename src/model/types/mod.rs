@@ -3,6 +3,9 @@
 //! Nothing here does I/O or reads a clock. Most types can only be made by parsing, so a value that exists is valid.
 
 pub mod host;
+pub mod authority;
+pub mod agreed_name;
+pub mod path;
 pub mod address;
 pub mod time;
 pub mod request_id;
@@ -13,6 +16,8 @@ pub mod limits;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
 pub use agent::AgentProfile;
+pub use agreed_name::{AgreedName, Scheme};
+pub use authority::{Authority, AuthorityError, Host};
 pub use denial::{Denial, DenyResponse, PolicyRef};
 pub use host::{HostName, HostPattern};
 pub use reason::Reason;

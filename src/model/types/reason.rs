@@ -89,10 +89,12 @@ reasons! {
     TlsUntrustedUpstream = "tls.untrusted-upstream", 502, Never, "Destination's certificate is not trusted";
     /// A TLS connection without a server name where a name is needed.
     TlsNoName = "tls.no-name", 403, Never, "TLS without a server name";
-    /// UDP to port 443, which is QUIC.
-    ProtocolQuic = "protocol.quic", 403, Never, "QUIC is not allowed";
+    /// The client broke the TLS handshake off, or offers nothing this gateway speaks.
+    TlsHandshake = "tls.handshake", 400, Later, "TLS handshake failed";
     /// Bytes that are not what they claim to be.
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
+    /// A connection that was closed before anything was said on it: a port probe, or the loser of two attempts.
+    ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.

@@ -96,7 +96,9 @@ mod tests {
 
     #[test]
     fn a_timestamp_is_written_as_jiff_would_write_it() {
-        for micros in [0, 1, 951_782_400_000_000, 1_709_164_800_123_456, 1_795_000_000_999_999, 4_102_444_799_000_001] {
+        for micros in
+            [0, 1, 951_782_400_000_000, 1_709_164_800_123_456, 1_795_000_000_999_999, 4_102_444_799_000_001]
+        {
             let expected = jiff::Timestamp::from_microsecond(micros).unwrap();
             assert_eq!(Timestamp(micros).to_string(), format!("{expected:.6}"));
             assert_eq!(Timestamp::parse(&Timestamp(micros).to_string()), Some(Timestamp(micros)));
