@@ -1,5 +1,5 @@
 //! What we know: words, settings and documents. No I/O, no clock, no sockets.
 
 pub mod types;
-pub mod config;
 pub mod manifest;
+pub mod config;

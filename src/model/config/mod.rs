@@ -1,1 +1,145 @@
-//! `clawgress.yaml` as checked settings.
+//! `clawgress.yaml` as checked settings, one file per group.
+//!
+//! The same strict reader as for policy documents: every mistake at once, with its place. A setting that nothing
+//! enforces yet is refused, never ignored. Read next: `intercept.rs`.
+
+use std::cell::RefCell;
+
+pub mod intercept;
+pub mod dns;
+pub mod folders;
+pub mod upstream;
+pub mod ledger;
+
+pub use dns::Dns;
+pub use folders::Folders;
+pub use intercept::{FailMode, Intercept};
+pub use ledger::{Durability, Ledger};
+pub use upstream::Upstream;
+
+use crate::model::manifest::fields::{Fields, Item, Scope};
+use crate::model::manifest::report::{Diagnostic, Mistakes, Report};
+use crate::model::manifest::source::{Place, Source, SourceFile};
+use crate::model::manifest::tree::{self, Node};
+use crate::model::manifest::values;
+use crate::model::types::limits;
+
+/// Where the settings stand unless the command line says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/clawgress/clawgress.yaml";
+
+/// Everything the daemon is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// What the kernel does with workload traffic while the daemon is not there.
+    pub fail_mode: FailMode,
+    /// Whose traffic is taken.
+    pub intercept: Intercept,
+    /// Who is asked for names.
+    pub dns: Dns,
+    /// Whom the gateway trusts.
+    pub upstream: Upstream,
+    /// Where documents, state and sockets are.
+    pub folders: Folders,
+    /// How records are kept.
+    pub ledger: Ledger,
+}
+
+/// Reads the settings.
+///
+/// # Errors
+/// A report of every mistake, ordered by place.
+pub fn parse(file: &SourceFile) -> Result<Config, Report> {
+    let source = Source::read(file).map_err(|fault| Report::of(Diagnostic::from(*fault), 1))?;
+    let mut budget = limits::POLICY_NODES;
+    let (documents, faults) = tree::parse(&source, &mut budget);
+    let mistakes = RefCell::new(Mistakes::default());
+    let broken = !faults.is_empty();
+    faults.into_iter().for_each(|fault| mistakes.borrow_mut().add(|| fault));
+    let scope = Scope::new(&source, &mistakes);
+    let config = documents.first().and_then(|node| document(scope, node));
+    if let Some(second) = documents.get(1) {
+        let item = Item::document(scope, second);
+        item.mistake_hint(
+            "a second document",
+            "the settings are one document; policies stand in `policyDir`",
+        );
+    }
+    if documents.is_empty() && !broken {
+        let start = Place { file: file.path.clone(), line: 1, column: 1 };
+        let hint = "it has `apiVersion`, `kind: ClawgressConfig` and `spec`";
+        mistakes.borrow_mut().add(|| Diagnostic::bare(start, "the file has no document").hint(hint));
+    }
+    match (mistakes.into_inner().into_report(1), config) {
+        (None, Some(config)) => Ok(config),
+        (Some(report), _) => Err(report),
+        (None, None) => {
+            let start = Place { file: file.path.clone(), line: 1, column: 1 };
+            Err(Report::of(Diagnostic::bare(start, "the settings cannot be read"), 1))
+        }
+    }
+}
+
+fn document(scope: Scope<'_>, node: &Node) -> Option<Config> {
+    let document = Item::document(scope, node);
+    let fields = document.fields(&["apiVersion", "kind", "metadata", "spec", "status"])?;
+    if let Some(version) = fields.required("apiVersion") {
+        version.choice(&[("clawgress.io/v1alpha1", ())]);
+    }
+    if let Some(kind) = fields.required("kind") {
+        kind.choice(&[("ClawgressConfig", ())]);
+    }
+    metadata(&fields);
+    spec(&fields.required("spec")?)
+}
+
+/// Accepted, checked for its shape, and without a meaning.
+fn metadata(document: &Fields<'_>) {
+    let Some(item) = document.get("metadata") else { return };
+    let Some(fields) = item.fields(&["name", "namespace", "labels", "annotations"]) else { return };
+    for name in ["name", "namespace"] {
+        fields.get(name).and_then(|item| values::name(&item));
+    }
+    fields.get("labels").map(|item| values::labels(&item));
+}
+
+fn spec(item: &Item<'_>) -> Option<Config> {
+    let known = [
+        "failMode",
+        "intercept",
+        "explicitProxy",
+        "dns",
+        "upstream",
+        "policyDir",
+        "stateDir",
+        "runtimeDir",
+        "ledger",
+        "admin",
+    ];
+    let fields = item.fields(&known)?;
+    fields.not_yet(&["explicitProxy"]);
+    if let Some(admin) = fields.get("admin").and_then(|item| item.fields(&["dashboard", "metrics"])) {
+        admin.not_yet(&["dashboard", "metrics"]);
+    }
+    // Every group is read before any of them can end it, so that all mistakes are found.
+    let fail_mode = match fields.get("failMode") {
+        Some(item) => item.choice(&[("closed", FailMode::Closed), ("open", FailMode::Open)]),
+        None => Some(FailMode::default()),
+    };
+    let intercept = fields.required("intercept").and_then(|item| intercept::read(&item));
+    let dns = fields.get("dns").map_or_else(|| Some(Dns::default()), |item| dns::read(&item));
+    let upstream =
+        fields.get("upstream").map_or_else(|| Some(Upstream::default()), |item| upstream::read(&item));
+    let folders = folders::read(&fields);
+    let ledger = fields.get("ledger").map_or_else(|| Some(Ledger::default()), |item| ledger::read(&item));
+    Some(Config {
+        fail_mode: fail_mode?,
+        intercept: intercept?,
+        dns: dns?,
+        upstream: upstream?,
+        folders: folders?,
+        ledger: ledger?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,29 @@
 //! Policy documents: YAML to raw kinds to checked resources; every error with file, line and column.
+//!
+//! `source`, `report`, `tree` and `fields` are the strict reader, which settings use too; `kinds` to `load` are the
+//! documents. It never reads a file and never returns part of a set that has a mistake. Start with `load.rs`.
 
 pub mod resources;
+pub mod source;
+pub mod report;
+pub mod tree;
+pub mod fields;
+pub mod values;
+pub mod kinds;
+mod header;
+mod references;
+mod gateway;
+mod agent;
+mod l4_route;
+mod http_route;
+mod deny_policy;
+mod digest;
+mod load;
 
+#[cfg(test)]
+mod tests;
+
+pub use load::load;
+pub use report::{Diagnostic, Report};
 pub use resources::Resources;
+pub use source::SourceFile;

@@ -40,7 +40,7 @@ pub struct Document {
     pub name: Arc<str>,
     /// Where it stands.
     pub origin: Origin,
-    /// The document as a tree, in its own field order.
+    /// The document as a tree, without `status`.
     pub body: serde_json::Value,
 }
 
@@ -58,7 +58,8 @@ pub struct Origin {
 pub struct Agent {
     /// The canonical identity.
     pub profile: Arc<AgentProfile>,
-    /// `spec.sources.addresses`: disjoint over all agents.
+    /// `spec.sources.addresses`: no network stands at two agents; of networks inside each other the longest
+    /// prefix wins.
     pub sources: Vec<IpNet>,
     /// The gateway this agent leaves through.
     pub gateway: Arc<str>,
@@ -134,7 +135,7 @@ pub struct L4Route {
 }
 
 /// One entry of an L4 rule's `matches`. Host names and CIDRs are alternatives to each other when only one is
-/// given, and must both hold when both are.
+/// given, and must both hold when both are. With neither, the ports alone decide: every destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct L4Match {
     /// `protocol`; TCP unless said otherwise.

@@ -1,0 +1,77 @@
+//! Whose traffic is taken, and what becomes of it while the daemon is away.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use crate::model::manifest::fields::Item;
+use crate::model::manifest::report::quoted;
+use crate::model::manifest::values;
+
+/// Longest interface name in bytes (`IFNAMSIZ` less its end mark, Linux `if.h`).
+const INTERFACE_BYTES: usize = 15;
+
+/// What the kernel does with workload traffic while the daemon is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailMode {
+    /// It is refused. The default.
+    #[default]
+    Closed,
+    /// It is forwarded, unjudged and unrecorded.
+    Open,
+}
+
+/// `spec.intercept`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intercept {
+    /// Workload-facing interfaces, at least one, no two equal.
+    pub interfaces: Vec<String>,
+    /// Networks of workloads, at least one, no two equal.
+    pub subnets: Vec<IpNet>,
+    /// Ports of this host that workloads may reach besides the gateway's own.
+    pub allow_local: Vec<u16>,
+}
+
+pub(super) fn read(item: &Item<'_>) -> Option<Intercept> {
+    let fields = item.fields(&["interfaces", "subnets", "allowLocal"])?;
+    let interfaces = distinct(&fields.required_list("interfaces"), interface);
+    let subnets = distinct(&fields.required_list("subnets"), values::network);
+    // An empty list is the default and may be written down.
+    let empty = fields.get("allowLocal").is_some_and(|item| item.node().value == empty_list());
+    let ports = if empty { Vec::new() } else { fields.list("allowLocal") };
+    Some(Intercept { interfaces, subnets, allow_local: distinct(&ports, Item::port) })
+}
+
+fn empty_list() -> crate::model::manifest::tree::Value {
+    crate::model::manifest::tree::Value::List(Vec::new())
+}
+
+/// The values of a list; one that stands there twice is a mistake.
+fn distinct<'s, T: Ord + Clone>(items: &[Item<'s>], read: impl Fn(&Item<'s>) -> Option<T>) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    let mut values = Vec::new();
+    for item in items {
+        let Some(value) = read(item) else { continue };
+        if seen.insert(value.clone()) {
+            values.push(value);
+        } else {
+            item.mistake_hint(format!("{} is named twice", quoted(item.written())), "remove one of them");
+        }
+    }
+    values
+}
+
+/// What the kernel takes as a name (Linux `dev_valid_name`), less what nftables reads as a pattern.
+fn interface(item: &Item<'_>) -> Option<String> {
+    let text = item.text()?;
+    let fits = text.len() <= INTERFACE_BYTES
+        && text != "."
+        && text != ".."
+        && text.bytes().all(|b| b.is_ascii_graphic() && !b"/:*\"\\".contains(&b));
+    if !fits {
+        let message = format!("{} is not the name of a network interface", quoted(text));
+        item.mistake_hint(message, "names have at most 15 characters, none of them a space, `/`, `:` or `*`");
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,99 @@
+//! The catalogue of kinds: which are enforced, which are only known, and where the others belong.
+//!
+//! A kind whose engine does not stand yet is refused whole; nothing of it is ever half done.
+
+/// A kind with an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Who speaks.
+    Agent,
+    /// The way out.
+    EgressGateway,
+    /// Destinations by name, network and port.
+    EgressL4Route,
+    /// Requests by host, method, path and headers.
+    EgressHttpRoute,
+    /// Turns a route round.
+    EgressDenyPolicy,
+}
+
+impl Kind {
+    /// The word in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "Agent",
+            Self::EgressGateway => "EgressGateway",
+            Self::EgressL4Route => "EgressL4Route",
+            Self::EgressHttpRoute => "EgressHTTPRoute",
+            Self::EgressDenyPolicy => "EgressDenyPolicy",
+        }
+    }
+}
+
+/// What is done with documents of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Read and enforced.
+    Enforced(Kind),
+    /// Known and refused.
+    NotYet,
+    /// Refused here, with where it belongs.
+    Elsewhere(&'static str),
+}
+
+/// API groups whose kinds are accepted as the same.
+pub const API_VERSIONS: [&str; 3] =
+    ["clawgress.io/v1alpha1", "clrk.apoxy.dev/v1alpha1", "kars.azure.com/v1alpha1"];
+
+/// Every known kind, enforced ones first.
+pub const KINDS: &[(&str, Standing)] = &[
+    ("Agent", Standing::Enforced(Kind::Agent)),
+    ("EgressGateway", Standing::Enforced(Kind::EgressGateway)),
+    ("EgressL4Route", Standing::Enforced(Kind::EgressL4Route)),
+    ("EgressHTTPRoute", Standing::Enforced(Kind::EgressHttpRoute)),
+    ("EgressDenyPolicy", Standing::Enforced(Kind::EgressDenyPolicy)),
+    ("A2AAgent", Standing::NotYet),
+    ("AIProviderRoute", Standing::NotYet),
+    ("AgentSandboxRevision", Standing::NotYet),
+    ("AnomalyPolicy", Standing::NotYet),
+    ("BandwidthPolicy", Standing::NotYet),
+    ("BudgetPolicy", Standing::NotYet),
+    ("CredentialInjectionPolicy", Standing::NotYet),
+    ("DLPPolicy", Standing::NotYet),
+    ("DaemonAgent", Standing::NotYet),
+    ("EgressApproval", Standing::NotYet),
+    ("EgressPolicy", Standing::NotYet),
+    ("IdentityProvider", Standing::NotYet),
+    ("InferencePolicy", Standing::NotYet),
+    ("KarsAuthConfig", Standing::NotYet),
+    ("KarsEval", Standing::NotYet),
+    ("KarsMemory", Standing::NotYet),
+    ("KarsPairing", Standing::NotYet),
+    ("KarsSandbox", Standing::NotYet),
+    ("LoggingPolicy", Standing::NotYet),
+    ("MCPRoute", Standing::NotYet),
+    ("McpServer", Standing::NotYet),
+    ("RateLimitPolicy", Standing::NotYet),
+    ("Role", Standing::NotYet),
+    ("RoleBinding", Standing::NotYet),
+    ("SignerPolicy", Standing::NotYet),
+    ("TaskAgent", Standing::NotYet),
+    ("ToolPolicy", Standing::NotYet),
+    ("TrustGraph", Standing::NotYet),
+    ("WorkerPool", Standing::NotYet),
+    (
+        "Secret",
+        Standing::Elsewhere(
+            "a Secret in a file could be read by others: store it encrypted with `clawgress apply`",
+        ),
+    ),
+    (
+        "ClawgressConfig",
+        Standing::Elsewhere("daemon settings stand in a file of their own, `/etc/clawgress/clawgress.yaml`"),
+    ),
+];
+
+/// Looks a kind up.
+pub fn standing(kind: &str) -> Option<Standing> {
+    KINDS.iter().find(|(name, _)| *name == kind).map(|(_, standing)| *standing)
+}

@@ -1,0 +1,131 @@
+//! Files to checked resources, or all their mistakes at once. The order of the files makes no difference.
+//!
+//! Pure: the caller has read the files. It goes over them three times: text to trees, headers to an index of
+//! names, specs to resources. Nothing of a set with a mistake is returned.
+
+use std::cell::RefCell;
+
+use super::fields::{Item, Scope};
+use super::header::{self, Header, Index};
+use super::kinds::Kind;
+use super::report::{Diagnostic, Mistakes, Report};
+use super::resources::{Document, Resources};
+use super::source::{Place, Source, SourceFile};
+use super::tree::{self, Node};
+use super::{agent, deny_policy, digest, gateway, http_route, l4_route};
+use crate::model::types::limits;
+
+/// Loads a set of policy files.
+///
+/// # Errors
+/// A report of every mistake in every file, ordered by place.
+pub fn load(files: &[SourceFile]) -> Result<Resources, Report> {
+    let mut files: Vec<&SourceFile> = files.iter().collect();
+    files.sort_by(|a, b| (&a.path, &a.bytes).cmp(&(&b.path, &b.bytes)));
+    check_size(&files)?;
+    let mistakes = RefCell::new(Mistakes::default());
+    let sources = sources(&files, &mistakes);
+    let trees = trees(&sources, &mistakes);
+    let resources = resources(&trees, &sources, &mistakes);
+    match mistakes.into_inner().into_report(files.len()) {
+        Some(report) => Err(report),
+        None => Ok(Resources { files: files.len(), ..resources }),
+    }
+}
+
+fn check_size(files: &[&SourceFile]) -> Result<(), Report> {
+    let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
+    let message = if files.len() > limits::POLICY_FILES {
+        format!("there are {} policy files, more than {}", files.len(), limits::POLICY_FILES)
+    } else if bytes > limits::POLICY_SET_BYTES {
+        format!("the policy files have {bytes} bytes together, more than {}", limits::POLICY_SET_BYTES)
+    } else {
+        return Ok(());
+    };
+    let file = files.last().map(|file| file.path.clone()).unwrap_or_default();
+    Err(Report::of(Diagnostic::bare(Place { file, line: 1, column: 1 }, message), files.len()))
+}
+
+fn sources<'f>(files: &[&'f SourceFile], mistakes: &RefCell<Mistakes>) -> Vec<Source<'f>> {
+    let mut sources = Vec::with_capacity(files.len());
+    for file in files {
+        match Source::read(file) {
+            Ok(source) => sources.push(source),
+            Err(fault) => mistakes.borrow_mut().add(|| Diagnostic::from(*fault)),
+        }
+    }
+    sources
+}
+
+/// Every document with the number of its file.
+fn trees(sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Vec<(usize, Node)> {
+    let mut budget = limits::POLICY_NODES;
+    let mut trees = Vec::new();
+    for (number, source) in sources.iter().enumerate() {
+        let (documents, faults) = tree::parse(source, &mut budget);
+        faults.into_iter().for_each(|fault| mistakes.borrow_mut().add(|| fault));
+        trees.extend(documents.into_iter().map(|node| (number, node)));
+    }
+    trees
+}
+
+fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Resources {
+    let mut index = Index::default();
+    index.whole = mistakes.borrow().is_empty();
+    let mut headers = Vec::new();
+    for (number, node) in trees {
+        let document = Item::document(Scope::new(&sources[*number], mistakes), node);
+        match header::read(document) {
+            Some(header) if index.add(&header) => headers.push(header),
+            Some(_) => {}
+            None => index.whole = false,
+        }
+    }
+    specs(&headers, &mut index)
+}
+
+/// Gateways first, because everything else hangs on them.
+fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
+    for header in headers.iter().filter(|header| header.kind == Kind::EgressGateway) {
+        if let Some(gateway) = gateway::read(header) {
+            index.gateways.insert(header.name.clone(), gateway);
+        }
+    }
+    let mut resources = Resources::default();
+    let mut agent_sources = agent::Sources::default();
+    for header in headers {
+        let name = header.name.clone();
+        match header.kind {
+            Kind::EgressGateway => {}
+            Kind::Agent => {
+                let agent = agent::read(header, index, &mut agent_sources);
+                resources.agents.extend(agent.map(|agent| (name, agent)));
+            }
+            Kind::EgressL4Route => {
+                resources.l4_routes.extend(l4_route::read(header, index).map(|route| (name, route)));
+            }
+            Kind::EgressHttpRoute => {
+                resources.http_routes.extend(http_route::read(header, index).map(|route| (name, route)));
+            }
+            Kind::EgressDenyPolicy => {
+                resources.deny_policies.extend(deny_policy::read(header, index).map(|policy| (name, policy)));
+            }
+        }
+    }
+    resources.gateways = std::mem::take(&mut index.gateways);
+    resources.documents = documents(headers);
+    resources.digest = digest::digest(&resources.documents).into();
+    resources
+}
+
+fn documents(headers: &[Header<'_>]) -> Vec<Document> {
+    let documents = headers.iter().map(|header| Document {
+        kind: header.kind.as_str(),
+        name: header.name.clone(),
+        origin: header.origin(),
+        body: digest::body(header.document.node()),
+    });
+    let mut documents: Vec<Document> = documents.collect();
+    documents.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    documents
+}

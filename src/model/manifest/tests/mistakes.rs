@@ -1,0 +1,452 @@
+//! Every kind of mistake: what is said, where, and what is advised.
+
+use super::*;
+
+/// Mistakes of a `spec` beside a good gateway, without the file's name.
+fn of(kind: &str, spec: &str) -> Vec<String> {
+    let told = mistakes(with_gateway(kind, spec));
+    told.into_iter().map(|line| line.strip_prefix("a.yaml:").map(str::to_owned).unwrap_or(line)).collect()
+}
+
+fn of_document(text: &str) -> Vec<String> {
+    mistakes(load(&[file("a.yaml", text)]))
+}
+
+#[test]
+fn the_head_of_a_document_is_strict() {
+    let head = |kind: &str| {
+        format!("apiVersion: clawgress.io/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n")
+    };
+    for (text, expected) in [
+        (head("EgresGateway"), "a.yaml:2:7 unknown kind `EgresGateway` (did you mean `EgressGateway`?)"),
+        (head("HTTPRoute"), "a.yaml:2:7 unknown kind `HTTPRoute` (did you mean `EgressHTTPRoute`?)"),
+        (
+            head("BudgetPolicy"),
+            "a.yaml:2:7 `BudgetPolicy` is not yet enforced (remove the document: what it asks for would not be done)",
+        ),
+        (
+            head("Secret"),
+            "a.yaml:2:7 `Secret` is not accepted in policy files (a Secret in a file could be read by others: store it encrypted with `clawgress apply`)",
+        ),
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {a: b}\n".into(),
+            "a.yaml:2:7 `Secret` is not accepted in policy files (a Secret in a file could be read by others: store it encrypted with `clawgress apply`)",
+        ),
+        (
+            "a: b\n".into(),
+            "a.yaml:1:1 the document lacks the field `kind` (it can be `Agent`, `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute` or `EgressDenyPolicy`)",
+        ),
+        ("just words\n".into(), "a.yaml:1:1 the document must be a mapping, this is a text"),
+    ] {
+        assert_eq!(of_document(&text), [expected], "{text}");
+    }
+    assert_eq!(
+        of_document(
+            "kind: EgressGateway\napiVersion: clawgress.io/v1\nmetadata: {name: Caps, lables: {}}\nextra: 1\n"
+        ),
+        [
+            "a.yaml:1:1 the document lacks the field `spec`",
+            "a.yaml:2:13 unknown `apiVersion` `clawgress.io/v1` (did you mean `clawgress.io/v1alpha1`?)",
+            "a.yaml:3:18 name `Caps` is not a name (names have at most 253 lower-case letters, digits, `-` and `.`)",
+            "a.yaml:3:24 unknown field `lables` (did you mean `labels`?)",
+            "a.yaml:4:1 unknown field `extra` (known here: `apiVersion`, `kind`, `metadata`, `spec` or `status`)",
+        ]
+    );
+}
+
+#[test]
+fn a_gateway_says_what_is_wrong_with_it() {
+    let gateway = |listener: &str| format!("  listeners:\n    - {{name: a, {listener}}}");
+    for (spec, expected) in [
+        ("  defaultPolicy: deny-all".to_owned(), "4:1 `spec` lacks the field `listeners`"),
+        (
+            "  listeners: []".to_owned(),
+            "5:3 `listeners` is an empty list (name at least one, or remove the field)",
+        ),
+        (gateway("protocol: TPC"), "6:27 unknown `protocol` `TPC` (did you mean `TCP`?)"),
+        (
+            gateway("protocol: UDP"),
+            "6:27 `protocol: UDP` is not yet enforced (remove it: what it asks for would not be done)",
+        ),
+        (
+            gateway("protocol: TCP, port: 443"),
+            "6:32 a listener here has no `port` (remove it: a listener takes traffic to every port, and routes choose by `ports`)",
+        ),
+        (
+            gateway("protocol: TCP, tls: {}"),
+            "6:32 a listener with `protocol: TCP` has no `tls` (remove it, or write `protocol: TLS`)",
+        ),
+        (
+            gateway("protocol: HTTPS, tls: {mode: Passthrough}"),
+            "6:46 HTTPS is always opened (write `protocol: TLS` to pass it through)",
+        ),
+        (
+            gateway("protocol: TLS, hostname: a.b"),
+            "6:32 `hostname` is not yet enforced (remove it: what it asks for would not be done)",
+        ),
+        (
+            gateway("protocol: TCP}\n    - {name: a, protocol: HTTP"),
+            "7:14 two listeners are named `a` (give each a name of its own)",
+        ),
+        (
+            gateway("protocol: TCP}\n  otlp: {endpoint: x"),
+            "7:3 `otlp` is not yet enforced (remove it: what it asks for would not be done)",
+        ),
+        (
+            gateway("protocol: TCP}\n  mode: Learn\n  x-y: {a: b"),
+            "7:9 `mode: Learn` is not yet enforced (remove it: what it asks for would not be done)",
+        ),
+        (
+            gateway("protocol: TCP}\n  defaultPolicy: {a: b"),
+            "7:3 `defaultPolicy` must be a text, this is a mapping",
+        ),
+        (
+            gateway("protocol: TCP}\n  defaultPolicy: {a: b").replace("{a: b}", "yes"),
+            "7:18 unknown `defaultPolicy` `yes` (it can be `deny-all` or `allow-all`)",
+        ),
+    ] {
+        assert_eq!(of("EgressGateway", &spec)[0], expected, "{spec}");
+    }
+}
+
+#[test]
+fn an_l4_route_says_what_is_wrong_with_it() {
+    let of_match = |one: &str| {
+        of(
+            "EgressL4Route",
+            &format!("  parentRefs: [{{name: default}}]\n  rules:\n  - matches:\n    - {one}"),
+        )
+    };
+    for (one, expected) in [
+        (
+            "destinationHostname: [a.b]",
+            &[
+                "8:7 this match names no destination (name hosts, networks or ports; `0.0.0.0/0` and `\"::/0\"` are all addresses)",
+                "8:7 unknown field `destinationHostname` (did you mean `destinationHostnames`?)",
+            ][..],
+        ),
+        (
+            "destinationHostnames: ['*.*.example']",
+            &[
+                "8:30 host `*.*.example` has a character that no host name may carry (a wildcard stands for one label; list the names below it, or a wildcard for each)",
+            ],
+        ),
+        (
+            "destinationHostnames: [192.0.2.1]",
+            &[
+                "8:30 host `192.0.2.1` is an IP address, not a host name (addresses are named by `destinationCIDRs` in an EgressL4Route)",
+            ],
+        ),
+        (
+            "destinationHostnames: ['https://a.b/c']",
+            &[
+                "8:30 host `https://a.b/c` has a character that no host name may carry (give the host alone, without scheme and path)",
+            ],
+        ),
+        (
+            "destinationHostnames: a.b",
+            &[
+                "8:29 `destinationHostnames` must be a list, this is a text (write it as `[...]`, or on lines of its own with `- ` in front)",
+            ],
+        ),
+        (
+            "destinationHostnames: []",
+            &["8:7 `destinationHostnames` is an empty list (name at least one, or remove the field)"],
+        ),
+        (
+            "destinationHostnames:",
+            &["8:7 field `destinationHostnames` has no value (give it one, or remove the line)"],
+        ),
+        (
+            "destinationCIDRs: [10.0.0.1/8]",
+            &[
+                "8:26 `10.0.0.1/8` has bits set after its first 8 (write `10.0.0.0/8`, or `10.0.0.1/32` for this address alone)",
+            ],
+        ),
+        ("destinationCIDRs: [10.0.0.1]", &["8:26 `10.0.0.1` is not a network (write `10.0.0.1/32`)"]),
+        (
+            "destinationCIDRs: ['::ffff:192.0.2.0/120']",
+            &["8:26 `::ffff:192.0.2.0/120` is an IPv4 network (write `192.0.2.0/24`)"],
+        ),
+        (
+            "destinationCIDRs: [somewhere]",
+            &["8:26 `somewhere` is not a network (write an address, `/` and the length of its prefix)"],
+        ),
+        ("ports: [{port: 99999}]", &["8:22 port 99999 is not between 1 and 65535"]),
+        ("ports: [{port: 0}]", &["8:22 port 0 is not between 1 and 65535"]),
+        (
+            "ports: [{port: 99999999999999999999}]",
+            &["8:22 port 99999999999999999999 is not between 1 and 65535"],
+        ),
+        (
+            "ports: [{port: '443'}]",
+            &["8:22 `port` must be a whole number, this is a text (remove the quotes)"],
+        ),
+        (
+            "ports: [{startPort: 9, endPort: 8}]",
+            &["8:39 the range ends at 8, before it starts at 9 (exchange the two)"],
+        ),
+        ("ports: [{startPort: 9}]", &["8:16 an entry of `ports` lacks the field `endPort`"]),
+        (
+            "ports: [{port: 9, endPort: 8}]",
+            &["8:16 both a port and a range of ports are given (write two entries)"],
+        ),
+        (
+            "{protocol: TCP}",
+            &[
+                "8:8 this match names no destination (name hosts, networks or ports; `0.0.0.0/0` and `\"::/0\"` are all addresses)",
+            ],
+        ),
+        (
+            "{protocol: UDP, ports: [{port: 53}]}",
+            &["8:18 `protocol: UDP` is not yet enforced (remove it: what it asks for would not be done)"],
+        ),
+    ] {
+        assert_eq!(of_match(one), expected, "{one}");
+    }
+    assert_eq!(
+        of(
+            "EgressL4Route",
+            "  rules:\n  - filters: []\n    sourceAgents: {}\n  sourceAgents: {matchLabel: {a: b}}"
+        ),
+        [
+            "4:1 `spec` lacks the field `parentRefs`",
+            "6:5 `filters` is not yet enforced (remove it: what it asks for would not be done)",
+            "6:5 an entry of `rules` lacks the field `matches`",
+            "7:5 `sourceAgents` is not yet enforced for one rule (put it beside `rules`, in a route of its own)",
+            "8:18 unknown field `matchLabel` (did you mean `matchLabels`?)",
+        ][..]
+    );
+    assert_eq!(
+        of(
+            "EgressL4Route",
+            "  parentRefs: [{name: default}]\n  rules:\n  - filters: [a]\n    sourceAgents: {}"
+        ),
+        [
+            "7:5 `filters` is not yet enforced (remove it: what it asks for would not be done)",
+            "7:5 an entry of `rules` lacks the field `matches`",
+            "8:5 `sourceAgents` is not yet enforced for one rule (put it beside `rules`, in a route of its own)",
+        ]
+    );
+}
+
+#[test]
+fn an_http_route_says_what_is_wrong_with_it() {
+    let of_match = |one: &str| {
+        of(
+            "EgressHTTPRoute",
+            &format!(
+                "  parentRefs: [{{name: default}}]\n  hostnames: [a.example]\n  rules:\n  - matches:\n    - {one}"
+            ),
+        )
+    };
+    for (one, expected) in [
+        ("method: get", "9:15 unknown `method` `get` (did you mean `GET`?)"),
+        (
+            "path: {type: RegularExpression, value: /a}",
+            "9:20 `type: RegularExpression` is not yet enforced (remove it: what it asks for would not be done)",
+        ),
+        ("path: {value: a}", "9:21 path `a` does not begin with `/`"),
+        (
+            "path: {value: /a//b}",
+            "9:21 path `/a//b` has an empty or hidden path element (requests are matched after their paths are made canonical)",
+        ),
+        (
+            "path: {value: /a/../b}",
+            "9:21 path `/a/../b` has the element `.` or `..` (requests are matched after their paths are made canonical)",
+        ),
+        (
+            "path: {value: '/a?b=c'}",
+            "9:21 path `/a?b=c` has a query or fragment (match queries with `queryParams`)",
+        ),
+        (
+            "path: {value: /a/*}",
+            "9:21 path `/a/*` has a `*` (paths have no wildcards; `PathPrefix` matches all below a path)",
+        ),
+        ("headers: [{name: 'a b', value: c}]", "9:24 `a b` is not a header name"),
+        (
+            "headers: [{name: A, value: c}, {name: a, value: d}]",
+            "9:45 header `a` is given twice (all headers of a match must hold)",
+        ),
+        (
+            "headers: [{type: RegularExpression, name: a, value: c}]",
+            "9:24 `type: RegularExpression` is not yet enforced (remove it: what it asks for would not be done)",
+        ),
+        (
+            "queryParams: [{name: a, value: 1}]",
+            "9:38 `value` must be a text, this is a number (write it in quotes: `\"1\"`)",
+        ),
+        ("header: []", "9:7 unknown field `header` (did you mean `headers`?)"),
+    ] {
+        assert_eq!(of_match(one), [expected], "{one}");
+    }
+    assert_eq!(
+        of(
+            "EgressHTTPRoute",
+            "  parentRefs: [{name: default, sectionName: sni}]\n  rules:\n  - backendRefs: [{name: a}]"
+        ),
+        [
+            "4:1 `spec` lacks the field `hostnames`",
+            "5:45 requests cannot be seen on listener `sni` (choose a listener with `protocol: TLS` and `mode: Terminate`, HTTPS or HTTP)",
+            "7:5 `backendRefs` is not yet enforced (remove it: what it asks for would not be done)",
+        ]
+    );
+    let passing = GATEWAY.replace("Terminate", "Passthrough").replace("HTTP", "TCP");
+    let route = "kind: EgressHTTPRoute\napiVersion: clawgress.io/v1alpha1\nmetadata: {name: r}\nspec: {parentRefs: [{name: default}], hostnames: [a.example], rules: [{}]}";
+    assert_eq!(
+        mistakes(load(&[file("a.yaml", route), file("g.yaml", &passing)])),
+        [
+            "a.yaml:4:28 requests cannot be seen on any listener of EgressGateway `default` (give it a listener with `protocol: TLS` and `mode: Terminate`, HTTPS or HTTP)"
+        ]
+    );
+}
+
+#[test]
+fn an_agent_says_what_is_wrong_with_it() {
+    for (spec, expected) in [
+        ("  team: red", &["4:1 `spec` lacks the field `sources`"][..]),
+        ("  sources: {addresses: [10.0.0.1]}", &["5:25 `10.0.0.1` is not a network (write `10.0.0.1/32`)"]),
+        (
+            "  sources: {addresses: [10.0.0.1/32], mac: '02:00:00:00:00:02', interface: a0}",
+            &[
+                "5:39 `mac` is not yet enforced (remove it: what it asks for would not be done)",
+                "5:65 `interface` is not yet enforced (remove it: what it asks for would not be done)",
+            ],
+        ),
+        (
+            "  sources: {addresses: [10.0.0.1/32]}\n  assertion: {require: jwt}",
+            &["6:24 `require: jwt` is not yet enforced (remove it: what it asks for would not be done)"],
+        ),
+        (
+            "  sources: {addresses: [10.0.0.1/32]}\n  team: 7",
+            &["6:9 `team` must be a text, this is a number (write it in quotes: `\"7\"`)"],
+        ),
+        (
+            "  sources: {addresses: [10.0.0.1/32]}\n  egressRefs: [{gatewayRef: defualt}]",
+            &["6:29 there is no EgressGateway named `defualt` (did you mean `default`?)"],
+        ),
+        (
+            "  sources: {addresses: [10.0.0.1/32]}\n  egressRefs: [{gatewayRef: default}, {gatewayRef: default}]",
+            &["6:40 more than one gateway for an agent is not yet enforced (name one gateway)"],
+        ),
+        (
+            "  sources: {addresses: [10.0.0.1/32, 10.0.0.1/32]}",
+            &[
+                "5:38 10.0.0.1/32 is already a source of agent `x` (an address proves one agent; the other is at a.yaml:5:25)",
+            ],
+        ),
+    ] {
+        assert_eq!(of("Agent", spec), expected, "{spec}");
+    }
+}
+
+#[test]
+fn a_deny_policy_says_what_is_wrong_with_it() {
+    for (spec, expected) in [
+        (
+            "  targetRef: {kind: EgressL4Route, name: gone}",
+            &["5:42 there is no EgressL4Route named `gone` (there is no EgressL4Route)"][..],
+        ),
+        (
+            "  targetRef: {kind: AIProviderRoute, name: gone}",
+            &[
+                "5:21 `kind: AIProviderRoute` is not yet enforced (remove it: what it asks for would not be done)",
+            ],
+        ),
+        (
+            "  targetRef: {kind: Agent, name: gone}",
+            &["5:21 `Agent` is not a kind of route (it can be `EgressL4Route` or `EgressHTTPRoute`)"],
+        ),
+        (
+            "  denyResponse: {statusCode: 200}",
+            &["4:1 `spec` lacks the field `targetRef`", "5:30 statusCode 200 is not between 400 and 599"],
+        ),
+        (
+            "  denyResponse: {message: \"a\\u0007b\"}",
+            &["4:1 `spec` lacks the field `targetRef`", "5:27 `message` has the control character U+0007"],
+        ),
+        (
+            "  denyResponse: {status: 451}",
+            &[
+                "4:1 `spec` lacks the field `targetRef`",
+                "5:18 unknown field `status` (did you mean `statusCode`?)",
+            ],
+        ),
+    ] {
+        assert_eq!(of("EgressDenyPolicy", spec), expected, "{spec}");
+    }
+    let long = format!("  denyResponse: {{message: {}}}", "a".repeat(1025));
+    assert_eq!(
+        of("EgressDenyPolicy", &long),
+        ["4:1 `spec` lacks the field `targetRef`", "5:27 `message` has 1025 bytes, more than 1024"]
+    );
+}
+
+#[test]
+fn selectors_and_references_say_what_is_wrong_with_them() {
+    let of_head = |head: &str| {
+        of("EgressL4Route", &format!("  {head}\n  rules: [{{matches: [{{ports: [{{port: 1}}]}}]}}]"))
+    };
+    for (head, expected) in [
+        (
+            "parentRefs: [{kind: Gateway, name: default}]",
+            "5:23 `Gateway` cannot be a route's parent (it is always an `EgressGateway`)",
+        ),
+        (
+            "parentRefs: [{name: defalt}]",
+            "5:23 there is no EgressGateway named `defalt` (did you mean `default`?)",
+        ),
+        (
+            "parentRefs: [{name: default, sectionName: tsl}]",
+            "5:45 EgressGateway `default` has no listener `tsl` (did you mean `tls`?)",
+        ),
+        (
+            "parentRefs: [{name: default, port: 443}]",
+            "5:32 `port` is not yet enforced (remove it: what it asks for would not be done)",
+        ),
+        (
+            "parentRefs: [{name: default}]\n  sourceAgents: {matchLabels: {a: 1}}",
+            "6:35 `a` must be a text, this is a number (write it in quotes: `\"1\"`)",
+        ),
+        (
+            "parentRefs: [{name: default}]\n  sourceAgents: {matchExpressions: [{key: a, operator: in, values: [b]}]}",
+            "6:56 unknown `operator` `in` (did you mean `In`?)",
+        ),
+        (
+            "parentRefs: [{name: default}]\n  sourceAgents: {matchExpressions: [{key: a, operator: In}]}",
+            "6:38 an entry of `matchExpressions` lacks the field `values`",
+        ),
+        (
+            "parentRefs: [{name: default}]\n  sourceAgents: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}",
+            "6:64 `values` have no meaning with this operator (remove them)",
+        ),
+        (
+            "parentRefs: [{name: default}]\n  sourceAgents:",
+            "6:3 field `sourceAgents` has no value (give it one, or remove the line)",
+        ),
+    ] {
+        assert_eq!(of_head(head), [expected], "{head}");
+    }
+}
+
+#[test]
+fn a_mistake_is_shown_with_its_line_and_the_hint_under_the_word() {
+    let text = "apiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {name: paste}\nspec:\n  parentRefs: [{name: default}]\n  rules:\n  - matches:\n      - destinationHostnames: [paste.example]\n        prots: [{port: 443}]\n";
+    let report =
+        load(&[file("policies.d/paste.yaml", text), file("g.yaml", GATEWAY)]).expect_err("a typing mistake");
+    let shown = "error: unknown field `prots`\n \
+        --> policies.d/paste.yaml:9:9\n  \
+         |\n\
+         9 |         prots: [{port: 443}]\n  \
+         |         ^^^^^ did you mean `ports`?\n\n";
+    assert_eq!(report.render(false), shown);
+    assert_eq!(report.summary(), "1 error in 1 of 2 files");
+    assert!(report.render(true).contains("\u{1b}["), "colour is there when it is asked for");
+    assert_eq!(
+        serde_json::to_value(&report).unwrap()["errors"][0],
+        serde_json::json!({
+            "file": "policies.d/paste.yaml", "line": 9, "column": 9,
+            "message": "unknown field `prots`", "hint": "did you mean `ports`?",
+        })
+    );
+}
