@@ -1,3 +1,10 @@
-//! Linux, safely wrapped: clock, socket options, splice, netlink, peer credentials.
+//! Linux, safely wrapped: clock, socket options, splice, peer credentials, process limits.
+//!
+//! The only `unsafe` of the product is here, each block with its reason; nothing above sees a raw descriptor. Knows
+//! nothing of connections or decisions.
 
 pub mod clock;
+pub mod socket;
+pub mod splice;
+pub mod peer;
+pub mod process;
