@@ -1,1 +1,41 @@
-//! nftables rules, policy routes and TPROXY sockets.
+//! Interception: nftables rules, policy routes and TPROXY sockets, and the checks that they can work here.
+//!
+//! The kernel hands every TCP connection and DNS query of a workload to a socket of the gateway and refuses the rest.
+//! Here a packet becomes an [`Accepted`] or a [`Datagram`]: a socket, who speaks, and where it wanted to go. Decides
+//! nothing about either. Reads the host's settings but never changes any besides the table `inet clawgress` and one
+//! policy rule and route per family.
+//!
+//! Read `ruleset` for what is intercepted and refused (its documented twin is `nftables/clawgress.nft`).
+
+mod words;
+pub mod ruleset;
+pub mod listing;
+pub mod apply;
+pub mod routes;
+pub mod accept;
+pub mod links;
+pub mod facts;
+pub mod checks;
+
+pub use accept::{Accepted, Datagram, DnsDatagrams, Listener};
+pub use ruleset::{FailMode, Interception};
+pub use words::TABLE_NAME;
+
+/// Port of the listener that takes every intercepted TCP connection.
+pub const PROXY_PORT: u16 = 13_128;
+/// Port of the resolver's sockets, UDP and TCP, that take every DNS query.
+pub const DNS_PORT: u16 = 13_053;
+
+/// Mark of a packet that was handed to one of our sockets; it lives from prerouting to the routing decision. Its
+/// bits keep clear of those that others claim: Kubernetes (0xc000), Tailscale (0xff0000), Calico (0xffff0000), Cilium
+/// (0x0f00).
+pub const MARK: u32 = 0x20c1;
+/// Routing table in which every address is this host's own. The same number as the mark; above the tables that the
+/// kernel (253 to 255), Tailscale (52), Cilium (2004) and wg-quick (51820) use.
+pub const TABLE: u32 = 8385;
+/// Priority of the policy rule: right after the kernel's own table (0) and before anybody who routes by default, such
+/// as Tailscale (5210), VRFs (1000) or wg-quick.
+pub const RULE_PRIORITY: u32 = 100;
+
+#[cfg(test)]
+mod tests;

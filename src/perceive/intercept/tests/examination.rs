@@ -1,0 +1,57 @@
+//! The checks that run at start, on a host that can intercept and on hosts that cannot.
+
+use super::office::{Namespace, Office, example};
+use crate::perceive::intercept::{FailMode, checks};
+
+fn outcome(checks: &[checks::Check], name: &str) -> checks::Outcome {
+    checks
+        .iter()
+        .find(|check| check.name == name)
+        .unwrap_or_else(|| panic!("no check `{name}` in {checks:?}"))
+        .outcome
+}
+
+fn examined(office: &Office) -> Vec<checks::Check> {
+    office.gateway.run(|runtime| runtime.block_on(checks::run(&example(FailMode::Closed))))
+}
+
+fn set_in(space: &Namespace, setting: &str, value: &str) {
+    space.run(|_| std::fs::write(format!("/proc/sys/net/{setting}"), value).unwrap());
+}
+
+#[test]
+fn a_host_that_can_intercept_passes_every_check() {
+    let office = Office::new(FailMode::Closed);
+    for family in ["ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"] {
+        set_in(&office.gateway, family, "0");
+    }
+    set_in(&office.gateway, "ipv4/conf/agents0/rp_filter", "1");
+    let checks = examined(&office);
+    assert!(checks.iter().all(|check| check.outcome == checks::Outcome::Ok), "{checks:#?}");
+    assert_eq!(checks::refusal(&checks), None);
+}
+
+#[test]
+fn every_condition_that_breaks_interception_fails_its_check_and_names_the_repair() {
+    for (setting, value, check) in [
+        ("ipv4/ip_forward", "0", "forwarding.ipv4"),
+        ("ipv6/conf/all/forwarding", "0", "forwarding.ipv6"),
+        ("ipv4/tcp_fwmark_accept", "1", "marks.ipv4.tcp_fwmark_accept"),
+        ("ipv4/ip_local_port_range", "10000 60999", "ports"),
+        ("ipv4/conf/agents0/src_valid_mark", "1", "rp-filter.agents0"),
+    ] {
+        let office = Office::new(FailMode::Closed);
+        set_in(&office.gateway, setting, value);
+        let checks = examined(&office);
+        assert_eq!(outcome(&checks, check), checks::Outcome::Fail, "{check}");
+        assert!(checks::refusal(&checks).unwrap().contains("hint: sysctl -w net."), "{check}");
+    }
+    let office = Office::new(FailMode::Closed);
+    office.gateway.ip("addr del 10.77.0.1/24 dev agents0");
+    office.gateway.ip("link set agents0 down");
+    let checks = examined(&office);
+    assert_eq!(outcome(&checks, "interface.agents0"), checks::Outcome::Fail);
+    assert_eq!(outcome(&checks, "subnet.10.77.0.0/24"), checks::Outcome::Warn);
+    office.gateway.ip("link del agents0");
+    assert!(checks::refusal(&examined(&office)).unwrap().contains("there is no interface `agents0`"));
+}
