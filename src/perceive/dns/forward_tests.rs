@@ -1,0 +1,155 @@
+//! Claims about the forwarder, each against an upstream on loopback that does one thing.
+
+use std::collections::HashSet;
+
+use super::super::lab::{self, Act, Upstream, a};
+use super::super::wire::kind;
+use super::*;
+
+fn truth() -> Vec<lab::Record> {
+    vec![a("a.example", [192, 0, 2, 1], 60)]
+}
+
+async fn forward(upstreams: &[&Upstream], query: &Query) -> Result<Forwarded, ForwardError> {
+    let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
+    Forwarder::hasty(&addresses).forward(query).await
+}
+
+fn given(forwarded: &Forwarded) -> Vec<String> {
+    forwarded.found.addresses.iter().map(|(address, _)| address.to_string()).collect()
+}
+
+#[tokio::test]
+async fn an_answer_comes_back_under_the_clients_id_and_in_its_spelling() {
+    let upstream = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
+    let query = lab::query("A.eXample", kind::A, Some((1232, true)));
+    let forwarded = forward(&[&upstream], &query).await.unwrap();
+    assert_eq!(forwarded.bytes, lab::response(&query, &truth()));
+    assert_eq!(given(&forwarded), ["192.0.2.1"]);
+    assert_eq!(forwarded.upstream, upstream.address);
+}
+
+#[tokio::test]
+async fn every_query_has_a_fresh_id_and_port_and_is_otherwise_untouched() {
+    let upstream = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
+    let query = lab::query("a.example", kind::A, Some((1232, true)));
+    for _ in 0..24 {
+        forward(&[&upstream], &query).await.unwrap();
+    }
+    let seen = upstream.seen();
+    let ids: HashSet<u16> = seen.iter().map(|(query, _)| query.id()).collect();
+    let ports: HashSet<u16> = seen.iter().map(|(_, from)| from.port()).collect();
+    // One repetition among 24 of 65,536 is possible, three are not worth fearing.
+    assert!(ids.len() >= 22 && ports.len() >= 22, "{ids:?} {ports:?}");
+    assert!(seen.iter().all(|(sent, _)| sent.bytes()[2..] == query.bytes()[2..]));
+}
+
+#[tokio::test]
+async fn lies_are_ignored_and_the_truth_is_waited_for() {
+    let upstream = Upstream::start(vec![Act::Lie(truth())], Vec::new()).await;
+    let query = lab::query("a.example", kind::A, None);
+    let forwarded = forward(&[&upstream], &query).await.unwrap();
+    assert_eq!(given(&forwarded), ["192.0.2.1"]);
+    assert_eq!(upstream.seen().len(), 1, "a lie does not cost a try");
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_fetched_over_tcp_from_the_same_upstream() {
+    let many: Vec<_> = (0..200).map(|n| a("a.example", [192, 0, 2, n], 60)).collect();
+    let upstream = Upstream::start(vec![Act::Truncate], many.clone()).await;
+    let query = lab::query("a.example", kind::A, None);
+    let forwarded = forward(&[&upstream], &query).await.unwrap();
+    assert_eq!(given(&forwarded).len(), 200);
+
+    // An answer that is longer than the client said it takes is no different.
+    let upstream = Upstream::start(vec![Act::Answer(many)], truth()).await;
+    assert_eq!(given(&forward(&[&upstream], &query).await.unwrap()), ["192.0.2.1"]);
+}
+
+#[tokio::test]
+async fn a_silent_upstream_is_passed_over_and_then_asked_last() {
+    let silent = Upstream::start(vec![Act::Silence], Vec::new()).await;
+    let good = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
+    let forwarder = Forwarder::hasty(&[silent.address, good.address]);
+    let query = lab::query("a.example", kind::A, None);
+    for _ in 0..3 {
+        assert_eq!(forwarder.forward(&query).await.unwrap().upstream, good.address);
+    }
+    assert_eq!(silent.seen().len(), 1, "it rests");
+    assert_eq!(good.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_lost_datagram_is_sent_again() {
+    let upstream = Upstream::start(vec![Act::Silence, Act::Answer(truth())], Vec::new()).await;
+    let forwarded = forward(&[&upstream], &lab::query("a.example", kind::A, None)).await.unwrap();
+    assert_eq!(given(&forwarded), ["192.0.2.1"]);
+}
+
+#[tokio::test]
+async fn silence_everywhere_ends_within_the_bounds() {
+    let silent = Upstream::start(vec![Act::Silence], Vec::new()).await;
+    let begun = Instant::now();
+    let error = forward(&[&silent], &lab::query("a.example", kind::A, None)).await.unwrap_err();
+    assert_eq!(error, ForwardError::Silent);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!((2..=DNS_TRIES).contains(&silent.seen().len()), "{}", silent.seen().len());
+}
+
+#[tokio::test]
+async fn a_closed_port_is_passed_over_at_once() {
+    let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let good = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
+    let query = lab::query("a.example", kind::A, None);
+    let forwarder = Forwarder::hasty(&[closed, good.address]);
+    assert_eq!(forwarder.forward(&query).await.unwrap().upstream, good.address);
+    assert_eq!(Forwarder::hasty(&[closed]).forward(&query).await, Err(ForwardError::Unreachable));
+    assert_eq!(Forwarder::hasty(&[]).forward(&query).await, Err(ForwardError::NoUpstream));
+}
+
+#[tokio::test]
+async fn a_failing_upstream_counts_only_where_no_other_does_better() {
+    let failing = Upstream::start(vec![Act::Rcode(2)], Vec::new()).await;
+    let refusing = Upstream::start(vec![Act::Rcode(5)], Vec::new()).await;
+    let good = Upstream::start(vec![Act::Rcode(3)], Vec::new()).await;
+    let query = lab::query("a.example", kind::A, None);
+    assert_eq!(forward(&[&failing, &refusing, &good], &query).await.unwrap().found.rcode, 3);
+    assert_eq!(forward(&[&failing, &refusing], &query).await.unwrap().found.rcode, 2);
+    assert_eq!(failing.seen().len(), 2, "what has answered is not asked twice");
+}
+
+#[tokio::test]
+async fn a_malformed_answer_is_no_answer() {
+    let broken = Upstream::start(vec![Act::Broken], Vec::new()).await;
+    let good = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
+    let query = lab::query("a.example", kind::A, None);
+    assert_eq!(forward(&[&broken, &good], &query).await.unwrap().upstream, good.address);
+    assert_eq!(forward(&[&broken], &query).await, Err(ForwardError::Unreachable));
+}
+
+#[tokio::test]
+async fn past_the_bound_of_queries_in_flight_the_next_fails_at_once() {
+    let upstream = Upstream::start(vec![Act::Hold(truth())], Vec::new()).await;
+    let mut forwarder = Forwarder::hasty(&[upstream.address]);
+    forwarder.bounds.each = Duration::from_secs(20);
+    forwarder.bounds.all = Duration::from_secs(20);
+    let query = lab::query("a.example", kind::A, None);
+    let release = async {
+        upstream.arrived().await;
+        upstream.arrived().await;
+        assert_eq!(forwarder.forward(&query).await, Err(ForwardError::Busy));
+        upstream.release();
+    };
+    let (first, second, ()) = tokio::join!(forwarder.forward(&query), forwarder.forward(&query), release);
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(forwarder.in_flight.load(Ordering::Relaxed), 0, "places are given back");
+}
+
+#[test]
+fn the_hosts_resolvers_are_the_first_three_named() {
+    let text = "# nameserver 192.0.2.9\n; c\nsearch example\nnameserver 192.0.2.1\n nameserver\t2001:db8::1 # x\n\
+                nameserver fe80::1%eth0\nnameserver nonsense\nnameserver 127.0.0.53\nnameserver 192.0.2.4\n";
+    let expected = ["192.0.2.1:53", "[2001:db8::1]:53", "127.0.0.53:53"].map(|text| text.parse().unwrap());
+    assert_eq!(host_resolvers(text), expected);
+    assert_eq!(host_resolvers(""), []);
+}
