@@ -1,0 +1,330 @@
+//! The first question: may this connection live, and how?
+//!
+//! Order: names, safe destination, deny rules, routes, default. Deny wins; absence denies. Whether the resolved
+//! address of a claimed name is safe is checked where it is dialled, with the `Passage` in hand.
+
+use std::net::SocketAddr;
+
+use super::passage::{Mode, NameSource, Passage, Route};
+use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
+use super::words;
+use crate::model::manifest::resources::{DefaultPolicy, ListenerProtocol};
+use crate::model::types::address::classify;
+use crate::model::types::{AddressClass, Denial, HostName, OriginalDestination};
+use crate::perceive::hello::Hello;
+use crate::perceive::identity::Known;
+
+/// A connection as it presents itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Flow<'a> {
+    /// Where the workload wanted to go.
+    pub destination: OriginalDestination,
+    /// What it said first.
+    pub hello: &'a Hello,
+    /// Names that the gateway's resolver gave this agent for this address, newest first.
+    pub given: &'a [HostName],
+}
+
+/// How a refusal reaches the workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// In HTTP; TLS is first opened with our leaf for the claimed name.
+    Http,
+    /// By a fatal TLS alert.
+    Alert,
+    /// By a TCP reset.
+    Reset,
+}
+
+/// A connection that may not live.
+#[derive(Debug)]
+#[must_use]
+pub struct Refusal {
+    /// Why.
+    pub denial: Denial,
+    /// How to say so.
+    pub answer: Answer,
+}
+
+impl PolicySet {
+    /// Judges a connection of a known agent.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with the reason and with how the workload hears of it.
+    pub fn connection(&self, known: &Known, flow: Flow<'_>) -> Result<Passage, Refusal> {
+        let plan = self.gateways.get(known.gateway());
+        let verdict = match (plan, self.agents.get(&known.agent().name)) {
+            (Some(plan), Some(agent)) => Judge { plan, agent: *agent, known, flow }.verdict(),
+            // The set changed between the look-up of the agent and this question.
+            _ => Err(words::unknown_agent(known)),
+        };
+        let opens = plan.is_some_and(|plan| plan.listeners.has(ListenerProtocol::TlsTerminate));
+        verdict.map_err(|denial| Refusal { answer: answer_to(flow.hello, opens), denial })
+    }
+
+    /// How a denial reaches a source that no agent has.
+    pub fn answer_to_unknown(&self, hello: &Hello) -> Answer {
+        answer_to(hello, self.opens_tls)
+    }
+}
+
+fn answer_to(hello: &Hello, opens_tls: bool) -> Answer {
+    match hello {
+        Hello::Tls(hello) if opens_tls && hello.server_name.is_some() => Answer::Http,
+        Hello::Tls(_) => Answer::Alert,
+        Hello::Http1(_) | Hello::Http2 => Answer::Http,
+        Hello::Opaque | Hello::Silent => Answer::Reset,
+    }
+}
+
+struct Judge<'a> {
+    plan: &'a GatewayPlan,
+    agent: usize,
+    known: &'a Known,
+    flow: Flow<'a>,
+}
+
+/// Under which names a connection is judged.
+struct Claim<'a> {
+    /// The names that may open it, each by itself.
+    names: &'a [HostName],
+    /// Why they are believed.
+    source: NameSource,
+    /// What the address may be besides: names that nobody claims, or that a claim hides. They open nothing, but their
+    /// deny rules hold and their HTTP rules cannot be gone around.
+    shadow: &'a [HostName],
+}
+
+/// What a set of matching routes adds up to.
+struct Opening {
+    route: Route,
+    listeners: Listeners,
+}
+
+impl<'a> Judge<'a> {
+    fn verdict(&self) -> Result<Passage, Denial> {
+        let destination = self.flow.destination.0;
+        let addressed = self.by_address();
+        let named_by_cidr = addressed.iter().any(|entry| entry.names_address(destination));
+        let claim = self.claim(named_by_cidr)?;
+        let Claim { names, source, .. } = claim;
+        // Where the original destination is dialled, a route may name it by CIDR beside the host.
+        let confirmed = |name: &HostName| {
+            source != NameSource::Resolve
+                && self.by_host(name).iter().any(|entry| entry.names_address(destination))
+        };
+        if source != NameSource::Resolve && !named_by_cidr && !names.iter().any(confirmed) {
+            self.check_class(destination)?;
+        }
+        self.check_denied(&claim, &addressed)?;
+        let candidates = names.iter().map(Some).chain(names.is_empty().then_some(None));
+        let mut refusal = None;
+        for name in candidates {
+            let private_allowed = named_by_cidr || name.is_some_and(confirmed);
+            let safe = if private_allowed || source == NameSource::Resolve {
+                Ok(())
+            } else {
+                self.check_class(destination)
+            };
+            match safe.and_then(|()| self.open(name, &claim, &addressed)) {
+                Ok(opening) => return Ok(self.passage(name, source, &opening, private_allowed)),
+                Err(denial) => refusal = refusal.or(Some(denial)),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| words::no_route(self.known, None, destination, &self.plan.policy)))
+    }
+
+    /// The names to judge by.
+    fn claim(&self, named_by_cidr: bool) -> Result<Claim<'a>, Denial> {
+        let given = self.flow.given;
+        let claimed = match self.flow.hello {
+            Hello::Tls(hello) if hello.server_name.is_none() && !named_by_cidr => {
+                return Err(words::no_name(self.known, self.flow.destination.0));
+            }
+            Hello::Tls(hello) => hello.server_name.as_ref(),
+            // Where nobody reads the requests, one `Host` says nothing about the next.
+            Hello::Http1(hello) if self.plan.listeners.has(ListenerProtocol::Http) => hello.host.as_ref(),
+            Hello::Http1(_) | Hello::Http2 | Hello::Opaque | Hello::Silent => {
+                let source = if given.is_empty() { NameSource::None } else { NameSource::Given };
+                return Ok(Claim { names: given, source, shadow: given });
+            }
+        };
+        let Some(claimed) = claimed else {
+            return Ok(Claim { names: &[], source: NameSource::None, shadow: given });
+        };
+        let (source, shadow) = match (given.contains(claimed), named_by_cidr) {
+            (true, _) => (NameSource::Given, &[][..]),
+            (false, true) => (NameSource::None, given),
+            (false, false) => (NameSource::Resolve, &[][..]),
+        };
+        Ok(Claim { names: std::slice::from_ref(claimed), source, shadow })
+    }
+
+    /// Refuses an address that is not public.
+    fn check_class(&self, destination: SocketAddr) -> Result<(), Denial> {
+        match classify(destination.ip()) {
+            AddressClass::Public => Ok(()),
+            class => Err(words::unsafe_destination(self.known, destination, class)),
+        }
+    }
+
+    /// Entries of this agent that need no name and cover the original destination.
+    fn by_address(&self) -> Vec<&'a L4Entry> {
+        let destination = self.flow.destination.0;
+        let entries = self.plan.l4_by_address.iter().map(|index| &self.plan.l4[*index]);
+        entries.filter(|entry| entry.agents.contains(self.agent) && entry.covers(destination)).collect()
+    }
+
+    /// Entries of this agent that name the host and cover the port. Whether a CIDR beside the name holds is known
+    /// only where the original destination is dialled.
+    fn by_host(&self, name: &HostName) -> Vec<&'a L4Entry> {
+        let port = self.flow.destination.0.port();
+        let entries = self.plan.l4_by_host.find(name).map(|index| &self.plan.l4[*index]);
+        entries.filter(|entry| entry.agents.contains(self.agent) && entry.covers_port(port)).collect()
+    }
+
+    /// Deny rules for the destination and for every name it may have.
+    fn check_denied(&self, claim: &Claim<'_>, addressed: &[&'a L4Entry]) -> Result<(), Denial> {
+        let named = claim.names.iter().chain(claim.shadow).flat_map(|name| self.by_host(name));
+        if let Some(denial) = addressed.iter().copied().chain(named).find_map(|entry| self.denied_by(entry)) {
+            return Err(denial);
+        }
+        let (name, port) = (claim.names.first(), self.flow.destination.0.port());
+        if claim.source == NameSource::Resolve && self.plan.denies_networks(self.agent, name, port) {
+            return Err(words::unverified(self.known, name, self.flow.destination.0));
+        }
+        Ok(())
+    }
+
+    fn denied_by(&self, entry: &L4Entry) -> Option<Denial> {
+        let destination = self.flow.destination.0;
+        if !entry.cidrs.is_empty() && !entry.names_address(destination) {
+            return None;
+        }
+        match &entry.effect {
+            Effect::Allow => None,
+            effect => Some(words::denied(self.known, effect, &entry.route, self.flow.destination.0)),
+        }
+    }
+
+    /// The routes that open the connection under one name, or the denial that says why none does.
+    fn open(
+        &self,
+        name: Option<&HostName>,
+        claim: &Claim<'_>,
+        addressed: &[&'a L4Entry],
+    ) -> Result<Opening, Denial> {
+        let destination = self.flow.destination.0;
+        let resolve = claim.source == NameSource::Resolve;
+        let named = name.map(|name| self.by_host(name)).unwrap_or_default();
+        let unconfirmed = resolve && named.iter().any(|entry| !entry.cidrs.is_empty());
+        // A CIDR says nothing about the address that resolution will find.
+        let holds =
+            |entry: &&L4Entry| entry.cidrs.is_empty() || (!resolve && entry.names_address(destination));
+        let entries: Vec<_> = named.into_iter().chain(addressed.iter().copied()).filter(holds).collect();
+
+        let governed =
+            name.into_iter().chain(claim.shadow).any(|name| self.http_by_host(name).next().is_some());
+        let takers = self.takers(governed, name.is_some());
+        let of_l4 = entries.iter().map(|entry| (entry.listeners, &entry.route));
+        let http = self.http_routes(name);
+        let offers: Vec<_> = of_l4.chain(http.iter().map(|entry| (entry.listeners, &entry.route))).collect();
+        let listeners = offers.iter().fold(Listeners::default(), |set, offer| set.or(offer.0)).and(takers);
+        let route = offers.iter().find(|offer| !offer.0.and(listeners).is_empty()).map(|offer| offer.1);
+        match route.or_else(|| self.raw_by_intent(&entries)) {
+            Some(route) if !listeners.is_empty() || self.is_raw() => {
+                Ok(Opening { route: route.clone(), listeners })
+            }
+            _ if unconfirmed => Err(words::unverified(self.known, name, destination)),
+            _ => self.by_default(name, takers),
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        matches!(self.flow.hello, Hello::Opaque | Hello::Silent)
+    }
+
+    /// A route that is attached to a TCP listener and to nothing else: whoever wrote it means bytes that nobody reads,
+    /// as for SSH to a host whose web pages other routes govern.
+    fn raw_by_intent(&self, entries: &[&'a L4Entry]) -> Option<&'a Route> {
+        let tcp = Listeners::default().with(ListenerProtocol::Tcp);
+        let meant = entries.iter().find(|entry| self.is_raw() && entry.listeners == tcp);
+        meant.map(|entry| &entry.route)
+    }
+
+    fn by_default(&self, name: Option<&HostName>, takers: Listeners) -> Result<Opening, Denial> {
+        let listeners = self.plan.listeners.and(takers);
+        if self.plan.default == DefaultPolicy::AllowAll && !listeners.is_empty() {
+            let route = Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) };
+            return Ok(Opening { route, listeners });
+        }
+        let denied = name.and_then(|name| self.denied_host(name));
+        Err(denied
+            .unwrap_or_else(|| words::no_route(self.known, name, self.flow.destination.0, &self.plan.policy)))
+    }
+
+    /// A host whose every request a flipped HTTP route denies: the denial speaks with the policy's own words.
+    fn denied_host(&self, name: &HostName) -> Option<Denial> {
+        let whole = |entry: &&HttpEntry| !matches!(entry.effect, Effect::Allow) && entry.matches.is_empty();
+        let entry = self.http_by_host(name).find(whole)?;
+        Some(words::denied(self.known, &entry.effect, &entry.route, self.flow.destination.0))
+    }
+
+    /// The HTTP routes that allow something on this host.
+    fn http_routes(&self, name: Option<&HostName>) -> Vec<&'a HttpEntry> {
+        let speaks_http = matches!(self.flow.hello, Hello::Tls(_) | Hello::Http1(_) | Hello::Http2);
+        let name = name.filter(|_| speaks_http);
+        let entries = name.into_iter().flat_map(|name| self.http_by_host(name));
+        entries.filter(|entry| matches!(entry.effect, Effect::Allow)).collect()
+    }
+
+    fn http_by_host(&self, name: &HostName) -> impl Iterator<Item = &'a HttpEntry> {
+        let entries = self.plan.http_by_host.find(name).map(|index| &self.plan.http[*index]);
+        entries.filter(|entry| entry.agents.contains(self.agent)).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The listeners that take a connection which begins like this one. Where HTTP routes govern the host, allowing or
+    /// denying, its requests must be read: only listeners that can read them take it, and nothing takes bytes that
+    /// are no HTTP, or that name no host.
+    fn takers(&self, governed: bool, named: bool) -> Listeners {
+        use ListenerProtocol::{Http, Tcp, TlsPassthrough, TlsTerminate};
+        let protocols: &[ListenerProtocol] = match self.flow.hello {
+            _ if governed && (!named || self.is_raw()) => &[],
+            Hello::Tls(_) if governed => &[TlsTerminate],
+            Hello::Tls(_) => &[Tcp, TlsTerminate, TlsPassthrough],
+            Hello::Http1(_) | Hello::Http2 if governed => &[Http],
+            Hello::Http1(_) | Hello::Http2 => &[Tcp, Http],
+            Hello::Opaque | Hello::Silent => &[Tcp],
+        };
+        protocols.iter().copied().fold(Listeners::default(), Listeners::with)
+    }
+
+    fn passage(
+        &self,
+        name: Option<&HostName>,
+        source: NameSource,
+        opening: &Opening,
+        private_allowed: bool,
+    ) -> Passage {
+        use ListenerProtocol::{Http, TlsPassthrough, TlsTerminate};
+        let mode = match self.flow.hello {
+            Hello::Tls(_) if opening.listeners.has(TlsTerminate) => Mode::Terminate,
+            Hello::Tls(_) if opening.listeners.has(TlsPassthrough) => Mode::PassThrough,
+            Hello::Http1(_) | Hello::Http2 if opening.listeners.has(Http) => Mode::PlainHttp,
+            _ => Mode::Relay,
+        };
+        let also = match self.flow.hello {
+            Hello::Http2 => self.flow.given.iter().filter(|other| Some(*other) != name).cloned().collect(),
+            _ => Vec::new(),
+        };
+        Passage {
+            mode,
+            host: name.cloned(),
+            also,
+            name_source: source,
+            destination: self.flow.destination.0,
+            private_allowed,
+            route: opening.route.clone(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The second question: may this request go?
+//!
+//! Judged against the set in force now, which may be newer than the one that opened the connection. Rules see the
+//! one canonical request; nothing is matched against raw bytes.
+
+use std::net::SocketAddr;
+
+use super::passage::{Mode, NameSource, Passage, Route};
+use super::permit::Permit;
+use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
+use super::words;
+use crate::model::manifest::resources::{
+    DefaultPolicy, HeaderMatch, HttpMatch, ListenerProtocol, PathMatch, QueryMatch,
+};
+use crate::model::types::{Denial, HostName};
+use crate::perceive::identity::Known;
+use crate::perceive::request::Request;
+
+impl PolicySet {
+    /// Judges one request on a connection that may live.
+    ///
+    /// # Errors
+    /// The [`Denial`] that the agent gets.
+    pub fn request(&self, known: &Known, passage: &Passage, request: &Request<'_>) -> Result<Permit, Denial> {
+        let plan = self.gateways.get(known.gateway());
+        let (Some(plan), Some(agent)) = (plan, self.agents.get(&known.agent().name)) else {
+            return Err(words::unknown_agent(known));
+        };
+        let judge = Judge { plan, agent: *agent, known, request, destination: passage.destination() };
+        judge.verdict(passage).map(|route| Permit { route })
+    }
+
+    /// Why a request on a refused connection is refused, where the request itself tells more than the connection did.
+    pub fn refused_request(
+        &self,
+        known: &Known,
+        destination: SocketAddr,
+        request: &Request<'_>,
+    ) -> Option<Denial> {
+        let plan = self.gateways.get(known.gateway())?;
+        let agent = *self.agents.get(&known.agent().name)?;
+        Judge { plan, agent, known, request, destination }.denied_by_http()
+    }
+}
+
+struct Judge<'a> {
+    plan: &'a GatewayPlan,
+    agent: usize,
+    known: &'a Known,
+    request: &'a Request<'a>,
+    destination: SocketAddr,
+}
+
+impl<'a> Judge<'a> {
+    fn verdict(&self, passage: &Passage) -> Result<Route, Denial> {
+        let source = passage.name_source();
+        let listener = match passage.mode() {
+            Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
+            Mode::PlainHttp | Mode::Relay => ListenerProtocol::Http,
+        };
+        let l4 = |entry: &&L4Entry| {
+            let cidr_holds = || source != NameSource::Resolve && entry.names_address(self.destination);
+            entry.covers_port(self.destination.port()) && (entry.cidrs.is_empty() || cidr_holds())
+        };
+        if let Some(entry) = self.l4().filter(l4).find(|entry| !matches!(entry.effect, Effect::Allow)) {
+            return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
+        }
+        let (host, port) = (self.request.name(), self.destination.port());
+        if source == NameSource::Resolve && self.plan.denies_networks(self.agent, host, port) {
+            return Err(words::unverified(self.known, host, self.destination));
+        }
+        if let Some(denial) = self.denied_by_http() {
+            return Err(denial);
+        }
+        let mut allowing = self.http().filter(|entry| matches!(entry.effect, Effect::Allow)).peekable();
+        if allowing.peek().is_some() {
+            let found = allowing
+                .find(|entry| entry.listeners.has(listener) && self.matches(entry))
+                .map(|entry| entry.route.clone());
+            return found.ok_or_else(|| {
+                words::no_route_for_request(self.known, self.request, self.destination, &self.plan.policy)
+            });
+        }
+        if let Some(entry) = self.l4().filter(l4).find(|entry| entry.listeners.has(listener)) {
+            return Ok(entry.route.clone());
+        }
+        if self.plan.default == DefaultPolicy::AllowAll {
+            return Ok(Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) });
+        }
+        Err(words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy))
+    }
+
+    fn denied_by_http(&self) -> Option<Denial> {
+        let mut denying = self.http().filter(|entry| !matches!(entry.effect, Effect::Allow));
+        let entry = denying.find(|entry| self.matches(entry))?;
+        Some(words::denied(self.known, &entry.effect, &entry.route, self.destination))
+    }
+
+    fn http(&self) -> impl Iterator<Item = &'a HttpEntry> {
+        let plan = self.plan;
+        let agent = self.agent;
+        let found = self.request.name().map(|host| plan.http_by_host.find(host));
+        found
+            .into_iter()
+            .flatten()
+            .map(|index| &plan.http[*index])
+            .filter(move |entry| entry.agents.contains(agent))
+    }
+
+    fn l4(&self) -> impl Iterator<Item = &'a L4Entry> {
+        let plan = self.plan;
+        let agent = self.agent;
+        let named = self.request.name().map(|host: &HostName| plan.l4_by_host.find(host));
+        let indices = named.into_iter().flatten().chain(&plan.l4_by_address);
+        indices.map(|index| &plan.l4[*index]).filter(move |entry| entry.agents.contains(agent))
+    }
+
+    fn matches(&self, entry: &HttpEntry) -> bool {
+        let doubt = match entry.effect {
+            Effect::Allow => Doubt::Misses,
+            Effect::Deny { .. } => Doubt::Matches,
+        };
+        entry.matches.is_empty() || entry.matches.iter().any(|one| matches_request(one, self.request, doubt))
+    }
+}
+
+/// What a request does that servers read in different ways: a header or parameter sent several times with different
+/// values, a path with an encoded or doubled slash. It never opens an allowing rule by its other readings, and meets
+/// a denying one by any of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    Misses,
+    Matches,
+}
+
+impl Doubt {
+    fn settle(self, mut values: impl Iterator<Item = bool>) -> bool {
+        match (self, values.next()) {
+            (_, None) => false,
+            (Self::Misses, Some(first)) => first && values.all(|holds| holds),
+            (Self::Matches, Some(first)) => first || values.any(|holds| holds),
+        }
+    }
+}
+
+fn matches_request(one: &HttpMatch, request: &Request<'_>, doubt: Doubt) -> bool {
+    let header = |wanted: &HeaderMatch| {
+        doubt.settle(request.header_values(&wanted.name).map(|value| value == wanted.value.as_bytes()))
+    };
+    let parameter = |wanted: &QueryMatch| {
+        let values = request.query_pairs().filter(|(name, _)| *name == wanted.name);
+        doubt.settle(values.map(|(_, value)| value == wanted.value))
+    };
+    one.method.as_deref().is_none_or(|method| method == request.method().as_str())
+        && one.path.as_ref().is_none_or(|path| meets_path(path, request.path(), doubt))
+        && one.headers.iter().all(header)
+        && one.query.iter().all(parameter)
+}
+
+fn meets_path(path: &PathMatch, canonical: &str, doubt: Doubt) -> bool {
+    let by_another_reading = || loosely_read(canonical).is_some_and(|loose| matches_path(path, &loose));
+    matches_path(path, canonical) || doubt == Doubt::Matches && by_another_reading()
+}
+
+/// The path as servers read it that decode slashes early, merge doubled ones and cut off `;parameters`; none where
+/// that is the same.
+fn loosely_read(canonical: &str) -> Option<String> {
+    if !canonical.contains(['%', ';']) && !canonical.contains("//") {
+        return None;
+    }
+    let slashes = canonical.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";");
+    let elements = slashes.split('/').map(|element| element.split(';').next().unwrap_or_default());
+    let mut loose: String =
+        elements.filter(|element| !element.is_empty()).flat_map(|one| ["/", one]).collect();
+    if slashes.ends_with('/') || loose.is_empty() {
+        loose.push('/');
+    }
+    Some(loose)
+}
+
+/// Gateway API path matching: `PathPrefix` covers whole path elements, so `/a/b` covers `/a/b/c` but not `/a/bc`.
+fn matches_path(path: &PathMatch, canonical: &str) -> bool {
+    match path {
+        PathMatch::Exact(exact) => canonical == exact,
+        PathMatch::Prefix(prefix) => {
+            let prefix = prefix.trim_end_matches('/');
+            canonical.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+    }
+}

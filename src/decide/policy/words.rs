@@ -1,0 +1,98 @@
+//! What denials by policy say: who may not do what, never which rules exist.
+
+use std::net::SocketAddr;
+
+use super::passage::Route;
+use super::plan::Effect;
+use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason};
+use crate::perceive::identity::Known;
+use crate::perceive::request::Request;
+
+/// `paste.example:443`, or the address where no name is known.
+pub(super) fn place(host: Option<&HostName>, destination: SocketAddr) -> String {
+    match host {
+        Some(host) => format!("{host}:{}", destination.port()),
+        None => destination.to_string(),
+    }
+}
+
+pub(super) fn unknown_agent(known: &Known) -> Denial {
+    let detail = format!("Agent {} is no longer registered.", known.agent().name);
+    Denial::built_in(Reason::IdentityUnknown, detail)
+}
+
+pub(super) fn no_route(
+    known: &Known,
+    host: Option<&HostName>,
+    destination: SocketAddr,
+    gateway: &PolicyRef,
+) -> Denial {
+    let what = if host.is_some() { "host" } else { "destination" };
+    let detail = format!(
+        "Agent {} may not reach {}. No route allows this {what}.",
+        known.agent().name,
+        place(host, destination)
+    );
+    Denial::by(Reason::PolicyNoRoute, gateway.clone(), Some("defaultPolicy".into()), detail)
+}
+
+pub(super) fn no_name(known: &Known, destination: SocketAddr) -> Denial {
+    let detail = format!(
+        "Agent {} opened TLS to {destination} without a server name (SNI), so no route can be found for it.",
+        known.agent().name
+    );
+    Denial::built_in(Reason::TlsNoName, detail)
+}
+
+pub(super) fn unverified(known: &Known, host: Option<&HostName>, destination: SocketAddr) -> Denial {
+    let detail = format!(
+        "Agent {} may reach {} only at an address that this gateway's resolver gave for it. Look the name up again.",
+        known.agent().name,
+        place(host, destination)
+    );
+    Denial::built_in(Reason::NameUnverified, detail)
+}
+
+pub(super) fn unsafe_destination(known: &Known, destination: SocketAddr, class: AddressClass) -> Denial {
+    let reason = match class {
+        AddressClass::Metadata => Reason::DestinationMetadata,
+        _ => Reason::DestinationPrivate,
+    };
+    let detail = format!(
+        "Agent {} may not reach {destination}: the address is {class}, and no route names it.",
+        known.agent().name
+    );
+    Denial::built_in(reason, detail)
+}
+
+/// A denial by an EgressDenyPolicy, in the administrator's words where there are some.
+pub(super) fn denied(known: &Known, effect: &Effect, route: &Route, destination: SocketAddr) -> Denial {
+    let Effect::Deny { policy, response } = effect else {
+        return Denial::internal("an allowing route was asked for its denial");
+    };
+    let own_words = response.as_ref().and_then(|response| response.message.as_deref());
+    let detail = own_words.map_or_else(
+        || format!("Agent {} may not do this: a policy denies it.", known.agent().name),
+        str::to_owned,
+    );
+    let mut denial = Denial::by(Reason::PolicyDenied, policy.clone(), route.rule.clone(), detail)
+        .seen(format!("{} to {destination}", route.policy.0));
+    denial.response = response.clone();
+    denial
+}
+
+/// A host that routes name, and a request that none of them allows.
+pub(super) fn no_route_for_request(
+    known: &Known,
+    request: &Request<'_>,
+    destination: SocketAddr,
+    gateway: &PolicyRef,
+) -> Denial {
+    let detail = format!(
+        "Agent {} may not send this {} request to {}. No route allows it on this host.",
+        known.agent().name,
+        request.method(),
+        place(request.name(), destination)
+    );
+    Denial::by(Reason::PolicyNoRoute, gateway.clone(), Some("defaultPolicy".into()), detail)
+}
