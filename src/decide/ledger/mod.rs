@@ -1,3 +1,390 @@
 //! The append-only record: a journal on the road, a filler into SQLite behind it.
+//!
+//! A decision is appended to the journal (`journal.rs`) before the bytes it allows leave; that append is the promise,
+//! and what cannot be appended is refused. `filler.rs` puts the records into `ledger.db` in order, `query.rs` reads
+//! them for operators. At start the journal is replayed and decisions without an outcome are closed as `interrupted`.
+//! Never changes a record, never waits for SQLite on the road. Read next: `entry.rs`.
 
 pub mod record;
+mod json;
+mod canonical;
+mod frame;
+mod recover;
+mod journal;
+mod sync;
+mod store;
+mod filler;
+mod entry;
+pub mod query;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::decide::policy::{Passage, Permit};
+use crate::model::types::{Denial, PolicyRef, Reason, RequestId};
+use crate::perceive::identity::Known;
+use crate::platform::sys::clock;
+
+use canonical::{Closing, Judged};
+use entry::Recorder;
+use filler::{Filler, FillerThread};
+use journal::{Journal, Room};
+use record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use store::Store;
+use sync::Syncer;
+
+pub use entry::Entry;
+pub use query::{Filter, IdPrefix, Page, Reader, Row, Stats, Window};
+
+/// Time a barrier waits for the database.
+const BARRIER_TIME: Duration = Duration::from_secs(10);
+
+/// What a record survives once it is appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The end of the process, however sudden.
+    #[default]
+    Process,
+    /// A power cut: decisions wait for a grouped fsync.
+    Power,
+}
+
+/// What happens to traffic whose decision cannot be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnavailable {
+    /// It is refused with `audit.unavailable`.
+    #[default]
+    Deny,
+    /// It goes unrecorded, and is counted.
+    Allow,
+}
+
+/// Settings of the ledger.
+#[derive(Debug, Clone)]
+pub struct LedgerConfig {
+    /// The state folder; holds `ledger.db` and `journal/`.
+    pub dir: PathBuf,
+    /// What records survive.
+    pub durability: Durability,
+    /// Bound of the journal in bytes; at least 256 KiB.
+    pub journal_bytes: u64,
+    /// What happens to traffic whose decision cannot be recorded.
+    pub on_unavailable: OnUnavailable,
+}
+
+/// Why the ledger cannot start or be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder of the ledger fails.
+    #[error("cannot {what} `{}`: {source}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// SQLite fails.
+    #[error("cannot use the ledger `{}`: {source}", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The journal is locked.
+    #[error("another daemon uses the journal `{}`\nhint: two daemons need two values of `stateDir`", path.display())]
+    InUse {
+        /// The journal's folder.
+        path: PathBuf,
+    },
+    /// The database has a layout this program does not know.
+    #[error(
+        "the ledger `{}` has layout {found}, this program knows up to {}\nhint: it was written by a newer version; \
+         install that one, or set the file aside", path.display(), store::SCHEMA_VERSION
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The layout it has.
+        found: i64,
+    },
+    /// What an earlier run left cannot be put into the database.
+    #[error("cannot replay the journal into the ledger: {0}")]
+    Replay(String),
+    /// The database did not catch up in time.
+    #[error("the ledger lags behind the journal{}", why.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Lag {
+        /// Why it cannot be filled, where that is known.
+        why: Option<Arc<str>>,
+    },
+}
+
+/// How the ledger is.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    /// Why the last append to the journal failed, if it did.
+    pub journal_failure: Option<Arc<str>>,
+    /// Why `ledger.db` cannot be filled at the moment, if so.
+    pub database_failure: Option<Arc<str>>,
+    /// Bytes in the journal that are not in the database yet.
+    pub backlog_bytes: u64,
+    /// Bytes of the journal on disk, segments that are in the database already included.
+    pub journal_bytes: u64,
+    /// Bytes the journal may have.
+    pub journal_bound: u64,
+    /// Decisions and events since the start that could not be recorded.
+    pub refused: u64,
+    /// Outcomes and denials since the start that could not be recorded.
+    pub lost: u64,
+    /// Segments since the start in which a frame could no longer be read; each is kept as `.damaged`.
+    pub damaged_segments: u64,
+}
+
+/// The ledger; clones are the same one.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    recorder: Arc<Recorder>,
+    syncer: Option<Syncer>,
+    filler: FillerThread,
+    database: PathBuf,
+    on_unavailable: OnUnavailable,
+    /// Held for its lock.
+    _lock: File,
+}
+
+impl Ledger {
+    /// Opens the ledger in the state folder, replays the journal and closes what an earlier run left open. Blocks while
+    /// it reads at most the journal's bound.
+    pub fn start(config: &LedgerConfig) -> Result<Self, Error> {
+        let journal_dir = config.dir.join("journal");
+        let database = config.dir.join("ledger.db");
+        let lock = lock_journal(&journal_dir)?;
+        let store = Store::open(&database, config.durability)?;
+        let fail = |source| Error::Database { path: database.clone(), source };
+        let in_journal = |what| {
+            let path = journal_dir.clone();
+            move |source| Error::File { what, path, source }
+        };
+        let recovered = recover::recover(&journal_dir).map_err(in_journal("read the journal"))?;
+        let next = recovered.next.max(store.last().map_err(fail)? + 1);
+        let power = config.durability == Durability::Power;
+        let journal = Journal::create(&journal_dir, config.journal_bytes, power, &recovered, next);
+        let journal = Arc::new(journal.map_err(in_journal("begin a segment in"))?);
+        let mut filler = Filler::new(Arc::clone(&journal), store).map_err(fail)?;
+        filler.drain().map_err(|error| Error::Replay(error.to_string()))?;
+
+        let recorder = Arc::new(Recorder::new(Arc::clone(&journal)));
+        let open = filler.store().open_decisions().map_err(fail)?;
+        close_interrupted(&recorder, &open);
+        let thread = |source| Error::File { what: "start a thread for", path: journal_dir.clone(), source };
+        let syncer = if power { Some(Syncer::start(journal).map_err(thread)?) } else { None };
+        let filler = FillerThread::start(filler).map_err(thread)?;
+        let on_unavailable = config.on_unavailable;
+        let ledger =
+            Self(Arc::new(Inner { recorder, syncer, filler, database, on_unavailable, _lock: lock }));
+        for note in recovered.notes {
+            tracing::warn!(segment = note.segment, detail = note.detail, "{}", note.event);
+            ledger.system(note.event, &note.segment, Some(note.detail));
+        }
+        Ok(ledger)
+    }
+
+    /// Records that a connection is allowed. For `durability: process` it completes without waiting.
+    pub async fn open_connection(&self, passage: &Passage, opening: &Opening) -> Result<Entry, Denial> {
+        let route = passage.route();
+        self.open(opening, Some(&route.policy), route.rule.as_deref()).await
+    }
+
+    /// Records that a request is allowed. For `durability: process` it completes without waiting.
+    pub async fn open_request(&self, permit: &Permit, opening: &Opening) -> Result<Entry, Denial> {
+        let route = permit.route();
+        self.open(opening, Some(&route.policy), route.rule.as_deref()).await
+    }
+
+    /// Records that a DNS query of a known agent may be asked. For `durability: process` it completes without waiting.
+    pub async fn open_query(&self, _known: &Known, opening: &Opening) -> Result<Entry, Denial> {
+        self.open(opening, None, None).await
+    }
+
+    async fn open(
+        &self,
+        opening: &Opening,
+        policy: Option<&PolicyRef>,
+        rule: Option<&str>,
+    ) -> Result<Entry, Denial> {
+        let recorder = &self.0.recorder;
+        let judged = Judged {
+            decision: Decision::Allow,
+            reason: None,
+            policy,
+            rule,
+            evidence: opening.verdict.evidence.as_deref(),
+        };
+        let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, None);
+        let seq = match recorder.append(Room::Opening, write) {
+            Ok(seq) => seq,
+            Err(error) => {
+                self.unavailable(&error)?;
+                return Ok(Entry::new(recorder, opening, false));
+            }
+        };
+        let entry = Entry::new(recorder, opening, true);
+        if let Some(syncer) = &self.0.syncer
+            && let Err(error) = syncer.durable(seq).await
+            && let Err(denial) = self.unavailable(&error)
+        {
+            // The decision may be on the disk or not; if it is, this says that nothing followed from it.
+            entry.close(Outcome { denial: Some(denial.clone()), ..Outcome::default() });
+            return Err(denial);
+        }
+        Ok(entry)
+    }
+
+    /// Records a refusal, with the status the workload sees where its protocol has one. It cannot fail: a refusal that
+    /// cannot be recorded stays a refusal and is counted.
+    pub fn refuse(&self, opening: &Opening, denial: &Denial) {
+        let ended = Outcome { status: refusal_status(opening, denial), ..Outcome::default() };
+        let judged = Judged::denied(denial, Some(opening));
+        let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, Some(&ended));
+        if self.0.recorder.append(Room::Opening, write).is_err() {
+            self.0.recorder.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Records something that is decided and done at once: a DNS query, an operator's action, an event. A denial in
+    /// the outcome overrides the verdict. What cannot be recorded must not have effect: `audit.unavailable`.
+    pub fn event(&self, opening: &Opening, outcome: &Outcome) -> Result<(), Denial> {
+        let judged = match &outcome.denial {
+            Some(denial) => Judged::denied(denial, Some(opening)),
+            None => Judged::of(opening),
+        };
+        let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, Some(outcome));
+        match self.0.recorder.append(Room::Opening, write) {
+            Ok(_) => Ok(()),
+            Err(error) => self.unavailable(&error),
+        }
+    }
+
+    /// Records what the gateway itself did or noticed: an event's name, what it was about, and details.
+    pub fn system(&self, event: &str, object: &str, detail: Option<String>) {
+        // A lost one is counted; nothing depends on it.
+        let _ = self.event(&system_opening(event, object, detail), &Outcome::default());
+    }
+
+    fn unavailable(&self, error: &dyn std::error::Error) -> Result<(), Denial> {
+        self.0.recorder.refused.fetch_add(1, Ordering::Relaxed);
+        match self.0.on_unavailable {
+            OnUnavailable::Allow => Ok(()),
+            OnUnavailable::Deny => {
+                let detail = "The gateway cannot record this decision, so nothing was sent. Try again later.";
+                Err(Denial::built_in(Reason::AuditUnavailable, detail).seen(error.to_string()))
+            }
+        }
+    }
+
+    /// Waits until everything appended before now is in the database, at most ten seconds.
+    pub async fn barrier(&self) -> Result<(), Error> {
+        let last = self.0.recorder.journal.last();
+        if self.0.filler.reach(last, BARRIER_TIME).await {
+            return Ok(());
+        }
+        Err(Error::Lag { why: self.0.filler.filled().failure })
+    }
+
+    /// A connection of its own for queries; it sees what is in the database (see [`Ledger::barrier`]).
+    pub fn reader(&self) -> Result<Reader, Error> {
+        Reader::open(&self.0.database)
+    }
+
+    /// How the ledger is.
+    pub fn health(&self) -> Health {
+        let recorder = &self.0.recorder;
+        let filled = self.0.filler.filled();
+        let (used, appended) = recorder.journal.bytes();
+        Health {
+            journal_failure: recorder.failure(),
+            database_failure: filled.failure,
+            backlog_bytes: appended.saturating_sub(filled.bytes),
+            journal_bytes: used,
+            journal_bound: recorder.journal.bound(),
+            refused: recorder.refused.load(Ordering::Relaxed),
+            lost: recorder.lost.load(Ordering::Relaxed),
+            damaged_segments: filled.damaged,
+        }
+    }
+
+    /// Puts what is in the journal into the database and ends the filler. Later records stay in the journal until the
+    /// next start. Blocks; the last clone that is dropped does the same.
+    pub fn stop(&self) {
+        self.0.filler.stop();
+    }
+}
+
+/// The status the workload sees: none where the protocol knows none.
+fn refusal_status(opening: &Opening, denial: &Denial) -> Option<u16> {
+    /// RFC 1035, section 4.1.1.
+    const NXDOMAIN: u16 = 3;
+    match (opening.kind, opening.asked.protocol) {
+        (Kind::Dns, _) => Some(NXDOMAIN),
+        (Kind::Request | Kind::Admin, _) | (Kind::Connection, Some("http" | "tls-terminate")) => {
+            Some(denial.status())
+        }
+        (Kind::Connection | Kind::System, _) => None,
+    }
+}
+
+fn system_opening(event: &str, object: &str, detail: Option<String>) -> Opening {
+    Opening {
+        request_id: clock::request_id(),
+        connection_id: None,
+        at: clock::now(),
+        kind: Kind::System,
+        subject: Subject { agent: None, source: None, host: None, destination: None },
+        asked: Asked { method: Some(event.to_owned()), path: Some(object.to_owned()), protocol: None },
+        verdict: Verdict {
+            decision: Decision::Allow,
+            reason: None,
+            policy: None,
+            rule: None,
+            policy_digest: "".into(),
+            evidence: detail,
+        },
+    }
+}
+
+/// Makes the journal's folder and takes its lock, so that two daemons never share it.
+fn lock_journal(dir: &Path) -> Result<File, Error> {
+    let fail = |what| move |source| Error::File { what, path: dir.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail("make the folder"))?;
+    let lock = File::options().create(true).append(true).mode(0o600).open(dir.join("lock"));
+    let lock = lock.map_err(fail("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: dir.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(fail("lock")(source)),
+    }
+}
+
+/// Appends an outcome for each decision whose process ended before it. What does not fit stays open until the next
+/// start.
+fn close_interrupted(recorder: &Recorder, open: &[store::Open]) {
+    for decision in open {
+        let kind = Kind::parse(&decision.kind).unwrap_or(Kind::System);
+        let request_id: RequestId = decision.request_id;
+        let closing = Closing { at: clock::now(), request_id, kind };
+        let write = |out: &mut Vec<u8>| canonical::write_end(out, &closing, None, "interrupted");
+        if recorder.append(Room::Closing, write).is_err() {
+            return;
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! What is recorded: a decision, an outcome, or both at once, in canonical bytes.
+//! What is recorded: a decision, an outcome, or both at once, as values. Never writes anything; the bytes are made
+//! in `canonical.rs`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,6 +22,26 @@ pub enum Kind {
     System,
 }
 
+impl Kind {
+    /// The word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Request => "request",
+            Self::Dns => "dns",
+            Self::Admin => "admin",
+            Self::System => "system",
+        }
+    }
+
+    /// The kind a record's word stands for.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Connection, Self::Request, Self::Dns, Self::Admin, Self::System]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
+}
+
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -28,6 +49,21 @@ pub enum Decision {
     Allow,
     /// Refused.
     Deny,
+}
+
+impl Decision {
+    /// The decision of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Allow, Self::Deny].into_iter().find(|decision| decision.as_str() == word)
+    }
+
+    /// The word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
 }
 
 /// Who and where: the part that all records of one connection share.
@@ -43,10 +79,11 @@ pub struct Subject {
     pub destination: Option<SocketAddr>,
 }
 
-/// What was asked, above the connection.
+/// What was asked, above the connection. Records name the first two by kind: `http_method` and `path` for connections
+/// and requests, `query_type` and `query_name` for DNS, `action` and `object` for admin and system.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
-    /// HTTP method; for DNS the query type; for admin the command.
+    /// HTTP method; for DNS the query type; for admin the command; for system the event.
     pub method: Option<String>,
     /// Canonical path without the query; for DNS the name asked for.
     pub path: Option<String>,

@@ -1,0 +1,273 @@
+//! The canonical bytes of a record: one JSON object, fixed field order, no spaces, absent where there is no value.
+//!
+//! A hash chain covers these bytes, so they never change for a given version; a new layout is a new `v`. The sequence
+//! number is not among them: it is given under the journal's lock, stands in the frame and in the database key, and
+//! the chain takes it in beside the bytes. Every string has a bound in escaped bytes; a record in which one was cut is
+//! marked `"truncated":true`. Never allocates beyond the caller's buffer. Read next: `json.rs`.
+
+use std::time::Duration;
+
+use crate::model::types::limits::{RECORD_BYTES, RECORD_PATH_BYTES};
+use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
+
+use super::json::Object;
+use super::record::{Asked, Decision, Kind, Opening, Outcome, Subject};
+
+/// Every field in its place; merged rows keep this order too.
+pub const FIELDS: &[&str] = &[
+    "v",
+    "timestamp",
+    "request_id",
+    "connection_id",
+    "phase",
+    "kind",
+    "agent_id",
+    "team_id",
+    "project_id",
+    "environment",
+    "source_address",
+    "destination_host",
+    "destination_address",
+    "destination_port",
+    "protocol",
+    "http_method",
+    "path",
+    "query_type",
+    "query_name",
+    "action",
+    "object",
+    "status",
+    "decision",
+    "reason",
+    "policy_id",
+    "rule",
+    "policy_digest",
+    "enforcement_mode",
+    "evidence",
+    "bytes_out",
+    "bytes_in",
+    "latency_ms",
+    "added_latency_us",
+    "end",
+    "truncated",
+];
+
+/// Escaped bytes of a name: agent, team, policy, rule and the like.
+const NAME_BYTES: usize = 512;
+/// Escaped bytes of a method, query type or action.
+const METHOD_BYTES: usize = 128;
+/// Escaped bytes of what was seen.
+const EVIDENCE_BYTES: usize = 4096;
+
+// Ten names and digests, one method, one path, one evidence; 2 KiB are ample for keys, numbers and fixed words.
+const _: () =
+    assert!(10 * NAME_BYTES + METHOD_BYTES + RECORD_PATH_BYTES + EVIDENCE_BYTES + 2048 <= RECORD_BYTES);
+
+/// Which half of the story a record tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Decided, not yet ended.
+    Decision,
+    /// How a decided thing ended.
+    Outcome,
+    /// Both at once.
+    Complete,
+}
+
+impl Phase {
+    /// The word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Outcome => "outcome",
+            Self::Complete => "complete",
+        }
+    }
+}
+
+/// The judgement as it is written, wherever it came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    pub decision: Decision,
+    pub reason: Option<Reason>,
+    pub policy: Option<&'a PolicyRef>,
+    pub rule: Option<&'a str>,
+    pub evidence: Option<&'a str>,
+}
+
+impl<'a> Judged<'a> {
+    /// As the opening says.
+    pub fn of(opening: &'a Opening) -> Self {
+        let verdict = &opening.verdict;
+        Self {
+            decision: verdict.decision,
+            reason: verdict.reason,
+            policy: verdict.policy.as_ref(),
+            rule: verdict.rule.as_deref(),
+            evidence: verdict.evidence.as_deref(),
+        }
+    }
+
+    /// Refused; what the opening had seen stands where the denial has seen nothing.
+    pub fn denied(denial: &'a Denial, opening: Option<&'a Opening>) -> Self {
+        let seen = || opening.and_then(|opening| opening.verdict.evidence.as_deref());
+        Self {
+            decision: Decision::Deny,
+            reason: Some(denial.reason),
+            policy: denial.policy.as_ref(),
+            rule: denial.rule.as_deref(),
+            evidence: denial.evidence.as_deref().or_else(seen),
+        }
+    }
+}
+
+/// What an outcome closes.
+#[derive(Debug, Clone, Copy)]
+pub struct Closing {
+    pub at: Timestamp,
+    pub request_id: RequestId,
+    pub kind: Kind,
+}
+
+/// Appends a decision, or with an outcome a complete record.
+pub fn write_opening(out: &mut Vec<u8>, opening: &Opening, judged: &Judged<'_>, ended: Option<&Outcome>) {
+    let phase = if ended.is_some() { Phase::Complete } else { Phase::Decision };
+    let mut object = Object::begin(out);
+    object.head((opening.at, opening.request_id), opening.connection_id, phase, opening.kind);
+    object.subject(&opening.subject, ended);
+    object.asked(opening.kind, &opening.asked);
+    object.judged(opening.kind, judged, ended.and_then(|outcome| outcome.status));
+    object.text("policy_digest", &opening.verdict.policy_digest, NAME_BYTES);
+    if matches!(opening.kind, Kind::Connection | Kind::Request | Kind::Dns) {
+        object.word("enforcement_mode", "enforce");
+    }
+    object.evidence(judged);
+    if let Some(outcome) = ended {
+        object.ended(opening.kind, outcome);
+    }
+    object.finish();
+}
+
+/// Appends an outcome: only what was not known when it was decided. A late denial overrides the decision.
+pub fn write_outcome(out: &mut Vec<u8>, closing: &Closing, outcome: &Outcome) {
+    let mut object = Object::begin(out);
+    object.head((closing.at, closing.request_id), None, Phase::Outcome, closing.kind);
+    if let Some(dialled) = outcome.dialled {
+        object.address("destination_address", dialled.ip());
+        object.number("destination_port", u64::from(dialled.port()));
+    }
+    match &outcome.denial {
+        Some(denial) => {
+            let judged = Judged::denied(denial, None);
+            object.judged(closing.kind, &judged, outcome.status);
+            object.evidence(&judged);
+        }
+        None => object.status(outcome.status),
+    }
+    object.ended(closing.kind, outcome);
+    object.finish();
+}
+
+/// Appends an outcome of which only the way it ended is known.
+pub fn write_end(out: &mut Vec<u8>, closing: &Closing, latency: Option<Duration>, end: &'static str) {
+    let mut object = Object::begin(out);
+    object.head((closing.at, closing.request_id), None, Phase::Outcome, closing.kind);
+    if let Some(latency) = latency {
+        object.millis("latency_ms", latency);
+    }
+    object.word("end", end);
+    object.finish();
+}
+
+impl Object<'_> {
+    fn head(
+        &mut self,
+        (at, id): (Timestamp, RequestId),
+        within: Option<RequestId>,
+        phase: Phase,
+        kind: Kind,
+    ) {
+        self.time("timestamp", at);
+        self.id("request_id", id);
+        if let Some(connection) = within {
+            self.id("connection_id", connection);
+        }
+        self.word("phase", phase.as_str());
+        self.word("kind", kind.as_str());
+    }
+
+    fn subject(&mut self, subject: &Subject, ended: Option<&Outcome>) {
+        if let Some(agent) = &subject.agent {
+            self.text("agent_id", &agent.name, NAME_BYTES);
+            self.text("team_id", agent.team.as_deref().unwrap_or_default(), NAME_BYTES);
+            self.text("project_id", agent.project.as_deref().unwrap_or_default(), NAME_BYTES);
+            self.text("environment", agent.environment.as_deref().unwrap_or_default(), NAME_BYTES);
+        }
+        if let Some(source) = subject.source {
+            self.address("source_address", source);
+        }
+        if let Some(host) = &subject.host {
+            self.text("destination_host", host.as_str(), NAME_BYTES);
+        }
+        if let Some(destination) = ended.and_then(|outcome| outcome.dialled).or(subject.destination) {
+            self.address("destination_address", destination.ip());
+            self.number("destination_port", u64::from(destination.port()));
+        }
+    }
+
+    fn asked(&mut self, kind: Kind, asked: &Asked) {
+        let (method, path) = match kind {
+            Kind::Connection | Kind::Request => ("http_method", "path"),
+            Kind::Dns => ("query_type", "query_name"),
+            Kind::Admin | Kind::System => ("action", "object"),
+        };
+        if let Some(protocol) = asked.protocol {
+            self.word("protocol", protocol);
+        }
+        self.text(method, asked.method.as_deref().unwrap_or_default(), METHOD_BYTES);
+        self.text(path, asked.path.as_deref().unwrap_or_default(), RECORD_PATH_BYTES);
+    }
+
+    fn judged(&mut self, kind: Kind, judged: &Judged<'_>, status: Option<u16>) {
+        self.status(status);
+        // What the gateway itself does is an event, not a permission.
+        if kind != Kind::System || judged.decision == Decision::Deny {
+            self.word("decision", judged.decision.as_str());
+        }
+        if let Some(reason) = judged.reason {
+            self.word("reason", reason.code());
+        }
+        if let Some(policy) = judged.policy {
+            self.text("policy_id", &policy.0, NAME_BYTES);
+        }
+        self.text("rule", judged.rule.unwrap_or_default(), NAME_BYTES);
+    }
+
+    fn status(&mut self, status: Option<u16>) {
+        if let Some(status) = status {
+            self.number("status", u64::from(status));
+        }
+    }
+
+    fn evidence(&mut self, judged: &Judged<'_>) {
+        self.text("evidence", judged.evidence.unwrap_or_default(), EVIDENCE_BYTES);
+    }
+
+    fn ended(&mut self, kind: Kind, outcome: &Outcome) {
+        // Zero bytes say something about traffic and nothing about an event.
+        let traffic = matches!(kind, Kind::Connection | Kind::Request);
+        if traffic || outcome.bytes_out | outcome.bytes_in != 0 {
+            self.number("bytes_out", outcome.bytes_out);
+            self.number("bytes_in", outcome.bytes_in);
+        }
+        if traffic || !outcome.latency.is_zero() {
+            self.millis("latency_ms", outcome.latency);
+        }
+        if let Some(added) = outcome.added_latency {
+            self.number("added_latency_us", u64::try_from(added.as_micros()).unwrap_or(u64::MAX));
+        }
+        if let Some(end) = outcome.end {
+            self.word("end", end);
+        }
+    }
+}

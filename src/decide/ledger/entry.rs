@@ -1,0 +1,150 @@
+//! The one way to the journal, and the proof that something is in it.
+//!
+//! An [`Entry`] exists only for a decision that was appended. Closing it appends the outcome. Where the task that holds
+//! it is cancelled, because the client went away or the worker ends, nobody is left to close it: only `Drop` runs
+//! then, so `Drop` appends an outcome that says `abandoned`. That is one more append, no waiting.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::model::types::{RequestId, Timestamp};
+use crate::platform::sys::clock;
+
+use super::canonical::{self, Closing};
+use super::frame;
+use super::journal::{AppendError, Journal, Room};
+use super::record::{Kind, Opening, Outcome};
+
+thread_local! {
+    /// One frame under construction; grows to the largest record of its thread.
+    static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The journal with its bookkeeping.
+pub(super) struct Recorder {
+    pub journal: Arc<Journal>,
+    /// Decisions and events that could not be recorded; what they would have allowed was refused.
+    pub refused: AtomicU64,
+    /// Outcomes and denials that could not be recorded.
+    pub lost: AtomicU64,
+    failure: Mutex<Option<Arc<str>>>,
+    failures: AtomicU64,
+}
+
+impl Recorder {
+    pub fn new(journal: Arc<Journal>) -> Self {
+        Self {
+            journal,
+            refused: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            failure: Mutex::default(),
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// Appends the record that `encode` writes.
+    pub fn append(&self, room: Room, encode: impl FnOnce(&mut Vec<u8>)) -> Result<u64, AppendError> {
+        let write = |buffer: &mut Vec<u8>| {
+            frame::begin(buffer);
+            encode(buffer);
+            self.journal.append(buffer, room)
+        };
+        // While a thread ends, an entry that it dropped may find the buffer gone.
+        let appended = if FRAME.try_with(|_| ()).is_ok() {
+            FRAME.with_borrow_mut(write)
+        } else {
+            write(&mut Vec::new())
+        };
+        match &appended {
+            Ok(_) if self.failures.load(Ordering::Relaxed) == 0 => {}
+            Ok(_) => self.recovered(),
+            Err(error) => self.failed(error),
+        }
+        appended
+    }
+
+    /// Why the last append failed, if it did.
+    pub fn failure(&self) -> Option<Arc<str>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn failed(&self, error: &AppendError) {
+        if self.failures.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::error!(%error, "the journal takes no records; nothing new is allowed");
+        }
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string().into());
+    }
+
+    fn recovered(&self) {
+        let failures = self.failures.swap(0, Ordering::Relaxed);
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if failures > 0 {
+            tracing::info!(failures, "the journal takes records again");
+        }
+    }
+}
+
+/// Proof that a decision is in the journal. Made by `Ledger::open_connection` and `Ledger::open_request` alone.
+#[must_use]
+pub struct Entry {
+    recorder: Arc<Recorder>,
+    closing: Closing,
+    /// False once closed, or where an outage was allowed to leave no record.
+    open: bool,
+}
+
+impl Entry {
+    pub(super) fn new(recorder: &Arc<Recorder>, opening: &Opening, recorded: bool) -> Self {
+        let Opening { at, request_id, kind, .. } = *opening;
+        Self { recorder: Arc::clone(recorder), closing: Closing { at, request_id, kind }, open: recorded }
+    }
+
+    /// The id that joins decision and outcome.
+    pub fn request_id(&self) -> RequestId {
+        self.closing.request_id
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> Kind {
+        self.closing.kind
+    }
+
+    /// When it was decided.
+    pub fn opened_at(&self) -> Timestamp {
+        self.closing.at
+    }
+
+    /// Appends the outcome. What cannot be appended is counted, and closed as `interrupted` at the next start.
+    pub fn close(mut self, outcome: Outcome) {
+        self.end(|out, closing| canonical::write_outcome(out, closing, &outcome));
+    }
+
+    fn end(&mut self, write: impl FnOnce(&mut Vec<u8>, &Closing)) {
+        if !std::mem::replace(&mut self.open, false) {
+            return;
+        }
+        let closing = Closing { at: clock::now(), ..self.closing };
+        if self.recorder.append(Room::Closing, |out| write(out, &closing)).is_err() {
+            self.recorder.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("closing", &self.closing)
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let opened = self.closing.at;
+        self.end(|out, closing| {
+            canonical::write_end(out, closing, Some(closing.at.since(opened)), "abandoned");
+        });
+    }
+}

@@ -1,0 +1,70 @@
+//! Tests of the ledger on real files: bytes, journal, and the whole.
+
+mod canonical;
+mod journal;
+mod whole;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::types::{AgentProfile, HostName, PolicyRef, RequestId, Timestamp};
+
+use super::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
+use super::{Durability, Ledger, LedgerConfig, OnUnavailable};
+
+const AT: Timestamp = Timestamp(1_780_000_000_123_456);
+
+fn id(number: u128) -> RequestId {
+    RequestId(uuid::Uuid::from_u128(0x0199_c0de_7a31_7c55_b0a4_0000_0000_0000 + number))
+}
+
+fn opening(number: u128) -> Opening {
+    Opening {
+        request_id: id(number),
+        connection_id: Some(id(0)),
+        at: AT,
+        kind: Kind::Request,
+        subject: Subject {
+            agent: Some(Arc::new(AgentProfile {
+                name: "alice".into(),
+                team: Some("red".into()),
+                project: None,
+                environment: Some("test".into()),
+                labels: Default::default(),
+            })),
+            source: Some("10.77.0.2".parse().unwrap()),
+            host: Some(HostName::parse("api.model.example").unwrap()),
+            destination: Some("[2001:db8::10]:443".parse().unwrap()),
+        },
+        asked: Asked {
+            method: Some("POST".into()),
+            path: Some("/v1/chat".into()),
+            protocol: Some("tls-terminate"),
+        },
+        verdict: Verdict {
+            decision: Decision::Allow,
+            reason: None,
+            policy: None,
+            rule: None,
+            policy_digest: "sha256:9f2c".into(),
+            evidence: None,
+        },
+    }
+}
+
+fn policy() -> PolicyRef {
+    PolicyRef::new("EgressHTTPRoute", "model")
+}
+
+fn config(dir: &Path) -> LedgerConfig {
+    LedgerConfig {
+        dir: dir.to_owned(),
+        durability: Durability::Process,
+        journal_bytes: 256 * 1024,
+        on_unavailable: OnUnavailable::Deny,
+    }
+}
+
+fn start(dir: &Path) -> Ledger {
+    Ledger::start(&config(dir)).unwrap()
+}
