@@ -1,1 +1,15 @@
-//! Send a request, relay a flow.
+//! Send a request, relay a flow: the last step, on the wire.
+//!
+//! Nothing is sent without the proofs that it may be: a `Permit` or `Passage`, and the `Entry` that says the decision
+//! is on disk. Start with `send.rs`, then `relay.rs`.
+
+mod executor;
+mod body;
+mod pool;
+pub mod send;
+pub mod relay;
+
+pub use body::{Closing, ReplyBody, RequestBody};
+pub use executor::LocalExecutor;
+pub use pool::{Key, Offer, Pool};
+pub use send::{Failure, Reply, Sender};

@@ -1,0 +1,197 @@
+//! Which addresses may be dialled for a passage, and in which order. Pure.
+//!
+//! A destination that is not public is refused unless a CIDR route names the very address the workload asked for.
+//! An answer that mixes public and other addresses is refused whole: that is the shape of DNS rebinding, and what is
+//! dialled must not depend on which address happens to answer. Addresses of this gateway are always refused.
+
+use std::net::{IpAddr, SocketAddr};
+
+use smallvec::SmallVec;
+
+use crate::decide::policy::{NameSource, Passage};
+use crate::model::types::address::{self, AddressClass, classify};
+use crate::model::types::{Denial, HostName, Reason, limits};
+
+/// Addresses in the order in which they are tried.
+pub(super) type Candidates = SmallVec<[SocketAddr; limits::DIAL_CANDIDATES]>;
+
+/// What of a passage matters for dialling.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) host: Option<&'a HostName>,
+    pub(super) name_source: NameSource,
+    /// Never an IPv4-mapped address.
+    pub(super) destination: SocketAddr,
+    pub(super) private_allowed: bool,
+}
+
+impl<'a> From<&'a Passage> for Wanted<'a> {
+    fn from(passage: &'a Passage) -> Self {
+        Self {
+            host: passage.host(),
+            name_source: passage.name_source(),
+            destination: address::unmapped(passage.destination()),
+            private_allowed: passage.private_allowed(),
+        }
+    }
+}
+
+impl std::fmt::Display for Wanted<'_> {
+    /// `host:port`, or the address where no name is involved.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host {
+            Some(host) => write!(f, "{host}:{}", self.destination.port()),
+            None => self.destination.fmt(f),
+        }
+    }
+}
+
+/// Orders addresses by the resolver's preference with the families taking turns (RFC 8305, section 4), without
+/// duplicates, at most `DIAL_CANDIDATES` of them.
+pub(super) fn interleave(answer: &[IpAddr], port: u16) -> Candidates {
+    let mut unique: SmallVec<[IpAddr; 16]> = SmallVec::new();
+    for ip in answer.iter().map(IpAddr::to_canonical) {
+        if !unique.contains(&ip) {
+            unique.push(ip);
+        }
+    }
+    let Some(first) = unique.first() else { return Candidates::new() };
+    let first_is_v4 = first.is_ipv4();
+    let mut same = unique.iter().filter(|ip| ip.is_ipv4() == first_is_v4);
+    let mut other = unique.iter().filter(|ip| ip.is_ipv4() != first_is_v4);
+    let mut ordered = Candidates::new();
+    while ordered.len() < limits::DIAL_CANDIDATES {
+        let before = ordered.len();
+        ordered.extend(same.next().map(|ip| SocketAddr::new(*ip, port)));
+        ordered.extend(other.next().map(|ip| SocketAddr::new(*ip, port)));
+        if ordered.len() == before {
+            break;
+        }
+    }
+    ordered.truncate(limits::DIAL_CANDIDATES);
+    ordered
+}
+
+/// Refuses the whole set if one of its addresses may not be dialled.
+pub(super) fn check(wanted: &Wanted<'_>, found: &[IpAddr], is_own: fn(IpAddr) -> bool) -> Result<(), Denial> {
+    for ip in found.iter().map(IpAddr::to_canonical) {
+        if is_own(ip) {
+            return Err(refused(wanted, Reason::DestinationPrivate, "this gateway's own", ip));
+        }
+        // Only the address the workload itself asked for: a name may lead back to it, and to no neighbour of it.
+        let named_by_route = wanted.private_allowed && ip == wanted.destination.ip();
+        match classify(ip) {
+            AddressClass::Public => {}
+            _ if named_by_route => {}
+            AddressClass::Metadata => {
+                return Err(refused(wanted, Reason::DestinationMetadata, "of the class metadata", ip));
+            }
+            class => {
+                return Err(refused(
+                    wanted,
+                    Reason::DestinationPrivate,
+                    &format!("of the class {class}"),
+                    ip,
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refused(wanted: &Wanted<'_>, reason: Reason, what: &str, ip: IpAddr) -> Denial {
+    let kind = match reason {
+        Reason::DestinationMetadata => "a cloud metadata service",
+        _ => "an address that is not public",
+    };
+    Denial::built_in(reason, format!("{wanted} is {kind}, which no route names. Nothing was sent."))
+        .seen(format!("{wanted} leads to {ip}, which is {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn reason(
+        name_source: NameSource,
+        private_allowed: bool,
+        destination: &str,
+        found: &[&str],
+    ) -> Option<Reason> {
+        let host = HostName::parse("name.example").unwrap();
+        let wanted = Wanted {
+            host: Some(&host),
+            name_source,
+            destination: destination.parse().unwrap(),
+            private_allowed,
+        };
+        let is_own = |ip: IpAddr| ip == IpAddr::from([203, 0, 113, 1]) || ip == IpAddr::from([10, 77, 0, 1]);
+        check(&wanted, &ips(found), is_own).err().map(|denial| denial.reason)
+    }
+
+    #[test]
+    fn families_take_turns_from_the_first_one() {
+        let answer = ips(&["192.0.2.1", "192.0.2.2", "2001:db8::1", "192.0.2.1", "2001:db8::2"]);
+        let order: Vec<String> = interleave(&answer, 443).iter().map(ToString::to_string).collect();
+        assert_eq!(order, ["192.0.2.1:443", "[2001:db8::1]:443", "192.0.2.2:443", "[2001:db8::2]:443"]);
+    }
+
+    #[test]
+    fn a_long_answer_is_cut() {
+        let answer: Vec<IpAddr> = (0..200).map(|last| IpAddr::from([192, 0, 2, last])).collect();
+        assert_eq!(interleave(&answer, 1).len(), limits::DIAL_CANDIDATES);
+        assert!(interleave(&[], 1).is_empty());
+    }
+
+    #[test]
+    fn public_addresses_pass() {
+        assert_eq!(reason(NameSource::Resolve, false, "10.0.0.9:443", &["192.0.2.1", "2001:db8::1"]), None);
+        assert_eq!(reason(NameSource::Given, false, "192.0.2.1:443", &["192.0.2.1"]), None);
+    }
+
+    #[test]
+    fn one_address_that_is_not_public_refuses_the_whole_answer() {
+        let answer = ["192.0.2.1", "10.0.0.1"];
+        assert_eq!(
+            reason(NameSource::Resolve, false, "192.0.2.1:443", &answer),
+            Some(Reason::DestinationPrivate)
+        );
+        for bad in ["127.0.0.1", "::1", "169.254.1.1", "fd00::1", "0.0.0.0", "224.0.0.1", "::ffff:10.0.0.1"] {
+            let found = reason(NameSource::Resolve, false, "192.0.2.1:443", &[bad]);
+            assert_eq!(found, Some(Reason::DestinationPrivate), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_metadata_service_has_its_own_reason() {
+        for bad in ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254"] {
+            let found = reason(NameSource::Resolve, false, "192.0.2.1:443", &[bad]);
+            assert_eq!(found, Some(Reason::DestinationMetadata), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cidr_route_opens_the_original_destination_and_no_other_address() {
+        for source in [NameSource::None, NameSource::Given, NameSource::Resolve] {
+            assert_eq!(reason(source, true, "10.0.0.9:443", &["10.0.0.9"]), None, "{source:?}");
+            let closed = reason(source, false, "10.0.0.9:443", &["10.0.0.9"]);
+            assert_eq!(closed, Some(Reason::DestinationPrivate), "{source:?}");
+        }
+        let neighbour = reason(NameSource::Resolve, true, "10.0.0.9:443", &["10.0.0.9", "10.0.0.8"]);
+        assert_eq!(neighbour, Some(Reason::DestinationPrivate));
+    }
+
+    #[test]
+    fn own_addresses_are_refused_even_where_a_route_names_them() {
+        assert_eq!(
+            reason(NameSource::None, true, "10.77.0.1:22", &["10.77.0.1"]),
+            Some(Reason::DestinationPrivate)
+        );
+        let found = reason(NameSource::Resolve, false, "192.0.2.1:443", &["::ffff:203.0.113.1"]);
+        assert_eq!(found, Some(Reason::DestinationPrivate), "public, but this gateway's own");
+    }
+}

@@ -1,0 +1,180 @@
+//! Failures to reach an upstream, as denials: what the agent may read, and what the operator sees.
+//!
+//! It decides nothing: every failure handed in becomes a refusal.
+
+use std::io;
+use std::net::SocketAddr;
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
+
+use super::candidates::Wanted;
+use crate::model::types::{Denial, Reason, Timestamp, limits};
+
+/// One attempt to connect that failed.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) address: SocketAddr,
+    pub(super) error: io::Error,
+}
+
+/// Out of file descriptors, in this process or in the system (`EMFILE`, `ENFILE`).
+const OUT_OF_FILES: [i32; 2] = [24, 23];
+
+/// No candidate could be connected to.
+pub(super) fn unreached(wanted: &Wanted<'_>, attempts: &[Attempt]) -> Denial {
+    let seen: Vec<String> = attempts
+        .iter()
+        .map(|attempt| format!("{}: {}", attempt.address, errno_words(&attempt.error)))
+        .collect();
+    let seen = seen.join("; ");
+    if attempts.iter().any(|attempt| is_exhaustion(&attempt.error)) {
+        return Denial::built_in(
+            Reason::Overload,
+            format!("The gateway cannot open another connection to {wanted}."),
+        )
+        .seen(seen);
+    }
+    if attempts.iter().all(|attempt| attempt.error.kind() == io::ErrorKind::TimedOut) {
+        return timed_out(wanted, "TCP", seen);
+    }
+    Denial::built_in(Reason::UpstreamUnreachable, format!("{wanted} could not be reached. Try again later."))
+        .seen(seen)
+}
+
+/// A name without addresses.
+pub(super) fn no_address(wanted: &Wanted<'_>) -> Denial {
+    Denial::built_in(
+        Reason::UpstreamUnreachable,
+        format!("{wanted} could not be reached: the name has no address."),
+    )
+    .seen("the gateway's own resolution found no address")
+}
+
+/// A step that was not over in its time.
+pub(super) fn timed_out(wanted: &Wanted<'_>, step: &str, seen: impl Into<String>) -> Denial {
+    let seen = format!("{step} timed out: {}", seen.into());
+    Denial::built_in(Reason::UpstreamTimeout, format!("{wanted} did not answer in time. Try again later."))
+        .seen(seen)
+}
+
+/// A TLS handshake that failed.
+pub(super) fn tls_failed(wanted: &Wanted<'_>, address: SocketAddr, error: &io::Error) -> Denial {
+    let Some(tls) = tls_error(error) else {
+        return failed(
+            wanted,
+            format!("{address} ended the connection during the TLS handshake: {}", errno_words(error)),
+        );
+    };
+    match tls {
+        TlsError::InvalidCertificate(problem) => {
+            let (short, seen) = certificate_words(problem);
+            untrusted(wanted, short, format!("certificate of {address}: {seen}"))
+        }
+        TlsError::NoCertificatesPresented => {
+            untrusted(wanted, "it shows none", format!("{address} presented no certificate"))
+        }
+        TlsError::AlertReceived(alert) => {
+            failed(wanted, format!("{address} refused TLS with the alert {alert:?}"))
+        }
+        other => failed(wanted, format!("{address} does not speak TLS as it should: {other}")),
+    }
+}
+
+/// Whether the upstream refused every offered protocol.
+pub(super) fn refused_alpn(error: &io::Error) -> bool {
+    matches!(tls_error(error), Some(TlsError::AlertReceived(AlertDescription::NoApplicationProtocol)))
+}
+
+/// A certificate that is not accepted. `short` continues "cannot be trusted:" for the agent.
+pub(super) fn untrusted(wanted: &Wanted<'_>, short: &str, seen: impl Into<String>) -> Denial {
+    Denial::built_in(
+        Reason::TlsUntrustedUpstream,
+        format!("The certificate of {wanted} cannot be trusted: {short}. Nothing was sent."),
+    )
+    .seen(seen)
+}
+
+/// Whether a remembered chain is missing or out of its time at `now`, in the words of a fresh verification.
+pub(super) fn out_of_time(chain: &[CertificateDer<'_>], now: Timestamp) -> Option<(&'static str, String)> {
+    if chain.is_empty() {
+        return Some(("none is known", "no certificate is remembered".into()));
+    }
+    chain.iter().find_map(|der| {
+        let Ok((_, certificate)) = x509_parser::parse_x509_certificate(der) else {
+            return Some(("it cannot be read", "malformed certificate".into()));
+        };
+        let second = now.0.div_euclid(1_000_000);
+        let validity = certificate.validity();
+        if second > validity.not_after.timestamp() {
+            return Some(("it has expired", format!("expired, valid until {}", validity.not_after)));
+        }
+        (second < validity.not_before.timestamp())
+            .then(|| ("it is not valid yet", format!("not valid yet, valid from {}", validity.not_before)))
+    })
+}
+
+fn failed(wanted: &Wanted<'_>, seen: String) -> Denial {
+    Denial::built_in(
+        Reason::UpstreamFailed,
+        format!("{wanted} could not be spoken to over TLS. Try again later."),
+    )
+    .seen(seen)
+}
+
+fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// A clause for the agent, and the whole story for the record.
+fn certificate_words(problem: &CertificateError) -> (&'static str, String) {
+    use CertificateError as Cert;
+    let at = |time: &UnixTime| {
+        Timestamp(i64::try_from(time.as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+    };
+    match problem {
+        Cert::ExpiredContext { not_after, .. } => {
+            ("it has expired", format!("expired, valid until {}", at(not_after)))
+        }
+        Cert::Expired => ("it has expired", "expired".into()),
+        Cert::NotValidYetContext { not_before, .. } => {
+            ("it is not valid yet", format!("not valid yet, valid from {}", at(not_before)))
+        }
+        Cert::NotValidYet => ("it is not valid yet", "not valid yet".into()),
+        Cert::NotValidForNameContext { presented, .. } => {
+            let shown: Vec<&str> = presented.iter().take(8).map(String::as_str).collect();
+            ("it is for another name", format!("wrong name, it is for {} name(s): {}", presented.len(), shown.join(", ")))
+        }
+        Cert::NotValidForName => ("it is for another name", "wrong name".into()),
+        Cert::UnknownIssuer => (
+            "its issuer is not trusted",
+            "unknown issuer: self-signed, signed by an authority that is not among the trust anchors, or sent without \
+             its intermediate certificates"
+                .into(),
+        ),
+        Cert::BadSignature => ("its signature is wrong", "bad signature".into()),
+        Cert::Revoked => ("it is revoked", "revoked".into()),
+        Cert::InvalidPurpose | Cert::InvalidPurposeContext { .. } => {
+            ("it is not for servers", format!("not for server authentication: {problem}"))
+        }
+        Cert::BadEncoding => ("it cannot be read", "malformed certificate".into()),
+        other => ("it does not meet the rules for certificates", other.to_string()),
+    }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error().is_some_and(|number| OUT_OF_FILES.contains(&number))
+}
+
+fn errno_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        io::ErrorKind::ConnectionReset => "connection reset".into(),
+        io::ErrorKind::HostUnreachable => "no route to host".into(),
+        io::ErrorKind::NetworkUnreachable => "network is unreachable".into(),
+        io::ErrorKind::UnexpectedEof => "end of stream".into(),
+        io::ErrorKind::TimedOut => format!("no answer within {} s", limits::CONNECT_TIME.as_secs()),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,192 @@
+//! Bodies in passing: counted, never held. The end of a reply's body is the end of the exchange, and closes its record.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::pool::Lease;
+use crate::decide::ledger::Entry;
+use crate::decide::ledger::record::Outcome;
+use crate::model::types::Denial;
+
+/// A request body on its way out.
+#[derive(Debug)]
+pub struct RequestBody {
+    inner: Incoming,
+    sent: Rc<Cell<u64>>,
+}
+
+impl RequestBody {
+    /// Counts what passes into `sent`.
+    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>) -> Self {
+        Self { inner, sent }
+    }
+
+    /// Where the bytes that have passed are counted.
+    pub(super) fn sent(&self) -> Rc<Cell<u64>> {
+        self.sent.clone()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        count(&polled, &self.sent);
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn count(polled: &Poll<Option<Result<Frame<Bytes>, hyper::Error>>>, counter: &Cell<u64>) {
+    if let Poll::Ready(Some(Ok(frame))) = polled {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        counter.set(counter.get() + length as u64);
+    }
+}
+
+/// What is needed to close the record of an exchange.
+#[derive(Debug)]
+pub struct Closing {
+    /// The open record.
+    pub entry: Entry,
+    /// Status sent to the workload.
+    pub status: u16,
+    /// When the request was first seen.
+    pub started: Instant,
+    /// The gateway's own share before the request was sent on.
+    pub added: Duration,
+    /// Bytes of the request body that went out.
+    pub sent: Rc<Cell<u64>>,
+    /// The address really dialled, where it is not the one asked for.
+    pub dialled: Option<SocketAddr>,
+}
+
+impl Closing {
+    /// Closes the record of an exchange whose body has passed.
+    fn close(self, received: u64, end: Option<&'static str>) {
+        let sent = self.sent.get();
+        self.finish(sent, received, end);
+    }
+
+    /// Closes the record with the bytes that passed each way.
+    pub fn finish(self, sent: u64, received: u64, end: Option<&'static str>) {
+        self.entry.close(Outcome {
+            status: Some(self.status),
+            bytes_out: sent,
+            bytes_in: received,
+            latency: self.started.elapsed(),
+            added_latency: Some(self.added),
+            dialled: self.dialled,
+            end,
+            ..Outcome::default()
+        });
+    }
+
+    /// Closes the record with a refusal that came after the decision.
+    pub fn refuse(self, denial: Denial) {
+        self.entry.close(Outcome {
+            status: Some(denial.status()),
+            bytes_out: self.sent.get(),
+            latency: self.started.elapsed(),
+            dialled: self.dialled,
+            denial: Some(denial),
+            ..Outcome::default()
+        });
+    }
+}
+
+/// A reply's body on its way to the workload.
+///
+/// hyper drops a body when it has sent enough of it, or when the workload is gone: there is no later moment at which
+/// the record could be closed, so `Drop` does it.
+#[derive(Debug)]
+pub struct ReplyBody {
+    inner: Incoming,
+    received: Cell<u64>,
+    expected: Option<u64>,
+    ended: bool,
+    closing: Option<Closing>,
+    lease: Option<Lease>,
+}
+
+impl ReplyBody {
+    /// Relays `inner`; `bodiless` says that no body follows whatever the head announces (HEAD, 204, 304).
+    pub(super) fn new(inner: Incoming, lease: Lease) -> Self {
+        let expected = inner.size_hint().exact();
+        Self { inner, received: Cell::new(0), expected, ended: false, closing: None, lease: Some(lease) }
+    }
+
+    /// Hands over the record that the end of this body closes.
+    pub fn closing(mut self, closing: Closing, bodiless: bool) -> Self {
+        self.closing = Some(closing);
+        self.ended |= bodiless;
+        self
+    }
+
+    /// Ends the exchange: gives the upstream connection back and closes the record, once.
+    fn end(&mut self, end: Option<&'static str>) {
+        if end.is_none()
+            && let Some(lease) = self.lease.take()
+        {
+            lease.give_back();
+        }
+        if let Some(closing) = self.closing.take() {
+            closing.close(self.received.get(), end);
+        }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        count(&polled, &self.received);
+        match &polled {
+            Poll::Ready(None) => self.end(None),
+            Poll::Ready(Some(Err(_))) => self.end(Some("upstream-failed")),
+            Poll::Ready(Some(Ok(_))) if self.inner.is_end_stream() => self.end(None),
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for ReplyBody {
+    fn drop(&mut self) {
+        let whole = self.ended || self.inner.is_end_stream() || self.expected == Some(self.received.get());
+        self.end(if whole { None } else { Some("client-closed") });
+    }
+}

@@ -1,0 +1,33 @@
+//! Bytes from here to there, for flows that are not opened: the kernel moves them, we count.
+
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::decide::ledger::Entry;
+use crate::decide::policy::Passage;
+use crate::model::types::limits::FLOW_IDLE_TIME;
+use crate::platform::sys::splice::{DirectionEnd, splice_bidirectional};
+
+pub use crate::platform::sys::splice::FlowBytes;
+
+/// Relays between a workload and its destination until both sides are done, one was reset, nothing has moved for
+/// `FLOW_IDLE_TIME`, or the daemon drains. Returns the word for the record where the end was not the orderly one.
+pub async fn splice(
+    _passage: &Passage,
+    _entry: &Entry,
+    (workload, upstream): (&TcpStream, &TcpStream),
+    bytes: &Arc<FlowBytes>,
+    mut drain: watch::Receiver<bool>,
+) -> Option<&'static str> {
+    let end = tokio::select! {
+        end = splice_bidirectional(workload, upstream, FLOW_IDLE_TIME, bytes) => end,
+        _ = drain.wait_for(|drains| *drains) => return Some("shutdown"),
+    };
+    match (end.a_to_b, end.b_to_a) {
+        (DirectionEnd::Eof, DirectionEnd::Eof) => None,
+        (DirectionEnd::Idle, _) | (_, DirectionEnd::Idle) => Some("idle"),
+        _ => Some("reset"),
+    }
+}

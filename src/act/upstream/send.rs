@@ -1,0 +1,267 @@
+//! One request over one upstream connection.
+//!
+//! A kept connection may have died unseen: a request of which nothing was sent comes back, to be tried on a fresh one.
+//! A request that may have been sent is never repeated.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+use super::body::{ReplyBody, RequestBody};
+use super::executor::LocalExecutor;
+use super::pool::{Key, Lease, Line, Pool};
+use crate::act::dial::Protocol;
+use crate::decide::ledger::Entry;
+use crate::decide::policy::Permit;
+use crate::model::types::limits::{HEAD_BYTES, HEAD_FIELDS, RESPONSE_HEAD_TIME};
+
+/// An HTTP/2 connection with requests in flight is asked this often whether it still lives.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Time it has to answer; after that its requests fail, and it serves no other.
+const PING_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes a connection reads ahead and, for HTTP/2, the window of one stream.
+const READ_AHEAD: usize = 64 * 1024;
+/// HTTP/2 window of a stream and of a connection: a megabyte in flight keeps distant upstreams busy.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// One leg towards an upstream, ready for a request.
+#[derive(Debug)]
+#[must_use]
+pub struct Sender {
+    lease: Lease,
+    fresh: bool,
+}
+
+/// An answer whose body is still to come.
+#[derive(Debug)]
+pub struct Reply {
+    /// Status and fields.
+    pub head: http::response::Parts,
+    /// The body.
+    pub body: ReplyBody,
+    /// The connection itself, where the upstream switched protocols (101).
+    pub upgraded: Option<hyper::upgrade::OnUpgrade>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nothing was sent: the request can be tried on a fresh connection.
+    Unsent(Box<Request<RequestBody>>),
+    /// The upstream failed, or broke the protocol, after something was sent.
+    Broken(hyper::Error),
+    /// No response head within the bound.
+    TimedOut,
+}
+
+impl Sender {
+    /// Takes a kept connection.
+    pub fn kept(pool: &Pool, key: &Rc<Key>) -> Option<Self> {
+        pool.take(key).map(|lease| Self { lease, fresh: false })
+    }
+
+    /// Begins HTTP on a connection that was just dialled to the address `peer`.
+    ///
+    /// # Errors
+    /// Where the upstream fails at once.
+    pub async fn fresh<S>(
+        pool: &Pool,
+        key: &Rc<Key>,
+        (io, peer): (S, SocketAddr),
+        protocol: Protocol,
+    ) -> Result<Self, hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(io);
+        let lease = match protocol {
+            Protocol::Http11 => {
+                let (sender, connection) = http1_builder().handshake(io).await?;
+                tokio::task::spawn_local(connection.with_upgrades());
+                pool.lend(key, sender, peer)
+            }
+            Protocol::H2 => {
+                let (sender, connection) = http2_builder().handshake(io).await?;
+                tokio::task::spawn_local(connection);
+                pool.share(key, sender, peer)
+            }
+        };
+        Ok(Self { lease, fresh: true })
+    }
+
+    /// What the connection speaks.
+    pub fn protocol(&self) -> Protocol {
+        match self.lease.line {
+            Some(Line::Http2(..)) => Protocol::H2,
+            _ => Protocol::Http11,
+        }
+    }
+
+    /// The address that was really dialled.
+    pub fn peer(&self) -> SocketAddr {
+        self.lease.peer
+    }
+
+    /// Whether it was dialled for this request, so that trying again cannot help.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// The same connection after a pause: it may have died unseen meanwhile, so failing to send on it is worth another
+    /// try.
+    pub fn aged(self) -> Self {
+        Self { fresh: false, ..self }
+    }
+
+    /// Gives an unused connection back.
+    pub fn shelve(self) {
+        self.lease.give_back();
+    }
+
+    /// Sends the request. Its URI is a path with a query, its authority stands in `Host`; it is put into the form that
+    /// the protocol wants.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says whether anything was sent.
+    pub async fn send(
+        mut self,
+        _permit: &Permit,
+        _entry: &Entry,
+        mut request: Request<RequestBody>,
+    ) -> Result<Reply, Failure> {
+        shape(&mut request, self.protocol(), self.lease.tls());
+        let sent = request.body().sent();
+        let answer = match &mut self.lease.line {
+            Some(Line::Http1(sender)) => patiently(sender.try_send_request(request), &sent).await,
+            Some(Line::Http2(sender, _)) => patiently(sender.try_send_request(request), &sent).await,
+            None => return Err(Failure::Unsent(Box::new(request))),
+        };
+        match answer {
+            Ok(Ok(response)) => Ok(self.reply(response)),
+            Ok(Err(mut error)) => match error.take_message() {
+                Some(request) => Err(Failure::Unsent(Box::new(request))),
+                None => Err(Failure::Broken(error.into_error())),
+            },
+            Err(_) => {
+                self.lease.retire();
+                Err(Failure::TimedOut)
+            }
+        }
+    }
+
+    fn reply(self, mut response: Response<Incoming>) -> Reply {
+        let switches = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+        let upgraded = switches.then(|| hyper::upgrade::on(&mut response));
+        let (head, body) = response.into_parts();
+        Reply { head, body: ReplyBody::new(body, self.lease), upgraded }
+    }
+}
+
+/// Waits for `RESPONSE_HEAD_TIME`, anew as long as the request's body is still moving.
+async fn patiently<F: Future>(answer: F, sent: &Cell<u64>) -> Result<F::Output, Elapsed> {
+    let mut answer = pin!(answer);
+    loop {
+        let before = sent.get();
+        match timeout(RESPONSE_HEAD_TIME, &mut answer).await {
+            Err(_) if sent.get() > before => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Origin form and `Host` for HTTP/1; absolute form and no `Host` for HTTP/2 (RFC 9113, section 8.3.1). A request that
+/// was shaped for one and not sent can be shaped for the other.
+fn shape<B: Body>(request: &mut Request<B>, protocol: Protocol, tls: bool) {
+    match protocol {
+        Protocol::Http11 => {
+            *request.version_mut() = Version::HTTP_11;
+            if !request.headers().contains_key(header::HOST)
+                && let Some(authority) = request.uri().authority()
+                && let Ok(value) = HeaderValue::from_str(authority.as_str())
+            {
+                request.headers_mut().insert(header::HOST, value);
+            }
+            if let Some(target) = request.uri().path_and_query().cloned() {
+                *request.uri_mut() = Uri::from(target);
+            }
+            // hyper leaves out a body of unknown length where the method rarely has one.
+            if !request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_LENGTH) {
+                request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+        }
+        Protocol::H2 => {
+            *request.version_mut() = Version::HTTP_2;
+            request.headers_mut().remove(header::TRANSFER_ENCODING);
+            let authority = request.headers_mut().remove(header::HOST);
+            let authority = authority.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+            if let Some(authority) = authority {
+                let mut parts = std::mem::take(request.uri_mut()).into_parts();
+                parts.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
+                parts.authority = Some(authority);
+                // Cannot fail: all three parts are there. Without them nothing would be sent.
+                *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+            }
+        }
+    }
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.preserve_header_case(true).max_headers(HEAD_FIELDS).max_buf_size(HEAD_BYTES.max(READ_AHEAD));
+    builder
+}
+
+fn http2_builder() -> http2::Builder<LocalExecutor> {
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIME)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(STREAM_WINDOW)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX));
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_takes_the_form_of_its_protocol_and_can_change_it() {
+        for (tls, url) in
+            [(true, "https://Site.example:8443/a%20b?c"), (false, "http://Site.example:8443/a%20b?c")]
+        {
+            let mut request = Request::get("/a%20b?c")
+                .header("host", "Site.example:8443")
+                .body(http_body_util::Empty::<bytes::Bytes>::new())
+                .unwrap();
+            for _ in 0..2 {
+                shape(&mut request, Protocol::H2, tls);
+                assert_eq!((request.uri().to_string().as_str(), request.headers().len()), (url, 0));
+                shape(&mut request, Protocol::Http11, tls);
+                assert_eq!(request.uri(), "/a%20b?c");
+                assert_eq!(request.headers()["host"], "Site.example:8443");
+            }
+        }
+        let mut options = Request::options("*")
+            .header("host", "site.example")
+            .body(http_body_util::Empty::<bytes::Bytes>::new())
+            .unwrap();
+        shape(&mut options, Protocol::H2, true);
+        assert_eq!((options.uri().path(), options.uri().host()), ("*", Some("site.example")));
+    }
+}
