@@ -1,0 +1,151 @@
+//! What records and denials say of one request.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Response, Version, header, request};
+
+use super::arrival::Refused;
+use super::deny::{self, Heard};
+use super::road::{Road, Snapshot};
+use super::site::Site;
+use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
+use crate::decide::policy::Permit;
+use crate::model::types::{Denial, Reason, RequestId, Timestamp};
+use crate::perceive::identity::Known;
+use crate::perceive::request::Request;
+
+/// One request as it is judged: with one set of documents from end to end.
+pub struct Case<'a> {
+    /// Its id.
+    pub id: RequestId,
+    /// When its head was there, for measuring.
+    pub started: Instant,
+    /// The set it is judged by.
+    pub snapshot: Arc<Snapshot>,
+    /// Who speaks, by that set: the documents may have changed since the connection began.
+    pub known: Result<Known, Denial>,
+    at: Timestamp,
+    site: &'a Site,
+}
+
+impl<'a> Case<'a> {
+    /// A request has arrived.
+    pub fn begin(site: &'a Site) -> Self {
+        let (id, at) = site.road.stamp();
+        let snapshot = site.road.snapshot();
+        let known = snapshot.directory.by_source(site.arrival.client);
+        let known = known.and_then(|known| {
+            let same = known.agent().name == site.known.agent().name;
+            let detail = "The source address of this connection belongs to another agent now. Connect again.";
+            if same { Ok(known) } else { Err(Denial::built_in(Reason::IdentityUnknown, detail)) }
+        });
+        Self { id, at, started: Instant::now(), snapshot, known, site }
+    }
+
+    /// The record of its decision.
+    pub fn opening(
+        &self,
+        request: Option<&Request<'_>>,
+        head: Option<&request::Parts>,
+        verdict: Verdict,
+    ) -> Opening {
+        let Site { arrival, known, passage, .. } = self.site;
+        Opening {
+            request_id: self.id,
+            connection_id: Some(arrival.id),
+            at: self.at,
+            kind: Kind::Request,
+            subject: Subject {
+                agent: Some(known.agent().clone()),
+                source: Some(arrival.client.0.ip()),
+                host: request.and_then(Request::name).or(passage.host()).cloned(),
+                destination: Some(arrival.destination.0),
+            },
+            asked: asked(request, head),
+            verdict,
+        }
+    }
+
+    /// The verdict of a permit.
+    pub fn allow(&self, permit: &Permit) -> Verdict {
+        Verdict {
+            decision: Decision::Allow,
+            reason: None,
+            policy: Some(permit.route().policy.clone()),
+            rule: permit.route().rule.clone(),
+            policy_digest: self.snapshot.policy.digest().clone(),
+            evidence: None,
+        }
+    }
+
+    /// Records a refusal and words it. Without a head where the workload's own was not fit to be read.
+    pub fn refuse(
+        &self,
+        request: Option<&Request<'_>>,
+        head: Option<&request::Parts>,
+        denial: &Denial,
+    ) -> Response<Bytes> {
+        let opening = self.opening(request, head, denied(&self.snapshot, denial));
+        self.site.road.shared.ledger.refuse(&opening, denial);
+        deny::response(
+            denial,
+            self.id,
+            Heard { host: self.site.passage.host(), grpc: head.is_some_and(is_grpc) },
+        )
+    }
+}
+
+impl Refused {
+    /// Records a request on a connection that may not live.
+    pub fn record_request(
+        &self,
+        road: &Road,
+        snapshot: &Snapshot,
+        (request, head): (Option<&Request<'_>>, Option<&request::Parts>),
+        denial: &Denial,
+    ) -> RequestId {
+        let (id, at) = road.stamp();
+        let opening = Opening {
+            request_id: id,
+            connection_id: Some(self.arrival.id),
+            at,
+            kind: Kind::Request,
+            subject: self.subject(),
+            asked: asked(request, head),
+            verdict: denied(snapshot, denial),
+        };
+        road.shared.ledger.refuse(&opening, denial);
+        id
+    }
+}
+
+/// The verdict of a denial.
+pub fn denied(snapshot: &Snapshot, denial: &Denial) -> Verdict {
+    Verdict {
+        decision: Decision::Deny,
+        reason: Some(denial.reason),
+        policy: denial.policy.clone(),
+        rule: denial.rule.clone(),
+        policy_digest: snapshot.policy.digest().clone(),
+        evidence: denial.evidence.clone(),
+    }
+}
+
+/// Whether a gRPC client waits for the answer.
+pub fn is_grpc(head: &request::Parts) -> bool {
+    head.headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Nothing is said of a message that nobody could read.
+fn asked(request: Option<&Request<'_>>, head: Option<&request::Parts>) -> Asked {
+    let Some(head) = head else { return Asked { protocol: Some("http/1.1"), ..Asked::default() } };
+    Asked {
+        method: Some(head.method.as_str().to_owned()),
+        path: Some(request.map_or_else(|| head.uri.path().to_owned(), |request| request.path().to_owned())),
+        protocol: Some(if head.version == Version::HTTP_2 { "http/2" } else { "http/1.1" }),
+    }
+}

@@ -1,0 +1,141 @@
+//! One connection, from the kernel's hands to its record. Each stage by its name, in order.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::arrival::{Arrival, Judged, Refused, protocol};
+use super::flow;
+use super::home;
+use super::peeked::{Look, Peeked};
+use super::refuse;
+use super::road::{Road, Snapshot};
+use super::web;
+use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
+use crate::decide::policy::{Answer, Flow, Mode, NameSource, Passage, Refusal};
+use crate::model::types::Reason;
+use crate::perceive::hello::Hello;
+use crate::perceive::identity::Known;
+use crate::perceive::intercept::Accepted;
+
+/// Serves one connection to its end. Never fails: whatever goes wrong is a recorded refusal.
+///
+/// A workload that is silent is taken to wait for the server. One that then speaks first all the same is judged anew,
+/// by what it says: waiting is no way around the rules for HTTP.
+pub async fn serve(road: Rc<Road>, accepted: Accepted) {
+    let (client, destination) = (accepted.client(), accepted.destination());
+    let mut stream = Some(Peeked::new(accepted.into_stream()));
+    while let Some(silent_no_more) = stream {
+        let (id, at) = road.stamp();
+        let arrival = Arrival { id, at, started: Instant::now(), client, destination };
+        stream = once(&road, arrival, silent_no_more).await;
+    }
+}
+
+/// What is rare is boxed when it happens, so that a connection's task stays small as long as it lives.
+///
+/// Finds out what the connection is, judges it and serves it. Gives it back where it has to be judged anew.
+async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Option<Peeked> {
+    let snapshot = road.snapshot();
+    let known = snapshot.directory.by_source(arrival.client);
+    let hello = match stream.look(arrival.destination.0.port()).await {
+        Look::Saw(hello) => hello,
+        Look::Malformed(why) => {
+            Box::pin(refuse::malformed(road, &snapshot, (arrival, known), stream, why)).await;
+            return None;
+        }
+        Look::Gone => {
+            refuse::unspoken(road, &snapshot, &Refused { arrival, known: known.ok(), hello: None });
+            return None;
+        }
+    };
+    if home::is_for_us(arrival, &hello) {
+        let agent = known.ok().map(|known| known.agent().clone());
+        Box::pin(home::serve(road.clone(), arrival, agent, stream)).await;
+        return None;
+    }
+    let (refused, refusal) = match known {
+        Err(denial) => {
+            let refusal = Refusal { answer: snapshot.policy.answer_to_unknown(&hello), denial };
+            (Refused { arrival, known: None, hello: Some(hello) }, refusal)
+        }
+        Ok(known) => match judge(road, &snapshot, &known, arrival, &hello) {
+            Ok(passage) => {
+                return allowed(road, &snapshot, Judged { arrival, known, hello, passage }, stream).await;
+            }
+            Err(refusal) => (Refused { arrival, known: Some(known), hello: Some(hello) }, refusal),
+        },
+    };
+    Box::pin(refuse::connection(road, &snapshot, refused, refusal, stream)).await;
+    None
+}
+
+fn judge(
+    road: &Road,
+    snapshot: &Snapshot,
+    known: &Known,
+    arrival: Arrival,
+    hello: &Hello,
+) -> Result<Passage, Refusal> {
+    let destination = arrival.destination;
+    let given = road.shared.memory.names(&known.agent().name, destination.0.ip(), arrival.at);
+    let passage = snapshot.policy.connection(known, Flow { destination, hello, given: &given })?;
+    if let (NameSource::Given, Some(host)) = (passage.name_source(), passage.host()) {
+        // Clients cache longer than the TTL: a name in use stays believed.
+        road.shared.memory.renew(&known.agent().name, destination.0.ip(), host, arrival.at);
+    }
+    Ok(passage)
+}
+
+/// The decision goes to disk; then the connection is served as policy says.
+async fn allowed(
+    road: &Rc<Road>,
+    snapshot: &Arc<Snapshot>,
+    judged: Judged,
+    stream: Peeked,
+) -> Option<Peeked> {
+    let opening = opening(snapshot, &judged);
+    match road.shared.ledger.open_connection(&judged.passage, &opening).await {
+        Err(denial) => {
+            let Judged { arrival, known, hello, .. } = judged;
+            let answer =
+                if matches!(hello, Hello::Opaque | Hello::Silent) { Answer::Reset } else { Answer::Http };
+            let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
+            Box::pin(refuse::connection(road, snapshot, refused, Refusal { denial, answer }, stream)).await;
+        }
+        Ok(entry) => match judged.passage.mode() {
+            Mode::Relay | Mode::PassThrough => {
+                return Box::pin(flow::relay(road, judged, entry, stream)).await;
+            }
+            Mode::Terminate => web::terminated(road.clone(), judged, entry, stream).await,
+            Mode::PlainHttp => web::plain(road.clone(), judged, entry, stream).await,
+        },
+    }
+    None
+}
+
+/// The connection's record at the moment of its decision.
+fn opening(snapshot: &Snapshot, judged: &Judged) -> Opening {
+    let Judged { arrival, known, passage, .. } = judged;
+    Opening {
+        request_id: arrival.id,
+        connection_id: None,
+        at: arrival.at,
+        kind: Kind::Connection,
+        subject: Subject {
+            agent: Some(known.agent().clone()),
+            source: Some(arrival.client.0.ip()),
+            host: passage.host().cloned(),
+            destination: Some(arrival.destination.0),
+        },
+        asked: Asked { protocol: Some(protocol(passage.mode())), ..Asked::default() },
+        verdict: Verdict {
+            decision: Decision::Allow,
+            reason: None::<Reason>,
+            policy: Some(passage.route().policy.clone()),
+            rule: passage.route().rule.clone(),
+            policy_digest: snapshot.policy.digest().clone(),
+            evidence: None,
+        },
+    }
+}

@@ -1,0 +1,263 @@
+//! One request, from its head to its record. Each stage by its name, in order; the second half of the story that
+//! `connection.rs` begins.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version, header, request};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::timeout;
+
+use super::arrival::Refused;
+use super::case::{Case, is_grpc};
+use super::deny::{self, Heard};
+use super::guarded::Busy;
+use super::road::Road;
+use super::serving::{Answer, Watched};
+use super::site::Site;
+use super::tunnel;
+use crate::act::upstream::{Closing, Failure, Reply, RequestBody};
+use crate::decide::ledger::Entry;
+use crate::decide::ledger::record::Outcome;
+use crate::decide::policy::Permit;
+use crate::model::types::limits::{REFUSED_BODY_BYTES, REFUSED_BODY_TIME};
+use crate::model::types::{Denial, HostName, Reason, RequestId};
+use crate::perceive::request::guard::Refusal;
+use crate::perceive::request::{Request, hop_by_hop};
+
+/// Connections tried for one request: a kept one may have died unseen, several may have died together.
+const TRIES: usize = 4;
+
+/// A request that may go, on its way: what still matters once its head is sent.
+struct Going {
+    id: RequestId,
+    started: Instant,
+    permit: Permit,
+    entry: Entry,
+    /// Bytes of its body that went out.
+    sent: Rc<Cell<u64>>,
+    /// The address really dialled, where it is not the one asked for.
+    dialled: Cell<Option<SocketAddr>>,
+    host: Option<HostName>,
+    method: Method,
+    is_grpc: bool,
+}
+
+/// The way back to the workload.
+struct Back {
+    watched: Watched,
+    /// The connection itself, where the request asks to switch protocols.
+    upgrade: Option<OnUpgrade>,
+    busy: Busy,
+}
+
+/// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
+pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Watched) -> Response<Answer> {
+    let (case, busy) = (Case::begin(&site), watched.watch.begin());
+    let (mut head, body) = request.into_parts();
+    let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
+    let back = Back { watched, upgrade, busy };
+    if let Some(refusal) = back.watched.refusal() {
+        return early(case.refuse(None, None, &refusal.denial()), &head, body).await;
+    }
+    hop_by_hop::strip_request(&mut head);
+    let canonical = match Request::read(&site.agreed, &head) {
+        Ok(canonical) => canonical,
+        Err(denial) => return early(case.refuse(None, Some(&head), &denial), &head, body).await,
+    };
+    let asked = |known| case.snapshot.policy.request(known, &site.passage, &canonical);
+    let permit = match case.known.as_ref().map_err(Denial::clone).and_then(asked) {
+        Ok(permit) => permit,
+        Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
+    };
+    let opening = case.opening(Some(&canonical), Some(&head), case.allow(&permit));
+    let entry = match site.road.shared.ledger.open_request(&permit, &opening).await {
+        Ok(entry) => entry,
+        Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
+    };
+    let going = Going {
+        id: case.id,
+        started: case.started,
+        permit,
+        entry,
+        sent: Rc::default(),
+        dialled: Cell::default(),
+        host: canonical.name().cloned(),
+        method: head.method.clone(),
+        is_grpc: canonical.is_grpc(),
+    };
+    let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
+    match go(&site, &going, outgoing(head, &target, &authority), body).await {
+        Ok((reply, added)) => relay(&site, going, reply, added, back),
+        Err(denial) => fail(going, denial, &back.watched),
+    }
+}
+
+/// The head as it goes to the upstream: target in origin form, `Host` always there, in the agent's own spelling.
+fn outgoing(mut head: request::Parts, target: &str, authority: &str) -> Result<request::Parts, Denial> {
+    head.uri = target.parse().map_err(|error| Denial::internal(format!("target: {error}")))?;
+    if !head.headers.contains_key(header::HOST) {
+        let host = HeaderValue::from_str(authority);
+        let host = host.map_err(|error| Denial::internal(format!("authority: {error}")))?;
+        head.headers.insert(header::HOST, host);
+    }
+    Ok(head)
+}
+
+/// Sends the request; a kept connection that died unseen is replaced, as long as nothing was sent. Answers with the
+/// reply and the gateway's own share of the time until then.
+async fn go(
+    site: &Site,
+    going: &Going,
+    head: Result<request::Parts, Denial>,
+    body: Incoming,
+) -> Result<(Reply, Duration), Denial> {
+    // The spelling of field names travels in the head's extensions, where hyper looks for it.
+    let mut request = HttpRequest::from_parts(head?, RequestBody::new(body, going.sent.clone()));
+    for attempt in 0..TRIES {
+        let first = site.first.borrow_mut().take();
+        let sender = match first {
+            Some(sender) => sender.aged(),
+            None if attempt + 1 == TRIES => Box::pin(site.dial(&going.entry)).await?,
+            None => site.reach(&going.entry).await?,
+        };
+        let (fresh, added) = (sender.is_fresh(), going.started.elapsed());
+        going.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
+        match sender.send(&going.permit, &going.entry, request).await {
+            Ok(reply) => return Ok((reply, added)),
+            Err(Failure::Unsent(unsent)) if !fresh => request = *unsent,
+            Err(failure) => return Err(failed(&failure)),
+        }
+    }
+    let detail = "The destination closed every connection before the request was sent.";
+    Err(Denial::built_in(Reason::UpstreamFailed, detail))
+}
+
+fn failed(failure: &Failure) -> Denial {
+    match failure {
+        Failure::TimedOut => {
+            Denial::built_in(Reason::UpstreamTimeout, "The destination did not answer in time.")
+        }
+        Failure::Unsent(_) => {
+            Denial::built_in(Reason::UpstreamFailed, "The destination closed the connection.")
+        }
+        Failure::Broken(error) => {
+            let cause =
+                std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            Denial::built_in(Reason::UpstreamFailed, "The destination failed before it answered.")
+                .seen(format!("{error}{cause}"))
+        }
+    }
+}
+
+/// Hands the upstream's answer on. Its record is closed when its body has passed.
+fn relay(site: &Rc<Site>, going: Going, reply: Reply, added: Duration, back: Back) -> Response<Answer> {
+    let Reply { mut head, body, upgraded } = reply;
+    let status = head.status;
+    let switches = status == StatusCode::SWITCHING_PROTOCOLS;
+    hop_by_hop::strip_response(&mut head.headers, switches);
+    head.version = Version::HTTP_11;
+    let Going { id, started, entry, sent, dialled, method, .. } = going;
+    let dialled = dialled.get();
+    let closing = Closing { entry, status: status.as_u16(), started, added, sent, dialled };
+    if !switches {
+        let bodiless =
+            method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        return Response::from_parts(
+            head,
+            Answer::Reply { body: body.closing(closing, bodiless), _busy: back.busy },
+        );
+    }
+    if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded) {
+        let tunnel = tunnel::run(workload, upstream, closing, back.watched.watch, site.road.drain.clone());
+        site.tunnel.replace(Some(tokio::task::spawn_local(tunnel)));
+        return Response::from_parts(head, Answer::Own(None));
+    }
+    let denial =
+        Denial::built_in(Reason::UpstreamFailed, "The destination switched protocols without being asked.");
+    let response = deny::response(&denial, id, Heard::default());
+    closing.refuse(denial);
+    answered(response, &method)
+}
+
+/// A refusal after the decision: the upstream failed, or the rest of the request was malformed.
+fn fail(going: Going, denial: Denial, watched: &Watched) -> Response<Answer> {
+    let denial = watched.refusal_in_body().map_or(denial, Refusal::denial);
+    let response =
+        deny::response(&denial, going.id, Heard { host: going.host.as_ref(), grpc: going.is_grpc });
+    going.entry.close(Outcome {
+        status: Some(response.status().as_u16()),
+        bytes_out: going.sent.get(),
+        bytes_in: response.body().len() as u64,
+        latency: going.started.elapsed(),
+        dialled: going.dialled.get(),
+        denial: Some(denial),
+        ..Outcome::default()
+    });
+    answered(response, &going.method)
+}
+
+/// Answers a request on a connection that may not live. Where policy denies this very request, its own words count;
+/// where policy had nothing to go by but a malformed message, that is what is wrong.
+pub async fn refused(
+    road: Rc<Road>,
+    refused: Rc<(Refused, Denial)>,
+    request: HttpRequest<Incoming>,
+    watched: Watched,
+) -> Response<Answer> {
+    let (refused, of_connection) = &*refused;
+    let (mut head, body) = request.into_parts();
+    hop_by_hop::strip_request(&mut head);
+    let snapshot = road.snapshot();
+    let malformed = watched.refusal();
+    let agreed = refused.agreed().filter(|_| malformed.is_none());
+    let request = agreed.as_ref().and_then(|agreed| Request::read(agreed, &head).ok());
+    let by_policy = matches!(of_connection.reason, Reason::PolicyDenied | Reason::PolicyNoRoute);
+    let destination = refused.arrival.destination.0;
+    let of_request = match (&refused.known, &request) {
+        (Some(known), Some(request)) if by_policy => {
+            snapshot.policy.refused_request(known, destination, request)
+        }
+        _ => malformed.filter(|_| by_policy).map(Refusal::denial),
+    };
+    let denial = of_request.as_ref().unwrap_or(of_connection);
+    let id = refused.record_request(
+        &road,
+        &snapshot,
+        (request.as_ref(), malformed.is_none().then_some(&head)),
+        denial,
+    );
+    let mut response = deny::response(denial, id, Heard { host: refused.host(), grpc: is_grpc(&head) });
+    if head.version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    early(response, &head, body).await
+}
+
+/// A refusal whose request may still be arriving. The rest of a body that is short and on its way is read and dropped
+/// first, because clients take an answer that overtakes it for a broken stream; nothing else is waited for, and a body
+/// that waits to be asked for is not asked for.
+async fn early(response: Response<Bytes>, head: &request::Parts, body: Incoming) -> Response<Answer> {
+    let short = body.size_hint().exact().is_some_and(|length| (1..=REFUSED_BODY_BYTES).contains(&length));
+    if short && !head.headers.contains_key(header::EXPECT) {
+        // Whatever comes of it, the answer is the same.
+        let _ = timeout(REFUSED_BODY_TIME, body.collect()).await;
+    }
+    answered(response, &head.method)
+}
+
+/// An answer of our own. To HEAD it has the head alone, with the length that GET would have had.
+fn answered(mut response: Response<Bytes>, method: &Method) -> Response<Answer> {
+    if method == Method::HEAD {
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        return response.map(|_| Answer::Own(None));
+    }
+    response.map(|bytes| Answer::Own((!bytes.is_empty()).then_some(bytes)))
+}

@@ -1,0 +1,99 @@
+//! A flow that is not opened: what was peeked is replayed untouched, then the kernel moves the bytes.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::arrival::Judged;
+use super::peeked::Peeked;
+use super::refuse;
+use super::road::Road;
+use crate::act::dial::{Dialled, UpstreamStream};
+use crate::act::upstream::relay::{self, FlowBytes};
+use crate::decide::ledger::Entry;
+use crate::decide::ledger::record::Outcome;
+use crate::decide::policy::Mode;
+use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME};
+use crate::model::types::{Denial, Reason};
+use crate::perceive::hello::Hello;
+
+/// Reaches the destination and relays until both sides are done. Gives the connection back where a workload that was
+/// taken to be silent speaks before the server does: it has to be judged by what it says.
+pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) -> Option<Peeked> {
+    let resolve =
+        async |host: &_| road.own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
+    let dialled = road.shared.dialler.connect(&judged.passage, &entry, &[], resolve).await;
+    let (mut upstream, address) = match dialled.map(Dialled::into_parts) {
+        Ok((UpstreamStream::Plain(upstream), address, _)) => (upstream, address),
+        Ok(_) => {
+            let denial = Denial::internal("a relayed flow was dialled with TLS");
+            unreachable(judged, entry, denial, stream).await;
+            return None;
+        }
+        Err(denial) => {
+            unreachable(judged, entry, denial, stream).await;
+            return None;
+        }
+    };
+    let latency = judged.arrival.started;
+    if judged.hello == Hello::Silent && speaks_first(stream.stream(), &upstream).await {
+        entry.close(Outcome { latency: latency.elapsed(), end: Some("spoke-late"), ..Outcome::default() });
+        return Some(stream);
+    }
+    let (workload, ahead) = stream.into_parts();
+    let bytes = Arc::new(FlowBytes::default());
+    let end = match timeout(TLS_HANDSHAKE_TIME, upstream.write_all(&ahead)).await {
+        Ok(Ok(())) => {
+            relay::splice(&judged.passage, &entry, (&workload, &upstream), &bytes, road.drain.clone()).await
+        }
+        Ok(Err(_)) | Err(_) => Some("upstream-failed"),
+    };
+    entry.close(Outcome {
+        bytes_out: ahead.len() as u64 + bytes.a_to_b(),
+        bytes_in: bytes.b_to_a(),
+        latency: latency.elapsed(),
+        dialled: (address != judged.arrival.destination.0).then_some(address),
+        end,
+        ..Outcome::default()
+    });
+    None
+}
+
+/// Whether the workload says something before the server does. An end of input is nothing said; where both stay
+/// silent for long, the relay has its own bound for that.
+async fn speaks_first(workload: &TcpStream, upstream: &TcpStream) -> bool {
+    let said = async {
+        loop {
+            match workload.peek(&mut [0]).await {
+                Ok(length) => return length > 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = upstream.readable() => false,
+        said = said => said,
+        () = tokio::time::sleep(FLOW_IDLE_TIME) => false,
+    }
+}
+
+/// A refusal found after the decision: it closes the record and is told as the protocol allows.
+async fn unreachable(judged: Judged, entry: Entry, denial: Denial, stream: Peeked) {
+    let passed_through = judged.passage.mode() == Mode::PassThrough;
+    let reason = denial.reason;
+    entry.close(Outcome {
+        latency: judged.arrival.started.elapsed(),
+        denial: Some(denial),
+        ..Outcome::default()
+    });
+    if passed_through && reason != Reason::UpstreamUnreachable {
+        refuse::by_alert(stream, rustls::AlertDescription::AccessDenied).await;
+    } else {
+        refuse::by_reset(stream);
+    }
+}

@@ -1,0 +1,143 @@
+//! The gateway's own pages, for workloads: `http://clawgress.internal/` serves the CA, the trust variables of common
+//! runtimes, and who the gateway thinks is asking. Nothing else, and nothing that is a secret.
+//!
+//! It contacts no upstream, so no policy opens it; everybody on the workloads' networks may read it.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use super::arrival::Arrival;
+use super::peeked::Peeked;
+use super::road::{Road, Snapshot};
+use super::serving::{self, Answer, Watched};
+use crate::act::dial::Protocol;
+use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use crate::model::types::{AgentProfile, HostName};
+use crate::perceive::hello::Hello;
+use crate::platform::sys::socket;
+
+/// The name that resolves to the gateway itself.
+pub const NAME: &str = "clawgress.internal";
+/// Seconds for which workloads may keep its address.
+pub const TTL: u32 = 60;
+/// The only port of the gateway's own pages.
+const PORT: u16 = 80;
+
+/// What the environment has to say so that a workload's programs trust the CA. Where a runtime replaces its store by
+/// the named file, the file also holds the system's own anchors: connections that are passed through need those.
+const ENVIRONMENT: &str = r#"# Makes the programs of this shell trust the gateway:  eval "$(curl -fsS http://clawgress.internal/env.sh)"
+clawgress_dir="${CLAWGRESS_DIR:-$HOME/.clawgress}"
+mkdir -p "$clawgress_dir"
+curl -fsS -o "$clawgress_dir/ca.pem" http://clawgress.internal/ca.pem
+cat /etc/ssl/certs/ca-certificates.crt "$clawgress_dir/ca.pem" > "$clawgress_dir/bundle.pem" 2>/dev/null \
+    || cp "$clawgress_dir/ca.pem" "$clawgress_dir/bundle.pem"
+export SSL_CERT_FILE="$clawgress_dir/bundle.pem"
+export REQUESTS_CA_BUNDLE="$clawgress_dir/bundle.pem"
+export CURL_CA_BUNDLE="$clawgress_dir/bundle.pem"
+export GIT_SSL_CAINFO="$clawgress_dir/bundle.pem"
+export AWS_CA_BUNDLE="$clawgress_dir/bundle.pem"
+export CARGO_HTTP_CAINFO="$clawgress_dir/bundle.pem"
+export PIP_CERT="$clawgress_dir/bundle.pem"
+export GRPC_DEFAULT_SSL_ROOTS_FILE_PATH="$clawgress_dir/bundle.pem"
+export NODE_EXTRA_CA_CERTS="$clawgress_dir/ca.pem"
+export npm_config_cafile="$clawgress_dir/bundle.pem"
+"#;
+
+/// Whether a connection is for the gateway's own pages.
+pub fn is_for_us(arrival: Arrival, hello: &Hello) -> bool {
+    let plain = matches!(hello, Hello::Http1(_));
+    plain && arrival.destination.0.port() == PORT && socket::is_own_address(arrival.destination.0.ip())
+}
+
+/// Serves the pages on one connection.
+pub async fn serve(
+    road: Rc<Road>,
+    arrival: Arrival,
+    agent: Option<std::sync::Arc<AgentProfile>>,
+    stream: Peeked,
+) {
+    let visitor = Rc::new(Visitor { road: road.clone(), arrival, agent });
+    let answer = move |request, _: Watched| page(visitor.clone(), request);
+    serving::refusals(&road, stream, Protocol::Http11, answer).await;
+}
+
+/// Who reads.
+struct Visitor {
+    road: Rc<Road>,
+    arrival: Arrival,
+    agent: Option<std::sync::Arc<AgentProfile>>,
+}
+
+async fn page(visitor: Rc<Visitor>, request: HttpRequest<Incoming>) -> Response<Answer> {
+    let path = request.uri().path();
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    let (status, kind, body) = match path {
+        _ if !reads => {
+            (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "these pages can only be read\n".to_owned())
+        }
+        "/ca.pem" => (StatusCode::OK, "application/x-pem-file", visitor.road.shared.ca_pem.to_string()),
+        "/env.sh" => (StatusCode::OK, "text/x-shellscript", ENVIRONMENT.to_owned()),
+        "/whoami" => (StatusCode::OK, "application/json", visitor.whoami()),
+        "/" => (StatusCode::OK, "text/plain", "ca.pem\nenv.sh\nwhoami\n".to_owned()),
+        _ => (StatusCode::NOT_FOUND, "text/plain", "here are /ca.pem, /env.sh and /whoami\n".to_owned()),
+    };
+    visitor.record(&request, status, body.len());
+    let mut response = Response::new(Answer::Own(Some(Bytes::from(body))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+impl Visitor {
+    fn whoami(&self) -> String {
+        let source = self.arrival.client.0.ip().to_string();
+        let answer = match &self.agent {
+            None => serde_json::json!({"agent": null, "source_address": source}),
+            Some(agent) => serde_json::json!({
+                "agent": *agent.name, "team": agent.team, "project": agent.project,
+                "environment": agent.environment, "source_address": source,
+            }),
+        };
+        format!("{answer}\n")
+    }
+
+    fn record(&self, request: &HttpRequest<Incoming>, status: StatusCode, length: usize) {
+        let (request_id, at) = self.road.stamp();
+        let snapshot: std::sync::Arc<Snapshot> = self.road.snapshot();
+        let opening = Opening {
+            request_id,
+            connection_id: Some(self.arrival.id),
+            at,
+            kind: Kind::Request,
+            subject: Subject {
+                agent: self.agent.clone(),
+                source: Some(self.arrival.client.0.ip()),
+                host: HostName::parse(NAME).ok(),
+                destination: Some(self.arrival.destination.0),
+            },
+            asked: Asked {
+                method: Some(request.method().as_str().to_owned()),
+                path: Some(request.uri().path().to_owned()),
+                protocol: Some("http/1.1"),
+            },
+            verdict: Verdict {
+                decision: Decision::Allow,
+                reason: None,
+                policy: None,
+                rule: None,
+                policy_digest: snapshot.policy.digest().clone(),
+                evidence: None,
+            },
+        };
+        let outcome =
+            Outcome { status: Some(status.as_u16()), bytes_in: length as u64, ..Outcome::default() };
+        // What is public may be read even when the record cannot be written; the ledger counts the loss.
+        let _ = self.road.shared.ledger.event(&opening, &outcome);
+    }
+}

@@ -1,0 +1,141 @@
+//! A workload's connection whose first bytes were looked at: they are read again by whoever serves it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::model::types::limits::{HELLO_BYTES, HELLO_SILENCE, HELLO_TIME};
+use crate::perceive::hello::{Hello, Sniff, Sniffer};
+
+/// Where the client always speaks first: HTTP, and HTTP over TLS.
+const WEB_PORTS: [u16; 2] = [80, 443];
+
+/// Bytes asked for at once while looking: most hellos arrive in one segment.
+const FIRST_READ: usize = 2048;
+
+/// A stream and the bytes of it that were already read.
+#[derive(Debug)]
+pub struct Peeked {
+    stream: TcpStream,
+    ahead: Vec<u8>,
+    given: usize,
+}
+
+/// What came of looking at the first bytes.
+#[derive(Debug)]
+pub enum Look {
+    /// They say what the connection is.
+    Saw(Hello),
+    /// They are not what they claim to be, or never became complete.
+    Malformed(&'static str),
+    /// The workload closed before it said anything, or failed.
+    Gone,
+}
+
+impl Peeked {
+    /// Nothing was looked at yet.
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, ahead: Vec::new(), given: 0 }
+    }
+
+    /// Reads until the first bytes say what the connection is. Bounded in bytes (`HELLO_BYTES`) and time: a client
+    /// that says nothing for `HELLO_SILENCE` waits for the server; one that began has `HELLO_TIME` to finish. On the
+    /// ports of the web nobody waits for the server, but a busy client may well be slow: there it has `HELLO_TIME` too.
+    pub async fn look(&mut self, port: u16) -> Look {
+        let begun = Instant::now();
+        let mut sniffer = Sniffer::default();
+        loop {
+            let may_wait = self.ahead.is_empty() && !WEB_PORTS.contains(&port);
+            let patience = if may_wait { HELLO_SILENCE } else { HELLO_TIME };
+            self.ahead.reserve(FIRST_READ);
+            match timeout_at(begun + patience, self.stream.read_buf(&mut self.ahead)).await {
+                Err(_) if self.ahead.is_empty() => return Look::Saw(Hello::Silent),
+                Err(_) => return Look::Malformed("the first message was not finished in time"),
+                Ok(Err(_)) => return Look::Gone,
+                Ok(Ok(0)) if self.ahead.is_empty() => return Look::Gone,
+                Ok(Ok(0)) => match sniffer.end(&self.ahead) {
+                    Sniff::Is(hello) => return Look::Saw(hello),
+                    Sniff::Malformed(why) => return Look::Malformed(why),
+                    Sniff::NeedMore => return Look::Gone,
+                },
+                Ok(Ok(_)) => {}
+            }
+            match sniffer.look(&self.ahead) {
+                Sniff::Is(hello) => return Look::Saw(hello),
+                Sniff::Malformed(why) => return Look::Malformed(why),
+                Sniff::NeedMore if self.ahead.len() >= HELLO_BYTES => {
+                    return Look::Malformed("the first message is longer than 64 KiB");
+                }
+                Sniff::NeedMore => {}
+            }
+        }
+    }
+
+    /// The bytes looked at.
+    pub fn ahead(&self) -> &[u8] {
+        &self.ahead[self.given..]
+    }
+
+    /// The stream and the bytes that whoever takes it has to treat as read from it.
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.ahead)
+    }
+
+    /// The stream itself.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl AsyncRead for Peeked {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.given == self.ahead.len() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let this = &mut *self;
+        let left = &this.ahead[this.given..];
+        let length = left.len().min(buf.remaining());
+        buf.put_slice(&left[..length]);
+        this.given += length;
+        if this.given == this.ahead.len() {
+            // A connection may idle for long: it does not keep its hello.
+            this.ahead = Vec::new();
+            this.given = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Peeked {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

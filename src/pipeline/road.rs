@@ -1,0 +1,174 @@
+//! What a worker has at hand: what all workers share, and its own pool of upstream connections.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use tokio::sync::watch;
+
+use crate::act::dial::Dialler;
+use crate::act::tls::Terminator;
+use crate::act::upstream::Pool;
+use crate::decide::ledger::Ledger;
+use crate::decide::policy::PolicySet;
+use crate::model::manifest::Resources;
+use crate::model::types::limits::{CONNECTIONS_PER_SOURCE, CONNECTIONS_PER_WORKER};
+use crate::model::types::{ClientAddress, RequestId, Timestamp};
+use crate::perceive::dns::{Exchange, Forwarder, Memory, OwnResolver};
+use crate::perceive::identity::Directory;
+use crate::platform::sys::clock;
+use crate::platform::telemetry::Counters;
+
+/// One valid set of documents, compiled. Replaced as a whole; a decision looks at one of them from end to end.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Agents by source address.
+    pub directory: Directory,
+    /// Compiled policy.
+    pub policy: PolicySet,
+    /// The documents themselves, for operators.
+    pub resources: Arc<Resources>,
+    /// In force since.
+    pub since: Timestamp,
+}
+
+impl Snapshot {
+    /// Compiles a valid set.
+    pub fn compile(resources: Arc<Resources>, since: Timestamp) -> Self {
+        Self {
+            directory: Directory::build(&resources),
+            policy: PolicySet::compile(&resources),
+            resources,
+            since,
+        }
+    }
+}
+
+/// What all workers share.
+pub struct Shared {
+    /// The set in force.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// The record.
+    pub ledger: Ledger,
+    /// Which agent was given which address for which name.
+    pub memory: Arc<Memory>,
+    /// Resolvers that queries are forwarded to.
+    pub resolvers: Vec<SocketAddr>,
+    /// Opens TLS towards workloads.
+    pub terminator: Terminator,
+    /// Reaches upstreams.
+    pub dialler: Dialler,
+    /// The CA's certificate, for workloads to read.
+    pub ca_pem: Arc<str>,
+    /// This host's own addresses, for workloads to find it.
+    pub home: Home,
+    /// Live figures.
+    pub counters: Counters,
+}
+
+/// This host as its workloads see it.
+#[derive(Debug, Clone, Default)]
+pub struct Home {
+    /// Networks of workloads.
+    pub subnets: Vec<IpNet>,
+    /// Addresses of each workload-facing interface.
+    pub interfaces: Vec<Vec<IpAddr>>,
+}
+
+impl Home {
+    /// The addresses of the interface behind which a workload sits: the one with an address in the workload's own
+    /// subnet, else the first.
+    pub fn addresses(&self, workload: IpAddr) -> &[IpAddr] {
+        let subnet = self.subnets.iter().find(|subnet| subnet.contains(&workload));
+        let near = |addresses: &&Vec<IpAddr>| {
+            subnet.is_some_and(|subnet| addresses.iter().any(|address| subnet.contains(address)))
+        };
+        let found = self.interfaces.iter().find(near).or(self.interfaces.first());
+        found.map_or(&[], Vec::as_slice)
+    }
+}
+
+/// One worker's share of the road.
+pub struct Road {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Kept upstream connections.
+    pub pool: Pool,
+    /// Forwards the queries of workloads, remembers what was answered.
+    pub exchange: Exchange,
+    /// The gateway's own resolution, for names that an agent merely claims.
+    pub own: OwnResolver,
+    /// Turns true once when the daemon drains.
+    pub drain: watch::Receiver<bool>,
+    live: Cell<usize>,
+    by_source: RefCell<HashMap<IpAddr, usize>>,
+}
+
+/// A place among the connections that one worker serves at once; given back when dropped.
+pub struct Place(Rc<Road>, IpAddr);
+
+impl Road {
+    /// A worker's road.
+    pub fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>) -> Rc<Self> {
+        let forwarder = Arc::new(Forwarder::new(shared.resolvers.iter().copied()));
+        let exchange = Exchange::new(forwarder.clone(), shared.memory.clone());
+        let own = OwnResolver::new(forwarder);
+        Rc::new(Self {
+            shared,
+            pool: Pool::default(),
+            exchange,
+            own,
+            drain,
+            live: Cell::new(0),
+            by_source: RefCell::default(),
+        })
+    }
+
+    /// The set in force now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// A fresh id and the time.
+    pub fn stamp(&self) -> (RequestId, Timestamp) {
+        (clock::request_id(), clock::now())
+    }
+
+    /// Takes a place for a connection of this source, unless all are taken, or too many by itself.
+    pub fn place(self: &Rc<Self>, source: ClientAddress) -> Option<Place> {
+        let source = source.0.ip();
+        let mut by_source = self.by_source.borrow_mut();
+        let own = by_source.get(&source).copied().unwrap_or(0);
+        if self.live.get() >= CONNECTIONS_PER_WORKER || own >= CONNECTIONS_PER_SOURCE {
+            return None;
+        }
+        by_source.insert(source, own + 1);
+        self.live.set(self.live.get() + 1);
+        self.shared.counters.opened();
+        Some(Place(self.clone(), source))
+    }
+
+    /// Connections being served.
+    pub fn live(&self) -> usize {
+        self.live.get()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (road, source) = (&self.0, self.1);
+        let mut by_source = road.by_source.borrow_mut();
+        if let Some(own) = by_source.get_mut(&source) {
+            *own -= 1;
+            if *own == 0 {
+                by_source.remove(&source);
+            }
+        }
+        road.live.set(road.live.get() - 1);
+        road.shared.counters.closed();
+    }
+}

@@ -1,0 +1,236 @@
+//! HTTP towards the workload: hyper's servers with our bounds, on one stream.
+//!
+//! It knows nothing of requests: it hands each to the function it was given, and watches time.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+
+use super::guarded::{Busy, Guarded, Watch};
+use super::road::Road;
+use crate::act::dial::Protocol;
+use crate::act::upstream::{LocalExecutor, ReplyBody};
+use crate::model::types::limits::{
+    FLOW_IDLE_TIME, HEAD_BYTES, HEAD_FIELDS, HTTP2_STREAMS, KEEP_ALIVE_TIME, REFUSAL_LINGER,
+};
+use crate::perceive::request::guard::Refusal;
+
+/// HTTP/2 window of one stream towards the workload; what one stream may hold in memory.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// HTTP/2 window of one connection towards the workload.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of one response that may wait for a slow workload on one HTTP/2 stream.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams a workload may reset before we answered them, until its connection is closed (CVE-2023-44487).
+const RESET_STREAMS: usize = 64;
+
+/// What a request's answerer knows of the connection.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// Counters and refusals of the stream.
+    pub watch: Arc<Watch>,
+    /// The number of this request on its connection, from 0.
+    pub number: u64,
+}
+
+impl Watched {
+    /// Why this request was refused before hyper saw it: what is being answered is our stand-in.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.watch.refusal(self.number)
+    }
+
+    /// Why the rest of this request was refused after its head had passed.
+    pub fn refusal_in_body(&self) -> Option<Refusal> {
+        self.watch.refusal_in_body(self.number)
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Counters of the stream.
+    pub watch: Arc<Watch>,
+    /// The word for the record, where it was not the orderly way.
+    pub how: Option<&'static str>,
+}
+
+/// The body of an answer.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives for each request, and a box would cost each an allocation"
+)]
+#[derive(Debug)]
+pub enum Answer {
+    /// Relayed from an upstream; the connection is busy as long as it lives.
+    Reply {
+        /// What is relayed.
+        body: ReplyBody,
+        /// Held for its end.
+        _busy: Busy,
+    },
+    /// Made here.
+    Own(Option<Bytes>),
+}
+
+/// Serves requests until either side ends it, the daemon drains, or nothing has moved for too long.
+pub async fn requests<S, H, F>(road: &Road, stream: S, protocol: Protocol, answer: H) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>, Watched) -> F,
+    F: Future<Output = Response<Answer>> + 'static,
+{
+    let stream = Guarded::new(stream, protocol == Protocol::Http11);
+    let watch = stream.watch();
+    let how = serve(road, stream, protocol, &answer, &watch).await;
+    Ended { watch, how }
+}
+
+/// Answers requests of a connection that may not live, for `REFUSAL_LINGER` at most.
+pub async fn refusals<S, H, F>(road: &Road, stream: S, protocol: Protocol, answer: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>, Watched) -> F,
+    F: Future<Output = Response<Answer>> + 'static,
+{
+    let _ = tokio::time::timeout(REFUSAL_LINGER, requests(road, stream, protocol, answer)).await;
+}
+
+async fn serve<S, H, F>(
+    road: &Road,
+    stream: Guarded<S>,
+    protocol: Protocol,
+    answer: &H,
+    watch: &Arc<Watch>,
+) -> Option<&'static str>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>, Watched) -> F,
+    F: Future<Output = Response<Answer>> + 'static,
+{
+    let service = service_fn(|request| {
+        let answered = answer(request, Watched { watch: watch.clone(), number: watch.next_request() });
+        let watch = watch.clone();
+        // Not an async block: it would hold what it awaits twice, on every connection for as long as that lasts.
+        answered.map(move |response| {
+            let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            watch.answered(switches);
+            Ok::<_, Infallible>(response)
+        })
+    });
+    let io = TokioIo::new(stream);
+    match protocol {
+        Protocol::Http11 => {
+            let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
+            drive(road, watch, connection.as_mut(), |connection| connection.graceful_shutdown()).await
+        }
+        Protocol::H2 => {
+            let mut connection = pin!(http2_builder().serve_connection(io, service));
+            drive(road, watch, connection.as_mut(), |connection| connection.graceful_shutdown()).await
+        }
+    }
+}
+
+/// Runs a connection beside its clock: shutdown is graceful when the daemon drains or nobody speaks for long, and
+/// abrupt when a request stands still.
+async fn drive<C, G>(
+    road: &Road,
+    watch: &Watch,
+    mut connection: Pin<&mut C>,
+    gracefully: G,
+) -> Option<&'static str>
+where
+    C: Future<Output = hyper::Result<()>>,
+    G: Fn(Pin<&mut C>),
+{
+    let mut drain = road.drain.clone();
+    let mut ending = false;
+    let mut clock = pin!(sleep_until(Instant::now() + KEEP_ALIVE_TIME));
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => return ended.err().map(|_| "client-failed"),
+            _ = drain.wait_for(|drains| *drains), if !ending => {
+                ending = true;
+                gracefully(connection.as_mut());
+            }
+            () = &mut clock => {
+                let still = watch.still();
+                let bound = if watch.busy() { FLOW_IDLE_TIME } else { KEEP_ALIVE_TIME };
+                if still < bound {
+                    clock.as_mut().reset(Instant::now() + (bound - still).max(Duration::from_secs(1)));
+                } else if watch.busy() || ending {
+                    return Some("idle");
+                } else {
+                    ending = true;
+                    gracefully(connection.as_mut());
+                    clock.as_mut().reset(Instant::now() + REFUSAL_LINGER);
+                }
+            }
+        }
+    }
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    // What passes is the upstream's: no Date of ours, and names keep their case where hyper can.
+    builder.preserve_header_case(true).half_close(true).auto_date_header(false);
+    builder.max_headers(HEAD_FIELDS).max_buf_size(HEAD_BYTES + 16 * 1024).timer(TokioTimer::new());
+    builder
+}
+
+fn http2_builder() -> http2::Builder<LocalExecutor> {
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(RESET_STREAMS);
+    builder
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Reply { body, .. } => Pin::new(body).poll_frame(cx),
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Reply { body, .. } => body.is_end_stream(),
+            Self::Own(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Reply { body, .. } => body.size_hint(),
+            Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
+    }
+}

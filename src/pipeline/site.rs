@@ -1,0 +1,123 @@
+//! What all requests of one connection share, and how they reach the upstream: by a kept connection, or a new one.
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+use tokio::time::timeout;
+
+use super::arrival::{Arrival, Judged};
+use super::road::Road;
+use crate::act::dial::Protocol;
+use crate::act::upstream::{Key, Offer, Sender};
+use crate::decide::ledger::Entry;
+use crate::decide::policy::{NameSource, Passage};
+use crate::model::types::agreed_name::{AgreedName, Scheme};
+use crate::model::types::limits::TLS_HANDSHAKE_TIME;
+use crate::model::types::{Denial, Reason};
+use crate::perceive::hello::{Alpn, Hello};
+use crate::perceive::identity::Known;
+
+/// What all requests of one connection share.
+pub struct Site {
+    /// The worker's road.
+    pub road: Rc<Road>,
+    /// How the connection arrived.
+    pub arrival: Arrival,
+    /// Who speaks.
+    pub known: Known,
+    /// What policy says of the connection.
+    pub passage: Passage,
+    /// The names on which DNS, SNI and certificate agree.
+    pub agreed: AgreedName,
+    /// Which kept upstream connections may serve it.
+    pub key: Rc<Key>,
+    /// What the client offered in ALPN.
+    pub offer: SmallVec<[Alpn; 2]>,
+    /// The upstream connection that was made for it, until the first request takes it.
+    pub first: RefCell<Option<Sender>>,
+    /// Where it really led last, if not to the address asked for.
+    pub dialled: Cell<Option<SocketAddr>>,
+    /// Switched protocols: what still runs when HTTP is over.
+    pub tunnel: RefCell<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl Site {
+    /// A connection that may live and will be read.
+    pub fn new(road: Rc<Road>, judged: Judged, scheme: Scheme) -> Self {
+        let Judged { arrival, known, hello, passage } = judged;
+        let port = arrival.destination.0.port();
+        let agreed = match passage.host() {
+            Some(host) => AgreedName::new(host.clone(), port, scheme).or(passage.also().iter().cloned()),
+            None => AgreedName::of_address(arrival.destination.0.ip(), port, scheme),
+        };
+        let (offer, speaks_h2) = match hello {
+            Hello::Tls(hello) => (hello.alpn.clone(), hello.alpn.contains(&Alpn::H2)),
+            other => (SmallVec::new(), other == Hello::Http2),
+        };
+        let key = Key {
+            agent: known.agent().name.clone(),
+            host: passage.host().cloned(),
+            address: key_address(&passage),
+            tls: scheme == Scheme::Https,
+            offer: if speaks_h2 { Offer::Http2 } else { Offer::Http1 },
+        };
+        let (first, dialled, tunnel) = (RefCell::default(), Cell::default(), RefCell::default());
+        Self { road, arrival, known, passage, agreed, key: Rc::new(key), offer, first, dialled, tunnel }
+    }
+
+    /// A connection to the upstream: a kept one, or a new one.
+    ///
+    /// # Errors
+    /// The denial that says why the upstream cannot be reached or trusted.
+    pub async fn reach(&self, entry: &Entry) -> Result<Sender, Denial> {
+        match Sender::kept(&self.road.pool, &self.key) {
+            Some(sender) => {
+                self.note(sender.peer());
+                Ok(sender)
+            }
+            None => Box::pin(self.dial(entry)).await,
+        }
+    }
+
+    /// The address for the record, where it is another than the one asked for.
+    fn note(&self, peer: SocketAddr) {
+        self.dialled.set((peer != self.arrival.destination.0).then_some(peer));
+    }
+
+    /// A new connection to the upstream.
+    ///
+    /// # Errors
+    /// As [`Site::reach`].
+    pub async fn dial(&self, entry: &Entry) -> Result<Sender, Denial> {
+        let own = &self.road.own;
+        let resolve =
+            async |host: &_| own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
+        let dialled = self.road.shared.dialler.connect(&self.passage, entry, &self.offer, resolve).await?;
+        let (stream, address, protocol) = dialled.into_parts();
+        self.note(address);
+        let protocol = protocol.unwrap_or(match self.key.offer {
+            Offer::Http1 => Protocol::Http11,
+            Offer::Http2 => Protocol::H2,
+        });
+        let begun = Sender::fresh(&self.road.pool, &self.key, (stream, address), protocol);
+        let failed = |what: String| {
+            let detail = "The destination accepted the connection and then failed to speak HTTP.";
+            Denial::built_in(Reason::UpstreamFailed, detail).seen(format!("{address}: {what}"))
+        };
+        match timeout(TLS_HANDSHAKE_TIME, begun).await {
+            Ok(begun) => begun.map_err(|error| failed(error.to_string())),
+            Err(_) => Err(failed("no progress".to_owned())),
+        }
+    }
+}
+
+/// Where the gateway resolves the name itself, any of its answers will do: only the port tells connections apart.
+fn key_address(passage: &Passage) -> SocketAddr {
+    let destination = passage.destination();
+    match passage.name_source() {
+        NameSource::Resolve => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), destination.port()),
+        NameSource::Given | NameSource::None => destination,
+    }
+}

@@ -1,0 +1,97 @@
+//! A connection on which requests are read: opened TLS, or plain HTTP.
+//!
+//! The upstream is reached before the workload's TLS is opened, so that what we offer follows what it speaks, and a
+//! bad upstream certificate is known before the first request is read.
+
+use std::rc::Rc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::arrival::{Judged, Refused};
+use super::exchange;
+use super::peeked::Peeked;
+use super::refuse;
+use super::road::Road;
+use super::serving::{self, Watched};
+use super::site::Site;
+use crate::act::dial::{Protocol, choose_client_alpn};
+use crate::act::tls::AlpnChoice;
+use crate::decide::ledger::Entry;
+use crate::decide::ledger::record::Outcome;
+use crate::model::types::Denial;
+use crate::model::types::agreed_name::Scheme;
+use crate::perceive::hello::{ClientHello, Hello};
+
+/// TLS that is opened: reach the upstream, open, serve.
+pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) {
+    let site = Site::new(road, judged, Scheme::Https);
+    let sender = match site.reach(&entry).await {
+        Ok(sender) => sender,
+        Err(denial) => return Box::pin(late(site, entry, denial, stream)).await,
+    };
+    let choice = choose_client_alpn(&site.offer, sender.protocol());
+    let terminator = &site.road.shared.terminator;
+    let opened = match Box::pin(terminator.accept(&site.passage, AlpnChoice::from(choice), stream)).await {
+        Ok(opened) => opened,
+        Err(denial) => {
+            sender.shelve();
+            let latency = site.arrival.started.elapsed();
+            return entry.close(Outcome { latency, denial: Some(denial), ..Outcome::default() });
+        }
+    };
+    site.first.replace(Some(sender));
+    let (stream, protocol) = opened.into_parts();
+    // Boxed once, instead of being handed down by value through every future that serves it.
+    let stream = Box::new(stream);
+    serve(Rc::new(site), entry, stream, protocol).await;
+}
+
+/// Plain HTTP: the upstream is reached when the first request asks for it.
+pub async fn plain(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) {
+    let protocol = if judged.hello == Hello::Http2 { Protocol::H2 } else { Protocol::Http11 };
+    let site = Site::new(road, judged, Scheme::Http);
+    serve(Rc::new(site), entry, stream, protocol).await;
+}
+
+async fn serve<S>(site: Rc<Site>, entry: Entry, stream: S, protocol: Protocol)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let answer = {
+        let site = site.clone();
+        move |request, watched: Watched| exchange::answer(site.clone(), request, watched)
+    };
+    let ended = serving::requests(&site.road, stream, protocol, answer).await;
+    let tunnel = site.tunnel.borrow_mut().take();
+    if let Some(tunnel) = tunnel {
+        let _ = tunnel.await;
+    }
+    if let Some(unused) = site.first.borrow_mut().take() {
+        unused.shelve();
+    }
+    entry.close(Outcome {
+        bytes_out: ended.watch.received(),
+        bytes_in: ended.watch.sent(),
+        latency: site.arrival.started.elapsed(),
+        dialled: site.dialled.get(),
+        end: ended.how,
+        ..Outcome::default()
+    });
+}
+
+/// A refusal found after the decision: the upstream cannot be reached or trusted. The workload hears it in HTTP.
+async fn late(site: Site, entry: Entry, denial: Denial, stream: Peeked) {
+    entry.close(Outcome {
+        status: Some(denial.status()),
+        latency: site.arrival.started.elapsed(),
+        denial: Some(denial.clone()),
+        ..Outcome::default()
+    });
+    let hello = Hello::Tls(ClientHello {
+        server_name: site.passage.host().cloned(),
+        alpn: site.offer.clone(),
+        ech: false,
+    });
+    let refused = Refused { arrival: site.arrival, known: Some(site.known), hello: Some(hello) };
+    refuse::in_http(&site.road, refused, denial, stream).await;
+}
