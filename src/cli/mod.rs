@@ -1,1 +1,146 @@
-//! The command line: one file per subcommand.
+//! The command line: one file per subcommand, one way to print, one way to fail.
+//!
+//! Data goes to standard output, talk to standard error; a command ends with one of the contract's exit codes. It
+//! speaks with the daemon through `operate::api` alone. Read `context` for what every command is given, `wiring`
+//! for the few things that are done without a daemon.
+
+mod exit;
+mod paint;
+mod words;
+mod columns;
+mod context;
+mod wiring;
+mod daemon;
+mod status;
+mod reload;
+mod doctor;
+mod validate;
+mod get;
+mod explain;
+mod audit;
+mod ca;
+mod completion;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::{Context, Format};
+use exit::{Exit, Failure};
+
+/// The name under which the program is the daemon.
+const DAEMON_NAME: &str = "clawgressd";
+/// Names the daemon's socket where `--socket` does not.
+const SOCKET_VARIABLE: &str = "CLAWGRESS_SOCKET";
+/// The daemon's settings unless said otherwise.
+const DEFAULT_CONFIG: &str = "/etc/clawgress/clawgress.yaml";
+
+/// Egress gateway for AI agents.
+#[derive(Debug, Parser)]
+#[command(name = "clawgress", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 no daemon, 4 not allowed for this user."
+)]
+struct Cli {
+    /// The daemon's socket [default: $CLAWGRESS_SOCKET, else /run/clawgress/admin.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// How data is printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Daemon(daemon::Daemon),
+    /// How things are, and what needs you
+    Status(status::Status),
+    /// Put the documents on disk in force
+    Reload(reload::Reload),
+    /// Check what the gateway needs of this machine
+    Doctor(doctor::Doctor),
+    /// Check policy documents, without a daemon
+    Validate(validate::Validate),
+    /// Show documents in force
+    Get(get::Get),
+    /// What would become of a request, and why
+    Explain(explain::Explain),
+    /// Look at the records
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// The gateway's certificate authority
+    #[command(subcommand)]
+    Ca(ca::Ca),
+    /// Print a completion script
+    Completion(completion::Completion),
+}
+
+/// `clawgressd --config PATH`.
+#[derive(Debug, Parser)]
+#[command(name = DAEMON_NAME, version, about = "The Clawgress gateway")]
+struct DaemonCli {
+    #[command(flatten)]
+    daemon: daemon::Daemon,
+}
+
+/// Runs the program with these arguments, the first of which is its own name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let own_name = arguments.first().and_then(|name| Path::new(name).file_name());
+    let parsed = if own_name.is_some_and(|name| name == DAEMON_NAME) {
+        DaemonCli::try_parse_from(arguments).map(|cli| (Command::Daemon(cli.daemon), None, Format::Table))
+    } else {
+        Cli::try_parse_from(arguments).map(|cli| (cli.command, cli.socket, cli.output))
+    };
+    let (command, socket, format) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help that nobody reads to its end is no failure.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut context = Context::of_this_process(socket_path(socket), format);
+    let result = run(command, &mut context).and_then(|exit| {
+        context.flush()?;
+        Ok(exit)
+    });
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            // What was said before the failure comes before it.
+            let _ = context.flush();
+            context.report(&failure);
+            failure.code.into()
+        }
+    }
+}
+
+fn socket_path(given: Option<PathBuf>) -> PathBuf {
+    given
+        .or_else(|| std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from(crate::operate::api::DEFAULT_SOCKET))
+}
+
+fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Daemon(command) => command.run(),
+        Command::Status(command) => command.run(context),
+        Command::Reload(command) => command.run(context),
+        Command::Doctor(command) => command.run(context),
+        Command::Validate(command) => command.run(context),
+        Command::Get(command) => command.run(context),
+        Command::Explain(command) => command.run(context),
+        Command::Audit(command) => command.run(context),
+        Command::Ca(command) => command.run(context),
+        Command::Completion(command) => command.run(context),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,25 @@
-//! Wire types of the local API and its client.
+//! The local API as both ends see it: wire types, how a filter is written in a query, and the one client.
+//!
+//! Every face of the operator (command line, screens, dashboard) speaks through [`Client`]. Nothing here decides,
+//! reads a clock or touches a file but the socket. The other end is `operate::admin`.
+
+pub mod fault;
+pub mod status;
+pub mod resource;
+pub mod explain;
+pub mod audit;
+mod query;
+pub mod client;
+
+pub use audit::{AuditFilter, Page, Window};
+pub use client::{Client, Error, Rows};
+pub use explain::{ExplainQuery, Explanation, Step, StepVerdict, Target};
+pub use fault::{Diagnostic, Fault, FaultCode, Severity};
+pub use resource::{Resource, canonical_kind};
+pub use status::{
+    Check, CheckState, Daemon, FailMode, Interception, LastHour, LedgerState, OnDisk, PolicyState,
+    ReloadResult, Setup, Status,
+};
+
+/// Where the daemon's socket is unless said otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/clawgress/admin.sock";

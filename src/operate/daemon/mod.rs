@@ -1,1 +1,177 @@
-//! The composition root.
+//! The composition root: reads the settings, checks the host, builds every part, starts the workers, and keeps the
+//! operator's side running until a signal ends it.
+//!
+//! Rules stand before a socket listens, so that nothing passes that is not judged; with `failMode: closed` they stay
+//! when the daemon stops. Read next: `parts.rs`, `policies.rs`.
+
+mod parts;
+mod policies;
+mod backend;
+mod explain;
+mod status;
+mod watch;
+mod upkeep;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch as channel;
+
+use crate::model::config::Config;
+use crate::operate::admin::{Access, Server};
+use crate::perceive::intercept;
+use crate::platform::{sys, telemetry};
+use backend::Operator;
+use parts::Parts;
+use policies::Policies;
+
+/// Why the daemon did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings cannot be used; the text is a whole report.
+    #[error("{0}")]
+    Settings(String),
+    /// The host is not ready; each line names its repair.
+    #[error("{0}\n`clawgress doctor` shows every check")]
+    Host(String),
+    /// A part could not be built.
+    #[error("{0}")]
+    Part(String),
+    /// A folder could not be made or used.
+    #[error("cannot use the folder `{}`: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Exit status by sysexits: 78 for settings, 69 for a host that is not ready, 71 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 78,
+            Self::Host(_) => 69,
+            Self::Part(_) | Self::Folder { .. } => 71,
+        }
+    }
+}
+
+/// How often systemd's watchdog hears from us, at least; half of its bound where that is shorter.
+const WATCHDOG: Duration = Duration::from_secs(10);
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+/// Where it cannot start: the text says what is wrong, where, and how to mend it.
+pub fn run(config: &Path) -> Result<(), Error> {
+    telemetry::log_to_stderr();
+    if let Err(error) = sys::process::refuse_huge_pages() {
+        tracing::debug!(%error, "huge pages could not be refused");
+    }
+    let config = parts::settings(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Part(format!("cannot start: {error}")))?;
+    runtime.block_on(operate(config))
+}
+
+async fn operate(config: Config) -> Result<(), Error> {
+    let config = Arc::new(config);
+    if let Err(error) = sys::process::raise_file_limit() {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+    parts::make_folders(&config)?;
+    parts::check_host(&config).await?;
+    let parts = Parts::build(&config)?;
+    let authority = parts.authority.clone();
+    let (policies, snapshot) = Policies::load_first(&config);
+    let shared = parts.road(snapshot, parts::home(&config).await);
+    intercept_traffic(&config).await?;
+    let (drain, draining) = channel::channel(false);
+    let workers = parts::start_workers(&shared, &draining).await?;
+
+    let operator = Arc::new(Operator::new(config.clone(), shared.clone(), policies, authority));
+    let access = Access::of_this_host()
+        .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;
+    let socket = config.folders.runtime.join("admin.sock");
+    let server = Server::bind(&socket, access).map_err(|error| Error::Part(error.to_string()))?;
+    shared.ledger.system("start", env!("CARGO_PKG_VERSION"), None);
+    let mut stopping = draining.clone();
+    let admin = tokio::spawn(server.serve(operator.clone(), async move {
+        let _ = stopping.wait_for(|drains| *drains).await;
+    }));
+    let _watcher = watch::files(&operator);
+    let upkeep = tokio::spawn(upkeep::run(operator.clone()));
+    announce_ready(&config);
+
+    until_stopped(&operator).await;
+    upkeep.abort();
+    tell_systemd(&[NotifyState::Stopping]);
+    shared.ledger.system("stop", env!("CARGO_PKG_VERSION"), None);
+    // The receivers live in the workers: if they are gone there is nobody left to tell.
+    let _ = drain.send(true);
+    let _ =
+        tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join()))).await;
+    let _ = admin.await;
+    shared.ledger.stop();
+    Ok(())
+}
+
+/// Puts rules and routes in place; what is there already stays as it is.
+async fn intercept_traffic(config: &Config) -> Result<(), Error> {
+    let wanted = parts::interception(config);
+    let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
+    let applied = tokio::task::spawn_blocking(move || intercept::apply::apply(&wanted)).await;
+    match applied {
+        Ok(Ok(applied)) => tracing::info!(?applied, "nftables rules are in place"),
+        Ok(Err(error)) => return Err(Error::Part(error.to_string())),
+        Err(error) => return Err(Error::Part(format!("the rules could not be applied: {error}"))),
+    }
+    intercept::routes::ensure(ipv6).await.map_err(|error| Error::Part(error.to_string()))?;
+    Ok(())
+}
+
+fn announce_ready(config: &Config) {
+    let interfaces = config.intercept.interfaces.join(", ");
+    tracing::info!(%interfaces, "ready");
+    tell_systemd(&[NotifyState::Ready]);
+}
+
+/// Outside systemd there is nobody to tell.
+fn tell_systemd(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd could not be told");
+    }
+}
+
+/// Signals and the watchdog: SIGHUP reloads; SIGTERM and SIGINT end it.
+async fn until_stopped(operator: &Arc<Operator>) {
+    let listen = |kind| signal(kind).ok();
+    let (Some(mut hangup), Some(mut terminate), Some(mut interrupt)) =
+        (listen(SignalKind::hangup()), listen(SignalKind::terminate()), listen(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be heard");
+        return;
+    };
+    let pause = sd_notify::watchdog_enabled().map_or(WATCHDOG, |bound| (bound / 2).min(WATCHDOG));
+    let mut beat = tokio::time::interval(pause);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hangup.recv() => {
+                let operator = operator.clone();
+                // The result is logged and recorded where it is made.
+                let _ = tokio::task::spawn_blocking(move || operator.reload_by("SIGHUP")).await;
+            }
+            _ = beat.tick() => tell_systemd(&[NotifyState::Watchdog]),
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Parsing, what people see, and how commands end.
+
+use std::io::{self, Read as _, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use clap::CommandFactory as _;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cli::paint::Paint;
+use crate::model::types::{Reason, Timestamp};
+use crate::operate::admin::tests::{Lab, Pockets, everybody, status as wire_status};
+use crate::operate::api::{
+    Check, CheckState, Diagnostic, Explanation, LastHour, LedgerState, OnDisk, Setup, Step, StepVerdict,
+};
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// A command's end, its data and its talk.
+#[derive(Debug, PartialEq, Eq)]
+struct Ended {
+    code: Exit,
+    out: String,
+    talk: String,
+}
+
+fn run_line(line: &str, socket: PathBuf) -> Ended {
+    let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+    let (out, talk) = (Sink::default(), Sink::default());
+    let mut context = Context::with(socket, cli.output, Box::new(out.clone()), Box::new(talk.clone()));
+    let code = run(cli.command, &mut context).unwrap_or_else(|failure| {
+        context.report(&failure);
+        failure.code
+    });
+    Ended { code, out: out.text(), talk: talk.text() }
+}
+
+/// Runs a command against a daemon's own API server.
+async fn run_against(lab: &Lab, line: &'static str) -> Ended {
+    let socket = lab.socket();
+    tokio::task::spawn_blocking(move || run_line(line, socket)).await.unwrap()
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+    DaemonCli::command().debug_assert();
+}
+
+#[test]
+fn options_stand_before_and_behind_the_command() {
+    for line in [
+        "clawgress -o json --socket /x status",
+        "clawgress status --socket /x -o json",
+        "clawgress audit search --deny --since 2h --until PT1H --limit 5 --socket /x --output json",
+    ] {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!((cli.output, cli.socket), (Format::Json, Some(PathBuf::from("/x"))), "{line}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_in_exit_code_two() {
+    for line in [
+        "clawgress",
+        "clawgress stauts",
+        "clawgress status --nope",
+        "clawgress -o xml status",
+        "clawgress explain https://a.example/",
+        "clawgress explain --agent a --header novalue https://a.example/",
+        "clawgress audit search --since yesterday",
+        "clawgress audit search --deny --allow",
+        "clawgress audit search --deny --decision allow",
+        "clawgress get",
+    ] {
+        let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+    for line in [
+        "clawgress explain --agent a not-a-target",
+        "clawgress explain --agent a --method GET a.example:22",
+        "clawgress audit tail -f -o json",
+    ] {
+        let ended = run_line(line, "/nonexistent".into());
+        assert_eq!(ended.code, Exit::Usage, "{line}");
+        assert!(ended.talk.starts_with("error: ") && ended.talk.contains("\nhint: "), "{}", ended.talk);
+    }
+}
+
+#[test]
+fn the_daemon_goes_by_two_names() {
+    let daemon = DaemonCli::try_parse_from(["clawgressd", "--config", "/x"]).unwrap();
+    assert_eq!(daemon.daemon.config, PathBuf::from("/x"));
+    let Command::Daemon(daemon) = Cli::try_parse_from(["clawgress", "daemon"]).unwrap().command else {
+        panic!("not the daemon");
+    };
+    assert_eq!(daemon.config, PathBuf::from(DEFAULT_CONFIG));
+}
+
+#[test]
+fn without_a_daemon_a_command_ends_in_exit_code_three_and_says_what_to_do() {
+    for line in [
+        "clawgress status",
+        "clawgress reload",
+        "clawgress get agents",
+        "clawgress audit tail -f",
+        "clawgress ca export",
+    ] {
+        let ended = run_line(line, "/nonexistent/admin.sock".into());
+        assert_eq!(ended.code, Exit::Code(3), "{line}");
+        assert_eq!(ended.out, "");
+        assert!(ended.talk.contains("no daemon answers at `/nonexistent/admin.sock`"), "{}", ended.talk);
+        assert!(ended.talk.contains("hint: start it with `systemctl start clawgressd`"), "{}", ended.talk);
+    }
+}
+
+#[tokio::test]
+async fn every_command_prints_what_the_daemon_answers() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let status = run_against(&lab, "clawgress status -o json").await;
+    assert_eq!(
+        serde_json::from_str::<Value>(&status.out).unwrap(),
+        serde_json::to_value(wire_status()).unwrap()
+    );
+    for (line, code, out) in [
+        ("clawgress reload", Exit::Done, "sha256:01 in force: 1 file, 2 documents\n"),
+        ("clawgress doctor", Exit::Done, "ok    nft  1.1\nnothing needs you\n"),
+        ("clawgress get agents", Exit::Done, "Agent/alice  policies.d/agents.yaml:1\n"),
+        ("clawgress get agents -o yaml", Exit::Done, "- kind: Agent\n"),
+        ("clawgress get Agent alice -o yaml", Exit::Done, "kind: Agent\n"),
+        ("clawgress get agents -o jsonl", Exit::Done, "{\"kind\":\"Agent\"}\n"),
+        ("clawgress get Agent nobody", Exit::Code(1), ""),
+        ("clawgress audit search --agent alice -o jsonl", Exit::Done, "{\"agent_id\":\"alice\"}\n"),
+        ("clawgress audit show 0199c0de-7a31", Exit::Done, "request_id  0199c0de-7a31\n"),
+        ("clawgress ca export", Exit::Done, "-----BEGIN CERTIFICATE-----\n"),
+        ("clawgress ca export -o jsonl", Exit::Done, "{\"pem\":\"-----BEGIN CERTIFICATE-----\\n\"}\n"),
+        ("clawgress audit tail -o jsonl", Exit::Done, "{\"seq\":1}\n"),
+    ] {
+        let ended = run_against(&lab, line).await;
+        assert_eq!((ended.code, ended.out.as_str()), (code, out), "{line}: {}", ended.talk);
+    }
+    let refused = run_against(&lab, "clawgress explain --agent alice --method post https://a.example/").await;
+    assert_eq!(refused.code, Exit::No);
+    assert!(refused.out.contains("refused (policy.no-route, EgressGateway/default)"), "{}", refused.out);
+}
+
+#[tokio::test]
+async fn a_search_goes_through_all_pages_and_is_one_document() {
+    let rows = vec![json!({"request_id": "a"}), json!({"request_id": "b"}), json!({"request_id": "c"})];
+    let lab = Lab::start(Pockets { rows: rows.clone(), ..Pockets::default() }, everybody());
+    let all = run_against(&lab, "clawgress audit search -o json").await;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&all.out).unwrap(), rows);
+    let newest = run_against(&lab, "clawgress audit search -o json --limit 2").await;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&newest.out).unwrap(), rows[1..]);
+    let yaml = run_against(&lab, "clawgress audit search -o yaml").await;
+    assert_eq!(yaml.out, "- request_id: a\n- request_id: b\n- request_id: c\n");
+    assert_eq!(lab.backend_windows()[1].through, Some(3), "a search ends where it began");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_ends_the_command_in_silence() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let (mut talk, talk_end) = io::pipe().unwrap();
+    let mut context = Context::with("/x".into(), Format::Table, Box::new(writer), Box::new(talk_end));
+    let Command::Completion(command) =
+        Cli::try_parse_from(["clawgress", "completion", "bash"]).unwrap().command
+    else {
+        panic!("not completion");
+    };
+    let failure = command.run(&mut context).unwrap_err();
+    context.report(&failure);
+    drop(context);
+    let mut said = String::new();
+    talk.read_to_string(&mut said).unwrap();
+    assert_eq!((failure.code, said.as_str()), (Exit::Done, ""));
+}
+
+#[test]
+fn status_is_one_screen_whose_last_line_is_what_matters() {
+    let mut status = wire_status();
+    status.daemon.started_at = Timestamp::parse("2026-01-02T13:40:00Z").unwrap();
+    status.daemon.uptime_s = 4920;
+    status.interception.subnets.push("fd77::/64".into());
+    status.interception.routes = Setup::InPlace;
+    status.policy.digest = "sha256:9f2c0a1b77aa".into();
+    status.policy.files = 7;
+    status.policy.documents = 31;
+    status.policy.on_disk = OnDisk::Same;
+    status.agents = 12;
+    status.last_hour = LastHour {
+        allowed: 18_204,
+        refused: 37,
+        by_reason: [("dlp.blocked".into(), 4), ("policy.no-route".into(), 31), ("ai.model".into(), 2)].into(),
+        added_latency_us_p50: Some(24),
+    };
+    status.ledger = LedgerState { records: 214_880, healthy: true, ..LedgerState::default() };
+    status.needs.clear();
+    let expected = "\
+clawgressd 0.1.0, running since 13:40 UTC (1 h 22 min), fail mode closed
+  intercepting   agents0 (10.77.0.0/24, fd77::/64)   rules in place, as written
+  kernel         refused udp 3, quic 12 packets
+  policy         sha256:9f2c0a1b... 7 files, 31 documents   on disk and in force: the same
+  agents         12
+  last hour      18,204 allowed, 37 refused (policy.no-route 31, dlp.blocked 4, ai.model 2), added 24 us at the median
+  ledger         214,880 records, journal empty
+nothing needs you
+";
+    assert_eq!(status::render(&status, Paint(false)), expected);
+
+    status.policy.on_disk = OnDisk::Errors(vec![Diagnostic::default(); 2]);
+    status.ledger = LedgerState { records: 1, journal_bytes: 2048, backlog: 9, healthy: false };
+    status.needs = vec!["policies.d does not load (2 errors): clawgress validate".into()];
+    let text = status::render(&status, Paint(false));
+    assert!(text.contains("on disk: does not load (2 errors)\n"), "{text}");
+    assert!(text.contains("1 record, 9 on the way in 2.0 KiB, cannot write\n"), "{text}");
+    assert!(text.ends_with("\npolicies.d does not load (2 errors): clawgress validate\n"), "{text}");
+}
+
+fn recorded() -> Vec<Value> {
+    vec![
+        json!({
+            "timestamp": "2026-01-02T14:02:11.000001Z", "kind": "request", "decision": "deny", "agent_id": "alice",
+            "http_method": "POST", "destination_host": "paste.example", "destination_port": 443, "path": "/upload",
+            "reason": "policy.no-route", "policy_id": "EgressGateway/default", "status": 403,
+            "request_id": "0199c0de-7a31-7c55-b0a4-5f3e8c1d9a10",
+        }),
+        json!({
+            "timestamp": "2026-01-02T14:02:40.5Z", "kind": "connection", "decision": "allow", "agent_id": "bob",
+            "destination_address": "2001:db8::1", "destination_port": 22, "protocol": "tcp",
+            "policy_id": "EgressL4Route/ssh", "request_id": "0199c0de-7b02-7c55-b0a4-5f3e8c1d9a10",
+        }),
+        json!({
+            "timestamp": "2026-01-01T23:59:59Z", "kind": "dns", "decision": "allow", "agent_id": "bob",
+            "http_method": "AAAA", "path": "evil\u{1b}[2J.example", "status": 0, "request_id": "0199",
+        }),
+        json!({
+            "timestamp": "2026-01-02T14:03:00Z", "kind": "connection", "decision": "deny",
+            "source_address": "10.77.0.9", "destination_host": "a.example", "destination_port": 443,
+            "reason": "identity.unknown",
+        }),
+        json!({"timestamp": "2026-01-02T14:03:01Z", "kind": "admin", "decision": "allow", "http_method": "reload"}),
+    ]
+}
+
+#[test]
+fn records_are_aligned_lines_that_cannot_steer_a_terminal() {
+    let now = Timestamp::parse("2026-01-02T15:00:00Z").unwrap();
+    let expected = "\
+14:02:11             deny   alice      POST paste.example/upload       policy.no-route   EgressGateway/default  0199c0de-7a31
+14:02:40             allow  bob        tcp [2001:db8::1]:22                              EgressL4Route/ssh      0199c0de-7b02
+2026-01-01 23:59:59  allow  bob        dns AAAA evil\\u{1b}[2J.example  0                                        0199
+14:03:00             deny   10.77.0.9  a.example:443                   identity.unknown
+14:03:01             allow  -          admin reload
+";
+    assert_eq!(audit::Table::default().lines(&recorded(), now, Paint(false)), expected);
+    let details = audit::details(&recorded()[0], Paint(false));
+    assert!(
+        details.starts_with("timestamp         2026-01-02T14:02:11.000001Z\nrequest_id        0199c0de"),
+        "{details}"
+    );
+    assert!(details.ends_with("destination_port  443\nstatus            403\n"), "{details}");
+}
+
+#[test]
+fn an_explanation_tells_the_stages_the_nearest_rule_and_what_would_allow_it() {
+    let step = |stage: &str, verdict, text: &str, source: &str| Step {
+        stage: stage.into(),
+        verdict,
+        text: text.into(),
+        source: Some(source.into()).filter(|source: &String| !source.is_empty()),
+    };
+    let explanation = Explanation {
+        agent: "alice".into(),
+        request: "POST https://paste.example/upload".into(),
+        allowed: false,
+        reason: Some(Reason::PolicyNoRoute),
+        policy: Some("EgressGateway/default".into()),
+        rule: None,
+        steps: vec![
+            step("identity", StepVerdict::Pass, "alice (team red, test)", "by address 10.77.0.2"),
+            step("deny", StepVerdict::Pass, "no rule matches", ""),
+            step("routes", StepVerdict::Pass, "5 looked at, none allows it", ""),
+            step(
+                "default",
+                StepVerdict::Deny,
+                "deny-all",
+                "EgressGateway/default, policies.d/gateway.yaml:4",
+            ),
+        ],
+        nearest: Some("EgressHTTPRoute/paste-read allows GET paste.example/*, this was POST".into()),
+        hints: vec!["To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)".into()],
+    };
+    let expected = "\
+alice asking POST https://paste.example/upload would be refused (policy.no-route, EgressGateway/default).
+
+  identity  alice (team red, test)       by address 10.77.0.2
+  deny      no rule matches
+  routes    5 looked at, none allows it
+  default   deny-all                     EgressGateway/default, policies.d/gateway.yaml:4
+
+nearest: EgressHTTPRoute/paste-read allows GET paste.example/*, this was POST
+To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)
+";
+    assert_eq!(explain::render(&explanation, Paint(false)), expected);
+}
+
+#[test]
+fn doctor_names_the_repair_below_each_check_that_fails() {
+    let check = |name: &str, state, found: &str, repair: Option<&str>| Check {
+        name: name.into(),
+        state,
+        found: found.into(),
+        repair: repair.map(str::to_owned),
+    };
+    let checks = [
+        check("forwarding", CheckState::Ok, "net.ipv4.ip_forward is 1", None),
+        check(
+            "rp_filter",
+            CheckState::Fail,
+            "`agents0` is strict",
+            Some("sysctl -w net.ipv4.conf.agents0.rp_filter=2"),
+        ),
+    ];
+    let expected = "\
+ok    forwarding  net.ipv4.ip_forward is 1
+fail  rp_filter   `agents0` is strict
+                  repair: sysctl -w net.ipv4.conf.agents0.rp_filter=2
+1 check failed
+";
+    assert_eq!(doctor::render(&checks, Paint(false)), expected);
+}

@@ -1,0 +1,107 @@
+//! The one place where commands reach past the daemon: running it, and what is judged without it.
+
+use std::path::{Path, PathBuf};
+
+use super::context::block_on;
+use super::exit::{Exit, Failure};
+use crate::model::config::{self, Config};
+use crate::model::manifest::{self, SourceFile};
+use crate::operate::api::{Check, CheckState, Diagnostic, Severity};
+use crate::perceive::intercept::{self, checks};
+use crate::platform::files::{PolicyFile, read_file};
+
+/// What the loader says of a set of files.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// Files judged.
+    pub files: u64,
+    /// Documents in them, where the set is valid.
+    pub documents: u64,
+    /// The set's digest, where it is valid.
+    pub digest: Option<String>,
+    /// What is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The same for people, each with the line shown.
+    pub rendered: String,
+    /// `2 errors in 1 of 7 files`; empty where the set is valid.
+    pub summary: String,
+}
+
+/// Runs the daemon until it is told to stop.
+pub fn run_daemon(config: &Path) -> Result<(), Failure> {
+    crate::operate::daemon::run(config)
+        .map_err(|error| Failure::new(Exit::Code(error.exit_code()), error.to_string()))
+}
+
+/// The checks of `doctor`, made by this process.
+pub fn local_checks(config: &Path) -> Result<Vec<Check>, Failure> {
+    let settings = settings(config)?;
+    let wanted = intercept::Interception {
+        interfaces: settings.intercept.interfaces,
+        subnets: settings.intercept.subnets,
+        allow_local: settings.intercept.allow_local,
+        fail_mode: match settings.fail_mode {
+            config::FailMode::Closed => intercept::FailMode::Closed,
+            config::FailMode::Open => intercept::FailMode::Open,
+        },
+    };
+    let found = block_on(async { Ok(checks::run(&wanted).await) })?;
+    Ok(found.into_iter().map(check).collect())
+}
+
+fn check(check: checks::Check) -> Check {
+    let state = match check.outcome {
+        checks::Outcome::Ok => CheckState::Ok,
+        checks::Outcome::Warn => CheckState::Warn,
+        checks::Outcome::Fail => CheckState::Fail,
+    };
+    Check { name: check.name, state, found: check.found, repair: check.repair }
+}
+
+/// The policy folder that these settings name.
+pub fn policy_dir(config: &Path) -> Result<PathBuf, Failure> {
+    Ok(settings(config)?.folders.policy)
+}
+
+/// The daemon's settings. EX_NOINPUT and EX_CONFIG of sysexits.h.
+fn settings(path: &Path) -> Result<Config, Failure> {
+    let file = read_file(path).map_err(|problem| {
+        Failure::new(Exit::Code(66), problem.to_string())
+            .hint("name the daemon's settings with `--config PATH`")
+    })?;
+    config::parse(&SourceFile::new(file.shown, file.bytes))
+        .map_err(|report| Failure::new(Exit::Code(78), report.to_string()))
+}
+
+/// Judges files as the daemon would.
+pub fn judge(files: &[PolicyFile], colour: bool) -> Result<Judgement, Failure> {
+    let sources: Vec<SourceFile> =
+        files.iter().map(|file| SourceFile::new(file.shown.as_str(), file.bytes.as_slice())).collect();
+    Ok(match manifest::load(&sources) {
+        Ok(resources) => Judgement {
+            files: resources.files as u64,
+            documents: resources.documents.len() as u64,
+            digest: Some(resources.digest.to_string()),
+            ..Judgement::default()
+        },
+        Err(report) => Judgement {
+            files: report.files as u64,
+            diagnostics: report.errors.iter().map(diagnostic).collect(),
+            rendered: report.render(colour),
+            summary: report.summary(),
+            ..Judgement::default()
+        },
+    })
+}
+
+fn diagnostic(found: &manifest::Diagnostic) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        message: found.message.clone(),
+        file: Some(found.file.to_string()),
+        line: Some(found.line as u64),
+        column: Some(found.column as u64),
+        hint: found.hint.clone(),
+        text: None,
+    }
+}

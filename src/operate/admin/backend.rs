@@ -1,0 +1,58 @@
+//! What the local API needs of the rest of the gateway.
+//!
+//! Methods may block (files, SQL): each call runs on a thread of its own, never on the packet's path. They see
+//! snapshots; none of them changes a decision, but for [`Backend::reload`].
+
+use serde_json::Value;
+
+use super::access::Caller;
+use crate::operate::api::{
+    AuditFilter, Check, ExplainQuery, Explanation, Fault, Page, ReloadResult, Resource, Status, Window,
+};
+
+/// An administrative action that is about to be done, or that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminAction {
+    /// Who asks, as the kernel says.
+    pub caller: Caller,
+    /// The command: `reload`. For a caller who may not ask at all: method and path.
+    pub command: String,
+    /// Whether he may.
+    pub allowed: bool,
+}
+
+/// The gateway, as its operator sees it.
+pub trait Backend: Send + Sync + 'static {
+    /// How things are.
+    fn status(&self) -> Result<Status, Fault>;
+
+    /// Reads the documents anew and, where valid, puts them in force before it returns. An invalid set is no
+    /// fault: it is a result that is not applied.
+    fn reload(&self, caller: &Caller) -> Result<ReloadResult, Fault>;
+
+    /// Looks at what interception and records need of the host.
+    fn checks(&self) -> Result<Vec<Check>, Fault>;
+
+    /// The documents in force of `kind`, one of `api::resource::KINDS`; with a name, that one or nothing.
+    fn resources(&self, kind: &str, name: Option<&str>) -> Result<Vec<Resource>, Fault>;
+
+    /// What would become of a request. The target is known to parse.
+    fn explain(&self, query: &ExplainQuery) -> Result<Explanation, Fault>;
+
+    /// One merged row for each decision, oldest first, of everything recorded before the call. `window.limit` is
+    /// always given and within its bound.
+    fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault>;
+
+    /// Rows in the order in which they became final, for people who watch; `next` is where to look again. Returns
+    /// at once. `window.limit` is always given and within its bound.
+    fn audit_tail(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault>;
+
+    /// The merged rows whose `request_id` begins with `id` (8 to 36 characters of a UUID, lower case).
+    fn audit_show(&self, id: &str) -> Result<Vec<Value>, Fault>;
+
+    /// The certificate of the gateway's authority, in PEM.
+    fn ca_pem(&self) -> Result<String, Fault>;
+
+    /// Puts an action on the record. An action that cannot be recorded is not done.
+    fn record(&self, action: &AdminAction) -> Result<(), Fault>;
+}

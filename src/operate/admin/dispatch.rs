@@ -1,0 +1,189 @@
+//! From the table to a router: each call is read whole, recorded where the table says so, and answered on a
+//! thread that may block, all within bounds of size, time and number.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::rejection::{QueryRejection, RawPathParamsRejection};
+use axum::extract::{Extension, Query, RawPathParams, Request, State};
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::{Router, routing};
+use http_body::Body as _;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+use super::access::Caller;
+use super::backend::{AdminAction, Backend};
+use super::follow;
+use super::routes::{Call, ROUTES, Reply, Route, Verb};
+use crate::model::types::limits;
+use crate::operate::api::client::forbidden;
+use crate::operate::api::{Fault, FaultCode};
+
+/// What all calls share.
+pub(super) struct Shared {
+    pub backend: Arc<dyn Backend>,
+    calls: Arc<Semaphore>,
+    stopped: watch::Receiver<()>,
+}
+
+impl Shared {
+    /// `stopped` closes when the server stops.
+    pub(super) fn new(backend: Arc<dyn Backend>, stopped: watch::Receiver<()>) -> Arc<Self> {
+        Arc::new(Self { backend, calls: Arc::new(Semaphore::new(limits::ADMIN_CALLS)), stopped })
+    }
+
+    /// Done once the server stops.
+    pub(super) fn stop(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopped = self.stopped.clone();
+        async move {
+            let _ = stopped.changed().await;
+        }
+    }
+
+    /// Asks the backend on a thread that may block.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Backend) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let work = async {
+            let turn = Arc::clone(&self.calls).acquire_owned().await;
+            let backend = Arc::clone(&self.backend);
+            // The turn is given back when the work ends, even if nobody waits for it any more.
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                question(backend.as_ref())
+            })
+            .await
+        };
+        match timeout(limits::ADMIN_CALL_TIME, work).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(panic)) => {
+                tracing::error!(%panic, "a call of the local API failed");
+                Err(Fault::internal("the daemon failed while it answered; its log says more"))
+            }
+            Err(_) => Err(Fault::new(
+                FaultCode::Busy,
+                format!("no answer within {} s", limits::ADMIN_CALL_TIME.as_secs()),
+            )
+            .hint("ask for less, or later")),
+        }
+    }
+}
+
+/// The router for callers who may ask.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let mut router = Router::new();
+    for route in &ROUTES {
+        let handler = move |State(shared): State<Arc<Shared>>,
+                            Extension(caller): Extension<Caller>,
+                            segments: Result<RawPathParams, RawPathParamsRejection>,
+                            query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+                            request: Request| async move {
+            let call = read(caller, segments, query, request).await;
+            match serve(route, &shared, call).await {
+                Ok(reply) => respond(reply, shared),
+                Err(fault) => refuse(&fault),
+            }
+        };
+        router = router.route(
+            route.path,
+            match route.verb {
+                Verb::Get => routing::get(handler),
+                Verb::Post => routing::post(handler),
+            },
+        );
+    }
+    router
+        .fallback(|request: Request| async move {
+            refuse(&Fault::not_found(format!("the local API has no `{}`", request.uri().path())))
+        })
+        .method_not_allowed_fallback(|request: Request| async move {
+            refuse(&Fault::invalid(format!(
+                "`{}` cannot be asked with {}",
+                request.uri().path(),
+                request.method()
+            )))
+        })
+        .with_state(shared)
+}
+
+/// The router for callers who may not: every question has the same answer, and is recorded.
+pub(super) fn closed_router(shared: Arc<Shared>) -> Router {
+    let handler = |State(shared): State<Arc<Shared>>,
+                   Extension(caller): Extension<Caller>,
+                   request: Request| {
+        async move {
+            let command = format!("{} {}", request.method(), request.uri().path());
+            let action = AdminAction { caller, command, allowed: false };
+            if let Err(fault) = shared.ask(move |backend| backend.record(&action)).await {
+                tracing::warn!(why = fault.message, "a refused call of the local API could not be recorded");
+            }
+            let mut response = refuse(&forbidden());
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    };
+    Router::new().fallback(handler).with_state(shared)
+}
+
+async fn read(
+    caller: Caller,
+    segments: Result<RawPathParams, RawPathParamsRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    request: Request,
+) -> Result<Call, Fault> {
+    let segments = segments.map_err(|error| Fault::invalid(error.to_string()))?;
+    let segments = segments.iter().map(|(_, value)| value.to_owned()).collect();
+    let Query(query) = query.map_err(|error| Fault::invalid(error.to_string()))?;
+    let bound = limits::ADMIN_BODY_BYTES;
+    let too_long = || Fault::invalid(format!("the question is longer than {bound} bytes, or broken off"));
+    let body = request.into_body();
+    // What is announced too long is not waited for.
+    if body.size_hint().lower() > bound as u64 {
+        return Err(too_long());
+    }
+    match timeout(limits::ADMIN_READ_TIME, to_bytes(body, bound)).await {
+        Ok(Ok(body)) => Ok(Call { caller, segments, query, body }),
+        Ok(Err(_)) => Err(too_long()),
+        Err(_) => Err(Fault::invalid("the question did not end in time")),
+    }
+}
+
+async fn serve(route: &'static Route, shared: &Shared, call: Result<Call, Fault>) -> Result<Reply, Fault> {
+    let call = call?;
+    shared
+        .ask(move |backend| {
+            if let Some(command) = route.audited {
+                let caller = call.caller.clone();
+                backend.record(&AdminAction { caller, command: command.to_owned(), allowed: true })?;
+            }
+            (route.handler)(backend, &call)
+        })
+        .await
+}
+
+fn respond(reply: Reply, shared: Arc<Shared>) -> Response {
+    match reply {
+        Reply::Json(body) => response(StatusCode::OK, "application/json", Body::from(body)),
+        Reply::Pem(text) => response(StatusCode::OK, "application/x-pem-file", Body::from(text)),
+        Reply::Follow(filter, window) => {
+            response(StatusCode::OK, "application/x-ndjson", Body::new(follow::start(shared, filter, window)))
+        }
+    }
+}
+
+fn refuse(fault: &Fault) -> Response {
+    let status = StatusCode::from_u16(fault.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::to_vec(fault).unwrap_or_default();
+    response(status, "application/json", Body::from(body))
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,423 @@
+//! The server over a real socket, with a backend that answers from its pockets.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::routes::ROUTES;
+use super::*;
+use crate::model::types::{Reason, Timestamp};
+use crate::operate::api::{
+    AuditFilter, Check, CheckState, Client, Daemon, Error, ExplainQuery, Explanation, FailMode, Fault,
+    FaultCode, Interception, LastHour, LedgerState, OnDisk, Page, PolicyState, ReloadResult, Resource, Setup,
+    Status, Window,
+};
+
+#[derive(Default)]
+pub(crate) struct Pockets {
+    pub(crate) actions: Mutex<Vec<AdminAction>>,
+    pub(crate) reloads: Mutex<u32>,
+    pub(crate) asked: Mutex<Vec<(AuditFilter, Window)>>,
+    pub(crate) unrecordable: bool,
+    /// What a search finds, one row a page.
+    pub(crate) rows: Vec<Value>,
+}
+
+pub(crate) fn status() -> Status {
+    Status {
+        daemon: Daemon {
+            version: "0.1.0".into(),
+            pid: 7,
+            started_at: Timestamp(1_795_000_000_000_000),
+            uptime_s: 60,
+            fail_mode: FailMode::Closed,
+        },
+        interception: Interception {
+            interfaces: vec!["agents0".into()],
+            subnets: vec!["10.77.0.0/24".into()],
+            rules: Setup::InPlace,
+            routes: Setup::Differs,
+            refused: [("quic", 12), ("udp", 3), ("tcp", 0)]
+                .map(|(name, count)| (name.to_owned(), count))
+                .into(),
+        },
+        policy: PolicyState {
+            digest: "sha256:00".into(),
+            since: Timestamp(1_795_000_000_000_000),
+            files: 1,
+            documents: 2,
+            on_disk: OnDisk::Digest("sha256:01".into()),
+        },
+        agents: 1,
+        last_hour: LastHour::default(),
+        ledger: LedgerState { healthy: true, ..LedgerState::default() },
+        needs: vec!["the set on disk is not loaded: `clawgress reload`".into()],
+    }
+}
+
+impl Backend for Pockets {
+    fn status(&self) -> Result<Status, Fault> {
+        Ok(status())
+    }
+
+    fn reload(&self, _: &Caller) -> Result<ReloadResult, Fault> {
+        *self.reloads.lock().unwrap() += 1;
+        Ok(ReloadResult {
+            applied: true,
+            changed: true,
+            digest: "sha256:01".into(),
+            since: Timestamp(1_795_000_000_000_000),
+            files: 1,
+            documents: 2,
+            diagnostics: Vec::new(),
+        })
+    }
+
+    fn checks(&self) -> Result<Vec<Check>, Fault> {
+        Ok(vec![Check { name: "nft".into(), state: CheckState::Ok, found: "1.1".into(), repair: None }])
+    }
+
+    fn resources(&self, kind: &str, name: Option<&str>) -> Result<Vec<Resource>, Fault> {
+        let alice = Resource {
+            kind: kind.into(),
+            name: "alice".into(),
+            file: "policies.d/agents.yaml".into(),
+            line: 1,
+            body: json!({"kind": kind}),
+        };
+        Ok(Vec::from_iter(Some(alice).filter(|alice| name.is_none_or(|name| name == alice.name))))
+    }
+
+    fn explain(&self, query: &ExplainQuery) -> Result<Explanation, Fault> {
+        if query.agent == "panic" {
+            panic!("as asked");
+        }
+        Ok(Explanation {
+            agent: query.agent.clone(),
+            request: query.target.clone(),
+            allowed: false,
+            reason: Some(Reason::PolicyNoRoute),
+            policy: Some("EgressGateway/default".into()),
+            rule: None,
+            steps: Vec::new(),
+            nearest: None,
+            hints: Vec::new(),
+        })
+    }
+
+    fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault> {
+        self.asked.lock().unwrap().push((filter.clone(), *window));
+        if self.rows.is_empty() {
+            return Ok(Page {
+                rows: vec![json!({"agent_id": filter.agent})],
+                next: 1,
+                through: 1,
+                more: false,
+            });
+        }
+        let all = self.rows.len() as u64;
+        let first = window.after.unwrap_or(window.last.map_or(0, |last| all.saturating_sub(last)));
+        let rows: Vec<Value> = self.rows.iter().skip(first as usize).take(1).cloned().collect();
+        Ok(Page { rows, next: first + 1, through: all, more: first + 1 < all })
+    }
+
+    fn audit_tail(&self, _: &AuditFilter, window: &Window) -> Result<Page, Fault> {
+        let after = window.after.unwrap_or(0);
+        let rows: Vec<Value> = if after < 3 { vec![json!({"seq": after + 1})] } else { Vec::new() };
+        let next = after + rows.len() as u64;
+        Ok(Page { rows, next, through: 3, more: next < 3 })
+    }
+
+    fn audit_show(&self, id: &str) -> Result<Vec<Value>, Fault> {
+        Ok(if id == "0199c0de-7a31" { vec![json!({"request_id": id})] } else { Vec::new() })
+    }
+
+    fn ca_pem(&self) -> Result<String, Fault> {
+        Ok("-----BEGIN CERTIFICATE-----\n".into())
+    }
+
+    fn record(&self, action: &AdminAction) -> Result<(), Fault> {
+        if self.unrecordable {
+            return Err(Fault::new(FaultCode::AuditUnavailable, "the ledger cannot write"));
+        }
+        self.actions.lock().unwrap().push(action.clone());
+        Ok(())
+    }
+}
+
+/// A server in a folder of its own.
+pub(crate) struct Lab {
+    folder: tempfile::TempDir,
+    backend: Arc<Pockets>,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Lab {
+    pub(crate) fn start(pockets: Pockets, access: Access) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = Arc::new(pockets);
+        let server = Server::bind(&folder.path().join("admin.sock"), access).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = tokio::spawn(server.serve(Arc::clone(&backend) as Arc<dyn Backend>, async {
+            let _ = stopped.await;
+        }));
+        Self { folder, backend, stop, served }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("admin.sock")
+    }
+
+    pub(crate) fn backend_windows(&self) -> Vec<Window> {
+        self.backend.asked.lock().unwrap().iter().map(|(_, window)| *window).collect()
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(&self.socket()).await.unwrap()
+    }
+
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap();
+        self.folder
+    }
+}
+
+pub(crate) fn everybody() -> Access {
+    Access::by(|_| true)
+}
+
+/// One request in bytes; the whole answer in bytes.
+async fn raw(socket: PathBuf, request: String) -> String {
+    tokio::task::spawn_blocking(move || {
+        let mut stream = StdStream::connect(socket).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn every_route_answers_through_the_client() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let mut client = lab.client().await;
+    assert_eq!(client.status().await.unwrap(), status());
+    assert!(client.reload().await.unwrap().applied);
+    assert_eq!(client.checks().await.unwrap()[0].state, CheckState::Ok);
+    assert_eq!(client.resources("agents", None).await.unwrap()[0].kind, "Agent");
+    assert_eq!(client.resources("Agent", Some("alice")).await.unwrap().len(), 1);
+    let query = ExplainQuery {
+        agent: "alice".into(),
+        target: "https://a.example/".into(),
+        method: None,
+        headers: Vec::new(),
+    };
+    assert_eq!(client.explain(&query).await.unwrap().reason, Some(Reason::PolicyNoRoute));
+    let filter = AuditFilter { agent: Some("a&b=c +%".into()), ..AuditFilter::default() };
+    let page = client.audit_search(&filter, &Window::default()).await.unwrap();
+    assert_eq!(page.rows, [json!({"agent_id": "a&b=c +%"})]);
+    assert_eq!(client.audit_tail(&filter, &Window::default()).await.unwrap().rows, [json!({"seq": 1})]);
+    assert_eq!(client.audit_show("0199C0DE-7a31").await.unwrap().len(), 1);
+    assert!(client.ca_pem().await.unwrap().starts_with("-----BEGIN"));
+    assert_eq!(ROUTES.len(), 10, "a new route needs its line above");
+    lab.stop().await;
+}
+
+#[tokio::test]
+async fn a_followed_tail_brings_each_row_and_ends_with_the_daemon() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let mut rows =
+        lab.client().await.audit_follow(&AuditFilter::default(), &Window::default()).await.unwrap();
+    for seq in 1..=3 {
+        assert_eq!(rows.next().await.unwrap(), Some(json!({ "seq": seq })));
+    }
+    lab.stop().await;
+    assert!(matches!(rows.next().await, Ok(None) | Err(Error::Unreachable { .. })));
+}
+
+#[tokio::test]
+async fn a_foreign_user_is_refused_everywhere_and_recorded() {
+    let lab = Lab::start(Pockets::default(), Access::by(|_| false));
+    for route in &ROUTES {
+        let verb = format!("{:?}", route.verb).to_uppercase();
+        let request = format!("{verb} {} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", route.path);
+        let answer = raw(lab.socket(), request).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{}: {answer}", route.path);
+    }
+    let error = lab.client().await.status().await.unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    assert!(error.hint().unwrap().contains("usermod"));
+    let actions = lab.backend.actions.lock().unwrap().clone();
+    assert_eq!(actions.len(), ROUTES.len() + 1);
+    assert!(actions.iter().all(|action| !action.allowed && action.caller.peer.pid.is_some()));
+    assert_eq!(actions[0].command, "GET /v1/status");
+    assert_eq!(*lab.backend.reloads.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_changes_something_is_recorded_before_it_is_done() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    lab.client().await.reload().await.unwrap();
+    lab.client().await.status().await.unwrap();
+    let actions = lab.backend.actions.lock().unwrap().clone();
+    let uid = std::fs::metadata(lab.socket()).unwrap().uid();
+    assert_eq!(actions.len(), 1, "reading is not an administrative action");
+    assert_eq!((actions[0].command.as_str(), actions[0].allowed), ("reload", true));
+    assert_eq!(actions[0].caller.peer.uid, uid);
+
+    let deaf = Lab::start(Pockets { unrecordable: true, ..Pockets::default() }, everybody());
+    let error = deaf.client().await.reload().await.unwrap_err();
+    assert_eq!(error.exit_code(), 75, "{error}");
+    assert_eq!(*deaf.backend.reloads.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_wrong_question_is_refused_with_a_hint_and_ends_in_exit_code_one() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let mut client = lab.client().await;
+    let refusals = [
+        (client.resources("agnet", None).await.unwrap_err(), "no kind", "did you mean `Agent`?"),
+        (
+            client.resources("Agent", Some("nobody")).await.unwrap_err(),
+            "no Agent `nobody`",
+            "clawgress get Agent",
+        ),
+        (client.audit_show("xyz/../../").await.unwrap_err(), "no request id", "looks like"),
+    ];
+    for (error, message, hint) in refusals {
+        assert_eq!(error.exit_code(), 1, "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.hint().unwrap().contains(hint), "{error:?}");
+    }
+    let error = client.audit_show("0199c0de-ffff").await.unwrap_err();
+    assert!(error.to_string().contains("nothing on record"), "{error}");
+    let socket = lab.socket();
+    for (request, status) in [
+        ("GET /v1/audit/search?agnet=x HTTP/1.1", 400),
+        ("GET /v1/audit/tail?follow=maybe HTTP/1.1", 400),
+        ("DELETE /v1/status HTTP/1.1", 400),
+        ("GET /v2/status HTTP/1.1", 404),
+        ("POST /v1/explain HTTP/1.1", 400),
+    ] {
+        let request = format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = raw(socket.clone(), request.clone()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+        assert!(answer.contains("\"code\":"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_past_its_bound_is_refused() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let size = crate::model::types::limits::ADMIN_BODY_BYTES + 1;
+    let request = format!(
+        "POST /v1/explain HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n{{"
+    );
+    let answer = raw(lab.socket(), request).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("is longer than"), "{answer}");
+    let filter = AuditFilter::default();
+    let window = Window { limit: Some(u64::MAX), ..Window::default() };
+    lab.client().await.audit_search(&filter, &window).await.unwrap();
+    let asked = lab.backend.asked.lock().unwrap()[0].1.limit;
+    assert_eq!(asked, Some(crate::model::types::limits::ADMIN_PAGE_ROWS));
+}
+
+#[tokio::test]
+async fn a_failure_behind_one_call_is_its_own_and_the_server_lives() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let mut client = lab.client().await;
+    let query =
+        ExplainQuery { agent: "panic".into(), target: "a:1".into(), method: None, headers: Vec::new() };
+    assert_eq!(client.explain(&query).await.unwrap_err().exit_code(), 70);
+    assert!(client.status().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_socket_has_its_mode_is_removed_at_the_end_and_can_be_had_again() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let metadata = std::fs::metadata(lab.socket()).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o660);
+    let socket = lab.socket();
+    let folder = lab.stop().await;
+    assert!(!socket.exists());
+    let again = Server::bind(&socket, everybody()).unwrap();
+    drop(again);
+    drop(folder);
+}
+
+fn bind_error(path: &Path) -> String {
+    Server::bind(path, everybody()).map(|_| ()).unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_stale_socket_is_replaced_and_a_live_one_refused() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let text = bind_error(&lab.socket());
+    assert!(text.starts_with("another daemon already answers at `") && text.contains("runtimeDir"), "{text}");
+    assert!(lab.client().await.status().await.is_ok(), "the live one is untouched");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin.sock");
+    let foreign = StdListener::bind(&path).unwrap();
+    assert!(bind_error(&path).starts_with("another daemon already answers"), "without a lock file, too");
+    drop(foreign);
+    assert!(path.exists(), "stale");
+    drop(Server::bind(&path, everybody()).unwrap());
+
+    std::fs::write(&path, "precious").unwrap();
+    assert!(bind_error(&path).contains("is not a socket"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_client_without_a_daemon_ends_in_exit_code_three() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin.sock");
+    let error = Client::connect(&path).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.to_string().contains("there is no such socket"), "{error}");
+    drop(StdListener::bind(&path).unwrap());
+    let error = Client::connect(&path).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.to_string().contains("nobody listens there"), "{error}");
+}
+
+#[tokio::test]
+async fn something_else_at_the_socket_is_said_to_be_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin.sock");
+    let listener = StdListener::bind(&path).unwrap();
+    let other = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 1024];
+        let _ = stream.read(&mut request).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+    });
+    let error = Client::connect(&path).await.unwrap().status().await.unwrap_err();
+    assert_eq!(error.exit_code(), 76, "{error}");
+    other.join().unwrap();
+}
+
+#[test]
+fn access_of_this_host_lets_root_and_its_own_user_in() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (one, _other) = tokio::net::UnixStream::pair().unwrap();
+        let own = Caller::of(&one).unwrap();
+        let access = Access::of_this_host().unwrap();
+        assert!(access.permits(&own.peer));
+        assert!(access.permits(&Peer { uid: 0, gid: 0, pid: None }));
+        assert!(!access.permits(&Peer { uid: 3_999_999_999, gid: 3_999_999_999, pid: None }));
+    });
+}

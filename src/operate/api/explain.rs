@@ -1,0 +1,182 @@
+//! A hypothetical request and what would become of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use crate::model::types::Reason;
+
+/// What would happen if this agent asked this?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainQuery {
+    /// The agent's name.
+    pub agent: String,
+    /// `http://...`, `https://...`, or `HOST:PORT` for a connection.
+    pub target: String,
+    /// HTTP method; GET for URLs where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Header fields, name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+}
+
+/// A target taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A request.
+    Url {
+        /// Whether the scheme is `https`.
+        tls: bool,
+        /// Host name or address literal, without brackets, as written.
+        host: String,
+        /// Port, the scheme's own where absent.
+        port: u16,
+        /// Path and query, at least `/`.
+        path: String,
+    },
+    /// A connection.
+    Connection {
+        /// Host name or address literal, without brackets, as written.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+}
+
+impl ExplainQuery {
+    /// Takes `target` apart; says what is wrong with it.
+    pub fn parse_target(&self) -> Result<Target, Fault> {
+        let wrong = |why: &str| {
+            Fault::invalid(format!("`{}` {why}", self.target))
+                .hint("write `https://host/path`, `http://host:port/path` or `host:port`")
+        };
+        if !self.target.contains("://") {
+            let uri: http::Uri = self.target.parse().map_err(|_| wrong("is neither a URL nor HOST:PORT"))?;
+            let (Some(host), Some(port), None) = (uri.host(), uri.port_u16(), uri.scheme()) else {
+                return Err(wrong("is neither a URL nor HOST:PORT"));
+            };
+            return Ok(Target::Connection {
+                host: bare(host),
+                port: nonzero(port).ok_or_else(|| wrong("has port 0"))?,
+            });
+        }
+        let uri: http::Uri = self.target.parse().map_err(|_| wrong("is not a URL"))?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(wrong("is neither http nor https")),
+        };
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(wrong("carries a user name, which no request does"));
+        }
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let port = nonzero(port).ok_or_else(|| wrong("has port 0"))?;
+        Ok(Target::Url { tls, host: bare(host), port, path })
+    }
+}
+
+fn bare(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').to_owned()
+}
+
+fn nonzero(port: u16) -> Option<u16> {
+    (port != 0).then_some(port)
+}
+
+/// What would become of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The agent asked about.
+    pub agent: String,
+    /// The request in words: `POST https://paste.example/upload`, `tcp 192.0.2.1:22`.
+    pub request: String,
+    /// Whether it would be let through.
+    pub allowed: bool,
+    /// The code, for a refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// `Kind/name` of the document that decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Rule inside that document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What each stage finds, in order; the last is the one that decides.
+    pub steps: Vec<Step>,
+    /// The rule that came nearest to allowing it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    /// What would allow it: one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
+}
+
+/// One stage's finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// `identity`, `name`, `deny`, `routes`, `default` and so on.
+    pub stage: String,
+    /// What the stage says.
+    pub verdict: StepVerdict,
+    /// The finding in words.
+    pub text: String,
+    /// Where it comes from: a document, its file and line, or how it was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// What one stage says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepVerdict {
+    /// Lets it go on.
+    Pass,
+    /// Allows it for good.
+    Allow,
+    /// Refuses it.
+    Deny,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> Result<Target, String> {
+        let query =
+            ExplainQuery { agent: "a".into(), target: text.into(), method: None, headers: Vec::new() };
+        query.parse_target().map_err(|fault| fault.message)
+    }
+
+    #[test]
+    fn a_target_is_a_url_or_host_and_port() {
+        let url =
+            |tls, port, path: &str| Target::Url { tls, host: "a.example".into(), port, path: path.into() };
+        assert_eq!(target("https://a.example"), Ok(url(true, 443, "/")));
+        assert_eq!(target("http://a.example:8080/x?y=1"), Ok(url(false, 8080, "/x?y=1")));
+        assert_eq!(target("https://a.example?y"), Ok(url(true, 443, "/?y")));
+        assert_eq!(target("a.example:22"), Ok(Target::Connection { host: "a.example".into(), port: 22 }));
+        assert_eq!(
+            target("[2001:db8::1]:22"),
+            Ok(Target::Connection { host: "2001:db8::1".into(), port: 22 })
+        );
+    }
+
+    #[test]
+    fn a_target_that_names_nothing_is_refused_in_words() {
+        for (text, why) in [
+            ("a.example", "neither a URL nor HOST:PORT"),
+            ("ftp://a.example/", "neither http nor https"),
+            ("https://u:p@a.example/", "user name"),
+            ("a.example:0", "port 0"),
+            ("https:///x", "is not a URL"),
+            ("a.example:99999", "neither a URL nor HOST:PORT"),
+        ] {
+            let message = target(text).unwrap_err();
+            assert!(message.contains(why), "{text}: {message}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What the local API asks of the gateway, answered from snapshots and the ledger.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use super::policies::{Policies, Reloaded};
+use super::{explain, parts, status};
+use crate::act::tls::Authority;
+use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use crate::decide::ledger::{self, IdPrefix};
+use crate::model::config::Config;
+use crate::model::types::limits::ADMIN_PAGE_ROWS;
+use crate::model::types::{Reason, Timestamp};
+use crate::operate::admin::{AdminAction, Backend, Caller};
+use crate::operate::api::{
+    AuditFilter, Check, CheckState, ExplainQuery, Explanation, Fault, FaultCode, Page, ReloadResult,
+    Resource, Setup, Status, Window,
+};
+use crate::perceive::intercept::{checks, routes};
+use crate::pipeline::Shared;
+use crate::platform::sys::clock;
+
+/// The daemon as its operator sees it.
+pub struct Operator {
+    pub(super) config: Arc<Config>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) policies: Policies,
+    pub(super) started_at: Timestamp,
+    pub(super) started: Instant,
+    authority: Arc<Authority>,
+    runtime: Handle,
+}
+
+impl Operator {
+    /// Must be made inside the operator's runtime.
+    pub fn new(
+        config: Arc<Config>,
+        shared: Arc<Shared>,
+        policies: Policies,
+        authority: Arc<Authority>,
+    ) -> Self {
+        let (started_at, started) = (clock::now(), Instant::now());
+        Self { config, shared, policies, started_at, started, authority, runtime: Handle::current() }
+    }
+
+    /// Reloads on behalf of a signal or a changed file, and puts it on record where it did something. Blocks.
+    pub fn reload_by(&self, cause: &str) -> Reloaded {
+        let reloaded = self.policies.reload(&self.shared);
+        if reloaded.changed || !reloaded.applied {
+            let digest = self.shared.snapshot.load().resources.digest.to_string();
+            let event = if reloaded.applied { "policy-loaded" } else { "policy-refused" };
+            self.shared.ledger.system(event, &digest, Some(cause.to_owned()));
+        }
+        reloaded
+    }
+
+    /// Whether policy rules and routes are in place. Blocks.
+    pub(super) fn routes(&self, ipv6: bool) -> Setup {
+        match self.runtime.block_on(routes::in_place(ipv6)) {
+            Ok(true) => Setup::InPlace,
+            Ok(false) | Err(_) => Setup::Absent,
+        }
+    }
+
+    /// The policy folder.
+    pub fn folder(&self) -> &Path {
+        self.policies.folder()
+    }
+
+    /// Everything recorded before now, in a form that can be searched.
+    fn reader(&self) -> Result<ledger::Reader, Fault> {
+        self.runtime.block_on(self.shared.ledger.barrier()).map_err(failed)?;
+        self.shared.ledger.reader().map_err(failed)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Fault {
+    Fault::internal(error.to_string())
+}
+
+impl Backend for Operator {
+    fn status(&self) -> Result<Status, Fault> {
+        status::of(self)
+    }
+
+    fn reload(&self, _caller: &Caller) -> Result<ReloadResult, Fault> {
+        let reloaded = self.reload_by("reload");
+        let snapshot = self.shared.snapshot.load();
+        Ok(ReloadResult {
+            applied: reloaded.applied,
+            changed: reloaded.changed,
+            digest: snapshot.resources.digest.to_string(),
+            since: snapshot.since,
+            files: snapshot.resources.files as u64,
+            documents: snapshot.resources.documents.len() as u64,
+            diagnostics: reloaded.diagnostics,
+        })
+    }
+
+    fn checks(&self) -> Result<Vec<Check>, Fault> {
+        let found = self.runtime.block_on(checks::run(&parts::interception(&self.config)));
+        Ok(found.into_iter().map(check).collect())
+    }
+
+    fn resources(&self, kind: &str, name: Option<&str>) -> Result<Vec<Resource>, Fault> {
+        let snapshot = self.shared.snapshot.load();
+        let documents = snapshot.resources.documents.iter();
+        let wanted = documents.filter(|one| one.kind == kind && name.is_none_or(|name| *one.name == *name));
+        let mut found: Vec<_> = wanted
+            .map(|one| Resource {
+                kind: one.kind.to_owned(),
+                name: one.name.to_string(),
+                file: one.origin.file.to_string(),
+                line: one.origin.line as u64,
+                body: one.body.clone(),
+            })
+            .collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn explain(&self, query: &ExplainQuery) -> Result<Explanation, Fault> {
+        explain::explain(&self.shared, query)
+    }
+
+    fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault> {
+        let reader = self.reader()?;
+        let found = reader.page(&ledger_filter(filter)?, &ledger_window(window)).map_err(failed)?;
+        page(found)
+    }
+
+    fn audit_tail(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault> {
+        let reader = self.reader()?;
+        let through = reader.last().map_err(failed)?;
+        let Some(after) = window.after else {
+            let newest = window.last.unwrap_or(0).min(window.limit.unwrap_or(ADMIN_PAGE_ROWS));
+            if newest == 0 {
+                return Ok(Page { rows: Vec::new(), next: through, through, more: false });
+            }
+            let begin = Window { last: Some(newest), through: Some(through), ..*window };
+            let found = reader.page(&ledger_filter(filter)?, &ledger_window(&begin)).map_err(failed)?;
+            return Ok(Page { next: through, through, more: false, ..page(found)? });
+        };
+        let (rows, next) = reader.tail(after, &ledger_filter(filter)?).map_err(failed)?;
+        let rows = rows
+            .into_iter()
+            .map(|row| serde_json::to_value(row).map_err(failed))
+            .collect::<Result<_, _>>()?;
+        Ok(Page { rows, next, through, more: next < through })
+    }
+
+    fn audit_show(&self, id: &str) -> Result<Vec<Value>, Fault> {
+        let prefix = IdPrefix::parse(id).ok_or_else(|| Fault::invalid(format!("`{id}` is no request id")))?;
+        let filter = ledger::Filter { request_id: Some(prefix), ..ledger::Filter::default() };
+        let rows = self.reader()?.search(&filter).map_err(failed)?;
+        let rows = rows.into_iter().map(|row| serde_json::to_value(row).map_err(failed));
+        Ok(quoted(rows.collect::<Result<_, _>>()?))
+    }
+
+    fn ca_pem(&self) -> Result<String, Fault> {
+        Ok(self.authority.ca_pem().to_owned())
+    }
+
+    fn record(&self, action: &AdminAction) -> Result<(), Fault> {
+        let outcome = Outcome { status: Some(if action.allowed { 200 } else { 403 }), ..Outcome::default() };
+        self.shared.ledger.event(&opening(action, &self.shared), &outcome).map_err(|denial| {
+            Fault::new(FaultCode::AuditUnavailable, denial.detail).hint("clawgress status says why")
+        })
+    }
+}
+
+/// Of records whose ids begin alike, having been made in the same millisecond, the one that a denial quotes: only
+/// refusals quote an id's beginning, and those of requests before those of their connections.
+fn quoted(rows: Vec<Value>) -> Vec<Value> {
+    let is = |row: &Value, field: &str, word: &str| row.get(field).is_some_and(|found| found == word);
+    let refused = |row: &&Value| is(row, "decision", "deny");
+    let request = |row: &&Value| refused(row) && is(row, "kind", "request");
+    let only = |mut found: Vec<&Value>| if found.len() == 1 { found.pop().cloned() } else { None };
+    let one =
+        only(rows.iter().filter(refused).collect()).or_else(|| only(rows.iter().filter(request).collect()));
+    one.map_or(rows, |one| vec![one])
+}
+
+/// An operator's action as the record has it: who in `evidence`, what in `http_method`.
+fn opening(action: &AdminAction, shared: &Shared) -> Opening {
+    let caller = &action.caller;
+    let user = caller.user.clone().unwrap_or_else(|| format!("uid {}", caller.peer.uid));
+    let process = caller.peer.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+    Opening {
+        request_id: clock::request_id(),
+        connection_id: None,
+        at: clock::now(),
+        kind: Kind::Admin,
+        subject: Subject { agent: None, source: None, host: None, destination: None },
+        asked: Asked { method: Some(action.command.clone()), path: None, protocol: None },
+        verdict: Verdict {
+            decision: if action.allowed { Decision::Allow } else { Decision::Deny },
+            reason: (!action.allowed).then_some(Reason::IdentityUnknown),
+            policy: None,
+            rule: None,
+            policy_digest: shared.snapshot.load().resources.digest.clone(),
+            evidence: Some(format!("by {user}{process}")),
+        },
+    }
+}
+
+/// A finding of the checks as the wire carries it.
+pub fn check(found: checks::Check) -> Check {
+    Check {
+        name: found.name,
+        state: match found.outcome {
+            checks::Outcome::Ok => CheckState::Ok,
+            checks::Outcome::Warn => CheckState::Warn,
+            checks::Outcome::Fail => CheckState::Fail,
+        },
+        found: found.found,
+        repair: found.repair,
+    }
+}
+
+fn ledger_filter(filter: &AuditFilter) -> Result<ledger::Filter, Fault> {
+    let word = |text: &str| Fault::invalid(format!("`{text}` is nothing that is recorded"));
+    Ok(ledger::Filter {
+        agent: filter.agent.clone(),
+        decision: filter
+            .decision
+            .as_deref()
+            .map(|text| Decision::parse(text).ok_or_else(|| word(text)))
+            .transpose()?,
+        reason: filter.reason.clone(),
+        kind: filter.kind.as_deref().map(|text| Kind::parse(text).ok_or_else(|| word(text))).transpose()?,
+        host: filter.host.clone(),
+        since: filter.since,
+        until: filter.until,
+        request_id: None,
+        limit: None,
+    })
+}
+
+fn ledger_window(window: &Window) -> ledger::Window {
+    ledger::Window {
+        last: window.last,
+        after: window.after,
+        through: window.through,
+        limit: window.limit.unwrap_or(1000),
+    }
+}
+
+fn page(found: ledger::Page) -> Result<Page, Fault> {
+    let rows = found
+        .rows
+        .into_iter()
+        .map(|row| serde_json::to_value(row).map_err(failed))
+        .collect::<Result<_, _>>()?;
+    Ok(Page { rows, next: found.next, through: found.through, more: found.more })
+}

@@ -1,0 +1,171 @@
+//! Builds the parts of the daemon from its settings.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{oneshot, watch};
+
+use super::Error;
+use crate::act::dial::{Dialler, TrustAnchors};
+use crate::act::tls::{Authority, Terminator};
+use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
+use crate::model::config::{self, Config};
+use crate::model::manifest::SourceFile;
+use crate::model::types::AddressClass;
+use crate::model::types::address::classify;
+use crate::perceive::dns::{Memory, host_resolvers};
+use crate::perceive::intercept::{self, Interception};
+use crate::perceive::intercept::{checks, links};
+use crate::pipeline::{Home, Shared, Snapshot, worker};
+use crate::platform::sys::{clock, socket};
+use crate::platform::telemetry::Counters;
+
+/// Everything that lasts as long as the daemon.
+pub struct Parts {
+    pub authority: Arc<Authority>,
+    pub ledger: Ledger,
+    terminator: Terminator,
+    dialler: Dialler,
+    resolvers: Vec<SocketAddr>,
+}
+
+/// Reads the settings.
+pub fn settings(path: &Path) -> Result<Config, Error> {
+    let bytes = fs::read(path).map_err(|error| {
+        Error::Settings(format!(
+            "cannot read `{}`: {error}\nhint: --config PATH names the settings",
+            path.display()
+        ))
+    })?;
+    let file = SourceFile { path: path.to_string_lossy().as_ref().into(), bytes: bytes.into() };
+    config::parse(&file).map_err(|report| {
+        // Whoever prints an error says that it is one.
+        let text = report.to_string();
+        Error::Settings(text.strip_prefix("error: ").unwrap_or(&text).to_owned())
+    })
+}
+
+/// Makes the state and runtime folders, for this user alone.
+pub fn make_folders(config: &Config) -> Result<(), Error> {
+    for (path, mode) in [(&config.folders.state, 0o700), (&config.folders.runtime, 0o755)] {
+        let made = fs::DirBuilder::new().recursive(true).mode(mode).create(path);
+        made.map_err(|source| Error::Folder { path: path.clone(), source })?;
+    }
+    let private = fs::Permissions::from_mode(0o700);
+    fs::set_permissions(&config.folders.state, private)
+        .map_err(|source| Error::Folder { path: config.folders.state.clone(), source })
+}
+
+/// What the kernel is to be told.
+pub fn interception(config: &Config) -> Interception {
+    Interception {
+        interfaces: config.intercept.interfaces.clone(),
+        subnets: config.intercept.subnets.clone(),
+        allow_local: config.intercept.allow_local.clone(),
+        fail_mode: match config.fail_mode {
+            config::FailMode::Closed => intercept::FailMode::Closed,
+            config::FailMode::Open => intercept::FailMode::Open,
+        },
+    }
+}
+
+/// Refuses to start on a host where interception cannot work.
+pub async fn check_host(config: &Config) -> Result<(), Error> {
+    let found = checks::run(&interception(config)).await;
+    for check in found.iter().filter(|check| check.outcome == checks::Outcome::Warn) {
+        tracing::warn!(check = check.name, "{}", check.found);
+    }
+    checks::refusal(&found).map_or(Ok(()), |refusal| Err(Error::Host(refusal)))
+}
+
+/// This host's addresses on the workload-facing interfaces, as they are at the start.
+pub async fn home(config: &Config) -> Home {
+    let found = links::interfaces().await.unwrap_or_default();
+    let facing = found.into_iter().filter(|interface| config.intercept.interfaces.contains(&interface.name));
+    let reachable = |address: &IpAddr| classify(*address) != AddressClass::LinkLocal;
+    let interfaces =
+        facing.map(|interface| interface.addresses.into_iter().filter(reachable).collect()).collect();
+    Home { subnets: config.intercept.subnets.clone(), interfaces }
+}
+
+impl Parts {
+    /// Builds them.
+    pub fn build(config: &Config) -> Result<Self, Error> {
+        let part = |error: &dyn std::error::Error| Error::Part(error.to_string());
+        let authority = Authority::load_or_create(&config.folders.state.join("ca"), clock::now())
+            .map_err(|error| part(&error))?;
+        let authority = Arc::new(authority);
+        let terminator = Terminator::new(authority.clone()).map_err(|error| part(&error))?;
+        let anchors = TrustAnchors::load(&config.upstream.trust_anchors).map_err(|error| part(&error))?;
+        let dialler = Dialler::new(&anchors, socket::is_own_address);
+        let ledger = Ledger::start(&LedgerConfig {
+            dir: config.folders.state.clone(),
+            durability: match config.ledger.durability {
+                config::Durability::Process => Durability::Process,
+                config::Durability::Power => Durability::Power,
+            },
+            journal_bytes: config.ledger.journal,
+            on_unavailable: Default::default(),
+        });
+        let ledger = ledger.map_err(|error| part(&error))?;
+        let resolvers = resolvers(config)?;
+        Ok(Self { authority, ledger, terminator, dialler, resolvers })
+    }
+
+    /// What all workers share.
+    pub fn road(self, snapshot: Snapshot, home: Home) -> Arc<Shared> {
+        Arc::new(Shared {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            ledger: self.ledger,
+            memory: Arc::new(Memory::new()),
+            resolvers: self.resolvers,
+            terminator: self.terminator,
+            dialler: self.dialler,
+            home,
+            ca_pem: self.authority.ca_pem().into(),
+            counters: Counters::default(),
+        })
+    }
+}
+
+fn resolvers(config: &Config) -> Result<Vec<SocketAddr>, Error> {
+    if !config.dns.upstreams.is_empty() {
+        return Ok(config.dns.upstreams.clone());
+    }
+    let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let found = host_resolvers(&text);
+    if found.is_empty() {
+        let why = "no resolver: `spec.dns.upstreams` is empty and /etc/resolv.conf names none\nhint: dns: {upstreams: [\"192.0.2.53\"]}";
+        return Err(Error::Settings(why.to_owned()));
+    }
+    Ok(found)
+}
+
+/// Starts one worker for each core this process may use, and waits until all of them listen.
+pub async fn start_workers(
+    shared: &Arc<Shared>,
+    drain: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, Error> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut workers = Vec::with_capacity(cores);
+    for number in 0..cores {
+        let (ready, listens) = oneshot::channel();
+        let (shared, drain) = (shared.clone(), drain.clone());
+        let worker = thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || worker::run(shared, drain, ready));
+        workers.push(worker.map_err(|error| Error::Part(format!("cannot start a worker: {error}")))?);
+        let bound: io::Result<()> =
+            listens.await.unwrap_or_else(|_| Err(io::Error::other("the worker ended")));
+        bound.map_err(|error| {
+            Error::Part(format!("cannot listen on the ports of interception: {error}\nhint: does another clawgressd run in this network namespace?"))
+        })?;
+    }
+    Ok(workers)
+}

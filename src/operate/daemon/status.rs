@@ -1,0 +1,131 @@
+//! `status`: how things are, and what needs an operator.
+
+use std::collections::BTreeMap;
+
+use super::backend::Operator;
+use super::parts;
+use crate::model::config;
+use crate::operate::api::{
+    Daemon, FailMode, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, Setup, Status,
+};
+use crate::perceive::intercept::apply::{self, TableStatus};
+use crate::platform::sys::clock;
+
+/// Looks at everything. Blocks.
+pub fn of(operator: &Operator) -> Result<Status, Fault> {
+    let snapshot = operator.shared.snapshot.load_full();
+    let interception = interception(operator);
+    let policy = PolicyState {
+        digest: snapshot.resources.digest.to_string(),
+        since: snapshot.since,
+        files: snapshot.resources.files as u64,
+        documents: snapshot.resources.documents.len() as u64,
+        on_disk: on_disk(operator),
+    };
+    let (ledger, last_hour) = ledger(operator)?;
+    let needs = needs(operator, &interception, &policy, &ledger);
+    Ok(Status {
+        daemon: Daemon {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at: operator.started_at,
+            uptime_s: operator.started.elapsed().as_secs(),
+            fail_mode: match operator.config.fail_mode {
+                config::FailMode::Closed => FailMode::Closed,
+                config::FailMode::Open => FailMode::Open,
+            },
+        },
+        interception,
+        policy,
+        agents: snapshot.directory.len() as u64,
+        last_hour,
+        ledger,
+        needs,
+    })
+}
+
+fn interception(operator: &Operator) -> Interception {
+    let wanted = parts::interception(&operator.config);
+    let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
+    let rules = match apply::status(&wanted) {
+        Ok(TableStatus::InPlace) => Setup::InPlace,
+        Ok(TableStatus::Differs(_)) => Setup::Differs,
+        Ok(TableStatus::Absent) | Err(_) => Setup::Absent,
+    };
+    Interception {
+        interfaces: wanted.interfaces,
+        subnets: wanted.subnets.iter().map(ToString::to_string).collect(),
+        rules,
+        routes: operator.routes(ipv6),
+        refused: refused(),
+    }
+}
+
+/// What the kernel refused, by the names of its counters without their prefix.
+fn refused() -> BTreeMap<String, u64> {
+    let counted = apply::counters().unwrap_or_default();
+    let short = |name: &str| name.strip_prefix("refused_").unwrap_or(name).to_owned();
+    counted.iter().map(|counter| (short(&counter.name), counter.packets)).collect()
+}
+
+fn on_disk(operator: &Operator) -> OnDisk {
+    match operator.policies.on_disk() {
+        Ok(found) if found.digest == operator.shared.snapshot.load().resources.digest => OnDisk::Same,
+        Ok(found) => OnDisk::Digest(found.digest.to_string()),
+        Err(diagnostics) => OnDisk::Errors(diagnostics),
+    }
+}
+
+fn ledger(operator: &Operator) -> Result<(LedgerState, LastHour), Fault> {
+    let failed = |error: crate::decide::ledger::Error| Fault::internal(error.to_string());
+    let health = operator.shared.ledger.health();
+    let stats = operator.shared.ledger.reader().map_err(failed)?.stats(clock::now()).map_err(failed)?;
+    let mut hour = LastHour::default();
+    for count in stats.last_hour.iter().filter(|count| count.kind == "request" || count.kind == "connection")
+    {
+        match &count.reason {
+            Some(reason) => {
+                hour.refused += count.count;
+                *hour.by_reason.entry(reason.clone()).or_default() += count.count;
+            }
+            None if count.kind == "request" => hour.allowed += count.count,
+            None => {}
+        }
+    }
+    let state = LedgerState {
+        records: stats.records,
+        journal_bytes: health.journal_bytes,
+        backlog: health.backlog_bytes,
+        healthy: health.journal_failure.is_none() && health.database_failure.is_none(),
+    };
+    Ok((state, hour))
+}
+
+/// One sentence each, the most pressing last.
+fn needs(
+    operator: &Operator,
+    interception: &Interception,
+    policy: &PolicyState,
+    ledger: &LedgerState,
+) -> Vec<String> {
+    let mut needs = Vec::new();
+    if let OnDisk::Digest(_) = policy.on_disk {
+        needs.push("policies.d has changed and is not in force yet: clawgress reload".to_owned());
+    }
+    if let OnDisk::Errors(errors) = &policy.on_disk {
+        let plural = if errors.len() == 1 { "error" } else { "errors" };
+        needs.push(format!("policies.d does not load ({} {plural}): clawgress validate", errors.len()));
+    }
+    if interception.rules != Setup::InPlace || interception.routes != Setup::InPlace {
+        needs.push("interception is not as written: systemctl restart clawgressd".to_owned());
+    }
+    if !ledger.healthy {
+        let health = operator.shared.ledger.health();
+        let why = health.journal_failure.or(health.database_failure);
+        needs.push(format!(
+            "the record cannot be written ({}): clawgress doctor",
+            why.as_deref().unwrap_or("unknown")
+        ));
+    }
+    needs
+}

@@ -1,0 +1,46 @@
+//! Looks after what others may take away: network managers sweep policy rules that are not theirs, and a firewall's
+//! reload may flush the whole ruleset. What is missing is put back, and that is recorded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backend::Operator;
+use super::parts;
+use crate::perceive::intercept::apply::Applied;
+use crate::perceive::intercept::{apply, routes};
+
+/// How often the routes are looked at, which costs a few messages to the kernel. Without them intercepted packets are
+/// dropped in silence: nothing passes, and workloads wait.
+const ROUTES_EVERY: Duration = Duration::from_secs(2);
+/// After how many looks at the routes the rules are looked at too, which costs a run of `nft`. Without them the host
+/// forwards as it is told to, so their loss is an alarm.
+const RULES_EVERY: u32 = 15;
+
+/// Runs until the daemon ends.
+pub async fn run(operator: Arc<Operator>) {
+    let wanted = Arc::new(parts::interception(&operator.config));
+    let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
+    for look in 1_u32.. {
+        tokio::time::sleep(ROUTES_EVERY).await;
+        match routes::ensure(ipv6).await {
+            Ok(routes::Routes::Unchanged) => {}
+            Ok(routes::Routes::Added) => restored(&operator, "routes"),
+            Err(error) => tracing::error!(%error, "the routes of interception cannot be looked after"),
+        }
+        if look % RULES_EVERY != 0 {
+            continue;
+        }
+        let wanted = wanted.clone();
+        match tokio::task::spawn_blocking(move || apply::apply(&wanted)).await {
+            Ok(Ok(Applied::Unchanged)) => {}
+            Ok(Ok(Applied::Written)) => restored(&operator, "rules"),
+            Ok(Err(error)) => tracing::error!(%error, "the rules of interception cannot be looked after"),
+            Err(error) => tracing::error!(%error, "the rules of interception were not looked at"),
+        }
+    }
+}
+
+fn restored(operator: &Operator, what: &str) {
+    tracing::warn!("the {what} of interception were missing or changed, and are back");
+    operator.shared.ledger.system("interception-restored", what, None);
+}
