@@ -1,0 +1,256 @@
+//! The real daemon in the gateway namespace, started with settings and policies, and asked through its own CLI.
+
+use std::cell::OnceCell;
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::backends::eventually;
+use super::program::{Finished, Program, Running};
+use super::{Lab, Namespace, RESOLVER_V4};
+
+/// The program under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_clawgress");
+
+/// How long a start may take, and an orderly end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A daemon and its folders.
+pub struct Daemon<'lab> {
+    gateway: &'lab Namespace,
+    folder: PathBuf,
+    config: PathBuf,
+    running: Running,
+    authority: OnceCell<PathBuf>,
+}
+
+impl<'lab> Daemon<'lab> {
+    pub(super) fn start(lab: &'lab Lab, settings: &Value, policies: &[(&str, &str)]) -> Self {
+        let (config, gateway) = (prepare(lab, settings, policies), lab.gateway());
+        let folder = lab.folder().join("gateway");
+        let running = launch(gateway, &folder, &config, lab.folder());
+        Self { gateway, folder, config, running, authority: OnceCell::new() }
+    }
+
+    /// Ends the daemon as a crash would, and waits until it is gone.
+    pub fn kill9(&mut self) {
+        self.running.signal(Signal::KILL);
+        assert!(self.running.wait(PATIENCE), "a killed daemon is still there");
+    }
+
+    /// Ends the daemon in an orderly way and returns its exit code.
+    pub fn terminate(&mut self) -> i32 {
+        self.running.signal(Signal::TERM);
+        let finished = self.running.finish(PATIENCE);
+        assert!(!finished.timed_out, "the daemon did not end within {PATIENCE:?} of SIGTERM");
+        finished.code()
+    }
+
+    /// Starts it again, on the same folders, and waits until it is ready.
+    pub fn start_again(&mut self) {
+        assert!(self.running.ended().is_some(), "the daemon still runs");
+        let lab = self.folder.parent().expect("the lab's folder");
+        self.running = launch(self.gateway, &self.folder, &self.config, lab);
+    }
+
+    /// `clawgress reload`, which must succeed.
+    pub fn reload(&self) {
+        self.cli(&["reload"]).succeeded();
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        self.running.signal(Signal::HUP);
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.running.pid().as_raw_nonzero().get()
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.running.ended().is_none()
+    }
+
+    /// Writes a policy file; `reload` makes it count.
+    pub fn write_policy(&self, file: &str, yaml: &str) {
+        write_policy(&self.folder, file, yaml);
+    }
+
+    /// Removes a policy file.
+    pub fn remove_policy(&self, file: &str) {
+        fs::remove_file(self.folder.join("policies.d").join(file)).expect("a policy file");
+    }
+
+    /// Where `stateDir` is.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// Where the daemon's socket is.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("run/admin.sock")
+    }
+
+    /// Its settings file.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Runs a `clawgress` command against this daemon.
+    pub fn cli(&self, arguments: &[&str]) -> Finished {
+        self.program(arguments).run()
+    }
+
+    /// The same, not started yet: for commands that stream.
+    pub fn program(&self, arguments: &[&str]) -> Program {
+        self.gateway.command(BINARY).args(arguments).env("CLAWGRESS_SOCKET", self.socket())
+    }
+
+    /// `clawgress status -o json`.
+    pub fn status(&self) -> Value {
+        let finished = self.cli(&["status", "-o", "json"]);
+        finished.succeeded();
+        finished.json()
+    }
+
+    /// `clawgress audit search -o json` with these further arguments: one merged row per request, oldest first.
+    pub fn records(&self, filter: &[&str]) -> Vec<Value> {
+        let finished = self.cli(&[&["audit", "search", "-o", "json"], filter].concat());
+        finished.succeeded();
+        match finished.json() {
+            Value::Array(rows) => rows,
+            other => panic!("`audit search -o json` prints a list, not {other}"),
+        }
+    }
+
+    /// Waits for a record with these fields, and returns the first. A decision is on record before its bytes leave,
+    /// but an outcome comes when the connection has ended, which the client may see earlier.
+    pub fn record(&self, fields: &Value) -> Value {
+        let mut last = Vec::new();
+        let wanted = fields.as_object().expect("fields as an object");
+        let start = Instant::now();
+        loop {
+            let rows = self.records(&[]);
+            let found =
+                rows.iter().find(|row| wanted.iter().all(|(name, value)| row.get(name) == Some(value)));
+            if let Some(row) = found {
+                return row.clone();
+            }
+            if start.elapsed() > Duration::from_secs(5) {
+                break;
+            }
+            last = rows;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let seen: String = last.iter().map(|row| format!("  {row}\n")).collect();
+        panic!("no record within 5 s has {fields}; there are:\n{seen}");
+    }
+
+    /// The PEM file of the gateway's own authority, by `clawgress ca export`.
+    pub fn authority(&self) -> &Path {
+        self.authority.get_or_init(|| {
+            let path = self.folder.join("authority.pem");
+            fs::write(&path, self.cli(&["ca", "export"]).succeeded()).expect("the authority's certificate");
+            path
+        })
+    }
+
+    /// Waits until this text stands in the daemon's log.
+    pub fn logged(&self, text: &str) {
+        let path = self.folder.with_file_name("daemon.log");
+        eventually(&format!("`{text}` in the daemon's log"), || {
+            fs::read_to_string(&path).ok().filter(|log| log.contains(text))
+        });
+    }
+}
+
+/// Writes settings, policies and folders, and returns the settings file. Also for daemons that must not start.
+pub fn prepare(lab: &Lab, settings: &Value, policies: &[(&str, &str)]) -> PathBuf {
+    let folder = lab.folder().join("gateway");
+    fs::create_dir_all(folder.join("policies.d")).expect("policy folder");
+    for (file, yaml) in policies {
+        write_policy(&folder, file, yaml);
+    }
+    let mut spec = json!({
+        "intercept": {"interfaces": ["agents0"], "subnets": ["10.77.0.0/24", "fd77::/64"]},
+        "dns": {"upstreams": [RESOLVER_V4]},
+        "upstream": {"trustAnchors": [lab.pki().authority()]},
+        "policyDir": folder.join("policies.d"),
+        "stateDir": folder.join("state"),
+        "runtimeDir": folder.join("run"),
+    });
+    merge(&mut spec, settings);
+    let document = json!({
+        "apiVersion": "clawgress.io/v1alpha1", "kind": "ClawgressConfig", "metadata": {"name": "lab"}, "spec": spec,
+    });
+    // JSON is YAML, and needs no writer of its own.
+    lab.file("gateway/clawgress.yaml", format!("{document:#}\n"))
+}
+
+/// Runs the daemon in the gateway namespace without waiting for it to be ready: for starts that must fail.
+pub fn attempt(lab: &Lab, config: &Path) -> Finished {
+    lab.gateway().command(BINARY).args(["daemon", "--config"]).arg(config).deadline(PATIENCE).run()
+}
+
+/// The documents that let `alice` (10.77.0.2, fd77::2, label `tier: dev`) leave by a gateway named `default` whose
+/// listeners stand in flow YAML, such as `{name: tls, protocol: TLS, port: 443, tls: {mode: Terminate}}`.
+pub fn alice_and_gateway(listeners: &str) -> String {
+    format!(
+        "apiVersion: clawgress.io/v1alpha1\nkind: Agent\nmetadata: {{name: alice, labels: {{tier: dev}}}}\n\
+         spec: {{sources: {{addresses: [10.77.0.2/32, \"fd77::2/128\"]}}}}\n---\n\
+         apiVersion: clawgress.io/v1alpha1\nkind: EgressGateway\nmetadata: {{name: default}}\n\
+         spec: {{listeners: [{listeners}]}}\n"
+    )
+}
+
+fn write_policy(folder: &Path, file: &str, yaml: &str) {
+    let path = folder.join("policies.d").join(file);
+    fs::create_dir_all(path.parent().expect("a file has a folder")).expect("policy folder");
+    fs::write(path, yaml).expect("a policy file");
+}
+
+/// Starts the daemon and waits for `READY=1` (sd_notify(3)).
+fn launch(gateway: &Namespace, folder: &Path, config: &Path, lab: &Path) -> Running {
+    let notify = folder.join("notify.sock");
+    let _ = fs::remove_file(&notify);
+    let socket = UnixDatagram::bind(&notify).expect("a notification socket");
+    socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
+    let mut running = gateway
+        .command(BINARY)
+        .args(["daemon", "--config"])
+        .arg(config)
+        .env("NOTIFY_SOCKET", &notify)
+        .env("RUST_BACKTRACE", "1")
+        .start_logged(&lab.join("daemon.log"));
+    let end = Instant::now() + PATIENCE;
+    let mut message = [0; 4096];
+    loop {
+        let length = socket.recv(&mut message).unwrap_or(0);
+        if String::from_utf8_lossy(&message[..length]).lines().any(|line| line == "READY=1") {
+            return running;
+        }
+        if let Some(status) = running.ended() {
+            panic!("the daemon ended ({status}) before it was ready; its log follows");
+        }
+        assert!(Instant::now() < end, "the daemon was not ready within {PATIENCE:?}; its log follows");
+    }
+}
+
+/// Puts `more` into `base`, object by object; anything else replaces.
+fn merge(base: &mut Value, more: &Value) {
+    match (base, more) {
+        (Value::Object(base), Value::Object(more)) => {
+            for (name, value) in more {
+                merge(base.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (_, Value::Null) => {}
+        (base, more) => *base = more.clone(),
+    }
+}

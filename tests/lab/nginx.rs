@@ -1,0 +1,146 @@
+//! A real nginx as the world outside: HTTPS over HTTP/1.1 and HTTP/2, static files, and a way to our own servers.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::backends::{Wire, eventually};
+use super::program::Running;
+use super::services::HttpServer;
+use super::{Lab, Leaf, UPSTREAM_V4, UPSTREAM_V6};
+
+/// Where the server of our own behind the usual site listens.
+const BEHIND: &str = "127.0.0.1:9080";
+/// The same with HTTP/2, for gRPC.
+const BEHIND_HTTP2: &str = "127.0.0.1:9082";
+
+/// A running nginx.
+pub struct Nginx {
+    running: Running,
+    access_log: PathBuf,
+    behind: Option<[HttpServer; 2]>,
+}
+
+impl Nginx {
+    pub(super) fn start(lab: &Lab, conf: &str, ready: &str) -> Self {
+        let name = format!("nginx-{}", ready.replace([':', '[', ']', '.'], "-"));
+        let folder = lab.folder().join(&name);
+        std::fs::create_dir_all(&folder).expect("nginx's folder");
+        let here = folder.display();
+        // One process without a master: its pid is ours, and it needs no other user.
+        let whole = format!(
+            "daemon off; master_process off; pid {here}/pid; error_log stderr warn;
+             events {{ worker_connections 512; }}
+             http {{
+                 access_log {here}/access.txt; client_body_temp_path {here}/body; proxy_temp_path {here}/proxy;
+                 fastcgi_temp_path {here}/fastcgi; uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
+                 default_type text/plain; client_max_body_size 0; server_tokens off;
+                 {conf}
+             }}\n"
+        );
+        let path = lab.file(&format!("{name}/nginx.conf"), whole);
+        let mut running = lab
+            .upstream()
+            .command("nginx")
+            .args(["-e", "stderr", "-p"])
+            .arg(&folder)
+            .arg("-c")
+            .arg(path)
+            .start_logged(&lab.folder().join(format!("{name}.log")));
+        let address: SocketAddr = ready.parse().expect("an address with a port");
+        lab.upstream().enter(|| {
+            eventually("nginx listens", || {
+                assert!(running.ended().is_none(), "nginx has ended; its log follows");
+                TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()
+            })
+        });
+        Self { running, access_log: folder.join("access.txt"), behind: None }
+    }
+
+    /// The access log so far, in nginx's combined format.
+    pub fn access_log(&self) -> String {
+        std::fs::read_to_string(&self.access_log).unwrap_or_default()
+    }
+
+    /// The HTTP/1.1 server of our own behind the usual site.
+    pub fn behind(&self) -> &HttpServer {
+        &self.behind.as_ref().expect("only `site` has servers behind it")[0]
+    }
+
+    /// The HTTP/2 server of our own behind the usual site's gRPC paths.
+    pub fn behind_grpc(&self) -> &HttpServer {
+        &self.behind.as_ref().expect("only `site` has servers behind it")[1]
+    }
+
+    /// Ends it at once.
+    pub fn stop(mut self) {
+        self.running.stop();
+    }
+}
+
+/// The usual HTTPS site for some names, with a good certificate: ports 443 (HTTP/1.1 and HTTP/2) and 80 on
+/// `UPSTREAM_V4` and `UPSTREAM_V6`. `/small` answers `hello from upstream` and a line end, `/1MiB` a mebibyte,
+/// `/git/NAME.git` what `git` has made; every other path goes to servers of our own (see `HttpServer`) without
+/// buffering.
+pub fn site(lab: &Lab, names: &[&str]) -> Nginx {
+    let leaf = lab.pki().leaf(names);
+    let behind =
+        [lab.backends().http(BEHIND, Wire::Plain), lab.backends().http(BEHIND_HTTP2, Wire::PlainHttp2)];
+    lab.file("www/small", "hello from upstream\n");
+    lab.file("www/1MiB", vec![b'm'; 1 << 20]);
+    let listen = format!("listen {UPSTREAM_V4}:80; listen [{UPSTREAM_V6}]:80;");
+    let mut nginx = Nginx::start(
+        lab,
+        &format!(
+            "map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}\n{}",
+            server(lab, &leaf, &[UPSTREAM_V4, UPSTREAM_V6], &listen)
+        ),
+        &format!("{UPSTREAM_V4}:443"),
+    );
+    nginx.behind = Some(behind);
+    nginx
+}
+
+/// One `server` block with TLS on port 443 of these addresses: static files from the lab's `www` folder, and
+/// everything else to the servers of our own. `more` stands inside it.
+pub fn server(lab: &Lab, leaf: &Leaf, addresses: &[&str], more: &str) -> String {
+    let listen: String = addresses
+        .iter()
+        .map(|address| if address.contains(':') { format!("[{address}]") } else { (*address).to_owned() })
+        .map(|address| format!("listen {address}:443 ssl http2; "))
+        .collect();
+    format!(
+        "server {{
+             {listen} {more}
+             ssl_certificate {}; ssl_certificate_key {};
+             root {}/www;
+             location = /small {{}}
+             location = /1MiB {{}}
+             location /git/ {{}}
+             location /lab.Echo/ {{ grpc_pass grpc://{BEHIND_HTTP2}; }}
+             location / {{
+                 proxy_pass http://{BEHIND}; proxy_http_version 1.1;
+                 proxy_buffering off; proxy_request_buffering off; proxy_read_timeout 1h;
+                 proxy_set_header Host $http_host;
+                 proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+             }}
+         }}\n",
+        leaf.certificate.display(),
+        leaf.key.display(),
+        lab.folder().display()
+    )
+}
+
+/// Makes a small git repository that the usual site serves at `/git/NAME.git`.
+pub fn git(lab: &Lab, name: &str) {
+    let script = format!(
+        "set -e
+         git init -q -b main work-{name} && cd work-{name}
+         echo 'a file in a repository' > README
+         git add README
+         git -c user.name=lab -c user.email=lab@lab.example commit -q -m first
+         cd .. && mkdir -p www/git && git clone -q --bare work-{name} www/git/{name}.git
+         git -C www/git/{name}.git update-server-info\n"
+    );
+    lab.upstream().command("sh").args(["-c", &script]).run().succeeded();
+}

@@ -1,0 +1,67 @@
+//! The systemd unit: systemd understands it, it gives no more capabilities than it explains, and it stays hardened.
+
+use std::process::Command;
+
+use crate::architecture::root;
+
+const UNIT: &str = "systemd/clawgressd.service";
+
+/// The exposure that `systemd-analyze security` may find at most, from 0.0 (none) to 10.0, in tenths. It is 20 with
+/// systemd 252; other versions weigh a little differently.
+const EXPOSURE_TENTHS: u32 = 25;
+
+fn unit() -> String {
+    std::fs::read_to_string(root().join(UNIT)).expect("the unit")
+}
+
+/// The values of a setting, in order.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+/// The unit with programs that are there, in a folder of its own.
+fn copy() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("clawgressd.service");
+    let text = unit().replace("/usr/sbin/clawgressd", "/bin/true").replace("/usr/bin/clawgress", "/bin/true");
+    std::fs::write(&path, text).expect("a copy of the unit");
+    (folder, path.display().to_string())
+}
+
+fn analyze(arguments: &[&str]) -> (bool, String) {
+    let output =
+        Command::new("systemd-analyze").args(arguments).output().expect("systemd-analyze (package systemd)");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn systemd_understands_the_unit() {
+    let (_folder, path) = copy();
+    let (fine, said) = analyze(&["verify", "--man=no", &path]);
+    assert!(fine && !said.contains("clawgressd.service"), "{said}");
+}
+
+#[test]
+fn the_unit_is_hardened() {
+    let (_folder, path) = copy();
+    let threshold = EXPOSURE_TENTHS.to_string();
+    let (fine, said) =
+        analyze(&["security", "--offline=true", "--no-pager", &format!("--threshold={threshold}"), &path]);
+    assert!(fine, "exposed more than {threshold} tenths:\n{said}");
+}
+
+#[test]
+fn the_daemon_gets_two_capabilities_and_its_own_user() {
+    let unit = unit();
+    for key in ["AmbientCapabilities", "CapabilityBoundingSet"] {
+        assert_eq!(values(&unit, key), ["CAP_NET_ADMIN CAP_NET_BIND_SERVICE"], "{key}");
+    }
+    assert_eq!((values(&unit, "User"), values(&unit, "Group")), (vec!["clawgress"], vec!["clawgress"]));
+    assert_eq!(values(&unit, "Type"), ["notify"]);
+    assert!(!values(&unit, "WatchdogSec").is_empty());
+    assert!(
+        values(&unit, "Before").contains(&"network-pre.target"),
+        "no packet is routed before the rules stand"
+    );
+}
