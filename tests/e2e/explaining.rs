@@ -1,0 +1,112 @@
+//! `explain` and what really happens: the same question to both.
+
+use serde_json::Value;
+
+use super::world::{ROUTES, World};
+
+/// One question to both: `explain`, and the real thing.
+struct Case {
+    arguments: &'static [&'static str],
+    url: &'static str,
+}
+
+const fn case(arguments: &'static [&'static str], url: &'static str) -> Case {
+    Case { arguments, url }
+}
+
+#[test]
+fn explain_agrees_with_what_really_happens() {
+    let world = World::new();
+    let more = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressHTTPRoute
+metadata: {name: paste-read}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default, sectionName: web}]
+  hostnames: ['*.paste.example', paste.example]
+  rules: [{matches: [{method: GET, headers: [{name: X-Team, value: red}], queryParams: [{name: a, value: b c}]}]}]
+---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: web-ports}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  rules: [{matches: [{destinationCIDRs: [192.0.2.10/32], ports: [{port: 80}]}]}]
+";
+    world.lab.backends().http("192.0.2.12:80", crate::lab::backends::Wire::Plain);
+    let daemon = world.gateway(&format!("{ROUTES}{more}"));
+    for Case { arguments, url } in [
+        case(&["GET"], "https://site.example/small"),
+        case(&["HEAD"], "https://site.example/small"),
+        case(&["DELETE"], "https://site.example/small"),
+        case(&["POST"], "https://site.example/upload"),
+        case(&["POST"], "https://site.example/uploads"),
+        case(&["GET"], "https://site.example/vault"),
+        case(&["GET"], "https://site.example/vaults"),
+        case(&["GET"], "https://site.example/%76ault/x"),
+        case(&["GET"], "http://site.example/small"),
+        case(&["GET"], "http://192.0.2.10/small"),
+        case(&["GET"], "http://192.0.2.11/small"),
+        case(&["GET"], "https://paste.example/?a=b%20c"),
+        case(&["GET"], "http://paste.example/headers?a=b%20c"),
+        case(&["GET", "X-Team: red"], "http://paste.example/headers?a=b+c"),
+        case(&["GET", "X-Team: red"], "http://paste.example/headers?a=b"),
+        case(&["GET", "X-Team: blue"], "http://paste.example/headers?a=b%20c"),
+        case(&["GET"], "https://api.openai.com/v1/models"),
+        case(&["GET"], "http://10.1.2.3/"),
+        case(&["GET"], "http://169.254.169.254/latest"),
+    ] {
+        let (method, fields) = (arguments[0], &arguments[1..]);
+        let headers = |flag: &'static str| fields.iter().flat_map(move |field| [flag, *field]);
+        let mut question = vec!["explain", "--agent", "alice", "--method", method, "-o", "json", url];
+        question.extend(headers("--header"));
+        let explained = daemon.cli(&question);
+        let answer = explained.json();
+        let mut request = vec!["--path-as-is", "-o", "/dev/null", "-D", "-", "-X", method, url];
+        request.extend(headers("-H"));
+        if method == "HEAD" {
+            request.push("--head");
+        }
+        let head = world.curl(&daemon, &request).succeeded().to_ascii_lowercase();
+        let reason =
+            head.lines().find_map(|line| line.strip_prefix("x-clawgress-reason: ")).map(str::to_owned);
+        assert_eq!(
+            answer.get("reason").and_then(Value::as_str),
+            reason.as_deref(),
+            "{method} {url} {fields:?}: {answer}\n{head}"
+        );
+        assert_eq!(answer["allowed"], reason.is_none(), "{answer}");
+        assert_eq!(explained.code(), i32::from(reason.is_some()), "{explained}");
+        let rows = daemon.records(&["--kind", "request"]);
+        let record = rows.last().expect("a record");
+        assert_eq!(
+            (record.get("policy_id"), record.get("rule")),
+            (answer.get("policy"), answer.get("rule")),
+            "{url}: {record}"
+        );
+    }
+}
+
+#[test]
+fn explain_tells_the_stages_and_the_nearest_rule() {
+    let world = World::new();
+    let daemon = world.gateway(ROUTES);
+    let refused = daemon.cli(&["explain", "--agent", "alice", "--method", "PUT", "https://site.example/x"]);
+    assert_eq!(refused.code(), 1, "{refused}");
+    let said = refused.text();
+    for part in [
+        "refused (policy.no-route, EgressGateway/default",
+        "identity",
+        "nearest: EgressHTTPRoute/site-read allows GET site.example",
+    ] {
+        assert!(said.contains(part), "no `{part}` in {said}");
+    }
+    let allowed = daemon.cli(&["explain", "--agent", "alice", "raw.example:7000"]);
+    assert!(allowed.succeeded().contains("allowed by EgressL4Route/raw-echo"), "{allowed}");
+    let typo = daemon.cli(&["explain", "--agent", "alice", "https://sitee.example/x"]);
+    assert!(typo.text().contains("names site.example"), "{typo}");
+    let nobody = daemon.cli(&["explain", "--agent", "zoe", "https://site.example/"]);
+    assert!(nobody.failed_with(1).contains("`zoe`"), "{nobody}");
+    daemon.cli(&["explain", "--agent", "alice", "not a url"]).failed_with(2);
+    assert!(daemon.records(&["--kind", "request"]).is_empty(), "nothing is recorded as a request");
+}

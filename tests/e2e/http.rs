@@ -1,0 +1,371 @@
+//! HTTP/1.1 as the agent sends it and as the upstream gets it: connections, bodies, targets and fields. Read next:
+//! `names`, `guard`.
+
+use serde_json::{Value, json};
+
+use super::dialogue::{NAME, OTHER, Talk, fields, opening_gateway, over_tls, plain, zone};
+use super::origin::{Origin, Taken};
+use crate::lab::backends::{Wire, eventually};
+use crate::lab::{Daemon, Lab, Namespace};
+
+/// Both ways to speak HTTP to the same upstream.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Way {
+    Plain,
+    Tls,
+}
+
+pub const BOTH: [Way; 2] = [Way::Plain, Way::Tls];
+
+impl Way {
+    pub fn address(self) -> &'static str {
+        match self {
+            Self::Plain => "192.0.2.11:80",
+            Self::Tls => "192.0.2.11:443",
+        }
+    }
+
+    pub fn talk(self, space: &Namespace, name: &str, daemon: &Daemon<'_>) -> Talk {
+        match self {
+            Self::Plain => plain(space, self.address()),
+            Self::Tls => over_tls(space, self.address(), name, daemon.authority()),
+        }
+    }
+
+    /// An upstream that answers this way.
+    pub fn origin(self, lab: &Lab, answer: impl Fn(&Taken) -> Vec<u8> + Send + Sync + 'static) -> Origin {
+        match self {
+            Self::Plain => Origin::start(lab, self.address(), Wire::Plain, answer),
+            Self::Tls => {
+                let leaf = lab.pki().leaf(&[NAME, OTHER, "alt.site.example"]);
+                Origin::start(lab, self.address(), Wire::Tls(&leaf, &["http/1.1"]), answer)
+            }
+        }
+    }
+}
+
+/// `ok` and the target.
+pub fn ok(taken: &Taken) -> Vec<u8> {
+    let target = taken.line().split(' ').nth(1).unwrap_or_default();
+    let body = format!("ok {target}");
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {NAME}\r\n\r\n")
+}
+
+pub fn count(daemon: &Daemon<'_>, wanted: &Value) -> usize {
+    let wanted = wanted.as_object().expect("fields");
+    let rows = daemon.records(&[]);
+    rows.iter().filter(|row| wanted.iter().all(|(name, value)| row.get(name) == Some(value))).count()
+}
+
+/// Waits until exactly this many records have these fields.
+pub fn recorded(daemon: &Daemon<'_>, number: usize, wanted: &Value) {
+    eventually(&format!("{number} records with {wanted}"), || {
+        (count(daemon, wanted) == number).then_some(())
+    });
+}
+
+#[test]
+fn several_requests_on_one_connection_use_one_upstream_connection() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let origin = way.origin(&lab, ok);
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        for number in 0..5 {
+            let heard = talk.ask(get(&format!("/{number}")));
+            assert_eq!((heard.status, heard.text()), (200, format!("ok /{number}")), "{way:?}");
+        }
+        assert_eq!(origin.received().len(), 1, "{way:?}");
+        let row = daemon.record(&json!({"kind": "request", "path": "/0", "status": 200}));
+        assert_eq!(count(&daemon, &json!({"kind": "request", "connection_id": row["connection_id"]})), 5);
+    }
+    recorded(
+        &daemon,
+        10,
+        &json!({
+            "kind": "request", "decision": "allow", "agent_id": "alice", "destination_host": NAME, "status": 200,
+            "bytes_in": 5, "http_method": "GET", "policy_id": "EgressHTTPRoute/sites",
+        }),
+    );
+}
+
+#[test]
+fn kept_upstream_connections_serve_one_agent_and_one_name_alone() {
+    let lab = Lab::new();
+    let alternative = "alt.site.example";
+    let (_resolver, daemon) = opening_gateway(&lab, zone().host(alternative, &["192.0.2.11"]));
+    // Each worker keeps connections of its own.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    for way in BOTH {
+        let origin = way.origin(&lab, ok);
+        for _ in 0..6 {
+            for (space, agent) in [(lab.workload(), "alice"), (lab.bob(), "bob")] {
+                for name in [NAME, alternative] {
+                    let request = format!("GET /{agent} HTTP/1.1\r\nHost: {name}\r\n\r\n");
+                    let heard = way.talk(space, name, &daemon).ask(request);
+                    assert_eq!(heard.status, 200, "{heard:?}");
+                }
+            }
+        }
+        let taken = origin.taken();
+        let connections = origin.received().iter().filter(|received| !received.is_empty()).count();
+        assert_eq!(taken.len(), 24);
+        assert!(connections <= 4 * workers, "{way:?}: {connections} connections, {workers} workers");
+        for first in &taken {
+            for second in taken.iter().filter(|second| second.connection == first.connection) {
+                assert_eq!(first.head, second.head, "{way:?}: one connection for two agents or names");
+            }
+        }
+    }
+    recorded(&daemon, 24, &json!({"kind": "request", "agent_id": "bob", "status": 200, "path": "/bob"}));
+}
+
+#[test]
+fn answers_without_a_body_leave_the_connection_in_step() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let origin = way.origin(&lab, |taken| match taken.line().split(' ').nth(1) {
+            Some("/head") => b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n".to_vec(),
+            Some("/204") => b"HTTP/1.1 204 No Content\r\nETag: \"x\"\r\n\r\n".to_vec(),
+            Some("/304") => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n".to_vec(),
+            Some("/empty") => b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            _ => ok(taken),
+        });
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        talk.say(format!("HEAD /head HTTP/1.1\r\nHost: {NAME}\r\n\r\n"));
+        let heard = talk.hear_head();
+        assert_eq!((heard.status, heard.field("content-length")), (200, Some("1234")));
+        let heard = talk.ask(get("/204"));
+        assert_eq!((heard.status, heard.field("content-length")), (204, None));
+        assert_eq!(heard.field("etag"), Some("\"x\""));
+        assert_eq!(talk.ask(get("/304")).status, 304);
+        assert_eq!(talk.ask(get("/empty")).body, b"");
+        assert_eq!(talk.ask(get("/after")).text(), "ok /after");
+        assert_eq!(origin.taken().len(), 5);
+        assert_eq!(origin.received().len(), 1, "{way:?}: the upstream connection is kept too");
+    }
+    for (path, status) in [("/head", 200), ("/204", 204), ("/304", 304), ("/empty", 200)] {
+        let wanted = json!({"kind": "request", "path": path, "status": status, "bytes_in": 0});
+        recorded(&daemon, 2, &wanted);
+    }
+    recorded(&daemon, 0, &json!({"kind": "request", "end": "client-closed"}));
+}
+
+#[test]
+fn bodies_pass_with_their_length_or_in_chunks_both_ways() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let origin = way.origin(&lab, |taken| match taken.line().split(' ').nth(1) {
+            Some("/chunks") => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
+                 3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\n"
+                .to_vec(),
+            _ => ok(taken),
+        });
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        let heard = talk.ask(format!(
+            "POST /length HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 11\r\n\r\nhello\0\r\n\r\n!"
+        ));
+        assert_eq!(heard.text(), "ok /length");
+        let heard = talk.ask(format!(
+            "PUT /chunks HTTP/1.1\r\nHost: {NAME}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Check\r\n\
+             TE: trailers\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nX-Check: 9\r\n\r\n"
+        ));
+        assert_eq!((heard.text().as_str(), heard.field("content-length")), ("abcdefg", None));
+        assert_eq!(heard.field("transfer-encoding"), Some("chunked"));
+        assert_eq!(heard.trailers.to_ascii_lowercase(), "x-sum: 7\r\n");
+        let taken = origin.taken();
+        assert_eq!(taken[0].body, b"hello\0\r\n\r\n!");
+        assert_eq!(fields(&taken[0].head, "content-length").collect::<Vec<_>>(), ["11"]);
+        let body = String::from_utf8_lossy(&taken[1].body).to_ascii_lowercase();
+        assert!(body.ends_with("0\r\nx-check: 9\r\n\r\n"), "{body}");
+        assert!(fields(&taken[1].head, "content-length").next().is_none());
+        let data: String = body.split("\r\n").skip(1).step_by(2).take(2).collect();
+        assert_eq!(data, "hello world");
+    }
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/chunks", "bytes_out": 11, "bytes_in": 7}));
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/length", "bytes_out": 11}));
+}
+
+#[test]
+fn a_client_that_expects_100_continue_gets_it_before_it_sends_and_a_refusal_instead() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let origin = way.origin(&lab, ok);
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        let head = |host: &str| {
+            format!(
+                "POST /late HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+            )
+        };
+        assert_eq!(talk.ask(head(NAME)).status, 100, "{way:?}");
+        let heard = talk.ask("body");
+        assert_eq!((heard.status, heard.text().as_str()), (200, "ok /late"));
+        assert_eq!(origin.taken()[0].body, b"body");
+        talk.ask(head(OTHER)).is_refusal(421, "name.mismatch");
+        assert_eq!(origin.taken().len(), 1);
+    }
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/late", "status": 200, "bytes_out": 4}));
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/late", "reason": "name.mismatch"}));
+}
+
+#[test]
+fn targets_reach_the_upstream_byte_by_byte() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let targets = [
+        "/",
+        "/?",
+        "/?a=b&a=c&=&&x",
+        "/a%2Fb/%7Euser/%e2%82%ac",
+        "//double//slash/",
+        "/semi;colon=1/at@sign:80/!$&'()*+,;=~",
+        "/q?x=%20+%2B&y=1:2@3,4;5$6!7*8'9(10)/?",
+        "/CaSe?Q=UpPer",
+        "/...",
+        "/~/.well-known/x",
+        "/q?a=http://elsewhere.example/../..",
+    ];
+    for way in BOTH {
+        let origin = way.origin(&lab, ok);
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        for target in targets {
+            assert_eq!(talk.ask(get(target)).status, 200, "{target}");
+        }
+        let seen: Vec<String> = origin.taken().iter().map(|taken| taken.line().to_owned()).collect();
+        let expected: Vec<String> = targets.iter().map(|target| format!("GET {target} HTTP/1.1")).collect();
+        assert_eq!(seen, expected, "{way:?}");
+    }
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/CaSe", "status": 200}));
+}
+
+#[test]
+fn absolute_form_becomes_a_path_and_options_asterisk_stays_one() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for (way, scheme) in [(Way::Plain, "http"), (Way::Tls, "https")] {
+        let origin = way.origin(&lab, ok);
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        for line in [
+            format!("GET {scheme}://{NAME}/absolute?x=%2F HTTP/1.1"),
+            format!("GET {scheme}://{NAME}?only=query HTTP/1.1"),
+            "OPTIONS * HTTP/1.1".to_owned(),
+        ] {
+            let heard = talk.ask(format!("{line}\r\nHost: {NAME}\r\n\r\n"));
+            assert_eq!(heard.status, 200, "{line}: {heard:?}");
+        }
+        let taken = origin.taken();
+        let lines: Vec<&str> = taken.iter().map(Taken::line).collect();
+        assert_eq!(
+            lines,
+            ["GET /absolute?x=%2F HTTP/1.1", "GET /?only=query HTTP/1.1", "OPTIONS * HTTP/1.1"],
+            "{way:?}"
+        );
+        assert!(taken.iter().all(|taken| fields(&taken.head, "host").eq([NAME])), "{taken:?}");
+    }
+    recorded(&daemon, 2, &json!({"kind": "request", "http_method": "OPTIONS", "path": "*", "status": 200}));
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/absolute", "status": 200}));
+}
+
+#[test]
+fn fields_keep_their_spelling_order_and_number_and_hop_by_hop_fields_stay_here() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let origin = way.origin(&lab, |_| {
+            b"HTTP/1.1 200 OK\r\nX-UpStream-Case: 1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\
+              Connection: X-Private\r\nX-Private: here\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\n\
+              Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n"
+                .to_vec()
+        });
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        let heard = talk.ask(format!(
+            "GET / HTTP/1.1\r\nHOST: {NAME}\r\nX-CamelCase: 1\r\nx-lower: 2\r\nACCEPT: a/b\r\nX-Twice: one\r\n\
+             X-Twice: two\r\nCookie: c=3\r\nConnection: keep-alive, X-Private, Keep-Alive\r\nX-Private: here\r\n\
+             Keep-Alive: timeout=5\r\nProxy-Authorization: Basic eDp5\r\nProxy-Connection: keep-alive\r\n\
+             TE: gzip\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+        ));
+        for line in [
+            "X-UpStream-Case: 1",
+            "Set-Cookie: a=1\r\nSet-Cookie: b=2",
+            "Date: Thu, 01 Jan 1970 00:00:00 GMT",
+        ] {
+            assert!(heard.head.contains(&format!("\r\n{line}\r\n")), "{line} in {}", heard.head);
+        }
+        for name in ["x-private", "keep-alive", "proxy-authenticate"] {
+            assert_eq!(heard.field(name), None, "{}", heard.head);
+        }
+        let sent = &origin.taken()[0].head;
+        for line in [
+            format!("HOST: {NAME}").as_str(),
+            "X-CamelCase: 1",
+            "x-lower: 2",
+            "ACCEPT: a/b",
+            "X-Twice: one\r\nX-Twice: two",
+            "Cookie: c=3",
+        ] {
+            assert!(sent.contains(&format!("\r\n{line}\r\n")), "{line} in {sent}");
+        }
+        for name in [
+            "x-private",
+            "keep-alive",
+            "proxy-authorization",
+            "proxy-connection",
+            "te",
+            "upgrade",
+            "http2-settings",
+        ] {
+            assert_eq!(fields(sent, name).next(), None, "{name} in {sent}");
+        }
+    }
+    recorded(&daemon, 2, &json!({"kind": "request", "decision": "allow", "status": 200}));
+    let all = daemon.cli(&["audit", "search", "-o", "json"]).succeeded();
+    assert!(!all.contains("eDp5"), "a credential on record");
+}
+
+#[test]
+fn heads_of_thirty_kibibytes_pass_both_ways() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let long = "v".repeat(15 * 1024);
+    let answer = format!("HTTP/1.1 200 OK\r\nX-A: {long}\r\nX-B: {long}\r\nContent-Length: 0\r\n\r\n");
+    for way in BOTH {
+        let answer = answer.clone();
+        let origin = way.origin(&lab, move |_| answer.clone().into_bytes());
+        let heard = way
+            .talk(lab.workload(), NAME, &daemon)
+            .ask(format!("GET /big HTTP/1.1\r\nHost: {NAME}\r\nX-A: {long}\r\nX-B: {long}\r\n\r\n"));
+        assert_eq!((heard.field("x-a"), heard.field("x-b")), (Some(&*long), Some(&*long)), "{way:?}");
+        let sent = &origin.taken()[0].head;
+        assert!(fields(sent, "x-a").chain(fields(sent, "x-b")).eq([&*long, &*long]));
+    }
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/big", "status": 200}));
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let origin = way.origin(&lab, ok);
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        let all: String = (0..5)
+            .map(|number| {
+                format!("POST /{number} HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 2\r\n\r\n{number}!")
+            })
+            .collect();
+        talk.say(all);
+        for number in 0..5 {
+            assert_eq!(talk.hear().text(), format!("ok /{number}"), "{way:?}");
+        }
+        let bodies: Vec<Vec<u8>> = origin.taken().into_iter().map(|taken| taken.body).collect();
+        assert_eq!(bodies, [b"0!", b"1!", b"2!", b"3!", b"4!"]);
+    }
+    recorded(&daemon, 10, &json!({"kind": "request", "decision": "allow", "bytes_out": 2, "status": 200}));
+}

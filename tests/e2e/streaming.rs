@@ -1,0 +1,321 @@
+//! Bodies that flow: events one by one, a gigabyte with bounded memory, back-pressure, trailers and gRPC. Read next:
+//! `broken`, `websocket`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::BodyExt;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::dialogue::{NAME, PATIENCE, Talk, opening_gateway, over_tls, plain, zone};
+use super::http2::{Http2, data};
+use crate::lab::backends::{Wire, eventually};
+use crate::lab::services::{Feed, HttpServer};
+use crate::lab::{Daemon, Lab};
+
+/// Where plain HTTP is spoken.
+pub const PLAIN: &str = "192.0.2.11:80";
+/// Where TLS is spoken.
+pub const TLS: &str = "192.0.2.11:443";
+const MIB: u64 = 1 << 20;
+/// What the daemon's memory may grow by while a body passes that is far larger.
+const GROWTH: u64 = 64 * MIB;
+
+/// The server of our own on both ports.
+pub fn servers(lab: &Lab, protocols: &[&str]) -> [HttpServer; 2] {
+    let leaf = lab.pki().leaf(&[NAME]);
+    [lab.backends().http(PLAIN, Wire::Plain), lab.backends().http(TLS, Wire::Tls(&leaf, protocols))]
+}
+
+/// A connection of each kind, plain and over TLS. The second is made when the first is done with.
+pub fn talks<'a>(lab: &'a Lab, daemon: &'a Daemon<'_>) -> impl Iterator<Item = Talk> + 'a {
+    [false, true].into_iter().map(|tls| match tls {
+        false => plain(lab.workload(), PLAIN),
+        true => over_tls(lab.workload(), TLS, NAME, daemon.authority()),
+    })
+}
+
+/// An HTTP/2 connection over TLS.
+pub fn http2(lab: &Lab, daemon: &Daemon<'_>) -> Http2 {
+    Http2::over_tls(lab.workload(), TLS, NAME, (daemon.authority(), &["h2"]))
+}
+
+/// A request without a body.
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {NAME}\r\n\r\n")
+}
+
+/// A request without a body over HTTP/2.
+pub fn get2(path: &str) -> Request<Feed> {
+    Request::get(format!("https://{NAME}{path}")).body(Feed::by_hand().1).expect("a request")
+}
+
+/// The most memory that the daemon has ever had, in bytes (proc(5), `VmHWM`).
+fn peak(daemon: &Daemon<'_>) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("the daemon runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
+#[test]
+fn events_arrive_one_by_one_over_http1_and_http2() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let servers = servers(&lab, &["h2", "http/1.1"]);
+    for (mut talk, server) in talks(&lab, &daemon).zip(&servers) {
+        talk.say(get("/events"));
+        assert!(talk.head().starts_with("HTTP/1.1 200"));
+        for event in ["first", "second", "third"] {
+            // Nobody else holds one back: the server releases the next when this one is here.
+            assert_eq!(server.event(event), 1);
+            assert_eq!(talk.chunk(), format!("data: {event}\n\n").as_bytes());
+        }
+        server.end_events();
+        assert_eq!(talk.chunk(), b"");
+    }
+    let mut client = http2(&lab, &daemon);
+    let mut body = client.send(get2("/events")).into_body();
+    for event in ["first", "second", "third"] {
+        assert_eq!(servers[1].event(event), 1);
+        let frame = client.run(body.frame()).expect("a frame").expect("a frame");
+        assert_eq!(frame.into_data().expect("data"), format!("data: {event}\n\n"));
+    }
+    servers[1].end_events();
+    assert_eq!(client.run(body.collect()).expect("an end").to_bytes(), "");
+    for protocol in ["http/1.1", "http/2"] {
+        let row = daemon.record(&json!({
+            "kind": "request", "decision": "allow", "path": "/events", "protocol": protocol, "status": 200,
+            "bytes_in": 40,
+        }));
+        assert_eq!(row.get("end"), None, "{row}");
+    }
+}
+
+#[test]
+fn a_gigabyte_comes_down_with_bounded_memory() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    servers(&lab, &["h2", "http/1.1"]);
+    let (before, total) = (peak(&daemon), 1024 * MIB);
+    let mut talk = over_tls(lab.workload(), TLS, NAME, daemon.authority());
+    talk.say(get(&format!("/download/{total}")));
+    talk.head();
+    let mut received = 0;
+    while received < total {
+        let some = talk.some().expect("more");
+        assert_ne!(some.len(), 0, "ended after {received} bytes");
+        received += some.len() as u64;
+    }
+    assert_eq!(received, total);
+    // A quarter of it over HTTP/2.
+    let mut client = http2(&lab, &daemon);
+    let mut body = client.send(get2(&format!("/download/{}", total / 4))).into_body();
+    let mut received = 0;
+    while let Some(frame) = client.run(body.frame()) {
+        received += frame.expect("a frame").data_ref().map_or(0, Bytes::len) as u64;
+    }
+    assert_eq!(received, total / 4);
+    let growth = peak(&daemon) - before;
+    assert!(growth < GROWTH, "{} MiB", growth / MIB);
+    for bytes in [total, total / 4] {
+        daemon.record(&json!({"kind": "request", "status": 200, "bytes_in": bytes}));
+    }
+}
+
+#[test]
+fn a_gigabyte_goes_up_with_bounded_memory() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    servers(&lab, &["h2", "http/1.1"]);
+    let (before, total) = (peak(&daemon), 1024 * MIB);
+    let mut talk = over_tls(lab.workload(), TLS, NAME, daemon.authority());
+    talk.say(format!("POST /upload HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: {total}\r\n\r\n"));
+    let piece = vec![b'u'; MIB as usize];
+    for _ in 0..total / MIB {
+        talk.say(&piece);
+    }
+    assert_eq!(talk.hear().text(), total.to_string());
+    let mut client = http2(&lab, &daemon);
+    let (sender, body) = Feed::by_hand();
+    let piece = Bytes::from(vec![b'u'; 64 * 1024]);
+    let pieces = total / 4 / piece.len() as u64;
+    let feeder = std::thread::spawn(move || {
+        for _ in 0..pieces {
+            sender.blocking_send(data(piece.clone())).expect("taken");
+        }
+    });
+    let request = Request::post(format!("https://{NAME}/upload")).body(body).expect("a request");
+    let body = client.send(request).into_body();
+    feeder.join().expect("fed");
+    assert_eq!(client.run(body.collect()).expect("a body").to_bytes(), (total / 4).to_string());
+    let growth = peak(&daemon) - before;
+    assert!(growth < GROWTH, "{} MiB", growth / MIB);
+    for bytes in [total, total / 4] {
+        daemon.record(&json!({"kind": "request", "path": "/upload", "status": 200, "bytes_out": bytes}));
+    }
+}
+
+/// Waits until a counter stands still, and returns it.
+fn settled(counter: &AtomicU64) -> u64 {
+    let end = Instant::now() + PATIENCE;
+    let (mut last, mut since) = (0, Instant::now());
+    loop {
+        let now = counter.load(Ordering::Relaxed);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        } else if now > 0 && since.elapsed() > Duration::from_millis(300) {
+            return now;
+        }
+        assert!(Instant::now() < end, "it goes on and on: {now} bytes");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_slow_reader_holds_the_upstream_back_and_grows_no_memory() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let written = Arc::new(AtomicU64::new(0));
+    let leaf = lab.pki().leaf(&[NAME]);
+    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
+        let written = written.clone();
+        lab.backends().serve(address, wire, move |mut stream, _| {
+            let written = written.clone();
+            async move {
+                let _ = stream.read(&mut [0; 16 * 1024]).await?;
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000000\r\n\r\n").await?;
+                let piece = vec![b's'; 64 * 1024];
+                loop {
+                    stream.write_all(&piece).await?;
+                    written.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    let before = peak(&daemon);
+    for mut talk in talks(&lab, &daemon) {
+        written.store(0, Ordering::Relaxed);
+        talk.say(get("/endless"));
+        talk.head();
+        let stalled = settled(&written);
+        assert!(stalled < GROWTH, "{} MiB were taken from the upstream", stalled / MIB);
+        // Back-pressure is no stop: what is read makes room.
+        for _ in 0..20 {
+            talk.bytes(MIB as usize);
+        }
+        eventually("the upstream goes on", || (written.load(Ordering::Relaxed) > stalled).then_some(()));
+    }
+    written.store(0, Ordering::Relaxed);
+    let mut client = http2(&lab, &daemon);
+    let body = client.send(get2("/endless")).into_body();
+    let stalled = settled(&written);
+    assert!(stalled < GROWTH, "{} MiB were taken from the upstream", stalled / MIB);
+    drop(body);
+    let growth = peak(&daemon) - before;
+    assert!(growth < GROWTH, "{} MiB", growth / MIB);
+    eventually("all three are closed on record", || {
+        let rows = daemon.records(&[]);
+        let closed = rows.iter().filter(|row| row["path"] == "/endless" && row["end"] == "client-closed");
+        (closed.count() == 3).then_some(())
+    });
+}
+
+#[test]
+fn a_slow_upstream_holds_the_client_back_and_grows_no_memory() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let (go, gone) = tokio::sync::watch::channel(false);
+    lab.backends().serve(PLAIN, Wire::Plain, move |mut stream, _| {
+        let mut gone = gone.clone();
+        async move {
+            let _ = stream.read(&mut [0; 1024]).await?;
+            let _ = gone.wait_for(|go| *go).await;
+            Ok(())
+        }
+    });
+    let before = peak(&daemon);
+    let mut talk = plain(lab.workload(), PLAIN);
+    talk.tcp().set_write_timeout(Some(Duration::from_millis(500))).expect("a socket option");
+    talk.say(format!("POST /slow HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 4000000000\r\n\r\n"));
+    let piece = vec![b'u'; 64 * 1024];
+    let mut written = 0;
+    while talk.try_say(&piece).is_ok() {
+        written += piece.len() as u64;
+        assert!(written < GROWTH, "{} MiB were taken from the client", written / MIB);
+    }
+    let growth = peak(&daemon) - before;
+    assert!(growth < GROWTH, "{} MiB", growth / MIB);
+    go.send(true).expect("the upstream waits");
+    daemon.record(&json!({
+        "kind": "request", "path": "/slow", "decision": "deny", "reason": "upstream.failed", "status": 502,
+    }));
+}
+
+#[test]
+fn trailers_pass_over_http1_and_http2() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    servers(&lab, &["h2", "http/1.1"]);
+    for mut talk in talks(&lab, &daemon) {
+        let heard = talk.ask(format!("GET /trailers HTTP/1.1\r\nHost: {NAME}\r\nTE: trailers\r\n\r\n"));
+        assert_eq!((heard.text().as_str(), heard.trailers.as_str()), ("body\n", "x-checksum: abc\r\n"));
+    }
+    let mut client = http2(&lab, &daemon);
+    let collected = {
+        let body = client.send(get2("/trailers")).into_body();
+        client.run(body.collect()).expect("a body")
+    };
+    assert_eq!(collected.trailers().and_then(|fields| fields.get("x-checksum")).expect("trailers"), "abc");
+    assert_eq!(collected.to_bytes(), "body\n");
+    daemon.record(&json!({"kind": "request", "path": "/trailers", "protocol": "http/2", "bytes_in": 5}));
+}
+
+#[test]
+fn grpc_calls_pass_one_by_one_and_in_both_directions_at_once() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let [_, server] = servers(&lab, &["h2"]);
+    let mut client = http2(&lab, &daemon);
+    let call = |path: &str, body: Feed| {
+        Request::post(format!("https://{NAME}{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(body)
+            .expect("a request")
+    };
+    let message = |text: &str| {
+        let length = u32::try_from(text.len()).expect("short").to_be_bytes();
+        Bytes::from([&[0][..], &length, text.as_bytes()].concat())
+    };
+    // Unary.
+    let (sender, body) = Feed::by_hand();
+    sender.blocking_send(data(message("hi"))).expect("taken");
+    drop(sender);
+    let response = client.send(call("/lab.Echo/Say", body));
+    assert_eq!(response.headers()["content-type"], "application/grpc");
+    let collected = client.run(response.into_body().collect()).expect("a body");
+    assert_eq!(collected.trailers().and_then(|fields| fields.get("grpc-status")).expect("trailers"), "0");
+    assert_eq!(collected.to_bytes(), message("hi"));
+    // A conversation: each message is here before the next one is sent.
+    let (sender, body) = Feed::by_hand();
+    let mut back = client.send(call("/lab.Echo/Chat", body)).into_body();
+    for text in ["one", "two", "three"] {
+        sender.blocking_send(data(message(text))).expect("taken");
+        let frame = client.run(back.frame()).expect("a frame").expect("a frame");
+        assert_eq!(frame.into_data().expect("data"), message(text));
+    }
+    drop(sender);
+    let last = client.run(back.frame()).expect("trailers").expect("trailers");
+    assert_eq!(last.into_trailers().expect("trailers")["grpc-status"], "0");
+    assert!(server.seen().iter().all(|seen| seen.headers["te"] == "trailers"));
+    for (path, bytes) in [("/lab.Echo/Say", 7), ("/lab.Echo/Chat", 26)] {
+        daemon.record(&json!({
+            "kind": "request", "decision": "allow", "protocol": "http/2", "http_method": "POST", "path": path,
+            "status": 200, "bytes_out": bytes, "bytes_in": bytes,
+        }));
+    }
+}

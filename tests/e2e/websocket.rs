@@ -1,0 +1,180 @@
+//! Connections that leave HTTP: WebSocket, upgrades that are declined, and switches that nobody asked for.
+
+use std::sync::mpsc;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::dialogue::{NAME, PATIENCE, opening_gateway, plain, zone};
+use super::origin::Origin;
+use super::streaming::{PLAIN, TLS, get, servers, talks};
+use crate::lab::Lab;
+use crate::lab::backends::{Wire, eventually};
+
+/// One frame of a client, masked as RFC 6455 (section 5.3) asks.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let mut frame = vec![0x80 | opcode];
+    match u16::try_from(payload.len()) {
+        Ok(short) if short < 126 => frame.push(0x80 | short as u8),
+        Ok(middle) => {
+            frame.push(0x80 | 126);
+            frame.extend(middle.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(0x80 | 127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+fn upgrade(path: &str) -> String {
+    // The key of RFC 6455, section 1.3, whose answer is worked out there.
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {NAME}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+}
+
+#[test]
+fn a_websocket_passes_both_ways_with_its_close_handshake_and_is_counted() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    servers(&lab, &["http/1.1"]);
+    let long = vec![b'l'; 100_000];
+    for mut talk in talks(&lab, &daemon) {
+        talk.say(upgrade("/ws"));
+        let head = talk.head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        let lower = head.to_ascii_lowercase();
+        assert!(
+            lower.contains("connection: upgrade\r\n") && lower.contains("upgrade: websocket\r\n"),
+            "{head}"
+        );
+        talk.say(frame(1, b"hello"));
+        assert_eq!(talk.bytes(7), b"\x81\x05hello");
+        talk.say(frame(2, &long));
+        assert_eq!(talk.bytes(10), [&[0x82, 127][..], &100_000_u64.to_be_bytes()].concat());
+        assert!(talk.bytes(100_000) == long);
+        talk.say(frame(8, &1000_u16.to_be_bytes()));
+        assert_eq!(talk.bytes(4), b"\x88\x02\x03\xe8");
+        assert_eq!(talk.rest().expect("an orderly end"), b"");
+        talk.finish();
+    }
+    // Masked frames out: 11, 100,014 and 8 bytes; unmasked ones back: 7, 100,010 and 4.
+    for port in [80, 443] {
+        let row = daemon.record(&json!({
+            "kind": "request", "decision": "allow", "destination_host": NAME, "destination_port": port,
+            "path": "/ws", "status": 101, "bytes_out": 100_033, "bytes_in": 100_021,
+        }));
+        assert_eq!(row.get("end"), None, "{row}");
+    }
+}
+
+#[test]
+fn a_declined_upgrade_goes_on_as_http_and_what_was_sent_early_is_judged_as_such() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let leaf = lab.pki().leaf(&[NAME]);
+    let origins =
+        [Origin::ok(&lab, PLAIN, Wire::Plain), Origin::ok(&lab, TLS, Wire::Tls(&leaf, &["http/1.1"]))];
+    for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
+        let heard = talk.ask(upgrade("/declined"));
+        assert_eq!((heard.status, heard.text().as_str()), (200, "ok /declined"));
+        assert_eq!(talk.ask(get("/after")).text(), "ok /after");
+        // A request behind the upgrade is a request like any other: it has its own decision.
+        talk.say(format!("{}{}", upgrade("/declined"), get("/behind")));
+        assert_eq!(talk.hear().text(), "ok /declined");
+        assert_eq!(talk.hear().text(), "ok /behind");
+        // What is no request does not reach the upstream in any other guise.
+        let message = frame(1, b"hello");
+        talk.say([upgrade("/declined").as_bytes(), &message, b"\r\n", get("/smuggled").as_bytes()].concat());
+        assert_eq!(talk.hear().text(), "ok /declined");
+        talk.hear().is_refusal(400, "protocol.malformed");
+        let lines: Vec<String> = origin.taken().iter().map(|taken| taken.line().to_owned()).collect();
+        let expected = ["/declined", "/after", "/declined", "/behind", "/declined"];
+        assert_eq!(lines, expected.map(|path| format!("GET {path} HTTP/1.1")));
+        let whole: usize = origin.taken().iter().map(|taken| taken.head.len()).sum();
+        assert_eq!(origin.received().iter().map(Vec::len).sum::<usize>(), whole);
+    }
+    for (path, number) in [("/declined", 6), ("/after", 2), ("/behind", 2)] {
+        eventually(path, || {
+            let rows = daemon.records(&[]);
+            let allowed = rows.iter().filter(|row| row["path"] == path && row["status"] == 200);
+            (allowed.count() == number).then_some(())
+        });
+    }
+    daemon.record(&json!({"kind": "request", "decision": "deny", "reason": "protocol.malformed"}));
+}
+
+#[test]
+fn bytes_sent_early_behind_an_upgrade_wait_for_the_switch_and_are_no_request() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let leaf = lab.pki().leaf(&[NAME]);
+    let (tell, told) = mpsc::channel();
+    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
+        let tell = tell.clone();
+        lab.backends().serve(address, wire, move |mut stream, _| {
+            let tell = tell.clone();
+            async move {
+                let mut head = vec![0; 16 * 1024];
+                let mut length = 0;
+                while !head[..length].ends_with(b"\r\n\r\n") {
+                    length += stream.read(&mut head[length..]).await?;
+                }
+                head.truncate(length);
+                tell.send(head).expect("the test waits");
+                stream
+                    .write_all(
+                        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nnow",
+                    )
+                    .await?;
+                stream.flush().await?;
+                let mut rest = Vec::new();
+                stream.read_to_end(&mut rest).await?;
+                tell.send(rest).expect("the test waits");
+                Ok(())
+            }
+        });
+    }
+    let early = get("/smuggled");
+    for mut talk in talks(&lab, &daemon) {
+        talk.say(format!("{}{early}", upgrade("/switch")));
+        let head = told.recv_timeout(PATIENCE).expect("a head");
+        let head = String::from_utf8(head).expect("ASCII");
+        assert!(head.starts_with("GET /switch ") && !head.contains("smuggled"), "{head}");
+        assert!(talk.head().starts_with("HTTP/1.1 101 "));
+        assert_eq!(talk.bytes(3), b"now");
+        talk.finish();
+        let rest = told.recv_timeout(PATIENCE).expect("what follows");
+        assert_eq!(String::from_utf8_lossy(&rest), early);
+        let _ = talk.rest();
+    }
+    eventually("both on record", || {
+        let rows = daemon.records(&[]);
+        let switched = rows.iter().filter(|row| row["path"] == "/switch" && row["status"] == 101);
+        (switched.count() == 2).then_some(())
+    });
+    assert!(daemon.records(&[]).iter().all(|row| row["path"] != "/smuggled"));
+}
+
+#[test]
+fn a_switch_of_protocols_that_nobody_asked_for_is_a_failure_of_the_upstream() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    lab.backends().raw(
+        PLAIN,
+        Wire::Plain,
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    );
+    let mut talk = plain(lab.workload(), PLAIN);
+    talk.ask(get("/unasked")).is_refusal(502, "upstream.failed");
+    daemon.record(&json!({
+        "kind": "request", "path": "/unasked", "decision": "deny", "reason": "upstream.failed", "status": 502,
+    }));
+}
