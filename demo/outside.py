@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""The outside world of the demo: a resolver, a model provider, a paste site, a site whose certificate has expired and a
+database, all on documentation addresses inside one network namespace. Everything it hears is written to a log, so
+that the demo can show what did and what did not get out."""
+import json
+import socket
+import ssl
+import struct
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ADDRESSES = {
+    "api.model.example": "192.0.2.10",
+    "paste.example": "192.0.2.20",
+    "old.example": "192.0.2.30",
+    "db.example": "192.0.2.40",
+}
+LOG, PKI = sys.argv[1], sys.argv[2]
+LOCK = threading.Lock()
+
+
+def heard(what):
+    with LOCK, open(LOG, "a", encoding="utf-8") as log:
+        log.write(what + "\n")
+
+
+def resolver():
+    """Answers A queries for the names above, NXDOMAIN for all else (RFC 1035)."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("192.0.2.53", 53))
+    return lambda: resolve(server)
+
+
+def resolve(server):
+    while True:
+        query, client = server.recvfrom(4096)
+        at, labels = 12, []
+        while at < len(query) and query[at]:
+            labels.append(query[at + 1 : at + 1 + query[at]].decode("ascii", "replace"))
+            at += query[at] + 1
+        question, kind = query[12 : at + 5], query[at + 1 : at + 3]
+        name = ".".join(labels).lower()
+        address = ADDRESSES.get(name)
+        heard(f"dns {name}")
+        answers = b""
+        if address and kind == b"\0\1":
+            answers = b"\xc0\x0c\0\1\0\1" + struct.pack(">IH", 60, 4) + socket.inet_aton(address)
+        flags = 0x8180 if address else 0x8183
+        head = query[:2] + struct.pack(">HHHHH", flags, 1, 1 if answers else 0, 0, 0)
+        server.sendto(head + question + answers, client)
+
+
+class Site(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        heard(f"http {self.command} {self.headers.get('Host')}{self.path} {len(body)} bytes")
+        text = json.dumps({"model": "demo-1", "says": "hello from the outside"}).encode() + b"\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer
+
+    def log_message(self, *_):
+        pass
+
+
+def site(name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{PKI}/{name}.pem")
+    context.set_alpn_protocols(["http/1.1"])
+    server = ThreadingHTTPServer((ADDRESSES[name], 443), Site)
+    server.handle_error = lambda *_: None  # a gateway that does not trust the certificate hangs up
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    return server.serve_forever
+
+
+def database():
+    """A server that speaks first, as MySQL, SMTP and SSH do."""
+    server = socket.create_server((ADDRESSES["db.example"], 5432))
+    return lambda: greet(server)
+
+
+def greet(server):
+    while True:
+        connection, _ = server.accept()
+        heard("tcp db.example:5432")
+        connection.sendall(b"demo database, ready\n")
+        connection.close()
+
+
+# Everything listens before anything is said to be ready.
+for serve in [resolver(), database()] + [site(name) for name in ("api.model.example", "paste.example", "old.example")]:
+    threading.Thread(target=serve, daemon=True).start()
+print("ready", flush=True)
+sys.stdin.read()
