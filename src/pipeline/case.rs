@@ -121,6 +121,18 @@ impl Refused {
     }
 }
 
+/// The verdict on what the gateway does by itself, whatever the documents say.
+pub fn built_in(snapshot: &Snapshot) -> Verdict {
+    Verdict {
+        decision: Decision::Allow,
+        reason: None,
+        policy: None,
+        rule: None,
+        policy_digest: snapshot.policy.digest().clone(),
+        evidence: None,
+    }
+}
+
 /// The verdict of a denial.
 pub fn denied(snapshot: &Snapshot, denial: &Denial) -> Verdict {
     Verdict {

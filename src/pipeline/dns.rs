@@ -6,10 +6,10 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::case::denied;
+use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
-use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
 use crate::model::types::limits::TLS_HANDSHAKE_TIME;
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::dns::{Frames, Query, Transport, reply, write_message};
@@ -146,14 +146,7 @@ fn opening(
             path: query.map(|query| query.text().to_owned()),
             protocol: Some(word(asker.transport)),
         },
-        verdict: Verdict {
-            decision: Decision::Allow,
-            reason: None,
-            policy: None,
-            rule: None,
-            policy_digest: snapshot.policy.digest().clone(),
-            evidence: None,
-        },
+        verdict: built_in(snapshot),
     }
 }
 

@@ -10,11 +10,12 @@ use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, he
 use hyper::body::Incoming;
 
 use super::arrival::Arrival;
+use super::case::built_in;
 use super::peeked::Peeked;
 use super::road::{Road, Snapshot};
 use super::serving::{self, Answer, Watched};
 use crate::act::dial::Protocol;
-use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
 use crate::model::types::{AgentProfile, HostName};
 use crate::perceive::hello::Hello;
 use crate::platform::sys::socket;
@@ -126,14 +127,7 @@ impl Visitor {
                 path: Some(request.uri().path().to_owned()),
                 protocol: Some("http/1.1"),
             },
-            verdict: Verdict {
-                decision: Decision::Allow,
-                reason: None,
-                policy: None,
-                rule: None,
-                policy_digest: snapshot.policy.digest().clone(),
-                evidence: None,
-            },
+            verdict: built_in(&snapshot),
         };
         let outcome =
             Outcome { status: Some(status.as_u16()), bytes_in: length as u64, ..Outcome::default() };

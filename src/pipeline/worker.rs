@@ -5,12 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 
 use super::road::{Road, Shared};
 use super::{connection, dns, refuse};
-use crate::perceive::intercept::{DNS_PORT, DnsDatagrams, Listener, PROXY_PORT};
+use crate::perceive::intercept::{Accepted, DNS_PORT, DnsDatagrams, Listener, PROXY_PORT};
 
 /// How often the pool is swept.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -55,10 +56,10 @@ pub fn run(shared: Arc<Shared>, drain: watch::Receiver<bool>, ready: oneshot::Se
 async fn serve(road: Rc<Road>, sockets: Sockets) {
     let mut drain = road.drain.clone();
     tokio::task::spawn_local(dns::datagrams(road.clone(), Rc::new(sockets.dns)));
-    tokio::task::spawn_local(dns_streams(road.clone(), sockets.dns_streams));
+    tokio::task::spawn_local(take(road.clone(), sockets.dns_streams, dns::stream));
     tokio::task::spawn_local(sweep(road.clone()));
     tokio::select! {
-        () = connections(road.clone(), sockets.proxy) => {}
+        () = take(road.clone(), sockets.proxy, connection::serve) => {}
         _ = drain.wait_for(|drains| *drains) => {}
     }
     let ended = async {
@@ -71,33 +72,19 @@ async fn serve(road: Rc<Road>, sockets: Sockets) {
     }
 }
 
-async fn connections(road: Rc<Road>, listener: Listener) {
+/// Takes connections for ever, each in a task of its own and in a place of its own.
+async fn take<F>(road: Rc<Road>, listener: Listener, serve: impl Fn(Rc<Road>, Accepted) -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
     loop {
         let accepted = listener.accept().await;
         let Some(place) = road.place(accepted.client()) else {
             refuse::overloaded(&road, accepted);
             continue;
         };
-        let road = road.clone();
-        tokio::task::spawn_local(async move {
-            connection::serve(road, accepted).await;
-            drop(place);
-        });
-    }
-}
-
-async fn dns_streams(road: Rc<Road>, listener: Listener) {
-    loop {
-        let accepted = listener.accept().await;
-        let Some(place) = road.place(accepted.client()) else {
-            refuse::overloaded(&road, accepted);
-            continue;
-        };
-        let road = road.clone();
-        tokio::task::spawn_local(async move {
-            dns::stream(road, accepted).await;
-            drop(place);
-        });
+        // Not an async block: it would hold what it awaits twice, for as long as the connection lives.
+        tokio::task::spawn_local(serve(road.clone(), accepted).map(move |()| drop(place)));
     }
 }
 
