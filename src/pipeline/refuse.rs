@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -166,9 +167,16 @@ pub(super) fn by_reset(stream: Peeked) {
     let _ = socket::reset_on_close(stream.stream());
 }
 
-/// Turns a connection away because all places are taken. Logged by count alone: a flood must not fill the record.
+/// Turns a connection away because all places are taken: recorded, and told by a reset. Nothing is read from it.
 pub fn overloaded(road: &Road, accepted: Accepted) {
-    road.shared.counters.overloaded();
+    let snapshot = road.snapshot();
+    let (id, at) = road.stamp();
+    let (client, destination) = (accepted.client(), accepted.destination());
+    let arrival = Arrival { id, at, started: Instant::now(), client, destination };
+    let known = snapshot.directory.by_source(client).ok();
+    let detail = "The gateway serves as many connections as it can, or as many as one source may have.";
+    let denial = Denial::built_in(Reason::Overload, detail);
+    record(road, &snapshot, &Refused { arrival, known, hello: None }, &denial);
     // A socket that is already gone needs no reset.
     let _ = socket::reset_on_close(accepted.stream());
 }

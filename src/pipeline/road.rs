@@ -21,7 +21,6 @@ use crate::model::types::{ClientAddress, RequestId, Timestamp};
 use crate::perceive::dns::{Exchange, Forwarder, Memory, OwnResolver};
 use crate::perceive::identity::Directory;
 use crate::platform::sys::clock;
-use crate::platform::telemetry::Counters;
 
 /// One valid set of documents, compiled. Replaced as a whole; a decision looks at one of them from end to end.
 #[derive(Debug)]
@@ -66,8 +65,6 @@ pub struct Shared {
     pub ca_pem: Arc<str>,
     /// This host's own addresses, for workloads to find it.
     pub home: Home,
-    /// Live figures.
-    pub counters: Counters,
 }
 
 /// This host as its workloads see it.
@@ -148,7 +145,6 @@ impl Road {
         }
         by_source.insert(source, own + 1);
         self.live.set(self.live.get() + 1);
-        self.shared.counters.opened();
         Some(Place(self.clone(), source))
     }
 
@@ -169,6 +165,5 @@ impl Drop for Place {
             }
         }
         road.live.set(road.live.get() - 1);
-        road.shared.counters.closed();
     }
 }

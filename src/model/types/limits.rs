@@ -134,8 +134,6 @@ pub const POLICY_FILE_BYTES: u64 = 4 * 1024 * 1024;
 pub const POLICY_FILES: usize = 4096;
 /// Bytes of all policy files of one set together.
 pub const POLICY_SET_BYTES: usize = 32 * 1024 * 1024;
-/// Documents in one set.
-pub const POLICY_DOCUMENTS: usize = 65_536;
 /// Nesting of mappings and lists in one document.
 pub const POLICY_DEPTH: usize = 48;
 /// Keys and values in all policy files of one set together.

@@ -24,7 +24,6 @@ use crate::perceive::intercept::{self, Interception};
 use crate::perceive::intercept::{checks, links};
 use crate::pipeline::{Home, Shared, Snapshot, worker};
 use crate::platform::sys::{clock, socket};
-use crate::platform::telemetry::Counters;
 
 /// Everything that lasts as long as the daemon.
 pub struct Parts {
@@ -129,7 +128,6 @@ impl Parts {
             dialler: self.dialler,
             home,
             ca_pem: self.authority.ca_pem().into(),
-            counters: Counters::default(),
         })
     }
 }

@@ -265,5 +265,4 @@ impl Forwarder {
 }
 
 #[cfg(test)]
-#[path = "forward_tests.rs"]
 mod tests;

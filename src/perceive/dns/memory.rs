@@ -206,5 +206,4 @@ impl Beliefs {
 }
 
 #[cfg(test)]
-#[path = "memory_tests.rs"]
 mod tests;

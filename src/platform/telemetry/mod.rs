@@ -1,42 +1,6 @@
-//! Logging set-up and live counters: knows numbers, not stages.
-//!
-//! Counters live in memory and start at zero with the daemon; what must be kept is in the ledger.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+//! Logging set-up. What must be kept is in the ledger; this is for whoever watches the process.
 
 use tracing_subscriber::EnvFilter;
-
-/// Live figures of the road, shared by all workers.
-#[derive(Debug, Default)]
-pub struct Counters {
-    connections: AtomicU64,
-    live: AtomicU64,
-    overloads: AtomicU64,
-}
-
-impl Counters {
-    /// A connection begins to be served.
-    pub fn opened(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        self.live.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A connection is over.
-    pub fn closed(&self) {
-        self.live.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// A connection was turned away because all places were taken.
-    pub fn overloaded(&self) {
-        self.overloads.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Connections since start, connections now, connections turned away.
-    pub fn read(&self) -> (u64, u64, u64) {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (read(&self.connections), read(&self.live), read(&self.overloads))
-    }
-}
 
 /// Sets up logging to standard error: one line a fact, no colour, levels by `CLAWGRESS_LOG` (default `info`).
 /// Under systemd the journal adds the time itself.
