@@ -34,10 +34,11 @@ test-long: export CLAWGRESS_TEST_SCALE := 20
 test-long: test ## the same tests with far more random cases and longer loads
 
 bench: root tools build ## how fast it is: micro-benchmarks, then the daemon between load and nginx (needs root)
-	@scripts/install-tools taskset:util-linux wrk:wrk h2load:nghttp2-client
+	@scripts/install-tools taskset:util-linux wrk:wrk h2load:nghttp2-client \
+	    haproxy:haproxy /usr/lib/squid/security_file_certgen:squid-openssl sslsplit:sslsplit
 	@$(CARGO) bench --locked --bench micro
 	@load=$$($(CARGO) bench --locked --no-run --bench load --message-format=json \
-	        | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n1) \
+	        | sed -n '/"name":"load"/s/.*"executable":"\([^"]*\)".*/\1/p' | tail -n1) \
 	    && benches/lab/run --tool "$$load"
 
 lint: cargo ## format, clippy with warnings denied, licences and bans where cargo-deny is installed

@@ -185,9 +185,10 @@ fn summary(mut times: Vec<Duration>, failed: usize, took: Duration) -> String {
     let (count, seconds) = (times.len(), took.as_secs_f64());
     let rate = if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
     format!(
-        "{{\"count\":{count},\"failed\":{failed},\"rate\":{rate:.1},\"p50\":{:.1},\"p99\":{:.1}}}",
+        "{{\"count\":{count},\"failed\":{failed},\"rate\":{rate:.1},\"p50\":{:.1},\"p99\":{:.1},\"p999\":{:.1}}}",
         at(0.5),
-        at(0.99)
+        at(0.99),
+        at(0.999)
     )
 }
 
