@@ -243,7 +243,7 @@ class Sslsplit(Peer):
 
     def command(self):
         at = self.lab.folder
-        return (self.path(), "-u", "root", "-G", "X25519", "-c", f"{at}/peer-ca.crt", "-k", f"{at}/peer-ca.key", "-K", f"{at}/peer-leaf.key",
+        return (self.path(), "-u", "root", "-c", f"{at}/peer-ca.crt", "-k", f"{at}/peer-ca.key", "-K", f"{at}/peer-leaf.key",
                 "-e", "tproxy", "ssl", "127.0.0.1", str(self.listens))
 
 

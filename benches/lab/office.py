@@ -50,7 +50,7 @@ ssl_conf = ssl
 system_default = default
 [default]
 Ciphersuites = TLS_AES_128_GCM_SHA256
-Groups = X25519
+Groups = X25519:P-256
 """
 
 CONFIG = """\
@@ -135,8 +135,14 @@ class Office:
         deadline = time.monotonic() + seconds
         while not ready():
             if time.monotonic() > deadline:
-                raise SystemExit(f"error: {what}: not within {seconds} s\n  hint: look into {self.folder}")
+                said = "".join(f"  {line}\n" for line in self.last_words())
+                raise SystemExit(f"error: {what}: not within {seconds} s; the programs said last:\n{said}")
             time.sleep(0.02)
+
+    def last_words(self):
+        for name in sorted(name for name in os.listdir(self.folder) if name.endswith(".out")):
+            with open(f"{self.folder}/{name}", encoding="utf-8", errors="replace") as log:
+                yield from (f"{name[:-4]}: {line.strip()}" for line in log.readlines()[-3:])
 
     def listens(self, namespace, port):
         return bool(sh("ip", "netns", "exec", namespace, "ss", "-Hltn", f"sport = :{port}").stdout.strip())
