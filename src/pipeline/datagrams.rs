@@ -66,6 +66,9 @@ pub async fn flows(road: Rc<Road>, sockets: FlowSockets) {
             _ = drain.wait_for(|drains| *drains) => return,
             datagram = desk.sockets.receive(&desk.scratch) => desk.take(datagram),
         }
+        // A new flow gets its sockets before the next of its datagrams is looked at, and no flood of datagrams that
+        // are refused keeps others waiting.
+        tokio::task::yield_now().await;
     }
 }
 

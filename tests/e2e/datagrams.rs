@@ -254,6 +254,27 @@ fn the_largest_datagrams_pass_whole_in_both_families() {
 }
 
 #[test]
+fn a_burst_with_which_a_flow_begins_arrives_whole() {
+    const BURST: u8 = 100;
+    let lab = lab();
+    lab.backends().udp_echo(&at(UPSTREAM_V4, OPEN));
+    let _daemon = start(&lab, NETWORKS);
+    let flow = socket(lab.workload(), &at(UPSTREAM_V4, OPEN));
+    for number in 0..BURST {
+        flow.send(&[number]).expect("it is sent");
+    }
+    let mut heard: Vec<u8> = (0..BURST)
+        .map(|_| {
+            let mut one = [0; 2];
+            assert_eq!(flow.recv(&mut one).expect("an echo"), 1);
+            one[0]
+        })
+        .collect();
+    heard.sort_unstable();
+    assert_eq!(heard, (0..BURST).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_destination_where_nobody_listens_is_told_as_such() {
     let lab = lab();
     let daemon = start(&lab, NETWORKS);
@@ -306,9 +327,13 @@ fn udp_ports_follow_policy_while_rules_and_counters_stay() {
     let lab = lab();
     who_is_there(&lab, SHUT);
     let daemon = start(&lab, NETWORKS);
-    let rules =
-        || lab.gateway().command("nft").args(["-a", "list", "chain", "inet", "clawgress", "intercept"]).run();
-    let before = rules().succeeded();
+    // A table that was made anew has another handle.
+    let table = || {
+        let list = ["-a", "-s", "list", "table", "inet", "clawgress"];
+        let listed = lab.gateway().command("nft").args(list).run().succeeded();
+        listed.lines().next().expect("a table").to_owned()
+    };
+    let before = table();
     refused("not named", || ask(lab.workload(), &at(UPSTREAM_V4, SHUT)));
     daemon.write_policy("all.yaml", &policies("ports: [{startPort: 4001, endPort: 5000}, {port: 7}]"));
     daemon.reload();
@@ -316,7 +341,7 @@ fn udp_ports_follow_policy_while_rules_and_counters_stay() {
     let status = daemon.status();
     assert_eq!(status["interception"]["rules"], "in-place", "{status}");
     assert_eq!(counted(&lab, "refused_udp"), 1, "counters go on");
-    assert_eq!(rules().succeeded(), before, "the rules were left alone");
+    assert!(before.contains("# handle ") && table() == before, "the table was left alone: {before}");
 }
 
 #[test]
@@ -368,4 +393,29 @@ fn one_source_has_its_bound_of_flows_and_others_are_served() {
         rows.into_iter().find(|row| row["agent_id"] == "alice" && row["protocol"] == "udp")
     });
     assert_eq!(ask(lab.bob(), &at(UPSTREAM_V4, OPEN)).expect("bob is served"), OUTSIDE[0]);
+}
+
+#[cfg(feature = "long-tests")]
+#[test]
+fn a_flow_that_nobody_answers_ends_after_two_minutes_with_its_bytes_on_record() {
+    use std::time::{Duration, Instant};
+    let lab = lab();
+    let _silent = lab.backends().udp(&at(UPSTREAM_V4, OPEN));
+    let daemon = start(&lab, NETWORKS);
+    let flow = socket(lab.workload(), &at(UPSTREAM_V4, OPEN));
+    let begun = Instant::now();
+    flow.send(b"hello?").expect("it is sent");
+    let ended = loop {
+        let row = daemon.record(&json!({"protocol": "udp", "destination_port": OPEN}));
+        if row["phase"] == "complete" {
+            break row;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(180), "it lives on: {row}");
+        std::thread::sleep(Duration::from_secs(1));
+    };
+    assert_eq!(
+        (&ended["end"], &ended["bytes_out"], &ended["bytes_in"]),
+        (&json!("idle"), &json!(6), &json!(0))
+    );
+    assert!(ended["latency_ms"].as_f64() >= Some(120_000.0), "{ended}");
 }

@@ -49,25 +49,25 @@ fn applying_twice_changes_nothing_and_touches_no_other_table() {
 }
 
 #[test]
-fn udp_ports_change_alone_and_the_rules_keep_their_handles() {
+fn udp_ports_change_alone_and_the_table_stays() {
     Namespace::new().run(|_| {
         let rules =
             || apply::nft(&["-a", "list", "chain", "inet", "clawgress", "refuse"], "", "listing").unwrap();
         let mut wanted = example(FailMode::Closed);
         apply::apply(&wanted).unwrap();
-        let before = rules();
+        let before = handle();
         for ports in [&[(123, 123), (1000, 2000)][..], &[(1, 52), (54, 442), (444, 65_535)], &[]] {
             wanted.udp_ports = ports.iter().map(|&(start, end)| PortRange { start, end }).collect();
             assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written, "{ports:?}");
             assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged, "{ports:?}");
-            assert_eq!(rules(), before);
+            assert_eq!(handle(), before);
         }
         // Where more than the ports is wrong, all is replaced.
         apply::nft(&["insert", "rule", "inet", "clawgress", "forward", "accept"], "", "slipping in").unwrap();
         wanted.udp_ports = vec![PortRange { start: 9, end: 9 }];
         assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
         assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace);
-        assert_ne!(rules(), before);
+        assert_ne!(handle(), before);
     });
 }
 
