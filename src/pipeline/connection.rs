@@ -70,7 +70,8 @@ async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Option<P
     None
 }
 
-fn judge(
+/// Judges a connection or a UDP flow of a known agent, and renews the belief in the name by which it may live.
+pub(super) fn judge(
     road: &Road,
     snapshot: &Snapshot,
     known: &Known,
@@ -104,7 +105,8 @@ async fn allowed(
             Box::pin(refuse::connection(road, snapshot, refused, Refusal { denial, answer }, stream)).await;
         }
         Ok(entry) => match judged.passage.mode() {
-            Mode::Relay | Mode::PassThrough => {
+            // A stream is never dialled as datagrams: the last would be refused there.
+            Mode::Relay | Mode::PassThrough | Mode::Datagrams => {
                 return Box::pin(flow::relay(road, judged, entry, stream)).await;
             }
             Mode::Terminate => web::terminated(road.clone(), judged, entry, stream).await,
@@ -115,7 +117,7 @@ async fn allowed(
 }
 
 /// The connection's record at the moment of its decision.
-fn opening(snapshot: &Snapshot, judged: &Judged) -> Opening {
+pub(super) fn opening(snapshot: &Snapshot, judged: &Judged) -> Opening {
     let Judged { arrival, known, passage, .. } = judged;
     Opening {
         request_id: arrival.id,

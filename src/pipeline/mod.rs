@@ -5,7 +5,7 @@
 //! `flow`, where bytes are only moved, or to `web`, where the upstream is reached (`act::dial`), TLS is opened
 //! (`act::tls`) and `serving` reads requests through the byte guard (`guarded`). Each request takes the road of
 //! `exchange`: read, judged, recorded, sent, answered, closed. What is refused goes through `refuse` and `deny`.
-//! `dns` is the same road for queries. Only this folder knows the order of the stages.
+//! `dns` is the same road for queries, `datagrams` for UDP flows. Only this folder knows the order of the stages.
 
 pub mod road;
 mod peeked;
@@ -23,6 +23,8 @@ mod flow;
 mod web;
 mod connection;
 mod dns;
+mod refusals;
+mod datagrams;
 pub mod worker;
 
 pub use road::{Home, Road, Shared, Snapshot};

@@ -76,6 +76,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("Permit", "decide::policy"),
     ("Entry", "decide::ledger"),
     ("Dialled", "act::dial"),
+    ("DialledDatagrams", "act::dial"),
     ("Opened", "act::tls"),
 ];
 

@@ -4,6 +4,7 @@ pub mod alpn;
 pub mod broken;
 pub mod clients;
 pub mod crash;
+pub mod datagrams;
 pub mod deciding;
 pub mod denials;
 pub mod dialogue;

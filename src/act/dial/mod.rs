@@ -9,6 +9,7 @@ pub mod anchors;
 mod candidates;
 mod words;
 pub mod stream;
+mod datagrams;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -32,6 +33,7 @@ use words::Attempt;
 
 pub use alpn::{Protocol, choose_client_alpn};
 pub use anchors::{AnchorError, TrustAnchors};
+pub use datagrams::{DialledDatagrams, unreachable};
 pub use stream::UpstreamStream;
 
 /// Proof that an upstream is connected, and, where TLS is spoken, that it has proven its name. Made by
@@ -111,6 +113,7 @@ impl Dialler {
             Mode::PassThrough | Mode::PlainHttp | Mode::Relay => {
                 dial_plain(&wanted, &candidates, deadline).await
             }
+            Mode::Datagrams => Err(Denial::internal("a UDP flow was to be dialled as a stream")),
         }
     }
 

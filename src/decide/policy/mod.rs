@@ -2,6 +2,7 @@
 
 mod index;
 mod plan;
+mod udp_ports;
 mod compile;
 mod words;
 pub mod passage;

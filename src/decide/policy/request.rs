@@ -10,7 +10,7 @@ use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
 use super::words;
 use crate::model::manifest::resources::{
-    DefaultPolicy, HeaderMatch, HttpMatch, ListenerProtocol, PathMatch, QueryMatch,
+    DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
 use crate::model::types::{Denial, HostName};
 use crate::perceive::identity::Known;
@@ -56,7 +56,7 @@ impl<'a> Judge<'a> {
         let source = passage.name_source();
         let listener = match passage.mode() {
             Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
-            Mode::PlainHttp | Mode::Relay => ListenerProtocol::Http,
+            Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
         };
         let l4 = |entry: &&L4Entry| {
             let cidr_holds = || source != NameSource::Resolve && entry.names_address(self.destination);
@@ -97,8 +97,7 @@ impl<'a> Judge<'a> {
     }
 
     fn http(&self) -> impl Iterator<Item = &'a HttpEntry> {
-        let plan = self.plan;
-        let agent = self.agent;
+        let (plan, agent) = (self.plan, self.agent);
         let found = self.request.name().map(|host| plan.http_by_host.find(host));
         found
             .into_iter()
@@ -108,11 +107,11 @@ impl<'a> Judge<'a> {
     }
 
     fn l4(&self) -> impl Iterator<Item = &'a L4Entry> {
-        let plan = self.plan;
-        let agent = self.agent;
+        let (plan, agent) = (self.plan, self.agent);
         let named = self.request.name().map(|host: &HostName| plan.l4_by_host.find(host));
         let indices = named.into_iter().flatten().chain(&plan.l4_by_address);
-        indices.map(|index| &plan.l4[*index]).filter(move |entry| entry.agents.contains(agent))
+        let entries = indices.map(|index| &plan.l4[*index]);
+        entries.filter(move |entry| entry.protocol == L4Protocol::Tcp && entry.agents.contains(agent))
     }
 
     fn matches(&self, entry: &HttpEntry) -> bool {

@@ -77,6 +77,26 @@ pub const UPSTREAM_SESSIONS: usize = 2048;
 /// Bytes of one bundle of trust anchors.
 pub const TRUST_BUNDLE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Time a UDP flow may be still while its destination has not answered: two minutes at least (RFC 4787, REQ-5).
+pub const UDP_UNANSWERED_TIME: Duration = Duration::from_secs(120);
+/// The same once it has answered: the five minutes that REQ-5 recommends.
+pub const UDP_IDLE_TIME: Duration = Duration::from_secs(300);
+/// UDP flows alive at once on one worker, each with two sockets.
+pub const UDP_FLOWS_PER_WORKER: usize = 8 * 1024;
+/// UDP flows of one source address alive at once on one worker.
+pub const UDP_FLOWS_PER_SOURCE: usize = 2 * 1024;
+/// Datagrams of one flow that wait until its decision is on record.
+pub const UDP_WAITING: usize = 16;
+/// Bytes of datagrams that wait so, on one worker.
+pub const UDP_WAITING_BYTES: usize = 4 * 1024 * 1024;
+/// Refused UDP flows of one source address that are each put on record within [`UDP_REFUSAL_TIME`], on one worker; the
+/// next is recorded as `overload`, and speaks for all that follow.
+pub const UDP_REFUSALS_PER_SOURCE: usize = 256;
+/// Time in which further datagrams of a refused UDP flow are refused without a record of their own.
+pub const UDP_REFUSAL_TIME: Duration = Duration::from_secs(30);
+/// Refused UDP flows of all sources that are remembered so, on one worker.
+pub const UDP_REFUSALS_PER_WORKER: usize = 16 * 1024;
+
 /// Bytes of one DNS message over TCP; UDP is bounded by the datagram.
 pub const DNS_MESSAGE_BYTES: usize = 65_535;
 /// Bytes of one DNS query over UDP; clients announce at most 4096 for answers, and queries are far smaller.

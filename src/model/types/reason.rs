@@ -95,6 +95,8 @@ reasons! {
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
     /// A connection that was closed before anything was said on it: a port probe, or the loser of two attempts.
     ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
+    /// UDP to port 443: QUIC, which is refused so that clients fall back to TCP.
+    ProtocolQuic = "protocol.quic", 403, Never, "QUIC is not allowed";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.
