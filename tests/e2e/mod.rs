@@ -4,6 +4,7 @@ pub mod alpn;
 pub mod broken;
 pub mod clients;
 pub mod crash;
+pub mod cves;
 pub mod deciding;
 pub mod denials;
 pub mod dialogue;

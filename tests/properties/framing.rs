@@ -36,7 +36,9 @@ fn right() -> impl Strategy<Value = String> {
 }
 
 /// Fields that readers take differently.
-const DOUBTS: [&str; 14] = [
+const DOUBTS: [&str; 16] = [
+    "Content_Length: 3\r\n",
+    "Transfer_encoding: chunked\r\n",
     "Content-Length: 3\r\n",
     "Content-Length: +3\r\n",
     "Content-Length: 3, 3\r\n",

@@ -158,7 +158,10 @@ fn matches_request(one: &HttpMatch, request: &Request<'_>, doubt: Doubt) -> bool
 }
 
 fn meets_path(path: &PathMatch, canonical: &str, doubt: Doubt) -> bool {
-    let by_another_reading = || loosely_read(canonical).is_some_and(|loose| matches_path(path, &loose));
+    let read = |text: &str| loosely_read(text).is_some_and(|loose| matches_path(path, &loose));
+    // An encoded `?` or `#` ends the path where a proxy decodes it and passes it on.
+    let cut = || ["%3F", "%23"].iter().filter_map(|end| canonical.split_once(end)).map(|(before, _)| before);
+    let by_another_reading = || read(canonical) || cut().any(|text| matches_path(path, text) || read(text));
     matches_path(path, canonical) || doubt == Doubt::Matches && by_another_reading()
 }
 

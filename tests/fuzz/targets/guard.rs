@@ -156,7 +156,7 @@ fn strict_head(bytes: &[u8]) -> Option<HeadRead> {
     Some(HeadRead { end, chunked, length })
 }
 
-/// Ends lines at CR, LF or both, ignores blanks around names, lets the last length count, and sees
+/// Ends lines at CR, LF or both, ignores blanks around names, takes `_` for `-`, lets the last length count, and sees
 /// `chunked` anywhere.
 fn lenient_head(bytes: &[u8]) -> Option<HeadRead> {
     let (mut at, mut lines) = (0, 0);
@@ -171,7 +171,8 @@ fn lenient_head(bytes: &[u8]) -> Option<HeadRead> {
         }
         lines += 1;
         let Some(colon) = line.iter().position(|byte| *byte == b':').filter(|_| lines > 1) else { continue };
-        let name = line[..colon].trim_ascii().to_ascii_lowercase();
+        let mut name = line[..colon].trim_ascii().to_ascii_lowercase();
+        name.iter_mut().filter(|byte| **byte == b'_').for_each(|byte| *byte = b'-');
         let value = String::from_utf8_lossy(&line[colon + 1..]).trim().to_ascii_lowercase();
         match name.as_slice() {
             b"transfer-encoding" => chunked = value.contains("chunked"),

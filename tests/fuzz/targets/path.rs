@@ -83,11 +83,15 @@ fn escaped(path: &str) -> String {
 }
 
 /// How lenient servers read a path, as segments: escapes undone at once, backslashes taken for slashes or not,
-/// `;parameters` cut off or not, doubled slashes merged or not; dots are left.
+/// `;parameters` cut off or not, doubled slashes merged or not, ended by `?` and `#` or not; dots are left.
 pub fn loose_readings(path: &str) -> Vec<Vec<Vec<u8>>> {
     let mut readings = Vec::new();
-    for choice in 0..8_u8 {
+    for choice in 0..16_u8 {
         let mut bytes = decoded(path.as_bytes());
+        if choice & 8 != 0 {
+            let end = bytes.iter().position(|byte| matches!(byte, b'?' | b'#'));
+            bytes.truncate(end.unwrap_or(bytes.len()));
+        }
         if choice & 1 != 0 {
             bytes.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
         }
