@@ -158,27 +158,69 @@ fn matches_request(one: &HttpMatch, request: &Request<'_>, doubt: Doubt) -> bool
 }
 
 fn meets_path(path: &PathMatch, canonical: &str, doubt: Doubt) -> bool {
-    let read = |text: &str| loosely_read(text).is_some_and(|loose| matches_path(path, &loose));
-    // An encoded `?` or `#` ends the path where a proxy decodes it and passes it on.
-    let cut = || ["%3F", "%23"].iter().filter_map(|end| canonical.split_once(end)).map(|(before, _)| before);
-    let by_another_reading = || read(canonical) || cut().any(|text| matches_path(path, text) || read(text));
-    matches_path(path, canonical) || doubt == Doubt::Matches && by_another_reading()
+    matches_path(path, canonical)
+        || doubt == Doubt::Matches && loose_readings(canonical).any(|loose| matches_path(path, &loose))
 }
 
-/// The path as servers read it that decode slashes early, merge doubled ones and cut off `;parameters`; none where
-/// that is the same.
-fn loosely_read(canonical: &str) -> Option<String> {
-    if !canonical.contains(['%', ';']) && !canonical.contains("//") {
-        return None;
+// What servers do to paths and RFC 3986 knows nothing of: each server does some of it.
+
+/// `%5C` counts as a slash.
+const BACKSLASHES: u8 = 1;
+/// `;parameters` are cut off.
+const PARAMETERS: u8 = 2;
+/// An encoded `?` or `#` ends the path.
+const END: u8 = 4;
+/// `%2F` is decoded before the path is taken apart.
+const EARLY: u8 = 8;
+/// `%2F` is decoded behind that.
+const LATE: u8 = 16;
+/// Doubled slashes count as one.
+const MERGED: u8 = 32;
+
+/// The path in every way in which some server may read it; none where all read it alike.
+fn loose_readings(canonical: &str) -> impl Iterator<Item = String> {
+    let has = |text: &str, what: u8| if canonical.contains(text) { what } else { 0 };
+    let found = if canonical.contains(['%', ';']) {
+        let end = has("%3F", END) | has("%23", END);
+        let parameters = has(";", PARAMETERS) | has("%3B", PARAMETERS);
+        has("%5C", BACKSLASHES) | parameters | end | has("%2F", EARLY | LATE)
+    } else {
+        0
+    };
+    let merged = if found != 0 || canonical.contains("//") { MERGED } else { 0 };
+    let all = found | merged;
+    (1..=all).filter(move |habits| habits & !all == 0).map(|habits| loosely_read(canonical, habits))
+}
+
+/// The path as a server with these habits reads it.
+fn loosely_read(canonical: &str, habits: u8) -> String {
+    let does = |habit: u8| habits & habit != 0;
+    let mut path = canonical.to_owned();
+    if does(END) {
+        let end = ["%3F", "%23"].iter().filter_map(|end| path.find(end)).min();
+        path.truncate(end.unwrap_or(path.len()));
     }
-    let slashes = canonical.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";");
-    let elements = slashes.split('/').map(|element| element.split(';').next().unwrap_or_default());
-    let mut loose: String =
-        elements.filter(|element| !element.is_empty()).flat_map(|one| ["/", one]).collect();
-    if slashes.ends_with('/') || loose.is_empty() {
-        loose.push('/');
+    if does(EARLY) {
+        path = path.replace("%2F", "/");
     }
-    Some(loose)
+    if does(BACKSLASHES) {
+        path = path.replace("%5C", "/");
+    }
+    if does(PARAMETERS) {
+        let elements = path.replace("%3B", ";");
+        let elements: Vec<&str> =
+            elements.split('/').map(|element| element.split(';').next().unwrap_or_default()).collect();
+        path = elements.join("/");
+    }
+    if does(LATE) {
+        path = path.replace("%2F", "/");
+    }
+    if does(MERGED) {
+        while path.contains("//") {
+            path = path.replace("//", "/");
+        }
+    }
+    path
 }
 
 /// Gateway API path matching: `PathPrefix` covers whole path elements, so `/a/b` covers `/a/b/c` but not `/a/bc`.

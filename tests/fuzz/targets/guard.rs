@@ -86,15 +86,18 @@ fn messages(bytes: &[u8], head: fn(&[u8]) -> Option<HeadRead>) -> Messages {
     while let Some(read) = bytes.get(at..).filter(|rest| !rest.is_empty()).and_then(head) {
         seen.heads += 1;
         at += read.end;
-        let body = if read.chunked { chunks(bytes, &mut at) } else { fixed(bytes, &mut at, read.length) };
-        let Some(body) = body else { break };
+        let Some(body) = body(bytes, &mut at, &read) else { break };
         seen.whole.push((at, body));
     }
     seen
 }
 
-fn fixed(bytes: &[u8], at: &mut usize, length: Option<usize>) -> Option<Vec<u8>> {
-    let end = at.checked_add(length.unwrap_or(0))?;
+/// The body that begins at `at`, without its framing, once it is whole; `at` is moved behind it.
+fn body(bytes: &[u8], at: &mut usize, read: &HeadRead) -> Option<Vec<u8>> {
+    if read.chunked {
+        return chunks(bytes, at);
+    }
+    let end = at.checked_add(read.length.unwrap_or(0))?;
     let body = bytes.get(*at..end)?.to_vec();
     *at = end;
     Some(body)

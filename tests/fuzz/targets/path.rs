@@ -82,12 +82,15 @@ fn escaped(path: &str) -> String {
     out
 }
 
-/// How lenient servers read a path, as segments: escapes undone at once, backslashes taken for slashes or not,
-/// `;parameters` cut off or not, doubled slashes merged or not, ended by `?` and `#` or not; dots are left.
+/// How lenient servers read a path, as segments: backslashes taken for slashes or not, `;parameters` cut off before or
+/// behind the undoing of escapes or not at all, doubled slashes merged or not, ended by `?` and `#` or not; dots are
+/// left.
 pub fn loose_readings(path: &str) -> Vec<Vec<Vec<u8>>> {
     let mut readings = Vec::new();
-    for choice in 0..16_u8 {
-        let mut bytes = decoded(path.as_bytes());
+    for choice in 0..32_u8 {
+        let early = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
+        let early: Vec<&str> = if choice & 16 != 0 { early.collect() } else { vec![path] };
+        let mut bytes = decoded(early.join("/").as_bytes());
         if choice & 8 != 0 {
             let end = bytes.iter().position(|byte| matches!(byte, b'?' | b'#'));
             bytes.truncate(end.unwrap_or(bytes.len()));
