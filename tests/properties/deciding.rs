@@ -3,19 +3,22 @@
 
 use std::net::SocketAddr;
 
-use clawgress::decide::policy::{Flow, PolicySet};
+use clawgress::decide::policy::{Flow, Passage, PolicySet};
 use clawgress::model::manifest::{SourceFile, load};
-use clawgress::model::types::{AgreedName, HostName, OriginalDestination, Scheme};
+use clawgress::model::types::{AgreedName, Denial, HostName, OriginalDestination, Scheme};
 use clawgress::perceive::hello::{ClientHello, Hello};
-use clawgress::perceive::identity::Directory;
+use clawgress::perceive::identity::{Directory, Known};
 use clawgress::perceive::request::Request;
 use proptest::prelude::*;
 
 use super::documents::{document, route, set};
 use super::holds;
 
-/// What every question of a fixed list comes to: the document that allows, or the code and the document that denies.
-fn answers(documents: &[String]) -> Vec<Result<String, String>> {
+/// What a question comes to: the document that allows, or the code and the document that denies.
+type Answer = Result<String, String>;
+
+/// Every question of a fixed list: connections, each with its requests where it may live.
+fn answers(documents: &[String]) -> Vec<Answer> {
     let numbered = documents.iter().enumerate();
     let files: Vec<SourceFile> =
         numbered.map(|(number, text)| SourceFile::new(format!("{number}.yaml"), text.as_bytes())).collect();
@@ -25,33 +28,17 @@ fn answers(documents: &[String]) -> Vec<Result<String, String>> {
     let known = directory.by_name(&agent).expect("an agent");
     let mut told = Vec::new();
     for host in ["a.example", "b.example", "c.example"] {
-        for (address, given) in
-            [([192, 0, 2, 1], true), ([192, 0, 2, 200], true), ([10, 0, 0, 1], true), ([192, 0, 2, 1], false)]
-        {
-            let name = HostName::parse(host).expect("a name");
-            let names = if given { vec![name.clone()] } else { Vec::new() };
-            let hello = ClientHello { server_name: Some(name.clone()), alpn: Default::default(), ech: false };
-            for hello in [Hello::Tls(hello), Hello::Silent] {
-                let destination = OriginalDestination(SocketAddr::from((address, 443)));
-                match policy.connection(&known, Flow { destination, hello: &hello, given: &names }) {
-                    Err(refusal) => told.push(Err(format!(
-                        "{} {:?}",
-                        refusal.denial.reason.code(),
-                        refusal.denial.policy
-                    ))),
-                    Ok(passage) => {
-                        told.push(Ok(format!("{:?} {}", passage.mode(), passage.route().policy.0)));
-                        for (method, path) in
-                            [("GET", "/a/b"), ("POST", "/a"), ("GET", "/b?q=a"), ("PUT", "/c")]
-                        {
-                            let head = http::Request::builder().method(method).uri(path).header("host", host);
-                            let head = head.header("x-a", "a").body(()).expect("a request").into_parts().0;
-                            let agreed = AgreedName::new(name.clone(), 443, Scheme::Https);
-                            let request = Request::read(&agreed, &head).expect("a request");
-                            told.push(match policy.request(&known, &passage, &request) {
-                                Ok(permit) => Ok(permit.route().policy.0.to_string()),
-                                Err(denial) => Err(format!("{} {:?}", denial.reason.code(), denial.policy)),
-                            });
+        let name = HostName::parse(host).expect("a name");
+        let hello = ClientHello { server_name: Some(name.clone()), alpn: Default::default(), ech: false };
+        for hello in [Hello::Tls(hello), Hello::Silent] {
+            for address in [[192, 0, 2, 1], [192, 0, 2, 200], [10, 0, 0, 1]] {
+                for given in [&[][..], std::slice::from_ref(&name)] {
+                    let destination = OriginalDestination(SocketAddr::from((address, 443)));
+                    match policy.connection(&known, Flow { destination, hello: &hello, given }) {
+                        Err(refusal) => told.push(denied(&refusal.denial)),
+                        Ok(passage) => {
+                            told.push(Ok(format!("{:?} {}", passage.mode(), passage.route().policy.0)));
+                            told.extend(requests(&policy, &known, &passage, &name));
                         }
                     }
                 }
@@ -61,14 +48,33 @@ fn answers(documents: &[String]) -> Vec<Result<String, String>> {
     told
 }
 
+/// Requests of every connection.
+const REQUESTS: [(&str, &str); 4] = [("GET", "/a/b"), ("POST", "/a"), ("GET", "/b?q=a"), ("PUT", "/c")];
+
+fn requests(policy: &PolicySet, known: &Known, passage: &Passage, name: &HostName) -> Vec<Answer> {
+    let answer = |(method, path): (&str, &str)| {
+        let builder = http::Request::builder().method(method).uri(path).header("host", name.as_str());
+        let head = builder.header("x-a", "a").body(()).expect("a request").into_parts().0;
+        let agreed = AgreedName::new(name.clone(), 443, Scheme::Https);
+        let request = Request::read(&agreed, &head).expect("a request");
+        let permit = policy.request(known, passage, &request);
+        permit.map_or_else(|denial| denied(&denial), |permit| Ok(permit.route().policy.0.to_string()))
+    };
+    REQUESTS.map(answer).into()
+}
+
+fn denied(denial: &Denial) -> Answer {
+    Err(format!("{} {:?}", denial.reason.code(), denial.policy))
+}
+
 /// Whether each connection and each request goes. A refused connection stands for its requests too, so that the lists of
 /// two sets are of one length.
 fn allowed(documents: &[String]) -> Vec<bool> {
     let mut list = Vec::new();
-    let mut answers = answers(documents).into_iter().peekable();
+    let mut answers = answers(documents).into_iter();
     while let Some(connection) = answers.next() {
         list.push(connection.is_ok());
-        for _ in 0..4 {
+        for _ in REQUESTS {
             list.push(connection.is_ok() && answers.next().is_some_and(|request| request.is_ok()));
         }
     }

@@ -7,6 +7,7 @@ mod words;
 pub mod passage;
 pub mod permit;
 mod connection;
+mod loose;
 mod request;
 pub mod explain;
 

@@ -3,8 +3,10 @@
 //! Judged against the set in force now, which may be newer than the one that opened the connection. Rules see the
 //! one canonical request; nothing is matched against raw bytes.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 
+use super::loose;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
@@ -26,7 +28,14 @@ impl PolicySet {
         let (Some(plan), Some(agent)) = (plan, self.agents.get(&known.agent().name)) else {
             return Err(words::unknown_agent(known));
         };
-        let judge = Judge { plan, agent: *agent, known, request, destination: passage.destination() };
+        let judge = Judge {
+            plan,
+            agent: *agent,
+            known,
+            request,
+            destination: passage.destination(),
+            readings: OnceCell::new(),
+        };
         judge.verdict(passage).map(|route| Permit { route })
     }
 
@@ -39,7 +48,7 @@ impl PolicySet {
     ) -> Option<Denial> {
         let plan = self.gateways.get(known.gateway())?;
         let agent = *self.agents.get(&known.agent().name)?;
-        Judge { plan, agent, known, request, destination }.denied_by_http()
+        Judge { plan, agent, known, request, destination, readings: OnceCell::new() }.denied_by_http()
     }
 }
 
@@ -49,6 +58,8 @@ struct Judge<'a> {
     known: &'a Known,
     request: &'a Request<'a>,
     destination: SocketAddr,
+    /// The path as lenient servers read it, once a denying rule has asked.
+    readings: OnceCell<Vec<String>>,
 }
 
 impl<'a> Judge<'a> {
@@ -120,7 +131,32 @@ impl<'a> Judge<'a> {
             Effect::Allow => Doubt::Misses,
             Effect::Deny { .. } => Doubt::Matches,
         };
-        entry.matches.is_empty() || entry.matches.iter().any(|one| matches_request(one, self.request, doubt))
+        entry.matches.is_empty() || entry.matches.iter().any(|one| self.matches_request(one, doubt))
+    }
+
+    fn matches_request(&self, one: &HttpMatch, doubt: Doubt) -> bool {
+        let request = self.request;
+        let header = |wanted: &HeaderMatch| {
+            doubt.settle(request.header_values(&wanted.name).map(|value| value == wanted.value.as_bytes()))
+        };
+        let parameter = |wanted: &QueryMatch| {
+            let values = request.query_pairs().filter(|(name, _)| *name == wanted.name);
+            doubt.settle(values.map(|(_, value)| value == wanted.value))
+        };
+        one.method.as_deref().is_none_or(|method| method == request.method().as_str())
+            && one.path.as_ref().is_none_or(|path| self.meets_path(path, doubt))
+            && one.headers.iter().all(header)
+            && one.query.iter().all(parameter)
+    }
+
+    fn meets_path(&self, path: &PathMatch, doubt: Doubt) -> bool {
+        let canonical = self.request.path();
+        matches_path(path, canonical) || doubt == Doubt::Matches && self.by_another_reading(path, canonical)
+    }
+
+    fn by_another_reading(&self, path: &PathMatch, canonical: &str) -> bool {
+        let readings = self.readings.get_or_init(|| loose::readings(canonical).collect());
+        readings.iter().any(|reading| matches_path(path, reading))
     }
 }
 
@@ -141,86 +177,6 @@ impl Doubt {
             (Self::Matches, Some(first)) => first || values.any(|holds| holds),
         }
     }
-}
-
-fn matches_request(one: &HttpMatch, request: &Request<'_>, doubt: Doubt) -> bool {
-    let header = |wanted: &HeaderMatch| {
-        doubt.settle(request.header_values(&wanted.name).map(|value| value == wanted.value.as_bytes()))
-    };
-    let parameter = |wanted: &QueryMatch| {
-        let values = request.query_pairs().filter(|(name, _)| *name == wanted.name);
-        doubt.settle(values.map(|(_, value)| value == wanted.value))
-    };
-    one.method.as_deref().is_none_or(|method| method == request.method().as_str())
-        && one.path.as_ref().is_none_or(|path| meets_path(path, request.path(), doubt))
-        && one.headers.iter().all(header)
-        && one.query.iter().all(parameter)
-}
-
-fn meets_path(path: &PathMatch, canonical: &str, doubt: Doubt) -> bool {
-    matches_path(path, canonical)
-        || doubt == Doubt::Matches && loose_readings(canonical).any(|loose| matches_path(path, &loose))
-}
-
-// What servers do to paths and RFC 3986 knows nothing of: each server does some of it.
-
-/// `%5C` counts as a slash.
-const BACKSLASHES: u8 = 1;
-/// `;parameters` are cut off.
-const PARAMETERS: u8 = 2;
-/// An encoded `?` or `#` ends the path.
-const END: u8 = 4;
-/// `%2F` is decoded before the path is taken apart.
-const EARLY: u8 = 8;
-/// `%2F` is decoded behind that.
-const LATE: u8 = 16;
-/// Doubled slashes count as one.
-const MERGED: u8 = 32;
-
-/// The path in every way in which some server may read it; none where all read it alike.
-fn loose_readings(canonical: &str) -> impl Iterator<Item = String> {
-    let has = |text: &str, what: u8| if canonical.contains(text) { what } else { 0 };
-    let found = if canonical.contains(['%', ';']) {
-        let end = has("%3F", END) | has("%23", END);
-        let parameters = has(";", PARAMETERS) | has("%3B", PARAMETERS);
-        has("%5C", BACKSLASHES) | parameters | end | has("%2F", EARLY | LATE)
-    } else {
-        0
-    };
-    let merged = if found != 0 || canonical.contains("//") { MERGED } else { 0 };
-    let all = found | merged;
-    (1..=all).filter(move |habits| habits & !all == 0).map(|habits| loosely_read(canonical, habits))
-}
-
-/// The path as a server with these habits reads it.
-fn loosely_read(canonical: &str, habits: u8) -> String {
-    let does = |habit: u8| habits & habit != 0;
-    let mut path = canonical.to_owned();
-    if does(END) {
-        let end = ["%3F", "%23"].iter().filter_map(|end| path.find(end)).min();
-        path.truncate(end.unwrap_or(path.len()));
-    }
-    if does(EARLY) {
-        path = path.replace("%2F", "/");
-    }
-    if does(BACKSLASHES) {
-        path = path.replace("%5C", "/");
-    }
-    if does(PARAMETERS) {
-        let elements = path.replace("%3B", ";");
-        let elements: Vec<&str> =
-            elements.split('/').map(|element| element.split(';').next().unwrap_or_default()).collect();
-        path = elements.join("/");
-    }
-    if does(LATE) {
-        path = path.replace("%2F", "/");
-    }
-    if does(MERGED) {
-        while path.contains("//") {
-            path = path.replace("//", "/");
-        }
-    }
-    path
 }
 
 /// Gateway API path matching: `PathPrefix` covers whole path elements, so `/a/b` covers `/a/b/c` but not `/a/bc`.
