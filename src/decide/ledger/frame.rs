@@ -52,7 +52,7 @@ pub fn prepare(frame: &mut [u8]) -> Option<Prepared<'_>> {
 
 impl Prepared<'_> {
     /// Bytes of the whole frame.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.frame.len()
     }
 
