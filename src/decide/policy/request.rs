@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 
-use super::loose;
+use super::loose::Readings;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
@@ -59,7 +59,7 @@ struct Judge<'a> {
     request: &'a Request<'a>,
     destination: SocketAddr,
     /// The path as lenient servers read it, once a denying rule has asked.
-    readings: OnceCell<Vec<String>>,
+    readings: OnceCell<Readings>,
 }
 
 impl<'a> Judge<'a> {
@@ -155,8 +155,7 @@ impl<'a> Judge<'a> {
     }
 
     fn by_another_reading(&self, path: &PathMatch, canonical: &str) -> bool {
-        let readings = self.readings.get_or_init(|| loose::readings(canonical).collect());
-        readings.iter().any(|reading| matches_path(path, reading))
+        self.readings.get_or_init(|| Readings::of(canonical)).any(|reading| matches_path(path, reading))
     }
 }
 

@@ -87,7 +87,8 @@ fn escaped(path: &str) -> String {
 /// left.
 pub fn loose_readings(path: &str) -> Vec<Vec<Vec<u8>>> {
     let mut readings = Vec::new();
-    for choice in 0..32_u8 {
+    // Parameters are cut off once.
+    for choice in (0..32_u8).filter(|choice| choice & 18 != 18) {
         let early = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
         let early: Vec<&str> = if choice & 16 != 0 { early.collect() } else { vec![path] };
         let mut bytes = decoded(early.join("/").as_bytes());
