@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long bench lint tools cargo root clean
+.PHONY: help build demo test test-long fuzz bench lint tools cargo root clean
 
 CARGO := scripts/cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -32,6 +32,9 @@ test: root tools cargo ## every test, the end-to-end ones included (needs root)
 test-long: export PROPTEST_CASES := 20000
 test-long: export CLAWGRESS_TEST_SCALE := 20
 test-long: test ## the same tests with far more random cases and longer loads
+
+fuzz: cargo ## looks for bytes that break a reader, FUZZ_SECONDS (20) for each
+	@scripts/fuzz
 
 bench: root tools build ## how fast it is: micro-benchmarks, then the daemon between load and nginx (needs root)
 	@scripts/install-tools taskset:util-linux wrk:wrk h2load:nghttp2-client \

@@ -5,6 +5,7 @@ pub mod broken;
 pub mod clients;
 pub mod crash;
 pub mod datagrams;
+pub mod cves;
 pub mod deciding;
 pub mod denials;
 pub mod dialogue;

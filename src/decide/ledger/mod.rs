@@ -8,8 +8,8 @@
 pub mod record;
 mod json;
 mod canonical;
-mod frame;
-mod recover;
+pub mod frame;
+pub mod recover;
 mod journal;
 mod sync;
 mod store;

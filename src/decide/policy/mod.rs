@@ -8,6 +8,7 @@ mod words;
 pub mod passage;
 pub mod permit;
 mod connection;
+mod loose;
 mod request;
 pub mod explain;
 

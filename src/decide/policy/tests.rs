@@ -386,6 +386,14 @@ fn a_path_in_a_deny_rule_cannot_be_evaded_by_another_spelling() {
                 "/admin%5Cx~y",
                 "/admin;v=1/x~y",
                 "/admin/x~y?q=1",
+                "/admin/x~y%3Fq=1",
+                "/admin/x~y%23/z",
+                "/admin%2Fx~y%3f/z",
+                "/;%5Cx/admin/x~y",
+                "/admin%2Fx~y;z%2Fz",
+                "/;a%2Fb/admin/x~y",
+                "/;a%3Fb/admin/x~y%3Fx",
+                "/admin%5Cx~y;z%5Cz",
             ] {
                 let answer = set.asks(alice(&["a.example"]), "GET", &format!("a.example{asked}"));
                 assert_eq!(answer, Err("policy.denied"), "rule {kind} {written}, request {asked}");
@@ -394,6 +402,22 @@ fn a_path_in_a_deny_rule_cannot_be_evaded_by_another_spelling() {
             assert_eq!(answer, Ok("EgressHTTPRoute/all".into()), "rule {kind} {written}");
         }
     }
+}
+
+#[test]
+fn a_long_path_that_leaves_doubt_meets_every_denial_and_no_short_one_does() {
+    let routes = http_route("all", "a.example", "")
+        + &http_route("admin", "a.example", "{path: {value: /admin}}")
+        + &deny("no", "EgressHTTPRoute", "admin", "");
+    let set = Set::with(&routes);
+    let ask = |path: String| set.asks(alice(&["a.example"]), "GET", &format!("a.example{path}"));
+    assert_eq!(ask(format!("/{}%2Fx", "k".repeat(1024))), Ok("EgressHTTPRoute/all".into()));
+    assert_eq!(
+        ask(format!("/{}", "k".repeat(5000))),
+        Ok("EgressHTTPRoute/all".into()),
+        "no doubt, no denial"
+    );
+    assert_eq!(ask(format!("/{}%2Fx", "k".repeat(5000))), Err("policy.denied"));
 }
 
 #[test]

@@ -32,6 +32,9 @@ pub const CHUNK_LINE_BYTES: usize = 4 * 1024;
 pub const CHUNK_EXTENSION_BYTES: usize = 8 * 1024;
 /// Options named by all `Connection` fields of one head.
 pub const CONNECTION_OPTIONS: usize = 32;
+/// Bytes of a path that is read in every way in which servers read it, where a rule denies paths; one that is longer
+/// and leaves doubt is denied.
+pub const LOOSE_PATH_BYTES: usize = 4 * 1024;
 /// Time to send a whole request head once its first byte is there.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Time a kept connection may idle between requests.

@@ -153,6 +153,8 @@ impl Head {
                     return Err(Refusal::TransferEncoding);
                 }
             }
+            // Servers that keep fields as variables (RFC 3875, section 4.1.18) know no difference.
+            14 | 17 if is_underscored(name) => return Err(Refusal::Underscore),
             _ => {}
         }
         Ok(())
@@ -258,6 +260,15 @@ fn request_line(line: &[u8], start: usize) -> Result<Target, Refusal> {
 
 fn check_target(raw: &[u8]) -> Result<(), Refusal> {
     if target::is_path_and_query(raw) { Ok(()) } else { Err(Refusal::Target) }
+}
+
+/// Whether this is a name that frames messages, with an underscore in it.
+fn is_underscored(name: &[u8]) -> bool {
+    let alike = |known: &[u8]| {
+        let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-');
+        known.len() == name.len() && name.iter().zip(known).all(same)
+    };
+    alike(b"content-length") || alike(b"transfer-encoding")
 }
 
 /// Plain digits, no sign, no list, no overflow (RFC 9110, section 8.6).
