@@ -2,6 +2,7 @@
 
 pub mod alpn;
 pub mod broken;
+pub mod certificates;
 pub mod clients;
 pub mod crash;
 pub mod deciding;
@@ -24,5 +25,6 @@ pub mod reload;
 pub mod start_up;
 pub mod streaming;
 pub mod terminate;
+pub mod upstreams;
 pub mod websocket;
 pub mod world;
