@@ -11,6 +11,7 @@ pub mod dialogue;
 pub mod dns;
 pub mod explaining;
 pub mod fail_modes;
+pub mod frames;
 pub mod guard;
 pub mod http;
 pub mod http2;

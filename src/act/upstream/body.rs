@@ -182,7 +182,10 @@ impl Body for ReplyBody {
         match &polled {
             Poll::Ready(None) => this.end(None),
             Poll::Ready(Some(Err(_))) => this.end(Some("upstream-failed")),
-            Poll::Ready(Some(Ok(_))) if this.inner.is_end_stream() => this.end(None),
+            // Nothing follows trailers, and whoever sends them on does not ask for it.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || this.inner.is_end_stream() => {
+                this.end(None)
+            }
             _ => {}
         }
         polled

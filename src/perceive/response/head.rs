@@ -33,14 +33,12 @@ impl Head {
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<Valid>, Refusal> {
         loop {
             let (start, bound) = (self.line_start, self.bound());
+            // Another protocol is refused at its first bytes: it may never send a line feed.
+            if self.status.is_none() && !VERSION.starts_with(&bytes[..bytes.len().min(VERSION.len())]) {
+                return Err(Refusal::StatusLine);
+            }
             let Some(line) = line::next_line(bytes, start, &mut self.scanned, bound)? else {
-                // What cannot become a status line is refused at its first bytes: a peer that speaks another protocol
-                // may never send a line feed.
-                let begun = &bytes[..bytes.len().min(VERSION.len())];
-                return match self.status {
-                    None if !VERSION.starts_with(begun) => Err(Refusal::StatusLine),
-                    _ => Ok(None),
-                };
+                return Ok(None);
             };
             self.line_start = self.scanned;
             match self.status {

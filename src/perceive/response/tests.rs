@@ -163,7 +163,7 @@ fn a_first_line_that_is_no_status_line_is_refused() {
         ("HTTP/1.1 099 OK", R::Status),
         ("HTTP/1.1 2x0 OK", R::Status),
         ("HTTP/1.1 -20 OK", R::Status),
-        ("HTTP/1.1  200 OK", R::Status),
+        ("HTTP/1.1  200 OK", R::StatusLine),
         ("HTTP/1.1\t200 OK", R::StatusLine),
         ("HTTP/1.1 200\tOK", R::StatusLine),
         ("HTTP/1.1200 OK", R::StatusLine),
@@ -180,6 +180,7 @@ fn a_first_line_that_is_no_status_line_is_refused() {
         assert_eq!(refusal(format!("{line}\r\n\r\n").as_bytes()), expected, "{line:?}");
     }
     assert_eq!(refusal(b"HTTP/1.1 200 OK\n\n"), R::BareLineFeed);
+    assert_eq!(refusal(b"hello\n"), R::StatusLine);
     // Another protocol is known by its first bytes; it may never send a line feed.
     assert_eq!(refusal(b"S"), R::StatusLine);
     assert_eq!(refusal(b"HTTP/2"), R::StatusLine);
@@ -243,7 +244,7 @@ fn whatever_has_no_end_is_refused_at_its_bound() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(endless("HTTP/1.1 200 ", "xxxxxxxx", FIELD_LINE_BYTES), Refusal::LineTooLong);
     assert_eq!(endless("HTTP/1.1 200 OK\r\nX: ", "xxxxxxxx", FIELD_LINE_BYTES + 17), Refusal::LineTooLong);
-    assert_eq!(endless("HTTP/1.1 200 OK\r\n", "X: y\r\n", HEAD_FIELDS * 6 + 6), Refusal::TooManyFields);
+    assert_eq!(endless("HTTP/1.1 200 OK\r\n", "X: y\r\n", HEAD_FIELDS * 6 + 32), Refusal::TooManyFields);
     let long = format!("X: {}\r\n", "y".repeat(1000));
     assert_eq!(endless("HTTP/1.1 200 OK\r\n", &long, HEAD_BYTES), Refusal::HeadTooLarge);
     let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
