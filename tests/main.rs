@@ -18,4 +18,6 @@ mod e2e;
 mod lab_works;
 mod properties;
 mod seeds;
+#[cfg(feature = "long-tests")]
+mod long;
 mod service;
