@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::arrival::{Judged, Refused};
+use super::case;
 use super::exchange;
 use super::peeked::Peeked;
 use super::refuse;
@@ -61,7 +62,8 @@ where
         let site = site.clone();
         move |request, watched: Watched| exchange::answer(site.clone(), request, watched)
     };
-    let ended = serving::requests(&site.road, stream, protocol, answer).await;
+    let unheard = || case::unheard(&site);
+    let ended = serving::requests(&site.road, stream, protocol, answer, unheard).await;
     let tunnel = site.tunnel.borrow_mut().take();
     if let Some(tunnel) = tunnel {
         let _ = tunnel.await;
@@ -75,6 +77,7 @@ where
         latency: site.arrival.started.elapsed(),
         dialled: site.dialled.get(),
         end: ended.how,
+        denial: ended.denial,
         ..Outcome::default()
     });
 }
