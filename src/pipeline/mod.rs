@@ -10,11 +10,13 @@
 pub mod road;
 mod peeked;
 mod guarded;
+mod gathered;
 mod deny;
 mod arrival;
 mod site;
 mod serving;
 mod case;
+mod bridge;
 mod tunnel;
 mod exchange;
 mod refuse;

@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
+use super::gathered::Gathered;
 use super::guarded::{Broken, Busy, Guarded, Watch};
 use super::road::Road;
 use crate::act::dial::Protocol;
@@ -173,27 +174,37 @@ where
             Ok::<_, Infallible>(response)
         })
     });
-    let io = TokioIo::new(stream);
     match protocol {
         Protocol::Http11 => {
+            let io = TokioIo::new(stream);
             let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
             let gracefully = |connection: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(connection);
-            drive(road, (watch, unheard), connection.as_mut(), gracefully).await
+            drive(road, watch, (connection.as_mut(), |_: &mut Context<'_>, _| ()), gracefully).await
         }
         Protocol::H2 => {
-            let mut connection = pin!(http2_builder().serve_connection(io, service));
+            let stream = Gathered::new(stream);
+            let mut connection = pin!(http2_builder().serve_connection(TokioIo::new(stream.clone()), service));
+            let mut told = 0;
+            let settle = |cx: &mut Context<'_>, ending: bool| {
+                stream.settle(cx);
+                // Whoever is told to go may be too late with a stream: that is nobody's fault.
+                while !ending && watch.unheard() > told {
+                    told += 1;
+                    unheard();
+                }
+            };
             let gracefully = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
-            drive(road, (watch, unheard), connection.as_mut(), gracefully).await
+            drive(road, watch, (connection.as_mut(), settle), gracefully).await
         }
     }
 }
 
-/// Runs a connection beside its clock: shutdown is graceful when the daemon drains or nobody speaks for long, and
+/// Runs a connection beside its clock, and settles it whenever it was polled: shutdown is graceful when the daemon drains or nobody speaks for long, and
 /// abrupt when a request stands still.
 async fn drive<C, G>(
     road: &Road,
-    (watch, unheard): (&Watch, &impl Fn()),
-    mut connection: Pin<&mut C>,
+    watch: &Watch,
+    (mut connection, mut settle): (Pin<&mut C>, impl FnMut(&mut Context<'_>, bool)),
     gracefully: G,
 ) -> End
 where
@@ -201,18 +212,14 @@ where
     G: Fn(Pin<&mut C>),
 {
     let mut drain = road.drain.clone();
-    let (mut ending, mut told) = (false, 0);
+    let mut ending = false;
     let mut clock = pin!(sleep_until(Instant::now() + KEEP_ALIVE_TIME));
     loop {
         tokio::select! {
             biased;
             ended = poll_fn(|cx| {
                 let polled = connection.as_mut().poll(cx);
-                // Whoever is told to go may be too late with a stream: that is nobody's fault.
-                while !ending && watch.unheard() > told {
-                    told += 1;
-                    unheard();
-                }
+                settle(cx, ending);
                 polled
             }) => return ended.map_or_else(End::Failed, |()| End::Orderly),
             _ = drain.wait_for(|drains| *drains), if !ending => {

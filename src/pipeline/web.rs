@@ -14,7 +14,7 @@ use super::peeked::Peeked;
 use super::refuse;
 use super::road::Road;
 use super::serving::{self, Watched};
-use super::site::Site;
+use super::site::{Leg, Site};
 use crate::act::dial::{Protocol, choose_client_alpn};
 use crate::act::tls::AlpnChoice;
 use crate::decide::ledger::Entry;
@@ -26,7 +26,7 @@ use crate::perceive::hello::{ClientHello, Hello};
 /// TLS that is opened: reach the upstream, open, serve.
 pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) {
     let site = Site::new(road, judged, Scheme::Https);
-    let sender = match site.reach(&entry).await {
+    let sender = match site.reach(&entry, Leg::Usual).await {
         Ok(sender) => sender,
         Err(denial) => return Box::pin(late(site, entry, denial, stream)).await,
     };

@@ -12,6 +12,7 @@
 
 pub mod backends;
 pub mod daemon;
+pub mod frames;
 pub mod namespace;
 pub mod nginx;
 pub mod pki;

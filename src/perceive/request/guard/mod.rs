@@ -14,6 +14,7 @@ mod tests;
 #[cfg(test)]
 mod properties;
 
+pub use chunked::HEAD_ONLY;
 pub use refusal::Refusal;
 
 use chunked::Chunked;
