@@ -71,7 +71,8 @@ mod tests {
     use super::*;
 
     fn head(method: Method, protocol: Option<&'static str>) -> request::Parts {
-        let mut request = Request::builder().method(method).uri("https://site.example/chat").body(()).unwrap();
+        let mut request =
+            Request::builder().method(method).uri("https://site.example/chat").body(()).unwrap();
         if let Some(protocol) = protocol {
             request.extensions_mut().insert(Protocol::from_static(protocol));
         }
@@ -86,7 +87,9 @@ mod tests {
         let key = head.headers["sec-websocket-key"].as_bytes();
         assert_eq!((key.len(), &key[22..]), (24, &b"=="[..]));
         let proof = base64(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, MAGIC].concat()).as_ref());
-        for (proof, met) in [(Some(proof.as_str()), true), (Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), false), (None, false)] {
+        for (proof, met) in
+            [(Some(proof.as_str()), true), (Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), false), (None, false)]
+        {
             let mut headers = HeaderMap::new();
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             if let Some(proof) = proof {
@@ -107,9 +110,11 @@ mod tests {
 
     #[test]
     fn any_other_connect_stays_what_it_is() {
-        for (method, protocol) in
-            [(Method::CONNECT, None), (Method::CONNECT, Some("connect-udp")), (Method::GET, Some("websocket"))]
-        {
+        for (method, protocol) in [
+            (Method::CONNECT, None),
+            (Method::CONNECT, Some("connect-udp")),
+            (Method::GET, Some("websocket")),
+        ] {
             let mut head = head(method.clone(), protocol);
             assert!(upgrade(&mut head).is_none());
             assert_eq!((head.method, head.headers.len()), (method, 0));

@@ -198,7 +198,8 @@ fn relay(site: &Rc<Site>, going: Going, reply: Reply, added: Duration, back: Bac
         }
         return Response::from_parts(head, Answer::Own(None));
     }
-    let denial = Denial::built_in(Reason::UpstreamFailed, "The destination did not switch protocols as asked.");
+    let denial =
+        Denial::built_in(Reason::UpstreamFailed, "The destination did not switch protocols as asked.");
     let response = deny::response(&denial, id, Heard::default());
     closing.refuse(denial);
     answered(response, &method)

@@ -4,7 +4,7 @@
 //! Bytes wait here until whoever drives the connection has let it do all it can, and then leave together
 //! ([`Gathered::settle`]). They never wait for time to pass or for more to come.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -41,6 +41,11 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
     /// Nothing waits yet.
     pub fn new(stream: S) -> Self {
         Self(Rc::new(RefCell::new(Inner { stream, waiting: Vec::new(), left: 0 })))
+    }
+
+    /// The stream itself. To be let go of before the library is polled.
+    pub fn stream(&self) -> Ref<'_, S> {
+        Ref::map(self.0.borrow(), |inner| &inner.stream)
     }
 
     /// Writes what waits. To be called whenever the library has been polled, with the same context: what cannot leave

@@ -1,15 +1,13 @@
-//! A workload's stream on its way into hyper: counted, for HTTP/1 seen by the byte guard first, and for HTTP/2 by the
-//! frame counter.
+//! A workload's stream of HTTP/1 on its way into hyper: counted, and seen by the byte guard first.
 //!
 //! hyper repairs messages that must be refused, so it sees only what the guard has passed. A refused head never
 //! reaches it: in its place hyper gets one small request of our own, so that the answer to it (a 400) leaves in turn,
 //! after the answers to the requests before it. Whoever serves requests asks [`Watch::refusal`] before anything else.
-//! Behind a flood of frames hyper gets frames of our own that make it say ENHANCE_YOUR_CALM, and nothing more.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
@@ -17,7 +15,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use crate::model::types::limits::HEAD_TIME;
-use crate::perceive::request::frames::Frames;
 use crate::perceive::request::guard::{Advance, Guard, Refusal, State};
 
 /// Bytes read from the workload at once while a head is being collected.
@@ -25,29 +22,6 @@ const READ: usize = 8 * 1024;
 
 /// What hyper gets instead of a refused message.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n";
-
-/// What hyper gets behind a flood of HTTP/2 frames: a header block in more pieces than it takes.
-const HTTP2_STAND_IN: [u8; 9 * 16] = {
-    let (mut frames, mut at) = ([0; 9 * 16], 0);
-    while at < frames.len() {
-        frames[at + 3] = if at == 0 { HEADERS } else { CONTINUATION };
-        frames[at + 8] = 1;
-        at += 9;
-    }
-    frames
-};
-/// Types of HTTP/2 frames (RFC 9113, section 6).
-const HEADERS: u8 = 1;
-const CONTINUATION: u8 = 9;
-
-/// Why an HTTP/2 connection is ended by us before hyper finds anything wrong with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Broken {
-    /// Too many frames that bring nothing; the kind of the last.
-    Flood(&'static str),
-    /// A preface, a header block or a control frame was not finished in `HEAD_TIME`.
-    Slow,
-}
 
 /// What a stream tells those who serve it. Shared with the stream, which may move into an upgraded connection.
 #[derive(Debug)]
@@ -62,9 +36,6 @@ pub struct Watch {
     busy: AtomicU64,
     /// Only for HTTP/1.
     guarding: Option<Mutex<Guarding>>,
-    /// Only for HTTP/2: streams whose header block hyper has read, whether or not a request came of it.
-    opened: AtomicU64,
-    broken: OnceLock<Broken>,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +67,8 @@ impl Drop for Busy {
 }
 
 impl Watch {
-    fn new(http1: bool) -> Arc<Self> {
+    /// Nothing has happened yet.
+    pub fn new(http1: bool) -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
             moved: AtomicU64::new(0),
@@ -105,8 +77,6 @@ impl Watch {
             begun: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             guarding: http1.then(Mutex::default),
-            opened: AtomicU64::new(0),
-            broken: OnceLock::new(),
         })
     }
 
@@ -117,6 +87,11 @@ impl Watch {
     /// A request begins to be answered; its number on the connection, from 0.
     pub fn next_request(&self) -> u64 {
         self.begun.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Requests handed to be answered so far.
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Counts a request as being answered until the returned value is dropped.
@@ -157,17 +132,6 @@ impl Watch {
         done
     }
 
-    /// HTTP/2 streams that have come to an end without a request that was handed on: malformed, too large, one too many,
-    /// or reset by the workload at once. To be asked when hyper has done all it can.
-    pub fn unheard(&self) -> u64 {
-        self.opened.load(Ordering::Relaxed).saturating_sub(self.begun.load(Ordering::Relaxed))
-    }
-
-    /// Why we have ended an HTTP/2 connection.
-    pub fn broken(&self) -> Option<Broken> {
-        self.broken.get().copied()
-    }
-
     /// How long no byte has moved.
     pub fn still(&self) -> Duration {
         let moved = Duration::from_millis(self.moved.load(Ordering::Relaxed));
@@ -184,7 +148,16 @@ impl Watch {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Counts, and says how long after its beginning that was.
+    /// Counts bytes from the workload, and says how long the stream has been there.
+    pub fn received_more(&self, bytes: usize) -> Duration {
+        self.count(&self.received, bytes)
+    }
+
+    /// Counts bytes to the workload.
+    pub fn sent_more(&self, bytes: usize) {
+        self.count(&self.sent, bytes);
+    }
+
     fn count(&self, counter: &AtomicU64, bytes: usize) -> Duration {
         counter.fetch_add(bytes as u64, Ordering::Relaxed);
         let now = self.born.elapsed();
@@ -233,8 +206,6 @@ pub struct Guarded<S> {
     stand_in: Option<usize>,
     /// Runs while a head is incomplete.
     clock: Option<Pin<Box<Sleep>>>,
-    /// Only for HTTP/2.
-    frames: Option<Box<Frames>>,
 }
 
 /// What became of bytes that were read straight into the caller's buffer.
@@ -246,24 +217,9 @@ enum Through {
 }
 
 impl<S> Guarded<S> {
-    /// Guards `inner` where HTTP/1 is spoken on it; otherwise, for HTTP/2, counts frames.
-    pub fn new(inner: S, http1: bool) -> Self {
-        let state = if http1 { State::Idle } else { State::Opaque };
-        Self {
-            inner,
-            watch: Watch::new(http1),
-            held: Vec::new(),
-            cleared: 0,
-            state,
-            stand_in: None,
-            clock: None,
-            frames: (!http1).then(Box::default),
-        }
-    }
-
-    /// What the stream tells.
-    pub fn watch(&self) -> Arc<Watch> {
-        self.watch.clone()
+    /// Guards `inner`, and tells `watch`.
+    pub fn new(inner: S, watch: Arc<Watch>) -> Self {
+        Self { inner, watch, held: Vec::new(), cleared: 0, state: State::Idle, stand_in: None, clock: None }
     }
 
     /// Hands on what may be.
@@ -297,17 +253,12 @@ impl<S> Guarded<S> {
                 "the guard refused the body",
             )));
         }
-        self.give_stand_in(STAND_IN, buf);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Hands the stand-in on, and then nothing: the end of input.
-    fn give_stand_in(&mut self, stand_in: &[u8], buf: &mut ReadBuf<'_>) {
         let given = self.stand_in.get_or_insert(0);
-        let rest = &stand_in[*given..];
+        let rest = &STAND_IN[*given..];
         let length = rest.len().min(buf.remaining());
         buf.put_slice(&rest[..length]);
         *given += length;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -347,50 +298,6 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         Poll::Ready(Ok(Through::Withheld))
     }
 
-    /// Reads HTTP/2 straight into the caller's buffer and counts its frames. Behind a flood stands the stand-in.
-    fn poll_frames(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.stand_in.is_some() {
-            self.give_stand_in(&HTTP2_STAND_IN, buf);
-            return Poll::Ready(Ok(()));
-        }
-        let Some(frames) = &mut self.frames else { return Poll::Pending };
-        // Whoever reads on has dealt with every whole frame it was given before.
-        self.watch.opened.store(frames.opened(), Ordering::Relaxed);
-        let before = buf.filled().len();
-        match Pin::new(&mut self.inner).poll_read(cx, buf) {
-            Poll::Ready(read) => read?,
-            Poll::Pending if !frames.unfinished() => {
-                self.clock = None;
-                return Poll::Pending;
-            }
-            Poll::Pending => {
-                let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(HEAD_TIME)));
-                ready!(clock.as_mut().poll(cx));
-                let _ = self.watch.broken.set(Broken::Slow);
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-        }
-        let fresh = &buf.filled()[before..];
-        if fresh.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        let now = self.watch.count(&self.watch.received, fresh.len());
-        let seen = frames.seen();
-        let pass = frames.received(fresh, now);
-        if frames.seen() != seen {
-            self.clock = None;
-        }
-        if let Some(kind) = frames.flood() {
-            let _ = self.watch.broken.set(Broken::Flood(kind));
-            self.stand_in = Some(0);
-        }
-        buf.set_filled(before + pass);
-        if pass == 0 {
-            self.give_stand_in(&HTTP2_STAND_IN, buf);
-        }
-        Poll::Ready(Ok(()))
-    }
-
     /// A head that does not get finished is refused.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.state != State::Head {
@@ -409,9 +316,6 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.frames.is_some() {
-            return this.poll_frames(cx, buf);
-        }
         loop {
             if this.cleared > 0 {
                 this.give(buf);
@@ -446,20 +350,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S> Guarded<S> {
-    fn wrote(&mut self, bytes: usize) {
-        self.watch.count(&self.watch.sent, bytes);
-        if let Some(frames) = &mut self.frames {
-            frames.sent(bytes);
-        }
-    }
-}
-
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.inner).poll_write(cx, buf))?;
-        this.wrote(written);
+        this.watch.count(&this.watch.sent, written);
         Poll::Ready(Ok(written))
     }
 
@@ -478,7 +373,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, bufs))?;
-        this.wrote(written);
+        this.watch.count(&this.watch.sent, written);
         Poll::Ready(Ok(written))
     }
 

@@ -20,8 +20,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
+use super::framed::{Broken, Framed};
 use super::gathered::Gathered;
-use super::guarded::{Broken, Busy, Guarded, Watch};
+use super::guarded::{Busy, Guarded, Watch};
 use super::road::Road;
 use crate::act::dial::Protocol;
 use crate::act::upstream::{LocalExecutor, ReplyBody};
@@ -102,12 +103,12 @@ where
     H: Fn(Request<Incoming>, Watched) -> F,
     F: Future<Output = Response<Answer>> + 'static,
 {
-    let stream = Guarded::new(stream, protocol == Protocol::Http11);
-    let watch = stream.watch();
+    let watch = Watch::new(protocol == Protocol::Http11);
     let (how, denial) = match serve(road, stream, protocol, (&answer, &unheard), &watch).await {
         End::Orderly => (None, None),
         End::Idle => (Some("idle"), None),
-        End::Failed(error) => failed(&error, watch.broken()),
+        End::Failed(error) => failed(&error, None),
+        End::Broken(error, broken) => failed(&error, Some(broken)),
     };
     Ended { watch, how, denial }
 }
@@ -117,6 +118,7 @@ enum End {
     Orderly,
     Idle,
     Failed(hyper::Error),
+    Broken(hyper::Error, Broken),
 }
 
 /// Whose fault a failure was, and what the record says of it.
@@ -154,7 +156,7 @@ where
 
 async fn serve<S, H, F>(
     road: &Road,
-    stream: Guarded<S>,
+    stream: S,
     protocol: Protocol,
     (answer, unheard): (&H, &impl Fn()),
     watch: &Arc<Watch>,
@@ -176,31 +178,39 @@ where
     });
     match protocol {
         Protocol::Http11 => {
-            let io = TokioIo::new(stream);
+            let io = TokioIo::new(Guarded::new(stream, watch.clone()));
             let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
-            let gracefully = |connection: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(connection);
+            let gracefully =
+                |connection: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(connection);
             drive(road, watch, (connection.as_mut(), |_: &mut Context<'_>, _| ()), gracefully).await
         }
         Protocol::H2 => {
-            let stream = Gathered::new(stream);
-            let mut connection = pin!(http2_builder().serve_connection(TokioIo::new(stream.clone()), service));
+            let stream = Gathered::new(Framed::new(stream, watch.clone()));
+            let mut connection =
+                pin!(http2_builder().serve_connection(TokioIo::new(stream.clone()), service));
             let mut told = 0;
             let settle = |cx: &mut Context<'_>, ending: bool| {
                 stream.settle(cx);
                 // Whoever is told to go may be too late with a stream: that is nobody's fault.
-                while !ending && watch.unheard() > told {
+                while !ending && stream.stream().unheard() > told {
                     told += 1;
                     unheard();
                 }
             };
             let gracefully = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
-            drive(road, watch, (connection.as_mut(), settle), gracefully).await
+            match drive(road, watch, (connection.as_mut(), settle), gracefully).await {
+                End::Failed(error) => match stream.stream().broken() {
+                    Some(broken) => End::Broken(error, broken),
+                    None => End::Failed(error),
+                },
+                end => end,
+            }
         }
     }
 }
 
-/// Runs a connection beside its clock, and settles it whenever it was polled: shutdown is graceful when the daemon drains or nobody speaks for long, and
-/// abrupt when a request stands still.
+/// Runs a connection beside its clock, and settles it whenever it was polled: shutdown is graceful when the daemon
+/// drains or nobody speaks for long, and abrupt when a request stands still.
 async fn drive<C, G>(
     road: &Road,
     watch: &Watch,

@@ -110,7 +110,8 @@ impl Site {
     /// As [`Site::reach`].
     pub async fn dial(&self, entry: &Entry, leg: Leg) -> Result<Sender, Denial> {
         let (key, own) = (self.key(leg), &self.road.own);
-        let offer = if leg == Leg::Http1 && !self.offer.is_empty() { &[Alpn::Http11][..] } else { &self.offer };
+        let offer =
+            if leg == Leg::Http1 && !self.offer.is_empty() { &[Alpn::Http11][..] } else { &self.offer };
         let resolve =
             async |host: &_| own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
         let dialled = self.road.shared.dialler.connect(&self.passage, entry, offer, resolve).await?;

@@ -40,7 +40,8 @@ pub async fn run(
 ) {
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
-    let moved = Moved { from_workload: Cell::new(0), to_workload: Cell::new(0), at: Cell::new(Instant::now()) };
+    let moved =
+        Moved { from_workload: Cell::new(0), to_workload: Cell::new(0), at: Cell::new(Instant::now()) };
     let mut workload = Counted { inner: TokioIo::new(workload), moved: &moved };
     let mut upstream = TokioIo::new(upstream);
     let end = tokio::select! {

@@ -58,9 +58,11 @@ const FLOODS: [Flood; 15] = [
     ("headers without a name (CVE-2019-9516)", nothing, |stream| {
         headers(stream, END_STREAM, &[0_u8, 0, 0].repeat(500))
     }),
-    ("CONTINUATION (CVE-2024-27316)", || frame(HEADERS, END_STREAM, 1, request("GET", "/bad", &[])), |_| {
-        frame(CONTINUATION, 0, 1, [])
-    }),
+    (
+        "CONTINUATION (CVE-2024-27316)",
+        || frame(HEADERS, END_STREAM, 1, request("GET", "/bad", &[])),
+        |_| frame(CONTINUATION, 0, 1, []),
+    ),
 ];
 
 /// The memory that the daemon has now, in bytes (proc(5), `VmRSS`).
@@ -87,7 +89,9 @@ fn a_flood_ends_its_connection_and_is_recorded_while_others_are_served() {
             peer.say(frames.collect::<Vec<u8>>())
         });
         let end = peer.until(|frame| frame.kind == GOAWAY).map(|frame| frame.code());
-        if end.is_some_and(|code| ![ENHANCE_YOUR_CALM, PROTOCOL_ERROR, COMPRESSION_ERROR].contains(&code)) || (taken && end.is_none()) {
+        if end.is_some_and(|code| ![ENHANCE_YOUR_CALM, PROTOCOL_ERROR, COMPRESSION_ERROR].contains(&code))
+            || (taken && end.is_none())
+        {
             wrong.push(format!("{what}: {end:?}"));
         }
         other.exchange(2 * number as u32 + 3, "/headers");
@@ -124,7 +128,8 @@ fn requests_that_are_heard_and_then_taken_back_are_bounded_too() {
         if !peer.say(get(*stream)) {
             return true;
         }
-        let heard = peer.until(|frame| (frame.kind == HEADERS && frame.stream == *stream) || frame.kind == GOAWAY);
+        let heard =
+            peer.until(|frame| (frame.kind == HEADERS && frame.stream == *stream) || frame.kind == GOAWAY);
         if heard.is_none_or(|frame| frame.kind == GOAWAY) {
             return true;
         }
@@ -152,7 +157,9 @@ fn a_header_block_that_unpacks_to_far_more_than_it_is_ends_the_connection() {
     let end = peer.until(|frame| frame.kind == GOAWAY).expect("a GOAWAY");
     assert_eq!(end.code(), ENHANCE_YOUR_CALM);
     assert!(server.untouched());
-    daemon.record(&json!({"kind": "connection", "decision": "deny", "reason": "protocol.flood", "end": "flood"}));
+    daemon.record(
+        &json!({"kind": "connection", "decision": "deny", "reason": "protocol.flood", "end": "flood"}),
+    );
     assert!(memory(&daemon).saturating_sub(before) < GROWTH);
 }
 

@@ -106,7 +106,9 @@ fn a_call_that_is_cancelled_is_cancelled_upstream_at_once_and_recorded() {
     eventually("a message at the upstream", || (!seen.of(DATA).is_empty()).then_some(()));
     peer.say(frame(RST_STREAM, 0, 1, CANCEL.to_be_bytes()));
     assert_eq!(seen.reset(), (1, CANCEL));
-    daemon.record(&json!({"kind": "request", "path": "/lab.Echo/Chat", "decision": "allow", "end": "abandoned"}));
+    daemon.record(
+        &json!({"kind": "request", "path": "/lab.Echo/Chat", "decision": "allow", "end": "abandoned"}),
+    );
     peer.say(call(3));
     assert_eq!(peer.answer(3).0, "200");
     peer.say(frame(RST_STREAM, 0, 3, CANCEL.to_be_bytes()));
@@ -128,7 +130,11 @@ fn an_answer_of_trailers_alone_passes_as_such() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _seen = upstream(&lab, |_, stream| {
-        headers(stream, END_STREAM, &[OK, &block(&[("grpc-status", "5"), ("grpc-message", "not here")])].concat())
+        headers(
+            stream,
+            END_STREAM,
+            &[OK, &block(&[("grpc-status", "5"), ("grpc-message", "not here")])].concat(),
+        )
     });
     let mut peer = Peer::new(&lab, &daemon);
     peer.say(call(1));
@@ -144,7 +150,8 @@ fn an_upstream_that_breaks_a_stream_off_breaks_off_that_stream_alone() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _seen = upstream(&lab, |_, stream| match stream {
-        1 => [headers(1, 0, OK), frame(DATA, 0, 1, b"half"), frame(RST_STREAM, 0, 1, CANCEL.to_be_bytes())].concat(),
+        1 => [headers(1, 0, OK), frame(DATA, 0, 1, b"half"), frame(RST_STREAM, 0, 1, CANCEL.to_be_bytes())]
+            .concat(),
         _ => ok(stream),
     });
     let mut peer = Peer::new(&lab, &daemon);
@@ -191,7 +198,9 @@ fn a_request_with_a_body_is_never_sent_twice() {
     peer.say([headers(3, 0, &request("POST", "/once", &[])), frame(DATA, END_STREAM, 3, b"x")].concat());
     assert_eq!(peer.answer(3), ("502".to_owned(), "upstream.failed".to_owned()));
     assert_eq!(seen.requests(), [(0, 1), (0, 3)]);
-    daemon.record(&json!({"kind": "request", "path": "/once", "decision": "deny", "reason": "upstream.failed"}));
+    daemon.record(
+        &json!({"kind": "request", "path": "/once", "decision": "deny", "reason": "upstream.failed"}),
+    );
 }
 
 #[test]
@@ -199,7 +208,10 @@ fn an_upstream_that_goes_away_in_order_finishes_what_it_has_begun() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let seen = upstream(&lab, |connection, stream| match connection {
-        0 => [headers(1, 0, OK), goaway(1), frame(DATA, 0, 1, b"to the "), frame(DATA, END_STREAM, 1, b"end")].concat(),
+        0 => {
+            [headers(1, 0, OK), goaway(1), frame(DATA, 0, 1, b"to the "), frame(DATA, END_STREAM, 1, b"end")]
+                .concat()
+        }
         _ => ok(stream),
     });
     let mut peer = Peer::new(&lab, &daemon);

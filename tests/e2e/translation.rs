@@ -64,7 +64,9 @@ fn a_request_in_http2_reaches_an_upstream_of_http1_in_good_http1() {
     peer.say(headers(1, END_STREAM, &request("GET", "/fields?q=1", &crumbs)));
     assert_eq!(heard(&mut peer, 1).1, b"ok");
     let upload = [("content-length", "5"), ("content-type", "text/plain")];
-    peer.say([headers(3, 0, &request("POST", "/long", &upload)), frame(DATA, END_STREAM, 3, b"fives")].concat());
+    peer.say(
+        [headers(3, 0, &request("POST", "/long", &upload)), frame(DATA, END_STREAM, 3, b"fives")].concat(),
+    );
     assert_eq!(heard(&mut peer, 3).1, b"ok");
     let parts = [frame(DATA, 0, 5, b"one"), frame(DATA, END_STREAM, 5, b"two")].concat();
     peer.say([headers(5, 0, &request("POST", "/chunked", &[])), parts].concat());
@@ -72,16 +74,26 @@ fn a_request_in_http2_reaches_an_upstream_of_http1_in_good_http1() {
     let [get, long, chunked] = &origin.taken()[..] else { panic!("{:?}", origin.taken()) };
     let head = get.head.to_ascii_lowercase();
     assert!(head.starts_with("get /fields?q=1 http/1.1\r\n"), "{head}");
-    assert!(head.contains("\r\nhost: site.example\r\n") && head.contains("\r\ncookie: a=1; b=2\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nhost: site.example\r\n") && head.contains("\r\ncookie: a=1; b=2\r\n"),
+        "{head}"
+    );
     assert_eq!((head.matches("cookie").count(), head.matches("host").count()), (1, 1), "{head}");
     assert!(!head.contains("content-length") && !head.contains("transfer-encoding"), "{head}");
     let head = long.head.to_ascii_lowercase();
     assert!(head.contains("\r\ncontent-length: 5\r\n") && !head.contains("transfer-encoding"), "{head}");
     assert_eq!(long.body, b"fives");
     let head = chunked.head.to_ascii_lowercase();
-    assert!(head.contains("\r\ntransfer-encoding: chunked\r\n") && !head.contains("content-length"), "{head}");
+    assert!(
+        head.contains("\r\ntransfer-encoding: chunked\r\n") && !head.contains("content-length"),
+        "{head}"
+    );
     assert!(chunked.body.ends_with(b"0\r\n\r\n"), "{:?}", chunked.body);
-    recorded(&daemon, 3, &json!({"kind": "request", "protocol": "http/2", "decision": "allow", "status": 200}));
+    recorded(
+        &daemon,
+        3,
+        &json!({"kind": "request", "protocol": "http/2", "decision": "allow", "status": 200}),
+    );
 }
 
 #[test]
@@ -99,7 +111,10 @@ fn an_answer_in_http1_reaches_a_workload_in_good_http2() {
     let (fields, body, _) = ask(3, "GET", "/unchanged");
     assert!(has(&fields, ":status", "304") && body.is_empty(), "{fields:?}");
     let (fields, body, _) = ask(5, "HEAD", "/head");
-    assert!(has(&fields, ":status", "200") && has(&fields, "content-length", "100") && body.is_empty(), "{fields:?}");
+    assert!(
+        has(&fields, ":status", "200") && has(&fields, "content-length", "100") && body.is_empty(),
+        "{fields:?}"
+    );
     let (fields, body, _) = ask(7, "GET", "/early");
     assert!(has(&fields, ":status", "200") && body == b"ok", "{fields:?}");
     let (fields, body, trailers) = ask(9, "GET", "/trailers");

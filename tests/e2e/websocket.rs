@@ -211,13 +211,17 @@ fn websockets_over_http2_pass_both_ways_beside_each_other_and_are_counted() {
     for stream in [1, 3] {
         assert_eq!(peer.answer(stream), ("200".to_owned(), String::new()));
     }
-    let mut heard = |peer: &mut Peer, stream: u32| {
-        let frame = peer.until(|frame| frame.kind == DATA && frame.stream == stream && !frame.payload.is_empty());
+    let heard = |peer: &mut Peer, stream: u32| {
+        let frame =
+            peer.until(|frame| frame.kind == DATA && frame.stream == stream && !frame.payload.is_empty());
         frame.expect("a message").payload
     };
     assert_eq!(heard(&mut peer, 1), b"\x81\x05early");
     peer.say([message(3, 0, 1, b"three"), message(1, 0, 1, b"one")].concat());
-    assert_eq!((heard(&mut peer, 3), heard(&mut peer, 1)), (b"\x81\x05three".to_vec(), b"\x81\x03one".to_vec()));
+    assert_eq!(
+        (heard(&mut peer, 3), heard(&mut peer, 1)),
+        (b"\x81\x05three".to_vec(), b"\x81\x03one".to_vec())
+    );
     // A request passes beside them.
     peer.exchange(5, "/headers");
     peer.say(message(1, END_STREAM, 8, &1000_u16.to_be_bytes()));
@@ -250,10 +254,17 @@ fn a_websocket_over_http2_is_judged_as_the_upgrade_it_stands_for() {
         "kind": "request", "decision": "deny", "reason": "policy.denied", "http_method": "GET",
         "path": "/vault/door", "protocol": "http/2",
     }));
-    peer.say(headers(3, 0, &frames::block(&[
-        (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/"),
-        (":authority", "paste.example"),
-    ])));
+    peer.say(headers(
+        3,
+        0,
+        &frames::block(&[
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "https"),
+            (":path", "/"),
+            (":authority", "paste.example"),
+        ]),
+    ));
     assert_eq!(peer.answer(3), ("421".to_owned(), "name.mismatch".to_owned()));
     assert!(world.paste.untouched());
 }
@@ -267,7 +278,9 @@ fn an_upstream_that_does_not_switch_as_asked_opens_no_websocket_over_http2() {
         let target = taken.line().split(' ').nth(1).unwrap_or_default();
         let answer: &[u8] = match target {
             "/ok" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-            "/unproven" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            "/unproven" => {
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            }
             "/proven-wrong" => {
                 b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                   Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"

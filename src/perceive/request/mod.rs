@@ -176,7 +176,8 @@ fn http2_fields(headers: &HeaderMap) -> Result<(), Denial> {
         return Err(malformed("The request has more fields than the gateway allows.", ""));
     }
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    match headers.iter().find(|(_, value)| blank(value.as_bytes().first()) || blank(value.as_bytes().last())) {
+    match headers.iter().find(|(_, value)| blank(value.as_bytes().first()) || blank(value.as_bytes().last()))
+    {
         Some((name, _)) => Err(malformed("A field value begins or ends with a blank.", name.as_str())),
         None => Ok(()),
     }
