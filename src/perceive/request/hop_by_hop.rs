@@ -179,6 +179,16 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_in_a_head_does_not_count_among_trailers() {
+        let mut trailers = head(&[("x-sum", "1"), ("grpc-status", "0")]).headers;
+        for name in HEAD_ONLY {
+            trailers.insert(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_static("1"));
+        }
+        strip_trailers(&mut trailers);
+        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum", "grpc-status"]);
+    }
+
+    #[test]
     fn te_keeps_trailers_alone() {
         assert_eq!(
             stripped(&[("te", "gzip, Trailers"), ("connection", "te")]),
