@@ -13,6 +13,7 @@
 pub mod backends;
 pub mod daemon;
 pub mod forge;
+pub mod frames;
 pub mod namespace;
 pub mod nginx;
 pub mod pki;

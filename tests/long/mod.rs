@@ -2,3 +2,4 @@
 //! `long-tests`, in the same laboratory and by the same rules as everything else.
 
 pub mod upstreams;
+pub mod http2;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -20,14 +21,22 @@ use crate::perceive::response::Refusal;
 /// A request body on its way out.
 #[derive(Debug)]
 pub struct RequestBody {
-    inner: Incoming,
+    /// Nothing where it is empty.
+    inner: Option<Incoming>,
     sent: Rc<Cell<u64>>,
+    strip_trailers: fn(&mut HeaderMap),
 }
 
 impl RequestBody {
-    /// Counts what passes into `sent`.
-    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>) -> Self {
-        Self { inner, sent }
+    /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
+    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, strip_trailers: fn(&mut HeaderMap)) -> Self {
+        Self { inner: Some(inner).filter(|inner| !inner.is_end_stream()), sent, strip_trailers }
+    }
+
+    /// The same body again, where it is empty: any other may have been read.
+    pub(super) fn again(&self) -> Option<Self> {
+        let Self { inner, sent, strip_trailers } = self;
+        inner.is_none().then(|| Self { inner: None, sent: sent.clone(), strip_trailers: *strip_trailers })
     }
 
     /// Where the bytes that have passed are counted.
@@ -45,15 +54,22 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        poll_counted(&mut this.inner, cx, &this.sent)
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let mut polled = poll_counted(inner, cx, &this.sent);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            (this.strip_trailers)(trailers);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -110,6 +126,7 @@ impl Closing {
             dialled: self.dialled,
             denial,
             end,
+            ..Outcome::default()
         });
     }
 

@@ -43,6 +43,14 @@ pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(620);
 pub const FLOW_IDLE_TIME: Duration = Duration::from_secs(3600);
 /// Concurrent requests on one HTTP/2 connection from a workload.
 pub const HTTP2_STREAMS: u32 = 256;
+/// Frames of one HTTP/2 connection that may bring nothing, all at once: pings, settings, window updates and their
+/// like. A reset counts as four.
+pub const FRAME_BURST: u64 = 4096;
+/// Such frames that come to be allowed again each second.
+pub const FRAMES_PER_SECOND: u64 = 512;
+/// Streams of one HTTP/2 connection that a workload may reset before we heard them (CVE-2023-44487), or make us reset
+/// (CVE-2025-8671), until the connection is ended.
+pub const HTTP2_RESETS: usize = 64;
 
 /// Time for a TLS handshake, on either leg.
 pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(10);

@@ -95,6 +95,8 @@ reasons! {
     TlsHandshake = "tls.handshake", 400, Later, "TLS handshake failed";
     /// Bytes that are not what they claim to be.
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
+    /// More frames or resets than anybody needs who wants an answer.
+    ProtocolFlood = "protocol.flood", 429, Later, "Too many messages without a purpose";
     /// A connection that was closed before anything was said on it: a port probe, or the loser of two attempts.
     ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
     /// UDP to port 443: QUIC, which is refused so that clients fall back to TCP.

@@ -14,7 +14,7 @@ const SIZE_DIGITS: usize = 15;
 
 /// Fields that say where a message ends, whom it is for, who sends it or how it is read: never in a trailer
 /// (RFC 9110, section 6.5.1).
-const HEAD_ONLY: [&[u8]; 16] = [
+pub const HEAD_ONLY: [&[u8]; 16] = [
     b"authorization",
     b"cache-control",
     b"connection",

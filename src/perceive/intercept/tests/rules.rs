@@ -51,7 +51,7 @@ fn applying_twice_changes_nothing_and_touches_no_other_table() {
 #[test]
 fn udp_ports_change_alone_and_the_table_stays() {
     Namespace::new().run(|_| {
-        let rules =
+        let handle =
             || apply::nft(&["-a", "list", "chain", "inet", "clawgress", "refuse"], "", "listing").unwrap();
         let mut wanted = example(FailMode::Closed);
         apply::apply(&wanted).unwrap();

@@ -11,6 +11,7 @@ mod tests;
 #[cfg(test)]
 mod properties;
 
+pub use crate::perceive::framing::chunked::HEAD_ONLY;
 pub use crate::perceive::framing::refusal::Refusal;
 
 use crate::perceive::framing::chunked::Chunked;
