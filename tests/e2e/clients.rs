@@ -54,7 +54,9 @@ fn curl_by_either_variable() {
         assert_eq!(curl(variable).succeeded(), "hello from upstream\n", "{variable}");
     }
     assert!(curl("NO_SUCH_VARIABLE").failed_with(60).contains("certificate"));
-    daemon.record(&json!({"kind": "connection", "destination_host": "site.example", "reason": "tls.handshake"}));
+    daemon.record(
+        &json!({"kind": "connection", "destination_host": "site.example", "reason": "tls.handshake"}),
+    );
 }
 
 fn python(world: &World, daemon: &Daemon<'_>, script: &str) -> Finished {
@@ -99,8 +101,11 @@ print(s.version(), dict(x[0] for x in s.getpeercert()['issuer'])['commonName'].s
 fn nodes_fetch_and_https() {
     let world = World::new();
     let daemon = world.gateway(ROUTES);
-    let node =
-        |script: &str| program(&world, &daemon, "node", "NODE_EXTRA_CA_CERTS").args(["--input-type=module", "-e", script]).run();
+    let node = |script: &str| {
+        program(&world, &daemon, "node", "NODE_EXTRA_CA_CERTS")
+            .args(["--input-type=module", "-e", script])
+            .run()
+    };
     let allowed = node("console.log(await (await fetch('https://site.example/small')).text())");
     assert_eq!(allowed.succeeded().trim(), "hello from upstream");
     daemon.record(&json!({"kind": "request", "path": "/small", "status": 200, "decision": "allow"}));
@@ -157,15 +162,7 @@ fn openssl_s_client_speaks_by_hand() {
     let by_hand = |address: &str, name: &str| {
         let connect = format!("{address}:443");
         program(&world, &daemon, "openssl", "SSL_CERT_FILE")
-            .args([
-                "s_client",
-                "-quiet",
-                "-verify_return_error",
-                "-connect",
-                &connect,
-                "-servername",
-                name,
-            ])
+            .args(["s_client", "-quiet", "-verify_return_error", "-connect", &connect, "-servername", name])
             .input(format!("GET /small HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"))
             .run()
     };
@@ -240,8 +237,13 @@ spec:
     let fetch = "{matches: [{method: POST, path: {value: /push/notes.git/git-upload-pack}}]}";
     let daemon = world.gateway(&route(fetch));
     let git = |script: &str| {
-        let script = format!("set -e; git() {{ command git -c user.name=a -c user.email=a@a.example \"$@\"; }}; {script}");
-        program(&world, &daemon, "sh", "GIT_SSL_CAINFO").args(["-c", &script]).env("GIT_TERMINAL_PROMPT", "0").run()
+        let script = format!(
+            "set -e; git() {{ command git -c user.name=a -c user.email=a@a.example \"$@\"; }}; {script}"
+        );
+        program(&world, &daemon, "sh", "GIT_SSL_CAINFO")
+            .args(["-c", &script])
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .run()
     };
     git("git clone -q https://site.example/push/notes.git copy && test -f copy/README").succeeded();
     // More than `http.postBuffer`, so that git sends it in chunks.
@@ -249,11 +251,13 @@ spec:
     let refused = git("git -C copy push -q");
     assert!(refused.failed_with(1).contains("HTTP 403"), "{refused}");
     let packed = "/push/notes.git/git-receive-pack";
-    daemon.record(&json!({"kind": "request", "path": packed, "reason": "policy.no-route", "decision": "deny"}));
+    daemon
+        .record(&json!({"kind": "request", "path": packed, "reason": "policy.no-route", "decision": "deny"}));
     daemon.write_policy("routes.yaml", &route("{matches: [{path: {value: /push/notes.git}}]}"));
     daemon.reload();
     git("git -C copy push -q && git clone -q https://site.example/push/notes.git again").succeeded();
-    let big = |copy: &str| std::fs::read(world.lab.folder().join(copy).join("big")).expect("a file in a clone");
+    let big =
+        |copy: &str| std::fs::read(world.lab.folder().join(copy).join("big")).expect("a file in a clone");
     assert!(big("again") == big("copy"));
     // It knocks with four bytes first.
     eventually("the push on record", || {
@@ -321,7 +325,13 @@ fn redis_cli_speaks_where_a_route_names_its_port() {
         eventually("redis listens", || TcpStream::connect((RAW, 6379)).ok());
     });
     let redis = |port: &str, arguments: &[&str]| {
-        world.lab.workload().command("redis-cli").args(["-h", "raw.example", "-p", port]).args(arguments).run()
+        world
+            .lab
+            .workload()
+            .command("redis-cli")
+            .args(["-h", "raw.example", "-p", port])
+            .args(arguments)
+            .run()
     };
     assert_eq!(redis("6379", &["set", "key", "value"]).succeeded(), "OK\n");
     assert_eq!(redis("6379", &["get", "key"]).succeeded(), "value\n");
@@ -376,12 +386,19 @@ fn env_sh_lets_clients_trust_what_is_opened_and_what_is_passed_through() {
         let said = shell(&world, &ask.join("\n")).run().succeeded();
         assert!(said.starts_with("1000\n1000\n"), "{said}");
         // There is no repository; to have heard that, git has trusted the host.
-        assert!(said.contains(&format!("fatal: repository 'https://{host}/download/1000/' not found")), "{said}");
+        assert!(
+            said.contains(&format!("fatal: repository 'https://{host}/download/1000/' not found")),
+            "{said}"
+        );
         assert!(said.contains("\nbundle.pem\nca.pem\n"), "{said}");
     }
     let node = "const answer = await fetch('https://site.example/small'); console.log(await answer.text())";
     let said = shell(&world, &format!("node --input-type=module -e \"{node}\"")).run().succeeded();
     assert_eq!(said.trim(), "hello from upstream");
-    daemon.record(&json!({"destination_host": "through.example", "protocol": "tls-passthrough", "decision": "allow"}));
-    daemon.record(&json!({"destination_host": "site.example", "protocol": "tls-terminate", "decision": "allow"}));
+    daemon.record(
+        &json!({"destination_host": "through.example", "protocol": "tls-passthrough", "decision": "allow"}),
+    );
+    daemon.record(
+        &json!({"destination_host": "site.example", "protocol": "tls-terminate", "decision": "allow"}),
+    );
 }

@@ -95,6 +95,8 @@ impl World {
             .host("paste.example", &[PASTE])
             .host("api.openai.com", &[PASTE])
             .host("api.anthropic.com", &[PASTE])
+            .host("api.github.com", &[PASTE])
+            .host("bedrock-runtime.us-east-1.amazonaws.com", &[PASTE])
             .host("raw.example", &[RAW])
             .host("expired.example", &["192.0.2.14"])
             .host("down.example", &["192.0.2.15"])

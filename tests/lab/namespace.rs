@@ -100,7 +100,11 @@ impl Namespace {
         let mut shell = Command::new("sh");
         shell.args(["-c", script, "sh"]).args([ssl.as_path(), &own, authority]);
         let output = shell.output().expect("a shell runs");
-        assert!(output.status.success(), "the store is not made: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "the store is not made: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
