@@ -89,15 +89,20 @@ fn botocore_by_its_own_variable() {
     let world = World::new();
     let daemon = world.gateway(ROUTES);
     let said = run(&world, &daemon, "AWS_CA_BUNDLE", "botocore_client.py", &[]);
-    // Where an answer is no XML its user sees the status alone; the code is in the fields of the response.
     let refused = said.json();
-    let sentence = "An error occurred (403) when calling the PutObject operation";
-    assert!(refused["shown"].as_str().is_some_and(|shown| shown.starts_with(sentence)), "{refused}");
-    assert_eq!(refused["reason"], "policy.no-route");
-    daemon.record(&json!({
-        "kind": "request", "request_id": refused["request_id"], "reason": "policy.no-route", "http_method": "PUT",
-        "destination_address": PASTE,
-    }));
+    // Storage speaks XML, and its client shows the status alone; the code is in the fields of the response.
+    let sentences = [
+        ("An error occurred (403) when calling the PutObject operation", "PUT"),
+        ("Agent alice may not reach bedrock-runtime.us-east-1.amazonaws.com:443", "POST"),
+    ];
+    for (refused, (sentence, method)) in refused.as_array().expect("two refusals").iter().zip(sentences) {
+        assert!(refused["shown"].as_str().is_some_and(|shown| shown.contains(sentence)), "{refused}");
+        assert_eq!(refused["reason"], "policy.no-route");
+        daemon.record(&json!({
+            "kind": "request", "request_id": refused["request_id"], "reason": "policy.no-route", "http_method": method,
+            "destination_address": PASTE,
+        }));
+    }
     daemon.record(&json!({"kind": "request", "path": "/download/1000", "status": 200, "bytes_in": 1000}));
     assert!(world.paste.untouched());
 }

@@ -11,9 +11,10 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is in the folder where `scripts/long-tools` puts what it installs, `target/long`.
 pub fn installed(path: &str) -> PathBuf {
-    // What is built stands in `target/PLATFORM/`.
-    let path = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/../../long")).join(path);
-    let path = std::path::absolute(&path).expect("a path");
+    // What is built stands in `target/PLATFORM/`. Links stay: an interpreter is known by its own path.
+    let target =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).ancestors().nth(2).expect("a folder for every target");
+    let path = target.join("long").join(path);
     assert!(path.exists(), "`{}` is not installed\n  hint: sudo make test-long", path.display());
     path
 }
