@@ -93,3 +93,51 @@ fn every_row_of_known_vulnerabilities_names_tests_that_exist() {
     }
     assert!(rows >= 60, "{rows} rows");
 }
+
+/// A file of the repository.
+fn file(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()))
+}
+
+/// The rows of the table in `docs/trust.md`, by their cells: client, told by, the file, test.
+fn ways_to_trust() -> Vec<Vec<String>> {
+    let text = file("docs/trust.md");
+    let table = text.split("| client or runtime |").nth(1).expect("the table of clients");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_test_in_the_table_of_trust_exists_and_no_cell_is_empty() {
+    let there = tests_of_the_tree();
+    for row in ways_to_trust() {
+        let [client, _, _, tests] = row.as_slice() else { panic!("{row:?} has not four cells") };
+        if tests == "not tested" {
+            continue;
+        }
+        assert!(quoted(tests).count() > 0, "{client}: name its test, or say `not tested`");
+        for name in quoted(tests) {
+            assert!(names_a_test(&there, name), "{client}: there is no test `{name}`");
+        }
+    }
+}
+
+#[test]
+fn env_sh_exports_the_variables_of_the_table_of_trust_and_no_others() {
+    let script = file("src/pipeline/env.sh");
+    let exports = script.lines().filter_map(|line| line.trim().strip_prefix("export ")?.split('=').next());
+    let exported: BTreeSet<&str> = exports.collect();
+    let rows = ways_to_trust();
+    let told = rows.iter().flat_map(|row| quoted(&row[1]));
+    // Settings and arguments are no variables.
+    let documented: BTreeSet<&str> =
+        told.filter(|word| word.contains('_') && !word.contains([':', '.'])).collect();
+    assert!(!exported.is_empty());
+    assert_eq!(exported, documented, "src/pipeline/env.sh and docs/trust.md");
+}

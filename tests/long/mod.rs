@@ -3,3 +3,12 @@
 
 pub mod upstreams;
 pub mod http2;
+pub mod browser;
+pub mod go;
+pub mod java;
+pub mod javascript;
+pub mod packages;
+pub mod postgres;
+pub mod python;
+pub mod ruby;
+pub mod tools;
