@@ -159,9 +159,6 @@ fn certificate_words(problem: &CertificateError) -> (&'static str, String) {
             ("it is not for servers", format!("not for server authentication: {problem}"))
         }
         Cert::BadEncoding => ("it cannot be read", "malformed certificate".into()),
-        Cert::UnhandledCriticalExtension => {
-            ("it holds a critical extension that is not known", "unknown critical extension".into())
-        }
         Cert::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. }
         | Cert::UnsupportedSignatureAlgorithmForPublicKeyContext { signature_algorithm_id, .. } => {
             let name = algorithm_name(signature_algorithm_id);
@@ -188,6 +185,9 @@ fn other_words(problem: &(dyn std::error::Error + Send + Sync + 'static)) -> (&'
         }
         Some(Path::NameConstraintViolation) => {
             ("its authority may not vouch for this name", "name constraints of a CA violated")
+        }
+        Some(Path::UnsupportedCriticalExtension) => {
+            ("it holds a critical extension that is not known", "unknown critical extension")
         }
         Some(Path::UnsupportedCertVersion) => {
             ("it is of an old version", "not an X.509 version 3 certificate")
