@@ -147,6 +147,7 @@ fn failed(failure: &Failure) -> Denial {
         Failure::Unsent(_) => {
             Denial::built_in(Reason::UpstreamFailed, "The destination closed the connection.")
         }
+        Failure::Malformed(refusal) => refusal.answer_denial(),
         Failure::Broken(error) => {
             let cause =
                 std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();

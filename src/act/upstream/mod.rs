@@ -5,6 +5,7 @@
 
 mod executor;
 mod body;
+mod answers;
 mod pool;
 pub mod send;
 pub mod relay;

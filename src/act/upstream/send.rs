@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::answers;
 use super::body::{ReplyBody, RequestBody};
 use super::executor::LocalExecutor;
 use super::pool::{Key, Lease, Line, Pool};
@@ -26,6 +27,7 @@ use crate::act::dial::Protocol;
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Permit;
 use crate::model::types::limits::{HEAD_BYTES, HEAD_FIELDS, RESPONSE_HEAD_TIME};
+use crate::perceive::response::Refusal;
 
 /// An HTTP/2 connection with requests in flight is asked this often whether it still lives.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -63,6 +65,8 @@ pub enum Failure {
     Unsent(Box<Request<RequestBody>>),
     /// The upstream failed, or broke the protocol, after something was sent.
     Broken(hyper::Error),
+    /// The upstream's answer is malformed or ambiguous, or its head stood still.
+    Malformed(Refusal),
     /// No response head within the bound.
     TimedOut,
 }
@@ -86,15 +90,15 @@ impl Sender {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(io);
         let lease = match protocol {
             Protocol::Http11 => {
-                let (sender, connection) = http1_builder().handshake(io).await?;
+                let (io, asker) = answers::guarded(io);
+                let (sender, connection) = http1_builder().handshake(TokioIo::new(io)).await?;
                 tokio::task::spawn_local(connection.with_upgrades());
-                pool.lend(key, sender, peer)
+                pool.lend(key, asker(sender), peer)
             }
             Protocol::H2 => {
-                let (sender, connection) = http2_builder().handshake(io).await?;
+                let (sender, connection) = http2_builder().handshake(TokioIo::new(io)).await?;
                 tokio::task::spawn_local(connection);
                 pool.share(key, sender, peer)
             }
@@ -151,9 +155,11 @@ impl Sender {
         };
         match answer {
             Ok(Ok(response)) => Ok(self.reply(response)),
-            Ok(Err(mut error)) => match error.take_message() {
-                Some(request) => Err(Failure::Unsent(Box::new(request))),
-                None => Err(Failure::Broken(error.into_error())),
+            Ok(Err(mut error)) => match (error.take_message(), self.lease.refused()) {
+                (Some(_), Some(refusal)) if self.fresh => Err(Failure::Malformed(refusal)),
+                (Some(request), _) => Err(Failure::Unsent(Box::new(request))),
+                (None, Some(refusal)) => Err(Failure::Malformed(refusal)),
+                (None, None) => Err(Failure::Broken(error.into_error())),
             },
             Err(_) => {
                 self.lease.retire();

@@ -49,6 +49,8 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(5);
 pub const DIAL_TIME: Duration = Duration::from_secs(15);
 /// Time until an upstream must have sent its response head; long, because models think.
 pub const RESPONSE_HEAD_TIME: Duration = Duration::from_secs(900);
+/// Interim answers (1xx) in front of one answer.
+pub const INTERIM_ANSWERS: u32 = 100;
 /// Time an unused upstream connection stays in the pool.
 pub const POOL_IDLE_TIME: Duration = Duration::from_secs(60);
 /// Unused upstream connections kept per agent and destination, on one worker.
@@ -72,6 +74,10 @@ pub const REFUSED_BODY_TIME: Duration = Duration::from_millis(250);
 pub const LEAF_CACHE: usize = 4096;
 /// Addresses of one name that are looked at and tried; the rest of a longer answer is not used.
 pub const DIAL_CANDIDATES: usize = 8;
+/// Clocks of certificate status responders may be ahead of ours by this much.
+pub const OCSP_SKEW: Duration = Duration::from_secs(300);
+/// Certificates in a stapled response that are tried as its signer.
+pub const OCSP_SIGNERS: usize = 4;
 /// TLS sessions kept for resumption towards upstreams, over all workers; rustls keeps eight a name.
 pub const UPSTREAM_SESSIONS: usize = 2048;
 /// Bytes of one bundle of trust anchors.

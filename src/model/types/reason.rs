@@ -83,6 +83,8 @@ reasons! {
     UpstreamUnreachable = "upstream.unreachable", 502, Later, "Destination not reachable";
     /// The destination accepted the connection and then failed to answer properly.
     UpstreamFailed = "upstream.failed", 502, Later, "Destination failed";
+    /// The destination's answer is malformed or ambiguous: readers would disagree on where it ends.
+    UpstreamMalformed = "upstream.malformed", 502, Never, "Destination's answer is malformed";
     /// The destination did not answer in time.
     UpstreamTimeout = "upstream.timeout", 504, Later, "Destination did not answer in time";
     /// The destination's certificate cannot be trusted.

@@ -4,16 +4,13 @@
 
 use std::ops::Range;
 
-use super::line::{self, Bound};
-use super::refusal::Refusal;
 use crate::model::types::limits::{
     CONNECTION_OPTIONS, FIELD_LINE_BYTES, HEAD_BYTES, HEAD_FIELDS, METHOD_BYTES, REQUEST_LINE_BYTES,
 };
 use crate::model::types::{Authority, AuthorityError, Scheme};
+use crate::perceive::framing::line::{self, Bound};
+use crate::perceive::framing::refusal::Refusal;
 use crate::perceive::request::target::{self, Form};
-
-/// Digits of the largest Content-Length; longer ones overflow in some reader or other.
-const LENGTH_DIGITS: usize = 18;
 
 /// Methods of RTSP (RFC 7826, section 13, and RFC 2326) that HTTP does not have.
 const RTSP: [&[u8]; 10] = [
@@ -142,7 +139,7 @@ impl Head {
             7 if is(b"upgrade") => self.framing.upgrade_field = true,
             10 if is(b"connection") => self.framing.options(value)?,
             14 if is(b"content-length") => {
-                let before = self.length.replace(content_length(value)?);
+                let before = self.length.replace(line::content_length(value)?);
                 if before.is_some() {
                     return Err(Refusal::ContentLengthRepeated);
                 }
@@ -258,12 +255,4 @@ fn request_line(line: &[u8], start: usize) -> Result<Target, Refusal> {
 
 fn check_target(raw: &[u8]) -> Result<(), Refusal> {
     if target::is_path_and_query(raw) { Ok(()) } else { Err(Refusal::Target) }
-}
-
-/// Plain digits, no sign, no list, no overflow (RFC 9110, section 8.6).
-fn content_length(value: &[u8]) -> Result<u64, Refusal> {
-    if value.is_empty() || value.len() > LENGTH_DIGITS || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Refusal::ContentLength);
-    }
-    Ok(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
