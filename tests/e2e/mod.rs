@@ -2,6 +2,7 @@
 
 pub mod alpn;
 pub mod broken;
+pub mod certificates;
 pub mod clients;
 pub mod crash;
 pub mod deciding;
@@ -10,6 +11,7 @@ pub mod dialogue;
 pub mod dns;
 pub mod explaining;
 pub mod fail_modes;
+pub mod frames;
 pub mod guard;
 pub mod http;
 pub mod http2;
@@ -24,5 +26,6 @@ pub mod reload;
 pub mod start_up;
 pub mod streaming;
 pub mod terminate;
+pub mod upstreams;
 pub mod websocket;
 pub mod world;

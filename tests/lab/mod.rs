@@ -12,6 +12,7 @@
 
 pub mod backends;
 pub mod daemon;
+pub mod forge;
 pub mod namespace;
 pub mod nginx;
 pub mod pki;

@@ -14,6 +14,10 @@ const BEHIND: &str = "127.0.0.1:9080";
 /// The same with HTTP/2, for gRPC.
 const BEHIND_HTTP2: &str = "127.0.0.1:9082";
 
+/// OpenSSL without a minimum of strength, config(5).
+const LAX: &str = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = lax\n[lax]\n\
+                   CipherString = DEFAULT@SECLEVEL=0\n";
+
 /// A running nginx.
 pub struct Nginx {
     running: Running,
@@ -39,9 +43,12 @@ impl Nginx {
              }}\n"
         );
         let path = lab.file(&format!("{name}/nginx.conf"), whole);
+        // Its own OpenSSL would refuse to show the weak certificates that some tests are about.
+        let lax = lab.file("openssl-lax.cnf", LAX);
         let mut running = lab
             .upstream()
             .command("nginx")
+            .env("OPENSSL_CONF", lax)
             .args(["-e", "stderr", "-p"])
             .arg(&folder)
             .arg("-c")
