@@ -1,14 +1,17 @@
 //! The story of one connection. START READING HERE.
 //!
-//! `worker` takes it from the kernel. `connection` finds out who speaks (`perceive::identity`), what is said first
+//! `worker` takes it from the kernel, if `places` has one for it. `connection` finds out who speaks (`perceive::identity`), what is said first
 //! (`peeked`), whether it may live (`decide::policy`), puts that on record (`decide::ledger`) and hands it on: to
 //! `flow`, where bytes are only moved, or to `web`, where the upstream is reached (`act::dial`), TLS is opened
 //! (`act::tls`) and `serving` reads requests through the byte guard (`guarded`). Each request takes the road of
 //! `exchange`: read, judged, recorded, sent, answered, closed. What is refused goes through `refuse` and `deny`.
 //! `dns` is the same road for queries. Only this folder knows the order of the stages.
 
+mod places;
 pub mod road;
 mod peeked;
+mod turn;
+mod patience;
 mod guarded;
 mod deny;
 mod arrival;
@@ -25,4 +28,5 @@ mod connection;
 mod dns;
 pub mod worker;
 
+pub use places::Room;
 pub use road::{Home, Road, Shared, Snapshot};

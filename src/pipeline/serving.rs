@@ -3,7 +3,9 @@
 //! It knows nothing of requests: it hands each to the function it was given, and watches time.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::future::Future;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -162,7 +164,7 @@ where
     loop {
         tokio::select! {
             biased;
-            ended = &mut connection => return ended.err().map(|_| "client-failed"),
+            ended = &mut connection => return ended.err().map(|error| failed(&error)),
             _ = drain.wait_for(|drains| *drains), if !ending => {
                 ending = true;
                 gracefully(connection.as_mut());
@@ -182,6 +184,18 @@ where
             }
         }
     }
+}
+
+/// The word for a connection that broke: the kernel gives up on a workload that takes nothing, or is gone.
+fn failed(error: &hyper::Error) -> &'static str {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return "client-stalled";
+        }
+        cause = error.source();
+    }
+    "client-failed"
 }
 
 fn http1_builder() -> http1::Builder {
