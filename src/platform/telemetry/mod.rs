@@ -1,5 +1,9 @@
 //! Logging set-up. What must be kept is in the ledger; this is for whoever watches the process.
 
+mod seldom;
+
+pub use seldom::Seldom;
+
 use tracing_subscriber::EnvFilter;
 
 /// Sets up logging to standard error: one line a fact, no colour, levels by `CLAWGRESS_LOG` (default `info`).
