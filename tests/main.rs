@@ -16,4 +16,6 @@ mod architecture;
 mod documents;
 mod e2e;
 mod lab_works;
+#[cfg(feature = "long-tests")]
+mod long;
 mod service;

@@ -28,7 +28,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Two agents; TLS opened, plain HTTP read, raw TCP relayed; all requests to `NAME` and `OTHER`, raw TCP to
 /// `raw.example`.
-const OPENED: &str = "
+pub const OPENED: &str = "
 apiVersion: clawgress.io/v1alpha1
 kind: Agent
 metadata: {name: alice}

@@ -12,6 +12,7 @@ pub mod explaining;
 pub mod fail_modes;
 pub mod guard;
 pub mod http;
+pub mod hostile;
 pub mod http2;
 pub mod interception;
 pub mod names;
