@@ -3,17 +3,19 @@
 //! hyper repairs messages that must be refused, so it sees only what the guard has passed. A refused head never
 //! reaches it: in its place hyper gets one small request of our own, so that the answer to it (a 400) leaves in turn,
 //! after the answers to the requests before it. Whoever serves requests asks [`Watch::refusal`] before anything else.
+//! While an answer is owed, nothing behind its request is handed on, and a workload that leaves is noticed.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::departure::{Departure, Linger, Wire};
 use crate::model::types::limits::HEAD_TIME;
 use crate::perceive::request::guard::{Advance, Guard, Refusal, State};
 
@@ -31,9 +33,12 @@ pub struct Watch {
     moved: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
-    /// Requests handed to be answered so far, and those not answered to the end yet.
+    /// Requests handed to be answered so far, those that have an answer, and those not answered to the end yet.
     begun: AtomicU64,
+    answered: AtomicU64,
     busy: AtomicU64,
+    /// Whether the stream is over, but for what the workload still sends.
+    lingers: AtomicBool,
     /// Only for HTTP/1.
     guarding: Option<Mutex<Guarding>>,
 }
@@ -42,8 +47,6 @@ pub struct Watch {
 struct Guarding {
     guard: Guard,
     refused: Option<Refused>,
-    /// Whoever waits for a pause to end.
-    waiting: Option<Waker>,
 }
 
 /// A refused message.
@@ -74,7 +77,9 @@ impl Watch {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             begun: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             busy: AtomicU64::new(0),
+            lingers: AtomicBool::new(false),
             guarding: http1.then(Mutex::default),
         })
     }
@@ -99,6 +104,16 @@ impl Watch {
         self.busy.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether a request has no answer yet.
+    fn awaits_answer(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) > self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether the answers are out, and only what the workload still sends is waited for, within bounds of its own.
+    pub fn lingers(&self) -> bool {
+        self.lingers.load(Ordering::Relaxed)
+    }
+
     /// Why request `number` was refused before hyper saw it: what is being answered is our stand-in.
     pub fn refusal(&self, number: u64) -> Option<Refusal> {
         let refused = self.guarding()?.refused?;
@@ -113,17 +128,13 @@ impl Watch {
 
     /// A request has its final answer. With 101 what follows is not HTTP; false where nobody asked for that.
     pub fn answered(&self, switches: bool) -> bool {
+        self.answered.fetch_add(1, Ordering::Relaxed);
         let Some(mut guarding) = self.guarding() else { return !switches };
-        let done = if switches {
-            guarding.guard.become_opaque()
-        } else {
-            guarding.guard.answered();
-            true
-        };
-        if let Some(waker) = guarding.waiting.take() {
-            waker.wake();
+        if switches {
+            return guarding.guard.become_opaque();
         }
-        done
+        guarding.guard.answered();
+        true
     }
 
     /// How long no byte has moved.
@@ -162,16 +173,12 @@ impl Watch {
         Some(advance)
     }
 
-    fn refuse_slow(&self) {
+    /// Refuses what the guard cannot see: that nothing follows, or not in time. `state` is where the connection stands.
+    fn refuse(&self, state: State, why: Refusal) {
         if let Some(mut guarding) = self.guarding() {
-            let number = guarding.guard.requests();
-            guarding.refused = Some(Refused { number, in_body: false, why: Refusal::HeadTooSlow });
-        }
-    }
-
-    fn wait(&self, waker: &Waker) {
-        if let Some(mut guarding) = self.guarding() {
-            guarding.waiting = Some(waker.clone());
+            let in_body = state == State::Body;
+            let number = guarding.guard.requests() - u64::from(in_body);
+            guarding.refused = Some(Refused { number, in_body, why });
         }
     }
 }
@@ -189,6 +196,14 @@ pub struct Guarded<S> {
     stand_in: Option<usize>,
     /// Runs while a head is incomplete.
     clock: Option<Pin<Box<Sleep>>>,
+    /// An answer is owed: a request was handed on, and its answer is not out to the last byte.
+    owing: bool,
+    /// Some of what is held was not shown to the guard.
+    unseen: bool,
+    /// The workload has ended its side while an answer was owed.
+    departure: Option<Box<Departure>>,
+    /// Both sides are over but for what the workload still sends.
+    linger: Option<Box<Linger>>,
 }
 
 /// What became of bytes that were read straight into the caller's buffer.
@@ -211,6 +226,10 @@ impl<S> Guarded<S> {
             state,
             stand_in: None,
             clock: None,
+            owing: false,
+            unseen: false,
+            departure: None,
+            linger: None,
         }
     }
 
@@ -233,6 +252,7 @@ impl<S> Guarded<S> {
 
     /// Shows everything held to the guard.
     fn examine_held(&mut self) {
+        self.unseen = false;
         if let Some(advance) = self.watch.examine(&self.held) {
             self.held.drain(..advance.skip);
             self.cleared = advance.pass;
@@ -241,10 +261,20 @@ impl<S> Guarded<S> {
         }
     }
 
+    /// Ends the connection for a reason that is not in its bytes.
+    fn refuse(&mut self, why: Refusal) {
+        self.watch.refuse(self.state, why);
+        self.state = State::Refused(why);
+        self.held = Vec::new();
+    }
+
+    fn refused_in_body(&self) -> bool {
+        self.watch.guarding().and_then(|guarding| guarding.refused).is_some_and(|refused| refused.in_body)
+    }
+
     /// A refused head is replaced by the stand-in, then by the end; a refused body is an error of the body.
     fn refused(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.watch.guarding().and_then(|guarding| guarding.refused).is_some_and(|refused| refused.in_body)
-        {
+        if self.refused_in_body() {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the guard refused the body",
@@ -259,7 +289,7 @@ impl<S> Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Wire + Unpin> Guarded<S> {
     /// Reads behind what is held.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let begin = self.held.len();
@@ -278,8 +308,13 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
     /// Reads straight into the caller's buffer; what may not pass is taken out of it again.
     fn poll_through(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Through>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let read = ready!(Pin::new(&mut self.inner).poll_read(cx, buf));
         let fresh = &buf.filled()[before..];
+        if self.state == State::Body && (read.is_err() || fresh.is_empty()) {
+            self.refuse(Refusal::Incomplete);
+            return Poll::Ready(Ok(Through::Withheld));
+        }
+        read?;
         if fresh.is_empty() {
             return Poll::Ready(Ok(Through::Handed));
         }
@@ -295,6 +330,40 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         Poll::Ready(Ok(Through::Withheld))
     }
 
+    /// Whether what comes next belongs to no request that was handed on, while an answer to one is owed.
+    fn is_held(&mut self) -> bool {
+        let between = match self.state {
+            State::Idle | State::Head | State::Paused | State::Ended => true,
+            State::Refused(_) => !self.refused_in_body(),
+            State::Body | State::Opaque => false,
+        };
+        self.owing |= between && (self.watch.awaits_answer() || self.watch.busy());
+        between && self.owing
+    }
+
+    /// Keeps what comes while an answer is owed, up to a bound, and watches for the workload's end. Ready only where
+    /// it is gone.
+    fn poll_held(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.departure.is_none() && self.held.len() < READ {
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+            let fresh = &buf.filled()[before..];
+            if fresh.is_empty() {
+                self.departure = Some(Box::new(Departure::watch(self.inner.tcp())?));
+                break;
+            }
+            self.watch.count(&self.watch.received, fresh.len());
+            self.held.extend_from_slice(fresh);
+            self.unseen = true;
+            buf.set_filled(before);
+        }
+        let Some(departure) = &mut self.departure else { return Poll::Pending };
+        if self.watch.awaits_answer() {
+            departure.probe(cx, &mut self.inner)?;
+        }
+        departure.poll_gone(cx)
+    }
+
     /// A head that does not get finished is refused.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.state != State::Head {
@@ -303,14 +372,12 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         }
         let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(HEAD_TIME)));
         ready!(clock.as_mut().poll(cx));
-        self.watch.refuse_slow();
-        self.state = State::Refused(Refusal::HeadTooSlow);
-        self.held = Vec::new();
+        self.refuse(Refusal::HeadTooSlow);
         Poll::Ready(())
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Wire + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
@@ -318,18 +385,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 this.give(buf);
                 return Poll::Ready(Ok(()));
             }
+            if this.state == State::Paused {
+                this.examine_held();
+                if this.state != State::Paused {
+                    continue;
+                }
+            }
+            if this.is_held() {
+                return this.poll_held(cx, buf);
+            }
             match this.state {
                 State::Refused(_) => return this.refused(buf),
                 State::Ended => return Poll::Ready(Ok(())),
-                State::Paused => {
-                    this.watch.wait(cx.waker());
-                    this.examine_held();
-                    if this.state == State::Paused {
-                        return Poll::Pending;
-                    }
-                    continue;
-                }
                 _ => {}
+            }
+            if this.unseen {
+                this.examine_held();
+                continue;
             }
             if this.held.is_empty() {
                 match ready!(this.poll_through(cx, buf))? {
@@ -338,8 +410,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 }
             }
             match this.poll_more(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(0)) => this.refuse(Refusal::Incomplete),
                 Poll::Ready(Ok(_)) => this.examine_held(),
+                Poll::Ready(Err(_)) if this.state == State::Body => this.refuse(Refusal::Incomplete),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => ready!(this.poll_clock(cx)),
             }
@@ -347,20 +420,53 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncWrite + Wire + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, buf))?;
-        this.watch.count(&this.watch.sent, written);
-        Poll::Ready(Ok(written))
+        // The byte that was sent ahead of the answer is not sent again.
+        let ahead = match &mut this.departure {
+            Some(departure) if !buf.is_empty() => departure.ahead(buf)?,
+            _ => 0,
+        };
+        let written = if ahead < buf.len() || ahead == 0 {
+            ready!(Pin::new(&mut this.inner).poll_write(cx, &buf[ahead..]))?
+        } else {
+            0
+        };
+        if let Some(departure) = &mut this.departure {
+            departure.wrote();
+        }
+        this.watch.count(&this.watch.sent, ahead + written);
+        Poll::Ready(Ok(ahead + written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.inner).poll_flush(cx))?;
+        if this.owing && !this.watch.awaits_answer() && !this.watch.busy() {
+            this.owing = false;
+            if this.unseen || this.departure.is_some() {
+                // hyper was told to wait, and no byte will wake it.
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
+    /// Where the workload is still sending, what it sends is read and dropped for a while: closing a socket with unread
+    /// bytes resets it, and would destroy the answer on its way (RFC 9112, section 9.6).
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
+            let sending = matches!(this.state, State::Body | State::Refused(_)) || !this.held.is_empty();
+            if !sending || this.departure.is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            this.watch.lingers.store(true, Ordering::Relaxed);
+        }
+        let linger = this.linger.get_or_insert_default();
+        this.inner.tcp().map_or(Poll::Ready(Ok(())), |tcp| linger.poll(cx, tcp))
     }
 
     fn poll_write_vectored(
@@ -368,6 +474,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.departure.is_some() {
+            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+            return self.poll_write(cx, first);
+        }
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, bufs))?;
         this.watch.count(&this.watch.sent, written);
@@ -378,3 +488,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         self.inner.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests;

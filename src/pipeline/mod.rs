@@ -9,6 +9,7 @@
 
 pub mod road;
 mod peeked;
+mod departure;
 mod guarded;
 mod deny;
 mod arrival;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::arrival::{Judged, Refused};
+use super::departure::Wire;
 use super::exchange;
 use super::peeked::Peeked;
 use super::refuse;
@@ -55,7 +56,7 @@ pub async fn plain(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked)
 
 async fn serve<S>(site: Rc<Site>, entry: Entry, stream: S, protocol: Protocol)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Wire + Unpin + Send + 'static,
 {
     let answer = {
         let site = site.clone();

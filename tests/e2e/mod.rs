@@ -14,6 +14,7 @@ pub mod guard;
 pub mod http;
 pub mod http2;
 pub mod interception;
+pub mod leaving;
 pub mod names;
 pub mod operator;
 pub mod origin;

@@ -93,6 +93,8 @@ reasons! {
     TlsHandshake = "tls.handshake", 400, Later, "TLS handshake failed";
     /// Bytes that are not what they claim to be.
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
+    /// An `Expect` field with anything but `100-continue` (RFC 9110, section 10.1.1).
+    ProtocolExpectation = "protocol.expectation", 417, Never, "Expectation cannot be met";
     /// A connection that was closed before anything was said on it: a port probe, or the loser of two attempts.
     ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
     /// The decision could not be recorded.
