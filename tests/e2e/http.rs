@@ -134,19 +134,25 @@ fn answers_without_a_body_leave_the_connection_in_step() {
             Some("/204") => b"HTTP/1.1 204 No Content\r\nETag: \"x\"\r\n\r\n".to_vec(),
             Some("/304") => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n".to_vec(),
             Some("/empty") => b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            Some("/head-chunked") => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
+            Some("/205") => b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n".to_vec(),
             _ => ok(taken),
         });
         let mut talk = way.talk(lab.workload(), NAME, &daemon);
         talk.say(format!("HEAD /head HTTP/1.1\r\nHost: {NAME}\r\n\r\n"));
         let heard = talk.hear_head();
         assert_eq!((heard.status, heard.field("content-length")), (200, Some("1234")));
+        talk.say(format!("HEAD /head-chunked HTTP/1.1\r\nHost: {NAME}\r\n\r\n"));
+        let heard = talk.hear_head();
+        assert_eq!((heard.status, heard.field("content-length")), (200, None), "{}", heard.head);
+        assert_eq!(talk.ask(get("/205")).status, 205);
         let heard = talk.ask(get("/204"));
         assert_eq!((heard.status, heard.field("content-length")), (204, None));
         assert_eq!(heard.field("etag"), Some("\"x\""));
         assert_eq!(talk.ask(get("/304")).status, 304);
         assert_eq!(talk.ask(get("/empty")).body, b"");
         assert_eq!(talk.ask(get("/after")).text(), "ok /after");
-        assert_eq!(origin.taken().len(), 5);
+        assert_eq!(origin.taken().len(), 7);
         assert_eq!(origin.received().len(), 1, "{way:?}: the upstream connection is kept too");
     }
     for (path, status) in [("/head", 200), ("/204", 204), ("/304", 304), ("/empty", 200)] {

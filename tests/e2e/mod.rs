@@ -15,6 +15,7 @@ pub mod http;
 pub mod http2;
 pub mod interception;
 pub mod leaving;
+pub mod messages;
 pub mod names;
 pub mod operator;
 pub mod origin;

@@ -146,3 +146,16 @@ async fn an_idle_connection_has_no_clock_and_ends_in_order() {
     assert_eq!(given(&mut stream).await, b"");
     assert_eq!(stream.watch.refusal(0), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_behind_an_empty_line_does_not_wait_for_further_bytes() {
+    let (mut stream, mut workload) = pair();
+    workload.write_all(&[GET, b"\r\n", GET].concat()).await.unwrap();
+    for _ in 0..2 {
+        take(&mut stream, GET).await;
+        assert!(stream.watch.answered(false));
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    assert_eq!(stream.watch.refusal(1), None);
+}

@@ -153,6 +153,8 @@ impl Head {
                     return Err(Refusal::TransferEncoding);
                 }
             }
+            // Servers that keep fields as variables (RFC 3875, section 4.1.18) know no difference.
+            14 | 17 if is_underscored(name) => return Err(Refusal::Underscore),
             _ => {}
         }
         Ok(())
@@ -260,9 +262,20 @@ fn check_target(raw: &[u8]) -> Result<(), Refusal> {
     if target::is_path_and_query(raw) { Ok(()) } else { Err(Refusal::Target) }
 }
 
-/// Plain digits, no sign, no list, no overflow (RFC 9110, section 8.6).
+/// Whether this is a name that frames messages, with an underscore in it.
+fn is_underscored(name: &[u8]) -> bool {
+    let alike = |known: &[u8]| {
+        let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-');
+        known.len() == name.len() && name.iter().zip(known).all(same)
+    };
+    alike(b"content-length") || alike(b"transfer-encoding")
+}
+
+/// Plain digits, no sign, no list, no overflow (RFC 9110, section 8.6), and no zero in front, which some readers take for
+/// octal.
 fn content_length(value: &[u8]) -> Result<u64, Refusal> {
-    if value.is_empty() || value.len() > LENGTH_DIGITS || !value.iter().all(u8::is_ascii_digit) {
+    let padded = value.len() > 1 && value.starts_with(b"0");
+    if padded || value.is_empty() || value.len() > LENGTH_DIGITS || !value.iter().all(u8::is_ascii_digit) {
         return Err(Refusal::ContentLength);
     }
     Ok(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))

@@ -35,6 +35,7 @@ refusals! {
     Rtsp = "The method belongs to RTSP, which is another protocol with lines like those of HTTP.";
     Version = "The version is not HTTP/1.0 or HTTP/1.1.";
     FieldName = "A field line has no name of valid characters directly in front of a colon.";
+    Underscore = "A field is named like one that frames the message, with an underscore for its hyphen.";
     Folded = "A field line begins with a space, which continued the line before it in old HTTP.";
     HostMissing = "The request has no Host.";
     HostRepeated = "The request has more than one Host.";
