@@ -12,6 +12,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::arrival::Refused;
@@ -40,7 +41,9 @@ struct Going {
     id: RequestId,
     started: Instant,
     permit: Permit,
-    entry: Entry,
+    entry: Option<Entry>,
+    /// Whether the daemon is about to end.
+    drain: watch::Receiver<bool>,
     /// Bytes of its body that went out.
     sent: Rc<Cell<u64>>,
     /// The address really dialled, where it is not the one asked for.
@@ -48,6 +51,32 @@ struct Going {
     host: Option<HostName>,
     method: Method,
     is_grpc: bool,
+}
+
+impl Going {
+    fn entry(&self) -> &Entry {
+        self.entry.as_ref().expect("invariant: it is taken last, with the outcome")
+    }
+
+    fn take_entry(&mut self) -> Entry {
+        self.entry.take().expect("invariant: it is taken once, with the outcome")
+    }
+}
+
+/// Whoever waited for the answer has left: hyper drops what would give it, and there is no later moment at which the
+/// record could be closed.
+impl Drop for Going {
+    fn drop(&mut self) {
+        let Some(entry) = self.entry.take() else { return };
+        let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
+        entry.close(Outcome {
+            bytes_out: self.sent.get(),
+            latency: self.started.elapsed(),
+            dialled: self.dialled.get(),
+            end: Some(end),
+            ..Outcome::default()
+        });
+    }
 }
 
 /// The way back to the workload.
@@ -67,6 +96,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let challenge = bridge::upgrade(&mut head);
     let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
     let back = Back { watched, upgrade, challenge, busy };
+    let body = Waiting::new(&head, body);
     if let Some(refusal) = back.watched.refusal() {
         return early(case.refuse(None, None, &refusal.denial()), &head, body).await;
     }
@@ -89,7 +119,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         id: case.id,
         started: case.started,
         permit,
-        entry,
+        entry: Some(entry),
+        drain: site.road.drain.clone(),
         sent: Rc::default(),
         dialled: Cell::default(),
         host: canonical.name().cloned(),
@@ -98,7 +129,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     };
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let leg = if back.challenge.is_some() { Leg::Http1 } else { Leg::Usual };
-    match go(&site, &going, leg, (outgoing(head, &target, &authority), body)).await {
+    match go(&site, &going, leg, (outgoing(head, &target, &authority), body.inner)).await {
         Ok((reply, added)) => relay(&site, going, reply, added, back),
         Err(denial) => fail(going, denial, &back.watched),
     }
@@ -132,12 +163,12 @@ async fn go(
         let first = if leg == Leg::Usual { site.first.borrow_mut().take() } else { None };
         let sender = match first {
             Some(sender) => sender.aged(),
-            None if attempt + 1 == TRIES => Box::pin(site.dial(&going.entry, leg)).await?,
-            None => site.reach(&going.entry, leg).await?,
+            None if attempt + 1 == TRIES => Box::pin(site.dial(going.entry(), leg)).await?,
+            None => site.reach(going.entry(), leg).await?,
         };
         let (fresh, added) = (sender.is_fresh(), going.started.elapsed());
         going.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
-        match sender.send(&going.permit, &going.entry, request).await {
+        match sender.send(&going.permit, going.entry(), request).await {
             Ok(reply) => return Ok((reply, added)),
             Err(Failure::Unsent(unsent)) if !fresh => request = *unsent,
             Err(failure) => return Err(failed(&failure)),
@@ -166,7 +197,7 @@ fn failed(failure: &Failure) -> Denial {
 }
 
 /// Hands the upstream's answer on. Its record is closed when its body has passed.
-fn relay(site: &Rc<Site>, going: Going, reply: Reply, added: Duration, back: Back) -> Response<Answer> {
+fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back: Back) -> Response<Answer> {
     let Reply { mut head, body, upgraded } = reply;
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
@@ -175,12 +206,17 @@ fn relay(site: &Rc<Site>, going: Going, reply: Reply, added: Duration, back: Bac
     let bridged = back.challenge.as_ref().map(|challenge| switches && challenge.is_met(&mut head.headers));
     let switches = switches || (bridged.is_some() && status.is_success());
     head.version = Version::HTTP_11;
-    let Going { id, started, entry, sent, dialled, method, .. } = going;
-    let dialled = dialled.get();
-    let closing = Closing { entry, status: status.as_u16(), started, added, sent, dialled };
+    let closing = Closing {
+        entry: going.take_entry(),
+        status: status.as_u16(),
+        started: going.started,
+        added,
+        sent: going.sent.clone(),
+        dialled: going.dialled.get(),
+    };
     if !switches {
-        let bodiless =
-            method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let bodiless = going.method == Method::HEAD
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         return Response::from_parts(
             head,
             Answer::Reply { body: body.closing(closing, bodiless), _busy: back.busy },
@@ -201,17 +237,17 @@ fn relay(site: &Rc<Site>, going: Going, reply: Reply, added: Duration, back: Bac
     }
     let denial =
         Denial::built_in(Reason::UpstreamFailed, "The destination did not switch protocols as asked.");
-    let response = deny::response(&denial, id, Heard::default());
+    let response = deny::response(&denial, going.id, Heard::default());
     closing.refuse(denial);
-    answered(response, &method)
+    answered(response, &going.method)
 }
 
 /// A refusal after the decision: the upstream failed, or the rest of the request was malformed.
-fn fail(going: Going, denial: Denial, watched: &Watched) -> Response<Answer> {
+fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Answer> {
     let denial = watched.refusal_in_body().map_or(denial, Refusal::denial);
     let response =
         deny::response(&denial, going.id, Heard { host: going.host.as_ref(), grpc: going.is_grpc });
-    going.entry.close(Outcome {
+    going.take_entry().close(Outcome {
         status: Some(response.status().as_u16()),
         bytes_out: going.sent.get(),
         bytes_in: response.body().len() as u64,
@@ -233,6 +269,7 @@ pub async fn refused(
 ) -> Response<Answer> {
     let (refused, of_connection) = &*refused;
     let (mut head, body) = request.into_parts();
+    let body = Waiting::new(&head, body);
     hop_by_hop::strip_request(&mut head);
     let snapshot = road.snapshot();
     let malformed = watched.refusal();
@@ -260,14 +297,32 @@ pub async fn refused(
     early(response, &head, body).await
 }
 
+/// The body of a request that is not decided yet.
+struct Waiting {
+    inner: Incoming,
+    /// The workload sends it when it is asked to (RFC 9110, section 10.1.1). hyper asks once somebody reads it.
+    expects: bool,
+}
+
+impl Waiting {
+    fn new(head: &request::Parts, inner: Incoming) -> Self {
+        Self { inner, expects: head.headers.contains_key(header::EXPECT) }
+    }
+}
+
 /// A refusal whose request may still be arriving. The rest of a body that is short and on its way is read and dropped
 /// first, because clients take an answer that overtakes it for a broken stream; nothing else is waited for, and a body
-/// that waits to be asked for is not asked for.
-async fn early(response: Response<Bytes>, head: &request::Parts, body: Incoming) -> Response<Answer> {
-    let short = body.size_hint().exact().is_some_and(|length| (1..=REFUSED_BODY_BYTES).contains(&length));
-    if short && !head.headers.contains_key(header::EXPECT) {
-        // Whatever comes of it, the answer is the same.
-        let _ = timeout(REFUSED_BODY_TIME, body.collect()).await;
+/// that waits to be asked for is not asked for. What is not read ends an HTTP/1 connection, and the answer says so.
+async fn early(mut response: Response<Bytes>, head: &request::Parts, body: Waiting) -> Response<Answer> {
+    let Waiting { inner, expects } = body;
+    let short = inner.size_hint().exact().is_some_and(|length| (1..=REFUSED_BODY_BYTES).contains(&length));
+    // Whatever comes of it, the answer is the same.
+    let read = inner.is_end_stream()
+        || short
+            && !expects
+            && timeout(REFUSED_BODY_TIME, inner.collect()).await.is_ok_and(|all| all.is_ok());
+    if !read && head.version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answered(response, &head.method)
 }

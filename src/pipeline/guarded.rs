@@ -3,17 +3,19 @@
 //! hyper repairs messages that must be refused, so it sees only what the guard has passed. A refused head never
 //! reaches it: in its place hyper gets one small request of our own, so that the answer to it (a 400) leaves in turn,
 //! after the answers to the requests before it. Whoever serves requests asks [`Watch::refusal`] before anything else.
+//! While an answer is owed, nothing behind its request is handed on, and a workload that leaves is noticed.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::departure::{Departure, Linger, Wire};
 use super::patience::Patience;
 use crate::model::types::limits::HEAD_TIME;
 use crate::perceive::request::guard::{Advance, Guard, Refusal, State};
@@ -32,9 +34,12 @@ pub struct Watch {
     moved: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
-    /// Requests handed to be answered so far, and those not answered to the end yet.
+    /// Requests handed to be answered so far, those that have an answer, and those not answered to the end yet.
     begun: AtomicU64,
+    answered: AtomicU64,
     busy: AtomicU64,
+    /// Whether the stream is over, but for what the workload still sends.
+    lingers: AtomicBool,
     /// Only for HTTP/1.
     guarding: Option<Mutex<Guarding>>,
 }
@@ -43,8 +48,6 @@ pub struct Watch {
 struct Guarding {
     guard: Guard,
     refused: Option<Refused>,
-    /// Whoever waits for a pause to end.
-    waiting: Option<Waker>,
 }
 
 /// A refused message.
@@ -76,7 +79,9 @@ impl Watch {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             begun: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             busy: AtomicU64::new(0),
+            lingers: AtomicBool::new(false),
             guarding: http1.then(Mutex::default),
         })
     }
@@ -106,6 +111,16 @@ impl Watch {
         self.busy.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether a request has no answer yet.
+    fn awaits_answer(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) > self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether the answers are out, and only what the workload still sends is waited for, within bounds of its own.
+    pub fn lingers(&self) -> bool {
+        self.lingers.load(Ordering::Relaxed)
+    }
+
     /// Why request `number` was refused before hyper saw it: what is being answered is our stand-in.
     pub fn refusal(&self, number: u64) -> Option<Refusal> {
         let refused = self.guarding()?.refused?;
@@ -120,17 +135,13 @@ impl Watch {
 
     /// A request has its final answer. With 101 what follows is not HTTP; false where nobody asked for that.
     pub fn answered(&self, switches: bool) -> bool {
+        self.answered.fetch_add(1, Ordering::Relaxed);
         let Some(mut guarding) = self.guarding() else { return !switches };
-        let done = if switches {
-            guarding.guard.become_opaque()
-        } else {
-            guarding.guard.answered();
-            true
-        };
-        if let Some(waker) = guarding.waiting.take() {
-            waker.wake();
+        if switches {
+            return guarding.guard.become_opaque();
         }
-        done
+        guarding.guard.answered();
+        true
     }
 
     /// How long no byte has moved.
@@ -180,16 +191,12 @@ impl Watch {
         Some(advance)
     }
 
-    fn refuse_slow(&self, in_body: bool, why: Refusal) {
+    /// Refuses what the guard cannot see: that nothing follows, or not in time. `state` is where the connection stands.
+    fn refuse(&self, state: State, why: Refusal) {
         if let Some(mut guarding) = self.guarding() {
+            let in_body = state == State::Body;
             let number = guarding.guard.requests() - u64::from(in_body);
             guarding.refused = Some(Refused { number, in_body, why });
-        }
-    }
-
-    fn wait(&self, waker: &Waker) {
-        if let Some(mut guarding) = self.guarding() {
-            guarding.waiting = Some(waker.clone());
         }
     }
 }
@@ -209,6 +216,14 @@ pub struct Guarded<S> {
     clock: Option<Pin<Box<Sleep>>>,
     /// With a body that is waited for.
     patience: Patience,
+    /// An answer is owed: a request was handed on, and its answer is not out to the last byte.
+    owing: bool,
+    /// Some of what is held was not shown to the guard.
+    unseen: bool,
+    /// The workload has ended its side while an answer was owed.
+    departure: Option<Box<Departure>>,
+    /// Both sides are over but for what the workload still sends.
+    linger: Option<Box<Linger>>,
 }
 
 /// What became of bytes that were read straight into the caller's buffer.
@@ -231,6 +246,10 @@ impl<S> Guarded<S> {
             stand_in: None,
             clock: None,
             patience: Patience::default(),
+            owing: false,
+            unseen: false,
+            departure: None,
+            linger: None,
         }
     }
 
@@ -240,6 +259,8 @@ impl<S> Guarded<S> {
         buf.put_slice(&self.held[..length]);
         self.held.drain(..length);
         self.cleared -= length;
+        // The guard takes one part of what it is shown at a time, and may let more of the rest pass.
+        self.unseen = self.cleared == 0 && !self.held.is_empty();
         if self.held.is_empty() {
             // An idle connection keeps no buffer.
             self.held = Vec::new();
@@ -248,6 +269,7 @@ impl<S> Guarded<S> {
 
     /// Shows everything held to the guard.
     fn examine_held(&mut self) {
+        self.unseen = false;
         if let Some(advance) = self.watch.examine(&self.held) {
             self.held.drain(..advance.skip);
             self.cleared = advance.pass;
@@ -256,10 +278,20 @@ impl<S> Guarded<S> {
         }
     }
 
+    /// Ends the connection for a reason that is not in its bytes.
+    fn refuse(&mut self, why: Refusal) {
+        self.watch.refuse(self.state, why);
+        self.state = State::Refused(why);
+        self.held = Vec::new();
+    }
+
+    fn refused_in_body(&self) -> bool {
+        self.watch.guarding().and_then(|guarding| guarding.refused).is_some_and(|refused| refused.in_body)
+    }
+
     /// A refused head is replaced by the stand-in, then by the end; a refused body is an error of the body.
     fn refused(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.watch.guarding().and_then(|guarding| guarding.refused).is_some_and(|refused| refused.in_body)
-        {
+        if self.refused_in_body() {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the guard refused the body",
@@ -274,7 +306,7 @@ impl<S> Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Wire + Unpin> Guarded<S> {
     /// Reads behind what is held.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let begin = self.held.len();
@@ -293,8 +325,13 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
     /// Reads straight into the caller's buffer; what may not pass is taken out of it again.
     fn poll_through(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Through>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let read = ready!(Pin::new(&mut self.inner).poll_read(cx, buf));
         let fresh = &buf.filled()[before..];
+        if self.state == State::Body && (read.is_err() || fresh.is_empty()) {
+            self.refuse(Refusal::Incomplete);
+            return Poll::Ready(Ok(Through::Withheld));
+        }
+        read?;
         if fresh.is_empty() {
             return Poll::Ready(Ok(Through::Handed));
         }
@@ -318,8 +355,7 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         }
         let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(HEAD_TIME)));
         ready!(clock.as_mut().poll(cx));
-        self.watch.refuse_slow(false, Refusal::HeadTooSlow);
-        (self.state, self.held) = (State::Refused(Refusal::HeadTooSlow), Vec::new());
+        self.refuse(Refusal::HeadTooSlow);
         Poll::Ready(())
     }
 }
@@ -333,13 +369,12 @@ impl<S> Guarded<S> {
         }
         let answered = || self.watch.guarding().is_none_or(|guarding| guarding.guard.is_answered());
         ready!(self.patience.poll_end(cx, self.watch.received(), answered));
-        self.watch.refuse_slow(true, Refusal::BodyTooSlow);
-        self.state = State::Refused(Refusal::BodyTooSlow);
+        self.refuse(Refusal::BodyTooSlow);
         Poll::Ready(())
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Wire + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
@@ -347,18 +382,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 this.give(buf);
                 return Poll::Ready(Ok(()));
             }
+            if this.state == State::Paused {
+                this.examine_held();
+                if this.state != State::Paused {
+                    continue;
+                }
+            }
+            if this.is_held() {
+                return this.poll_held(cx, buf);
+            }
             match this.state {
                 State::Refused(_) => return this.refused(buf),
                 State::Ended => return Poll::Ready(Ok(())),
-                State::Paused => {
-                    this.watch.wait(cx.waker());
-                    this.examine_held();
-                    if this.state == State::Paused {
-                        return Poll::Pending;
-                    }
-                    continue;
-                }
                 _ => {}
+            }
+            if this.unseen {
+                this.examine_held();
+                continue;
             }
             if this.held.is_empty() {
                 match this.poll_through(cx, buf)? {
@@ -369,8 +409,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 continue;
             }
             match this.poll_more(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(0)) => this.refuse(Refusal::Incomplete),
                 Poll::Ready(Ok(_)) => this.examine_held(),
+                Poll::Ready(Err(_)) if this.state == State::Body => this.refuse(Refusal::Incomplete),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => ready!(this.poll_clock(cx)),
             }
@@ -378,34 +419,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, buf))?;
-        this.watch.count(&this.watch.sent, written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, bufs))?;
-        this.watch.count(&this.watch.sent, written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-}
+mod owed;
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ pub mod road;
 mod peeked;
 mod turn;
 mod patience;
+mod departure;
 mod guarded;
 mod framed;
 mod gathered;

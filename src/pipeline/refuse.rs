@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::arrival::{Arrival, Refused};
 use super::case::denied;
+use super::departure::Wire;
 use super::exchange;
 use super::peeked::Peeked;
 use super::road::{Road, Snapshot};
@@ -154,7 +155,7 @@ fn alert_for(denial: &Denial) -> AlertDescription {
 /// Answers every request of a connection that may not live with its denial.
 async fn refusing<S>(road: &Rc<Road>, refused: Refused, denial: Denial, stream: S, protocol: Protocol)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Wire + Unpin + Send + 'static,
 {
     let refused = Rc::new((refused, denial));
     let road = road.clone();

@@ -20,8 +20,9 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::departure::Wire;
 use super::framed::{Broken, Framed};
 use super::gathered::Gathered;
 use super::guarded::{Busy, Guarded, Watch};
@@ -101,7 +102,7 @@ pub async fn requests<S, H, F>(
     unheard: impl Fn(),
 ) -> Ended
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Wire + Unpin + Send + 'static,
     H: Fn(Request<Incoming>, Watched) -> F,
     F: Future<Output = Response<Answer>> + 'static,
 {
@@ -146,14 +147,19 @@ fn failed(error: &hyper::Error, broken: Option<Broken>) -> (Option<&'static str>
     }
 }
 
-/// Answers requests of a connection that may not live, for `REFUSAL_LINGER` at most.
+/// Answers requests of a connection that may not live, for `REFUSAL_LINGER` at most; a workload that still sends gets
+/// to read its answer, within the bounds for that.
 pub async fn refusals<S, H, F>(road: &Road, stream: S, protocol: Protocol, answer: H)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Wire + Unpin + Send + 'static,
     H: Fn(Request<Incoming>, Watched) -> F,
     F: Future<Output = Response<Answer>> + 'static,
 {
-    let _ = tokio::time::timeout(REFUSAL_LINGER, requests(road, stream, protocol, answer, || ())).await;
+    let watch = Watch::new(protocol == Protocol::Http11);
+    let mut served = pin!(serve(road, stream, protocol, (&answer, &|| ()), &watch));
+    if timeout(REFUSAL_LINGER, &mut served).await.is_err() && watch.lingers() {
+        served.await;
+    }
 }
 
 async fn serve<S, H, F>(
@@ -164,7 +170,7 @@ async fn serve<S, H, F>(
     watch: &Arc<Watch>,
 ) -> End
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Wire + Unpin + Send + 'static,
     H: Fn(Request<Incoming>, Watched) -> F,
     F: Future<Output = Response<Answer>> + 'static,
 {
@@ -269,8 +275,9 @@ fn word(error: &hyper::Error) -> &'static str {
 
 fn http1_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    // What passes is the upstream's: no Date of ours, and names keep their case where hyper can.
-    builder.preserve_header_case(true).half_close(true).auto_date_header(false);
+    // What passes is the upstream's: no Date of ours, and names keep their case where hyper can. An end of input that
+    // hyper sees is an end: `Guarded` keeps it back as long as an answer is owed.
+    builder.preserve_header_case(true).auto_date_header(false);
     builder.max_headers(HEAD_FIELDS).max_buf_size(HEAD_BYTES + 16 * 1024).timer(TokioTimer::new());
     builder
 }

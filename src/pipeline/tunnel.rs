@@ -14,21 +14,25 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::guarded::Busy;
 use crate::act::upstream::Closing;
-use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME};
+use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
 
 /// Bytes on the way in one direction.
 const BUFFER: usize = 16 * 1024;
 
-/// The workload's side, counted: on HTTP/2 its connection carries others beside it.
-struct Counted<'m, S> {
+/// One side of a tunnel, counted: on HTTP/2 the workload's connection carries others beside it. Many peers close TLS
+/// without saying so: what they speak has an end of its own (WebSocket's close frame), so that is an end like any other.
+struct Side<'m, S> {
     inner: S,
+    read: u64,
+    written: u64,
     moved: &'m Moved,
 }
 
+/// What both sides tell the clock.
 struct Moved {
-    from_workload: Cell<u64>,
-    to_workload: Cell<u64>,
     at: Cell<Instant>,
+    /// One side has ended.
+    ended: Cell<bool>,
 }
 
 /// Relays an upgraded connection and closes its record. The workload's connection is busy as long as it lasts.
@@ -40,10 +44,9 @@ pub async fn run(
 ) {
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
-    let moved =
-        Moved { from_workload: Cell::new(0), to_workload: Cell::new(0), at: Cell::new(Instant::now()) };
-    let mut workload = Counted { inner: TokioIo::new(workload), moved: &moved };
-    let mut upstream = TokioIo::new(upstream);
+    let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
+    let side = |inner| Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved };
+    let (mut workload, mut upstream) = (side(workload), side(upstream));
     let end = tokio::select! {
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
             ended.err().map(|_| "reset")
@@ -51,41 +54,49 @@ pub async fn run(
         () = idle(&moved) => Some("idle"),
         _ = drain.wait_for(|drains| *drains) => Some("shutdown"),
     };
-    closing.finish(moved.from_workload.get(), moved.to_workload.get(), end);
+    closing.finish(workload.read, workload.written, end);
     drop(busy);
 }
 
-/// Returns once nothing has moved for `FLOW_IDLE_TIME`.
+/// Returns once nothing has moved for `FLOW_IDLE_TIME`, or for `TUNNEL_END_TIME` where one side has ended.
 async fn idle(moved: &Moved) {
-    while moved.at.get().elapsed() < FLOW_IDLE_TIME {
-        sleep_until(moved.at.get() + FLOW_IDLE_TIME).await;
+    loop {
+        let bound = if moved.ended.get() { TUNNEL_END_TIME } else { FLOW_IDLE_TIME };
+        let until = moved.at.get() + bound;
+        if Instant::now() >= until {
+            return;
+        }
+        // A side may end meanwhile, and shorten the bound.
+        sleep_until(until.min(Instant::now() + TUNNEL_END_TIME)).await;
     }
 }
 
-impl Moved {
-    fn count(&self, counter: &Cell<u64>, bytes: usize) {
-        counter.set(counter.get() + bytes as u64);
-        self.at.set(Instant::now());
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<'_, S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        self.moved.count(&self.moved.from_workload, buf.filled().len() - before);
+        match ready!(Pin::new(&mut self.inner).poll_read(cx, buf)) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
+            _ => {}
+        }
+        let length = buf.filled().len() - before;
+        if length == 0 {
+            self.moved.ended.set(true);
+        }
+        self.read += length as u64;
+        self.moved.at.set(Instant::now());
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<'_, S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Side<'_, S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
-        self.moved.count(&self.moved.to_workload, written);
+        self.written += written as u64;
+        self.moved.at.set(Instant::now());
         Poll::Ready(Ok(written))
     }
 

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::arrival::{Judged, Refused};
 use super::case;
+use super::departure::Wire;
 use super::exchange;
 use super::peeked::Peeked;
 use super::refuse;
@@ -97,7 +98,7 @@ fn bound(stream: &Peeked) {
 
 async fn serve<S>(site: Rc<Site>, entry: Entry, stream: S, protocol: Protocol)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Wire + Unpin + Send + 'static,
 {
     let answer = {
         let site = site.clone();

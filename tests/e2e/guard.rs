@@ -1,9 +1,12 @@
 //! What is ambiguous in HTTP/1 is refused, recorded and sent to nobody, over plain HTTP and inside opened TLS.
 
+use clawgress::perceive::request::guard::Refusal;
 use serde_json::json;
 
 use super::dialogue::{Heard, NAME, OTHER, Talk, opening_gateway, zone};
-use super::http::{BOTH, get, ok, recorded};
+use super::http::{BOTH, Way, get, ok, recorded};
+use super::messages::{self, Verdict};
+use super::origin::{Origin, Taken};
 use crate::lab::Lab;
 use crate::lab::backends::eventually;
 
@@ -155,5 +158,95 @@ fn a_bad_chunk_after_a_good_head_never_becomes_a_whole_request() {
             "kind": "request", "path": "/half", "decision": "deny", "reason": "protocol.malformed", "status": 400,
             "bytes_out": 5,
         }),
+    );
+}
+
+/// The status of the first final answer, and its reason where it is a refusal.
+fn first_answer(talk: &mut Talk) -> (u16, Option<String>) {
+    let heard = talk.hear();
+    (heard.status, heard.field("x-clawgress-reason").map(str::to_owned))
+}
+
+fn expected(verdict: Verdict) -> (u16, Option<String>) {
+    let refused = |status: u16, reason: &str| (status, Some(reason.to_owned()));
+    match verdict {
+        Verdict::Passes(_) => (200, None),
+        Verdict::Refused(Refusal::Expect) => refused(417, "protocol.expectation"),
+        Verdict::Refused(_) | Verdict::Path => refused(400, "protocol.malformed"),
+        Verdict::Mismatch => refused(421, "name.mismatch"),
+    }
+}
+
+#[test]
+fn each_message_of_the_table_has_its_verdict_and_the_upstream_sees_the_same_boundaries() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let origin = Way::Tls.origin(&lab, ok);
+    let rows = messages::all();
+    assert!(rows.len() >= 250, "{} messages", rows.len());
+    let mut reasons = Vec::new();
+    for row in &rows {
+        let (before, bytes) = (origin.taken().len(), received(&origin));
+        let mut talk = Way::Tls.talk(lab.workload(), NAME, &daemon);
+        talk.say(&row.bytes);
+        talk.finish();
+        assert_eq!(first_answer(&mut talk), expected(row.verdict), "{}", row.what);
+        assert!(talk.rest().is_ok(), "{}: the answers are all read", row.what);
+        let taken = &origin.taken()[before..];
+        let lines: Vec<&str> = taken.iter().map(Taken::line).collect();
+        match row.verdict {
+            Verdict::Passes(wanted) => {
+                let wanted: Vec<String> = wanted.iter().map(|line| format!("{line} HTTP/1.1")).collect();
+                let cut = |line: &&str| line.chars().take(30).collect::<String>();
+                assert!(lines == wanted, "{}: {:?}", row.what, lines.iter().map(cut).collect::<Vec<_>>());
+            }
+            _ => assert!(taken.is_empty(), "{}: {lines:?}", row.what),
+        }
+        let whole: usize = taken.iter().map(|taken| taken.head.chars().count() + taken.body.len()).sum();
+        assert_eq!(received(&origin) - bytes, whole, "{}: a byte that belongs to no request", row.what);
+        if let Verdict::Refused(refusal) = row.verdict {
+            reasons.push(format!("http/1 guard: {refusal:?}"));
+        }
+    }
+    let told = || -> Vec<String> {
+        let rows = daemon.records(&[]);
+        let evidence =
+            rows.iter().filter(|row| row["kind"] == "request").filter_map(|row| row["evidence"].as_str());
+        // What follows a good request in a table's row may be refused too.
+        evidence.filter(|text| text.starts_with("http/1 guard: ")).map(str::to_owned).collect()
+    };
+    eventually("every reason on record", || {
+        let told = told();
+        let mut rest = told.iter();
+        reasons.iter().all(|reason| rest.any(|found| found == reason)).then_some(())
+    });
+}
+
+fn received(origin: &Origin) -> usize {
+    origin.received().iter().map(Vec::len).sum()
+}
+
+#[test]
+fn behind_a_good_request_each_message_that_is_refused_reaches_nobody() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let origin = Way::Plain.origin(&lab, ok);
+    let refused = messages::all().into_iter().filter(|row| matches!(row.verdict, Verdict::Refused(_)));
+    for row in refused {
+        let good = get("/good");
+        let mut talk = Way::Plain.talk(lab.workload(), NAME, &daemon);
+        let empty = if row.what == "in front: two empty lines" { "\r\n" } else { "" };
+        talk.say([good.as_bytes(), empty.as_bytes(), &row.bytes, get("/smuggled").as_bytes()].concat());
+        assert_eq!(talk.hear().text(), "ok /good", "{}", row.what);
+        let (status, reason) = expected(row.verdict);
+        assert_eq!(first_answer(&mut talk), (status, reason), "{}", row.what);
+        assert!(talk.rest().is_ok_and(|rest| rest.is_empty()), "{}: something follows the refusal", row.what);
+    }
+    assert!(origin.taken().iter().all(|taken| taken.line() == "GET /good HTTP/1.1"));
+    assert_eq!(received(&origin), origin.taken().iter().map(|taken| taken.head.len()).sum::<usize>());
+    recorded(
+        &daemon,
+        origin.taken().len(),
+        &json!({"kind": "request", "decision": "allow", "path": "/good"}),
     );
 }

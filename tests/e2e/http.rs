@@ -134,19 +134,25 @@ fn answers_without_a_body_leave_the_connection_in_step() {
             Some("/204") => b"HTTP/1.1 204 No Content\r\nETag: \"x\"\r\n\r\n".to_vec(),
             Some("/304") => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n".to_vec(),
             Some("/empty") => b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            Some("/head-chunked") => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
+            Some("/205") => b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n".to_vec(),
             _ => ok(taken),
         });
         let mut talk = way.talk(lab.workload(), NAME, &daemon);
         talk.say(format!("HEAD /head HTTP/1.1\r\nHost: {NAME}\r\n\r\n"));
         let heard = talk.hear_head();
         assert_eq!((heard.status, heard.field("content-length")), (200, Some("1234")));
+        talk.say(format!("HEAD /head-chunked HTTP/1.1\r\nHost: {NAME}\r\n\r\n"));
+        let heard = talk.hear_head();
+        assert_eq!((heard.status, heard.field("content-length")), (200, None), "{}", heard.head);
+        assert_eq!(talk.ask(get("/205")).status, 205);
         let heard = talk.ask(get("/204"));
         assert_eq!((heard.status, heard.field("content-length")), (204, None));
         assert_eq!(heard.field("etag"), Some("\"x\""));
         assert_eq!(talk.ask(get("/304")).status, 304);
         assert_eq!(talk.ask(get("/empty")).body, b"");
         assert_eq!(talk.ask(get("/after")).text(), "ok /after");
-        assert_eq!(origin.taken().len(), 5);
+        assert_eq!(origin.taken().len(), 7);
         assert_eq!(origin.received().len(), 1, "{way:?}: the upstream connection is kept too");
     }
     for (path, status) in [("/head", 200), ("/204", 204), ("/304", 304), ("/empty", 200)] {
@@ -201,18 +207,136 @@ fn a_client_that_expects_100_continue_gets_it_before_it_sends_and_a_refusal_inst
         let mut talk = way.talk(lab.workload(), NAME, &daemon);
         let head = |host: &str| {
             format!(
-                "POST /late HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+                "POST /late HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-Continue\r\n\r\n"
             )
         };
         assert_eq!(talk.ask(head(NAME)).status, 100, "{way:?}");
         let heard = talk.ask("body");
         assert_eq!((heard.status, heard.text().as_str()), (200, "ok /late"));
-        assert_eq!(origin.taken()[0].body, b"body");
+        let taken = &origin.taken()[0];
+        assert_eq!(taken.body, b"body");
+        assert_eq!(fields(&taken.head, "expect").next(), None, "the gateway has answered it: {}", taken.head);
         talk.ask(head(OTHER)).is_refusal(421, "name.mismatch");
+        assert_eq!(talk.rest().expect("an orderly end"), b"", "it may send the body or not, so that was all");
         assert_eq!(origin.taken().len(), 1);
     }
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/late", "status": 200, "bytes_out": 4}));
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/late", "reason": "name.mismatch"}));
+}
+
+#[test]
+fn any_other_expectation_is_417() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let origin = Way::Plain.origin(&lab, ok);
+    for expect in
+        ["200-ok", "100-continue, 200-ok", "100-continue\r\nExpect: 100-continue", "", "\"100-continue\""]
+    {
+        let mut talk = Way::Plain.talk(lab.workload(), NAME, &daemon);
+        let heard = talk.ask(format!(
+            "POST / HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 1\r\nExpect: {expect}\r\n\r\nx"
+        ));
+        heard.is_refusal(417, "protocol.expectation");
+    }
+    assert!(origin.untouched());
+    recorded(&daemon, 5, &json!({"kind": "request", "reason": "protocol.expectation", "status": 417}));
+}
+
+#[test]
+fn an_answer_that_comes_before_the_body_is_handed_on() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let leaf = lab.pki().leaf(&[NAME]);
+    for (way, wire) in [(Way::Plain, Wire::Plain), (Way::Tls, Wire::Tls(&leaf, &["http/1.1"]))] {
+        lab.backends().cut(
+            way.address(),
+            wire,
+            b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig",
+        );
+        for expect in ["", "Expect: 100-continue\r\n"] {
+            let mut talk = way.talk(lab.workload(), NAME, &daemon);
+            talk.say(format!("POST / HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 9000000\r\n{expect}\r\n"));
+            if !expect.is_empty() {
+                assert_eq!(talk.hear().status, 100);
+            }
+            let heard = talk.hear();
+            assert_eq!((heard.status, heard.text().as_str()), (413, "big"), "{way:?}, {expect:?}");
+            // It goes on sending, as many clients do: that must not cost it the answer.
+            for _ in 0..9 {
+                let _ = talk.try_say(vec![b'b'; 1_000_000]);
+            }
+        }
+    }
+    recorded(&daemon, 4, &json!({"kind": "request", "decision": "allow", "status": 413, "bytes_in": 3}));
+}
+
+#[test]
+fn interim_answers_of_the_upstream_stay_here() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let _origin = way.origin(&lab, |_| {
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: 1\r\n\r\n\
+              HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
+                .to_vec()
+        });
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        for _ in 0..2 {
+            let heard = talk.ask(get("/slow"));
+            assert_eq!((heard.status, heard.text().as_str()), (200, "done"), "{way:?}");
+            assert_eq!(heard.field("link"), None);
+        }
+    }
+    recorded(&daemon, 4, &json!({"kind": "request", "path": "/slow", "status": 200, "bytes_in": 4}));
+}
+
+#[test]
+fn an_old_client_gets_an_answer_of_its_version_that_ends_with_the_connection() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let origin = way.origin(&lab, |_| {
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nold\r\n0\r\n\r\n".to_vec()
+        });
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        let heard = talk.ask(format!("GET /old HTTP/1.0\r\nHost: {NAME}\r\n\r\n"));
+        assert!(heard.head.starts_with("HTTP/1.0 200 "), "{}", heard.head);
+        assert_eq!((heard.text().as_str(), heard.field("transfer-encoding")), ("old", None));
+        assert_eq!(origin.taken()[0].line(), "GET /old HTTP/1.1");
+    }
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/old", "status": 200, "bytes_in": 3}));
+}
+
+#[test]
+fn fields_arrive_in_the_order_in_which_they_were_sent() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    for way in BOTH {
+        let origin = way.origin(&lab, |_| {
+            b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\nX-One: 1\r\n\
+              Content-Length: 2\r\nX-two: 2\r\nDATE: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\nok"
+                .to_vec()
+        });
+        let mut talk = way.talk(lab.workload(), NAME, &daemon);
+        let heard = talk.ask(format!(
+            "POST /order HTTP/1.1\r\nX-First: 1\r\nConnection: keep-alive\r\nHost: {NAME}\r\nTE: trailers\r\n\
+             user-agent: me\r\nContent-Length: 2\r\nX-Again: 1\r\nAccept: */*\r\nx-again: 2\r\nZ: 1\r\n\r\nhi"
+        ));
+        assert_eq!(
+            origin.taken()[0].head,
+            format!(
+                "POST /order HTTP/1.1\r\nX-First: 1\r\nHost: {NAME}\r\nTE: trailers\r\nuser-agent: me\r\n\
+                 Content-Length: 2\r\nX-Again: 1\r\nx-again: 2\r\nAccept: */*\r\nZ: 1\r\n\r\n"
+            ),
+            "{way:?}: values of one name stand together, everything else where it stood"
+        );
+        assert_eq!(
+            heard.head,
+            "HTTP/1.1 200 OK\r\nServer: x\r\nX-One: 1\r\nContent-Length: 2\r\nX-two: 2\r\n\
+             DATE: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n"
+        );
+    }
+    recorded(&daemon, 2, &json!({"kind": "request", "path": "/order", "status": 200, "bytes_out": 2}));
 }
 
 #[test]

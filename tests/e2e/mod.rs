@@ -21,6 +21,8 @@ pub mod hostile;
 pub mod http2;
 pub mod http;
 pub mod interception;
+pub mod leaving;
+pub mod messages;
 pub mod names;
 pub mod operator;
 pub mod origin;

@@ -13,7 +13,7 @@ use crate::lab::backends::Wire;
 pub struct Taken {
     /// Which connection brought it.
     pub connection: usize,
-    /// Request line and fields, with the empty line.
+    /// Request line and fields, with the empty line; a character for each byte.
     pub head: String,
     /// The body with its framing.
     pub body: Vec<u8>,
@@ -55,7 +55,7 @@ impl Origin {
                 let mut buffer = vec![0; 64 * 1024];
                 loop {
                     while let Some((head, body)) = whole(&bytes) {
-                        bytes.drain(..head.len() + body.len());
+                        bytes.drain(..head.chars().count() + body.len());
                         let taken = Taken { connection, head, body };
                         let reply = answer(&taken);
                         kept.lock().taken.push(taken);
@@ -115,7 +115,7 @@ impl Origin {
 /// Head and framed body of the first request, once it is whole.
 fn whole(bytes: &[u8]) -> Option<(String, Vec<u8>)> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let head: String = bytes[..end].iter().copied().map(char::from).collect();
     let rest = &bytes[end..];
     let length = if fields(&head, "transfer-encoding").next().is_some() {
         let trailerless = rest.windows(5).position(|window| window == b"0\r\n\r\n").map(|at| at + 5);

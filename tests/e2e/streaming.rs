@@ -1,4 +1,4 @@
-//! Bodies that flow: events one by one, a gigabyte with bounded memory, back-pressure, trailers and gRPC. Read next:
+//! Bodies that flow: events one by one, large ones with bounded memory, back-pressure, trailers and gRPC. Read next:
 //! `broken`, `websocket`.
 
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dialogue::{NAME, PATIENCE, Talk, opening_gateway, over_tls, plain, zone};
+use super::http::recorded;
 use super::http2::{Http2, data};
+use super::origin::Origin;
 use crate::lab::backends::{Wire, eventually};
 use crate::lab::services::{Feed, HttpServer};
 use crate::lab::{Daemon, Lab};
@@ -22,6 +24,8 @@ pub const PLAIN: &str = "192.0.2.11:80";
 /// Where TLS is spoken.
 pub const TLS: &str = "192.0.2.11:443";
 const MIB: u64 = 1 << 20;
+/// A body far larger than what memory may grow by: the whole gigabyte in `make test-long`.
+const LARGE: u64 = if cfg!(feature = "long-tests") { 1024 * MIB } else { 256 * MIB };
 /// What the daemon's memory may grow by while a body passes that is far larger.
 const GROWTH: u64 = 64 * MIB;
 
@@ -96,11 +100,11 @@ fn events_arrive_one_by_one_over_http1_and_http2() {
 }
 
 #[test]
-fn a_gigabyte_comes_down_with_bounded_memory() {
+fn a_large_body_comes_down_with_bounded_memory() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["h2", "http/1.1"]);
-    let (before, total) = (peak(&daemon), 1024 * MIB);
+    let (before, total) = (peak(&daemon), LARGE);
     let mut talk = over_tls(lab.workload(), TLS, NAME, daemon.authority());
     talk.say(get(&format!("/download/{total}")));
     talk.head();
@@ -127,11 +131,11 @@ fn a_gigabyte_comes_down_with_bounded_memory() {
 }
 
 #[test]
-fn a_gigabyte_goes_up_with_bounded_memory() {
+fn a_large_body_goes_up_with_bounded_memory() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["h2", "http/1.1"]);
-    let (before, total) = (peak(&daemon), 1024 * MIB);
+    let (before, total) = (peak(&daemon), LARGE);
     let mut talk = over_tls(lab.workload(), TLS, NAME, daemon.authority());
     talk.say(format!("POST /upload HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: {total}\r\n\r\n"));
     let piece = vec![b'u'; MIB as usize];
@@ -253,6 +257,38 @@ fn a_slow_upstream_holds_the_client_back_and_grows_no_memory() {
     daemon.record(&json!({
         "kind": "request", "path": "/slow", "decision": "deny", "reason": "upstream.failed", "status": 502,
     }));
+}
+
+#[test]
+fn trailers_that_nobody_announced_or_asked_for_are_dropped_and_the_body_is_whole() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let origin = Origin::start(&lab, PLAIN, Wire::Plain, |taken| {
+        let announced = if taken.line().contains("announced") { "Trailer: X-Sum\r\n" } else { "" };
+        format!("HTTP/1.1 200 OK\r\n{announced}Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\n\r\n")
+            .into_bytes()
+    });
+    let mut talk = plain(lab.workload(), PLAIN);
+    for (path, te, trailers) in [
+        ("/announced", "TE: trailers\r\n", "x-sum: 1\r\n"),
+        ("/announced", "TE: gzip, trailers;q=0.5\r\n", ""),
+        ("/announced", "", ""),
+        ("/silent", "TE: trailers\r\n", ""),
+    ] {
+        let heard = talk.ask(format!(
+            "POST {path} HTTP/1.1\r\nHost: {NAME}\r\n{te}Transfer-Encoding: chunked\r\n\r\n\
+             2\r\nhi\r\n0\r\nX-Mine: 1\r\n\r\n"
+        ));
+        assert_eq!(
+            (heard.text().as_str(), heard.trailers.to_ascii_lowercase().as_str()),
+            ("body", trailers),
+            "{path} {te}"
+        );
+    }
+    assert!(origin.taken().iter().all(|taken| taken.body == b"2\r\nhi\r\n0\r\n\r\n"), "{:?}", origin.taken());
+    let wanted =
+        json!({"kind": "request", "path": "/announced", "bytes_out": 2, "bytes_in": 4, "status": 200});
+    recorded(&daemon, 3, &wanted);
 }
 
 #[test]

@@ -79,6 +79,27 @@ fn a_websocket_passes_both_ways_with_its_close_handshake_and_is_counted() {
 }
 
 #[test]
+fn a_websocket_whose_tls_ends_without_a_farewell_ended_in_order() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    servers(&lab, &["http/1.1"]);
+    for mut talk in talks(&lab, &daemon) {
+        talk.say(upgrade("/ws"));
+        talk.head();
+        talk.say(frame(8, &1000_u16.to_be_bytes()));
+        assert_eq!(talk.bytes(4), b"\x88\x02\x03\xe8");
+        // Closes the socket and says nothing in TLS, as many clients do.
+        talk.tcp().shutdown(std::net::Shutdown::Write).expect("closed");
+    }
+    for port in [80, 443] {
+        let wanted = json!({"kind": "request", "path": "/ws", "status": 101, "bytes_out": 8, "bytes_in": 4,
+                            "destination_port": port});
+        let row = daemon.record(&wanted);
+        assert_eq!(row.get("end"), None, "{row}");
+    }
+}
+
+#[test]
 fn a_declined_upgrade_goes_on_as_http_and_what_was_sent_early_is_judged_as_such() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());

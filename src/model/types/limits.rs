@@ -93,6 +93,19 @@ pub const BODY_TIME: Duration = Duration::from_secs(120);
 pub const BODY_PROGRESS: u64 = 1024;
 /// Time a connection that was refused may stay to read the answer.
 pub const REFUSAL_LINGER: Duration = Duration::from_secs(5);
+/// Bytes that a workload may still send on an HTTP/1 connection that the gateway has ended, so that it gets to read
+/// the answer; what comes after them meets a reset.
+pub const LINGER_BYTES: u64 = 64 * 1024 * 1024;
+/// Time it has for that.
+pub const LINGER_TIME: Duration = Duration::from_secs(30);
+/// Silence after which a workload is asked whether it still lives (TCP keep-alive).
+pub const CLIENT_PROBE_TIME: Duration = Duration::from_secs(60);
+/// Time between questions.
+pub const CLIENT_PROBE_INTERVAL: Duration = Duration::from_secs(15);
+/// Questions that may go unanswered.
+pub const CLIENT_PROBES: u32 = 4;
+/// Time the other side of a switched connection has once one side has ended and nothing moves.
+pub const TUNNEL_END_TIME: Duration = Duration::from_secs(60);
 /// Bytes of a refused request's body that are waited for before the answer.
 pub const REFUSED_BODY_BYTES: u64 = 64 * 1024;
 /// Time they may take.

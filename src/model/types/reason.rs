@@ -97,6 +97,8 @@ reasons! {
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
     /// More frames or resets than anybody needs who wants an answer.
     ProtocolFlood = "protocol.flood", 429, Later, "Too many messages without a purpose";
+    /// An `Expect` field with anything but `100-continue` (RFC 9110, section 10.1.1).
+    ProtocolExpectation = "protocol.expectation", 417, Never, "Expectation cannot be met";
     /// A connection that was closed before anything was said on it: a port probe, or the loser of two attempts.
     ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
     /// UDP to port 443: QUIC, which is refused so that clients fall back to TCP.

@@ -50,6 +50,7 @@ refusals! {
     Expect = "The Expect field asks for something other than `100-continue`.";
     Connection = "The Connection field is not a short list of options.";
     LineTooLong = "A line is longer than the gateway allows.";
+    Incomplete = "The connection ended in the middle of the request.";
     HeadTooSlow = "The head was not finished in time.";
     BodyTooSlow = "The body did not go on in time.";
     HeadTooLarge = "The head is larger than the gateway allows.";
@@ -71,11 +72,14 @@ impl Refusal {
     /// As the decision on a request.
     pub fn denial(self) -> Denial {
         let sentence = self.sentence();
-        Denial::built_in(
-            Reason::ProtocolMalformed,
-            format!("{sentence} Nothing of this request was sent. Send it again in strict HTTP/1.1."),
-        )
-        .seen(format!("http/1 guard: {self:?}"))
+        let (reason, hint) = match self {
+            Self::Expect => (Reason::ProtocolExpectation, "Send it again without that field."),
+            Self::Incomplete => (Reason::ProtocolMalformed, "Send it again whole."),
+            Self::HeadTooSlow => (Reason::ProtocolMalformed, "Send it again at once."),
+            _ => (Reason::ProtocolMalformed, "Send it again in strict HTTP/1.1."),
+        };
+        Denial::built_in(reason, format!("{sentence} The destination has not got this request whole. {hint}"))
+            .seen(format!("http/1 guard: {self:?}"))
     }
 
     /// As the decision on the answer to a request that was sent.

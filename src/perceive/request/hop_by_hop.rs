@@ -14,7 +14,7 @@ use crate::model::types::limits::CONNECTION_OPTIONS;
 /// Fields that `Connection` cannot name away: they say whom a message is for, who sends it, how long it is, how it is
 /// read or how it is cached. RFC 9110, section 7.6.1, forbids senders to list such fields; a gateway that obeyed
 /// would let an agent show it a field and hide it from the destination, or the other way round.
-const PROTECTED: [&str; 26] = [
+const PROTECTED: [&str; 25] = [
     "accept",
     "accept-encoding",
     "api-key",
@@ -27,7 +27,6 @@ const PROTECTED: [&str; 26] = [
     "cookie",
     "date",
     "etag",
-    "expect",
     "forwarded",
     "host",
     "location",
@@ -56,15 +55,16 @@ pub fn is_websocket(head: &Parts) -> bool {
         && options(&head.headers).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
 }
 
-/// Makes a request's head fit to be forwarded. `Upgrade` stays where [`is_websocket`] holds.
+/// Makes a request's head fit to be forwarded. `Upgrade` stays where [`is_websocket`] holds; `Expect` goes, because the
+/// gateway itself answers it (RFC 9110, section 10.1.1).
 pub fn strip_request(head: &mut Parts) {
     let upgrade = is_websocket(head);
-    strip(&mut head.headers, upgrade);
+    strip(&mut head.headers, upgrade, true);
 }
 
 /// Makes a response's head fit to be forwarded. `switching` for the 101 that answers a WebSocket request.
 pub fn strip_response(headers: &mut HeaderMap, switching: bool) {
-    strip(headers, switching);
+    strip(headers, switching, false);
 }
 
 /// Makes a request's trailers fit to be forwarded: what belongs in a head does not count there (RFC 9110, section
@@ -77,30 +77,70 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
     }
 }
 
-fn strip(headers: &mut HeaderMap, keep_upgrade: bool) {
-    let mut gone: SmallVec<[HeaderName; 8]> = SmallVec::new();
-    for option in options(headers).take(CONNECTION_OPTIONS) {
-        if let Ok(name) = HeaderName::from_bytes(option)
-            && !is_protected(name.as_str())
-            && headers.contains_key(&name)
-        {
-            gone.push(name);
+/// The other fields keep their order.
+fn strip(headers: &mut HeaderMap, keep_upgrade: bool, request: bool) {
+    let named: SmallVec<[HeaderName; 4]> = options(headers)
+        .take(CONNECTION_OPTIONS)
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .filter(|name| !is_protected(name.as_str()))
+        .collect();
+    let te = te(headers);
+    let leaves = |name: &HeaderName| match name.as_str() {
+        "te" => te != Te::Trailers,
+        "upgrade" => !keep_upgrade,
+        "expect" => request,
+        known => is_hop_by_hop(known) || named.contains(name),
+    };
+    let all = headers.keys_len();
+    let gone: SmallVec<[HeaderName; 8]> = headers.keys().filter(|name| leaves(name)).cloned().collect();
+    // A removed field leaves its place to the last one: at the end nothing is moved.
+    let at_the_end = headers.keys().skip(all - gone.len()).all(&leaves);
+    if at_the_end && !keep_upgrade && te != Te::Mixed {
+        for name in gone {
+            headers.remove(name);
         }
+        return;
     }
-    gone.extend(headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned());
-    let upgrade = if keep_upgrade { headers.get(&UPGRADE).cloned() } else { None };
-    let trailers =
-        headers.get_all(TE).iter().any(|value| tokens(value).any(|t| t.eq_ignore_ascii_case(b"trailers")));
-    for name in gone {
-        headers.remove(name);
+    let mut left = HeaderMap::with_capacity(all);
+    let mut last = TE;
+    for (name, value) in std::mem::take(headers) {
+        // Further values of a field come without its name.
+        let first = name.is_some();
+        let name = name.unwrap_or(last);
+        if !leaves(&name) {
+            left.append(&name, value);
+        } else if first && name == TE && te == Te::Mixed {
+            left.insert(TE, HeaderValue::from_static("trailers"));
+        } else if first && name == CONNECTION && keep_upgrade {
+            left.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        last = name;
     }
-    if trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+    *headers = left;
+}
+
+/// What `TE` says: of all transfer codings it may name, only `trailers` is handed on.
+#[derive(PartialEq)]
+enum Te {
+    Absent,
+    Trailers,
+    Mixed,
+}
+
+fn te(headers: &HeaderMap) -> Te {
+    let Some(only) = single(headers, &TE) else {
+        let trailers = headers.get_all(TE).iter().any(names_trailers);
+        return if trailers { Te::Mixed } else { Te::Absent };
+    };
+    match only {
+        b"trailers" => Te::Trailers,
+        _ if headers.get(TE).is_some_and(names_trailers) => Te::Mixed,
+        _ => Te::Absent,
     }
-    if let Some(upgrade) = upgrade {
-        headers.insert(UPGRADE, upgrade);
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    }
+}
+
+fn names_trailers(value: &HeaderValue) -> bool {
+    tokens(value).any(|token| token.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// `Trailer` is not among them: trailers are forwarded, and the field announces them (RFC 9110, section 6.6.2).
@@ -189,10 +229,34 @@ mod tests {
     }
 
     #[test]
+    fn the_fields_that_are_forwarded_keep_their_order() {
+        let fields =
+            [("host", "a"), ("x-1", "1"), ("x-2", "2"), ("x-1", "3"), ("te", "trailers"), ("x-3", "4")];
+        for gone in ["connection", "keep-alive", "expect", "te2"] {
+            for at in 0..=fields.len() {
+                let mut sent = fields.to_vec();
+                sent.insert(at, (gone, "te2"));
+                let names: Vec<String> =
+                    stripped(&sent).into_iter().map(|(name, value)| name + value.as_str()).collect();
+                let mut expected = vec!["hosta", "x-11", "x-13", "x-22", "tetrailers", "x-34"];
+                if gone == "te2" {
+                    // Nobody named it away: values of one field stand together, and nothing else moves.
+                    expected.insert([0, 1, 3, 4, 4, 5, 6][at], "te2te2");
+                }
+                assert_eq!(names, expected, "{gone} at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn te_keeps_trailers_alone() {
         assert_eq!(
             stripped(&[("te", "gzip, Trailers"), ("connection", "te")]),
             [("te".into(), "trailers".into())]
+        );
+        assert_eq!(
+            stripped(&[("te", "gzip"), ("te", "trailers"), ("x", "1")]),
+            [("te".into(), "trailers".into()), ("x".into(), "1".into())]
         );
     }
 

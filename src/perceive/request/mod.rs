@@ -279,6 +279,7 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Denial> {
     let text = value.to_str().unwrap_or("");
     let plain =
         !text.is_empty() && text.len() <= LENGTH_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = plain && (text == "0" || !text.starts_with('0'));
     match text.parse() {
         Ok(length) if plain && values.next().is_none() => Ok(Some(length)),
         _ => Err(malformed("The Content-Length is not one plain decimal number.", text)),

@@ -10,9 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::model::types::address::unmapped;
+use crate::model::types::limits::{CLIENT_PROBE_INTERVAL, CLIENT_PROBE_TIME, CLIENT_PROBES};
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -23,6 +24,9 @@ const DATAGRAM_RECEIVE_BUFFER: usize = 1024 * 1024;
 /// may share the port: the kernel spreads connections over them (`SO_REUSEPORT`).
 pub fn transparent_listener(port: u16) -> io::Result<TcpListener> {
     let socket = dual_stack(Type::STREAM, Protocol::TCP)?;
+    // Connections inherit it: a workload that vanished without a word is found out even where nothing is sent to it.
+    let probes = TcpKeepalive::new().with_time(CLIENT_PROBE_TIME).with_interval(CLIENT_PROBE_INTERVAL);
+    socket.set_tcp_keepalive(&probes.with_retries(CLIENT_PROBES))?;
     socket.bind(&any(port).into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -287,10 +287,14 @@ fn a_refused_upgrade_goes_on_as_http() {
 }
 
 #[test]
-fn every_refusal_is_a_malformed_message_in_plain_words() {
+fn every_refusal_is_a_malformed_message_in_plain_words_but_for_an_expectation() {
     for refusal in Refusal::ALL {
         let denial = refusal.denial();
-        assert_eq!((denial.reason, denial.status()), (Reason::ProtocolMalformed, 400));
+        let expected = match refusal {
+            Refusal::Expect => (Reason::ProtocolExpectation, 417),
+            _ => (Reason::ProtocolMalformed, 400),
+        };
+        assert_eq!((denial.reason, denial.status()), expected);
         assert!(refusal.sentence().ends_with('.') && refusal.sentence().len() > 20, "{refusal:?}");
     }
 }
