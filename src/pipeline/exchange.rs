@@ -28,7 +28,7 @@ use crate::act::upstream::{Closing, Failure, Reply, RequestBody};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Permit;
-use crate::model::types::limits::{REFUSED_BODY_BYTES, REFUSED_BODY_TIME};
+use crate::model::types::limits::{LINGER_BYTES, LINGER_TIME, REFUSED_BODY_BYTES, REFUSED_BODY_TIME};
 use crate::model::types::{Denial, HostName, Reason, RequestId};
 use crate::perceive::request::guard::Refusal;
 use crate::perceive::request::{Request, hop_by_hop};
@@ -312,19 +312,35 @@ impl Waiting {
 
 /// A refusal whose request may still be arriving. The rest of a body that is short and on its way is read and dropped
 /// first, because clients take an answer that overtakes it for a broken stream; nothing else is waited for, and a body
-/// that waits to be asked for is not asked for. What is not read ends an HTTP/1 connection, and the answer says so.
+/// that waits to be asked for is not asked for. What is not read ends an HTTP/1 connection, and the answer says so; on
+/// HTTP/2 it is read behind the answer, because clients take a reset right behind an answer for a broken stream too.
 async fn early(mut response: Response<Bytes>, head: &request::Parts, body: Waiting) -> Response<Answer> {
-    let Waiting { inner, expects } = body;
+    let Waiting { mut inner, expects } = body;
     let short = inner.size_hint().exact().is_some_and(|length| (1..=REFUSED_BODY_BYTES).contains(&length));
     // Whatever comes of it, the answer is the same.
     let read = inner.is_end_stream()
         || short
             && !expects
-            && timeout(REFUSED_BODY_TIME, inner.collect()).await.is_ok_and(|all| all.is_ok());
+            && timeout(REFUSED_BODY_TIME, drop_body(&mut inner, REFUSED_BODY_BYTES)).await == Ok(true);
     if !read && head.version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    } else if !read {
+        tokio::task::spawn_local(async move {
+            let _ = timeout(LINGER_TIME, drop_body(&mut inner, LINGER_BYTES)).await;
+        });
     }
     answered(response, &head.method)
+}
+
+/// Reads a body that nobody wants, `most` bytes of it. Whether that was all.
+async fn drop_body(body: &mut Incoming, most: u64) -> bool {
+    let mut left = most;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        let Some(rest) = left.checked_sub(length) else { return false };
+        left = rest;
+    }
+    body.is_end_stream()
 }
 
 /// An answer of our own. To HEAD it has the head alone, with the length that GET would have had.

@@ -278,6 +278,8 @@ fn http1_builder() -> http1::Builder {
     // What passes is the upstream's: no Date of ours, and names keep their case where hyper can. An end of input that
     // hyper sees is an end: `Guarded` keeps it back as long as an answer is owed.
     builder.preserve_header_case(true).auto_date_header(false);
+    // The guard has the bound of a head, and answers; hyper's own would close without a word.
+    builder.header_read_timeout(None::<Duration>);
     builder.max_headers(HEAD_FIELDS).max_buf_size(HEAD_BYTES + 16 * 1024).timer(TokioTimer::new());
     builder
 }

@@ -6,7 +6,7 @@
 pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("perceive::hello", "perceive::intercept", &["Accepted"]),
     ("perceive::identity", "perceive::intercept", &["Accepted"]),
-    ("perceive::request", "perceive::framing", &["Chunked", "Refusal", "line"]),
+    ("perceive::request", "perceive::framing", &["Chunked", "HEAD_ONLY", "Refusal", "line"]),
     ("perceive::response", "perceive::framing", &["Chunked", "Refusal", "line"]),
     ("decide::policy", "perceive::identity", &["Known"]),
     ("decide::policy", "perceive::hello", &["Alpn", "ClientHello", "Hello", "Http1Hello"]),

@@ -107,7 +107,7 @@ fn a_call_that_is_cancelled_is_cancelled_upstream_at_once_and_recorded() {
     peer.say(frame(RST_STREAM, 0, 1, CANCEL.to_be_bytes()));
     assert_eq!(seen.reset(), (1, CANCEL));
     daemon.record(
-        &json!({"kind": "request", "path": "/lab.Echo/Chat", "decision": "allow", "end": "abandoned"}),
+        &json!({"kind": "request", "path": "/lab.Echo/Chat", "decision": "allow", "end": "client-closed"}),
     );
     peer.say(call(3));
     assert_eq!(peer.answer(3).0, "200");

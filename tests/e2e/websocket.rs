@@ -197,9 +197,9 @@ fn a_switch_of_protocols_that_nobody_asked_for_is_a_failure_of_the_upstream() {
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
     );
     let mut talk = plain(lab.workload(), PLAIN);
-    talk.ask(get("/unasked")).is_refusal(502, "upstream.failed");
+    talk.ask(get("/unasked")).is_refusal(502, "upstream.malformed");
     daemon.record(&json!({
-        "kind": "request", "path": "/unasked", "decision": "deny", "reason": "upstream.failed", "status": 502,
+        "kind": "request", "path": "/unasked", "decision": "deny", "reason": "upstream.malformed", "status": 502,
     }));
 }
 

@@ -93,8 +93,8 @@ pub const BODY_TIME: Duration = Duration::from_secs(120);
 pub const BODY_PROGRESS: u64 = 1024;
 /// Time a connection that was refused may stay to read the answer.
 pub const REFUSAL_LINGER: Duration = Duration::from_secs(5);
-/// Bytes that a workload may still send on an HTTP/1 connection that the gateway has ended, so that it gets to read
-/// the answer; what comes after them meets a reset.
+/// Bytes that a workload may still send on an HTTP/1 connection that the gateway has ended, or of an HTTP/2 request
+/// that was refused, so that it gets to read the answer; what comes after them meets a reset.
 pub const LINGER_BYTES: u64 = 64 * 1024 * 1024;
 /// Time it has for that.
 pub const LINGER_TIME: Duration = Duration::from_secs(30);
