@@ -139,8 +139,11 @@ impl Head {
             7 if is(b"upgrade") => self.framing.upgrade_field = true,
             10 if is(b"connection") => self.framing.options(value)?,
             14 if is(b"content-length") => {
-                let before = self.length.replace(line::content_length(value)?);
-                if before.is_some() {
+                // A zero in front makes it octal to some readers.
+                if value.len() > 1 && value.starts_with(b"0") {
+                    return Err(Refusal::ContentLength);
+                }
+                if self.length.replace(line::content_length(value)?).is_some() {
                     return Err(Refusal::ContentLengthRepeated);
                 }
             }
