@@ -67,8 +67,8 @@ impl Head {
         }
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => {
-                let length = line::content_length(value)?;
-                if self.length.replace(length).is_some() {
+                let before = self.length.replace(line::content_length(value)?);
+                if before.is_some() {
                     return Err(Refusal::ContentLengthRepeated);
                 }
             }
