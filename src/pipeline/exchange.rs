@@ -202,6 +202,10 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
     hop_by_hop::strip_response(&mut head.headers, switches);
+    if status == StatusCode::NO_CONTENT {
+        // RFC 9110, section 8.6: it has none, and a reader might wait for what it announces.
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
     // Extended CONNECT has succeeded with any 2xx: an upstream that did not switch must not seem to have.
     let bridged = back.challenge.as_ref().map(|challenge| switches && challenge.is_met(&mut head.headers));
     let switches = switches || (bridged.is_some() && status.is_success());

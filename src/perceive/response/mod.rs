@@ -149,7 +149,9 @@ impl Guard {
         let Valid { length, status, chunked, content_length } = valid;
         let announces = chunked || content_length.is_some_and(|length| length > 0);
         match status {
-            100..200 | 204 if announces => return self.refuse(Refusal::BodyForbidden),
+            // Of 204 every reader knows that it ends here; servers announce a length all the same, and send nothing.
+            100..200 if announces => return self.refuse(Refusal::BodyForbidden),
+            204 if chunked => return self.refuse(Refusal::BodyForbidden),
             101 if asked == Asked::Upgrade => self.phase = Phase::Opaque,
             101 => return self.refuse(Refusal::SwitchUnasked),
             100..200 => {

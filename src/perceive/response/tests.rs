@@ -188,12 +188,20 @@ fn a_first_line_that_is_no_status_line_is_refused() {
 
 #[test]
 fn an_answer_that_cannot_have_a_body_announces_none() {
-    for status in ["204 No Content", "100 Continue", "103 Early Hints", "101 Switching Protocols"] {
-        for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
-            let text = format!("HTTP/1.1 {status}\r\n{framing}\r\n\r\nhello");
-            assert_eq!(refusal(text.as_bytes()), Refusal::BodyForbidden, "{text:?}");
-        }
+    for (status, framing) in [
+        ("204 No Content", "Transfer-Encoding: chunked"),
+        ("100 Continue", "Content-Length: 5"),
+        ("100 Continue", "Transfer-Encoding: chunked"),
+        ("103 Early Hints", "Content-Length: 5"),
+        ("101 Switching Protocols", "Content-Length: 5"),
+    ] {
+        let text = format!("HTTP/1.1 {status}\r\n{framing}\r\n\r\nhello");
+        assert_eq!(refusal(text.as_bytes()), Refusal::BodyForbidden, "{text:?}");
     }
+    // It ends with its head, whatever it says of a length; what follows is nobody's.
+    let mut empty = Connection::asked(Some(Asked::Plainly));
+    assert_eq!(empty.receive(b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"), State::Idle);
+    assert_eq!(empty.receive(b"hello"), State::Refused(Refusal::Unasked));
     let old = b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(refusal(old), Refusal::TransferEncodingOld);
 }
