@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use super::guarded::{Busy, Guarded, Watch};
 use super::road::Road;
 use crate::act::dial::Protocol;
+use crate::act::upstream::gathered::{Turns, gather};
 use crate::act::upstream::{LocalExecutor, ReplyBody};
 use crate::model::types::limits::{
     FLOW_IDLE_TIME, HEAD_BYTES, HEAD_FIELDS, HTTP2_STREAMS, KEEP_ALIVE_TIME, REFUSAL_LINGER,
@@ -131,15 +132,20 @@ where
             Ok::<_, Infallible>(response)
         })
     });
-    let io = TokioIo::new(stream);
     match protocol {
         Protocol::Http11 => {
+            let io = TokioIo::new(stream);
             let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
             drive(road, watch, connection.as_mut(), |connection| connection.graceful_shutdown()).await
         }
         Protocol::H2 => {
-            let mut connection = pin!(http2_builder().serve_connection(io, service));
-            drive(road, watch, connection.as_mut(), |connection| connection.graceful_shutdown()).await
+            let (stream, outlet) = gather(stream);
+            let connection = pin!(http2_builder().serve_connection(TokioIo::new(stream), service));
+            let mut turns = Turns { connection, outlet };
+            drive(road, watch, Pin::new(&mut turns), |turns| {
+                turns.get_mut().connection.as_mut().graceful_shutdown();
+            })
+            .await
         }
     }
 }

@@ -1,6 +1,12 @@
 //! Runs hyper's background work on the worker's own thread.
 
+use std::cell::Cell;
 use std::future::Future;
+use std::rc::Rc;
+
+use tokio::io::AsyncWrite;
+
+use super::gathered::{Outlet, Turns};
 
 /// Spawns on the current `LocalSet`; futures need not be `Send`.
 #[derive(Debug, Clone, Copy)]
@@ -13,5 +19,35 @@ where
     fn execute(&self, future: F) {
         // As it is: a block around it would hold it twice, and each request would copy it once more.
         drop(tokio::task::spawn_local(future));
+    }
+}
+
+/// As [`LocalExecutor`], for one HTTP/2 client connection whose small writes are gathered. hyper hands over the
+/// connection itself first; what it hands over later are requests, which write nothing themselves.
+pub(super) struct GatheringExecutor<S>(Rc<Cell<Option<Outlet<S>>>>);
+
+impl<S> GatheringExecutor<S> {
+    /// For the connection that writes to this outlet's stream.
+    pub(super) fn new(outlet: Outlet<S>) -> Self {
+        Self(Rc::new(Cell::new(Some(outlet))))
+    }
+}
+
+impl<S> Clone for GatheringExecutor<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<F, S> hyper::rt::Executor<F> for GatheringExecutor<S>
+where
+    F: Future<Output = ()> + 'static,
+    S: AsyncWrite + Unpin + 'static,
+{
+    fn execute(&self, future: F) {
+        match self.0.take() {
+            Some(outlet) => drop(tokio::task::spawn_local(Turns { connection: Box::pin(future), outlet })),
+            None => drop(tokio::task::spawn_local(future)),
+        }
     }
 }

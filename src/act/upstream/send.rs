@@ -20,7 +20,8 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::body::{ReplyBody, RequestBody};
-use super::executor::LocalExecutor;
+use super::executor::GatheringExecutor;
+use super::gathered::gather;
 use super::pool::{Key, Lease, Line, Pool};
 use crate::act::dial::Protocol;
 use crate::decide::ledger::Entry;
@@ -86,15 +87,16 @@ impl Sender {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(io);
         let lease = match protocol {
             Protocol::Http11 => {
-                let (sender, connection) = http1_builder().handshake(io).await?;
+                let (sender, connection) = http1_builder().handshake(TokioIo::new(io)).await?;
                 tokio::task::spawn_local(connection.with_upgrades());
                 pool.lend(key, sender, peer)
             }
             Protocol::H2 => {
-                let (sender, connection) = http2_builder().handshake(io).await?;
+                let (io, outlet) = gather(io);
+                let builder = http2_builder(GatheringExecutor::new(outlet));
+                let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
                 tokio::task::spawn_local(connection);
                 pool.share(key, sender, peer)
             }
@@ -224,8 +226,8 @@ fn http1_builder() -> http1::Builder {
     builder
 }
 
-fn http2_builder() -> http2::Builder<LocalExecutor> {
-    let mut builder = http2::Builder::new(LocalExecutor);
+fn http2_builder<S>(executor: GatheringExecutor<S>) -> http2::Builder<GatheringExecutor<S>> {
+    let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
