@@ -12,6 +12,7 @@ mod frame;
 mod recover;
 mod journal;
 mod sync;
+mod columns;
 mod store;
 mod filler;
 mod entry;
