@@ -122,7 +122,7 @@ where
     H: Fn(Request<Incoming>, Watched) -> F,
     F: Future<Output = Response<Answer>> + 'static,
 {
-    let service = service_fn(|request| {
+    let respond = |request| {
         let answered = answer(request, Watched { watch: watch.clone(), number: watch.next_request() });
         let watch = watch.clone();
         // Not an async block: it would hold what it awaits twice, on every connection for as long as that lasts.
@@ -131,16 +131,19 @@ where
             watch.answered(switches);
             Ok::<_, Infallible>(response)
         })
-    });
+    };
     match protocol {
         Protocol::Http11 => {
+            // Boxed: hyper keeps room for one answer as long as the connection lives, in use or not.
+            let service = service_fn(|request| Box::pin(respond(request)));
             let io = TokioIo::new(stream);
             let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
             drive(road, watch, connection.as_mut(), |connection| connection.graceful_shutdown()).await
         }
         Protocol::H2 => {
             let (stream, outlet) = gather(stream);
-            let connection = pin!(http2_builder().serve_connection(TokioIo::new(stream), service));
+            let connection =
+                pin!(http2_builder().serve_connection(TokioIo::new(stream), service_fn(respond)));
             let mut turns = Turns { connection, outlet };
             drive(road, watch, Pin::new(&mut turns), |turns| {
                 turns.get_mut().connection.as_mut().graceful_shutdown();

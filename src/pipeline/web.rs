@@ -3,6 +3,8 @@
 //! The upstream is reached before the workload's TLS is opened, so that what we offer follows what it speaks, and a
 //! bad upstream certificate is known before the first request is read.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,12 +24,18 @@ use crate::model::types::Denial;
 use crate::model::types::agreed_name::Scheme;
 use crate::perceive::hello::{ClientHello, Hello};
 
-/// TLS that is opened: reach the upstream, open, serve.
-pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) {
+/// The requests of a connection, still to be served. Holds what that takes and no more.
+pub type Requests = Pin<Box<dyn Future<Output = ()>>>;
+
+/// TLS that is opened: reach the upstream, open. Nothing is left to serve where that was refused.
+pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) -> Option<Requests> {
     let site = Site::new(road, judged, Scheme::Https);
     let sender = match site.reach(&entry).await {
         Ok(sender) => sender,
-        Err(denial) => return Box::pin(late(site, entry, denial, stream)).await,
+        Err(denial) => {
+            Box::pin(late(site, entry, denial, stream)).await;
+            return None;
+        }
     };
     let choice = choose_client_alpn(&site.offer, sender.protocol());
     let terminator = &site.road.shared.terminator;
@@ -36,21 +44,22 @@ pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Pe
         Err(denial) => {
             sender.shelve();
             let latency = site.arrival.started.elapsed();
-            return entry.close(Outcome { latency, denial: Some(denial), ..Outcome::default() });
+            entry.close(Outcome { latency, denial: Some(denial), ..Outcome::default() });
+            return None;
         }
     };
     site.first.replace(Some(sender));
     let (stream, protocol) = opened.into_parts();
     // Boxed once, instead of being handed down by value through every future that serves it.
     let stream = Box::new(stream);
-    serve(Rc::new(site), entry, stream, protocol).await;
+    Some(Box::pin(serve(Rc::new(site), entry, stream, protocol)))
 }
 
 /// Plain HTTP: the upstream is reached when the first request asks for it.
-pub async fn plain(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) {
+pub fn plain(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) -> Requests {
     let protocol = if judged.hello == Hello::Http2 { Protocol::H2 } else { Protocol::Http11 };
     let site = Site::new(road, judged, Scheme::Http);
-    serve(Rc::new(site), entry, stream, protocol).await;
+    Box::pin(serve(Rc::new(site), entry, stream, protocol))
 }
 
 async fn serve<S>(site: Rc<Site>, entry: Entry, stream: S, protocol: Protocol)
