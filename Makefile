@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long bench lint tools cargo root clean
+.PHONY: help build demo test test-long long-tools fuzz bench lint tools cargo root clean
 
 CARGO := scripts/cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -23,26 +23,34 @@ demo: root tools build ## the product at work, on a network of its own (needs ro
 
 test: root tools cargo ## every test, the end-to-end ones included (needs root)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	    $(CARGO) nextest run --locked; \
+	    $(CARGO) nextest run --locked $(FEATURES); \
 	else \
-	    $(CARGO) test --locked --lib --bins --tests; \
+	    $(CARGO) test --locked --lib --bins --tests $(FEATURES); \
 	fi
 	@$(CARGO) test --locked --quiet --doc
 
 test-long: export PROPTEST_CASES := 20000
 test-long: export CLAWGRESS_TEST_SCALE := 20
-test-long: test ## the same tests with far more random cases and longer loads
+test-long: FEATURES := --features long-tests
+test-long: long-tools test ## the same with far more random cases, longer loads, and clients from PyPI and npm, a browser, Java
+
+long-tools: root
+	@scripts/long-tools $(TARGET_DIR)/long
+
+fuzz: cargo ## looks for bytes that break a reader, FUZZ_SECONDS (20) for each
+	@scripts/fuzz
 
 bench: root tools build ## how fast it is: micro-benchmarks, then the daemon between load and nginx (needs root)
-	@scripts/install-tools taskset:util-linux wrk:wrk h2load:nghttp2-client
+	@scripts/install-tools taskset:util-linux wrk:wrk h2load:nghttp2-client \
+	    haproxy:haproxy /usr/lib/squid/security_file_certgen:squid-openssl sslsplit:sslsplit
 	@$(CARGO) bench --locked --bench micro
 	@load=$$($(CARGO) bench --locked --no-run --bench load --message-format=json \
-	        | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n1) \
+	        | sed -n '/"name":"load"/s/.*"executable":"\([^"]*\)".*/\1/p' | tail -n1) \
 	    && benches/lab/run --tool "$$load"
 
 lint: cargo ## format, clippy with warnings denied, licences and bans where cargo-deny is installed
 	@$(CARGO) fmt --check
-	@$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+	@$(CARGO) clippy --locked --all-targets --all-features --quiet -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	    $(CARGO) deny --log-level error check licenses bans sources; \
 	else \

@@ -19,6 +19,7 @@ use clawgress::perceive::dns::Memory;
 use clawgress::perceive::hello::{Hello, Sniff, Sniffer, sniff};
 use clawgress::perceive::identity::{Directory, Known};
 use clawgress::perceive::request::{Guard, Request, hop_by_hop};
+use clawgress::perceive::response;
 use clawgress::platform::sys::clock;
 use divan::{Bencher, black_box};
 use http::request::Parts;
@@ -39,6 +40,11 @@ const HEAD: &str = "POST /v1/messages?beta=true HTTP/1.1\r\nHost: host-500.examp
                     (linux; x86_64)\r\nAccept: application/json\r\nAccept-Encoding: gzip, deflate, br\r\n\
                     Authorization: Bearer aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
                     Content-Type: application/json\r\nX-Request-Timeout: 600\r\nContent-Length: 16384\r\n\r\n";
+
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nDate: Fri, 20 Nov 2026 18:00:00 GMT\r\nServer: nginx\r\n\
+                      Content-Type: application/json; charset=utf-8\r\nConnection: keep-alive\r\nVary: Accept-Encoding\r\n\
+                      Cache-Control: no-store\r\nX-Request-Id: 0199c0de-7a31-7c55-b0a4-5f3e8c1d9a10\r\n\
+                      Strict-Transport-Security: max-age=31536000\r\nContent-Length: 16\r\n\r\n{\"answer\": true}";
 
 fn host() -> HostName {
     HostName::parse("host-500.example").expect("invariant: a host name")
@@ -125,6 +131,16 @@ mod request {
             guard
         };
         bencher.with_inputs(begun).bench_refs(|guard| guard.advance(black_box(body.as_bytes())));
+    }
+
+    #[divan::bench]
+    fn guard_of_an_answer(bencher: Bencher<'_, '_>) {
+        let asked = || {
+            let mut guard = response::Guard::default();
+            guard.ask(response::Asked::Plainly);
+            guard
+        };
+        bencher.with_inputs(asked).bench_refs(|guard| guard.advance(black_box(ANSWER.as_bytes())));
     }
 
     #[divan::bench]

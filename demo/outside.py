@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The outside world of the demo: a resolver, a model provider, a paste site, a site whose certificate has expired and a
-database, all on documentation addresses inside one network namespace. Everything it hears is written to a log, so
+"""The outside world of the demo: a resolver, a model provider, a paste site, a site whose certificate has expired, a
+database and a time server, all on documentation addresses inside one network namespace. Everything it hears is written to a log, so
 that the demo can show what did and what did not get out."""
 import json
 import socket
@@ -8,6 +8,7 @@ import ssl
 import struct
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ADDRESSES = {
@@ -15,6 +16,7 @@ ADDRESSES = {
     "paste.example": "192.0.2.20",
     "old.example": "192.0.2.30",
     "db.example": "192.0.2.40",
+    "time.example": "192.0.2.50",
 }
 LOG, PKI = sys.argv[1], sys.argv[2]
 LOCK = threading.Lock()
@@ -94,8 +96,24 @@ def greet(server):
         connection.close()
 
 
+def clock():
+    """An NTP server (RFC 5905) that knows the second."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((ADDRESSES["time.example"], 123))
+    return lambda: tick(server)
+
+
+def tick(server):
+    while True:
+        query, client = server.recvfrom(512)
+        heard("udp time.example:123")
+        stamp = struct.pack(">II", int(time.time()) + 2208988800, 0)
+        # Mode 4, server; stratum 1; what the client sent as its own time comes back as origin.
+        server.sendto(b"\x24\x01" + bytes(22) + query[40:48] + stamp + stamp, client)
+
+
 # Everything listens before anything is said to be ready.
-for serve in [resolver(), database()] + [site(name) for name in ("api.model.example", "paste.example", "old.example")]:
+for serve in [resolver(), database(), clock()] + [site(name) for name in ("api.model.example", "paste.example", "old.example")]:
     threading.Thread(target=serve, daemon=True).start()
 print("ready", flush=True)
 sys.stdin.read()

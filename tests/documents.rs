@@ -1,5 +1,9 @@
 //! What the documentation says of the code is what the code says of itself.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
 use clawgress::model::types::Reason;
 
 /// The catalogue of reason codes as `docs/denials.md` prints it.
@@ -16,7 +20,124 @@ fn catalogue() -> String {
 #[test]
 fn every_reason_code_is_documented_as_it_is() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/denials.md");
-    let text = std::fs::read_to_string(path).expect("docs/denials.md");
+    let text = fs::read_to_string(path).expect("docs/denials.md");
     let table = catalogue();
     assert!(text.contains(&table), "docs/denials.md lacks the catalogue as it is now:\n\n{table}");
+}
+
+/// Every test there is, as `module::name` from the root of its program, such as `e2e::cves::a_claim`.
+fn tests_of_the_tree() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = BTreeSet::new();
+    let mut folders = vec![root.join("src"), root.join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file");
+                let module = path.with_extension("");
+                let module =
+                    module.strip_prefix(root).expect("a path inside").to_string_lossy().replace('/', "::");
+                found.extend(claims(&text).map(|name| format!("{module}::{name}")));
+            }
+        }
+    }
+    found
+}
+
+/// The functions that are tests.
+fn claims(text: &str) -> impl Iterator<Item = &str> {
+    let mut marked = false;
+    text.lines().filter_map(move |line| {
+        let line = line.trim_start();
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            marked = true;
+            return None;
+        }
+        let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?;
+        std::mem::take(&mut marked).then(|| name.split(['(', '<']).next().unwrap_or_default())
+    })
+}
+
+/// Whether a document names a test that there is: its name alone, or behind some of its modules.
+fn names_a_test(tests: &BTreeSet<String>, named: &str) -> bool {
+    tests
+        .iter()
+        .any(|test| test == named || test.strip_suffix(named).is_some_and(|front| front.ends_with("::")))
+}
+
+#[test]
+fn every_row_of_known_vulnerabilities_names_tests_that_exist() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cves.md");
+    let text = fs::read_to_string(path).expect("docs/cves.md");
+    let attacks = include_str!("e2e/cves.rs");
+    let tests = tests_of_the_tree();
+    let mut rows = 0;
+    for line in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| known as")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [known, _, _, answer, named] = cells[..] else {
+            panic!("a row of {} cells: {line}", cells.len())
+        };
+        assert!(!known.is_empty() && !answer.is_empty(), "{line}");
+        let named: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {line}");
+        for test in named {
+            assert!(names_a_test(&tests, test), "no such test as `{test}`: {line}");
+            if let Some(cve) = known.split(' ').next().filter(|_| test.starts_with("cves::")) {
+                assert!(attacks.contains(cve), "tests/e2e/cves.rs does not hold {cve}");
+            }
+        }
+        rows += 1;
+    }
+    assert!(rows >= 60, "{rows} rows");
+}
+
+/// A file of the repository.
+fn file(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()))
+}
+
+/// The rows of the table in `docs/trust.md`, by their cells: client, told by, the file, test.
+fn ways_to_trust() -> Vec<Vec<String>> {
+    let text = file("docs/trust.md");
+    let table = text.split("| client or runtime |").nth(1).expect("the table of clients");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_test_in_the_table_of_trust_exists_and_no_cell_is_empty() {
+    let there = tests_of_the_tree();
+    for row in ways_to_trust() {
+        let [client, _, _, tests] = row.as_slice() else { panic!("{row:?} has not four cells") };
+        if tests == "not tested" {
+            continue;
+        }
+        assert!(quoted(tests).count() > 0, "{client}: name its test, or say `not tested`");
+        for name in quoted(tests) {
+            assert!(names_a_test(&there, name), "{client}: there is no test `{name}`");
+        }
+    }
+}
+
+#[test]
+fn env_sh_exports_the_variables_of_the_table_of_trust_and_no_others() {
+    let script = file("src/pipeline/env.sh");
+    let exports = script.lines().filter_map(|line| line.trim().strip_prefix("export ")?.split('=').next());
+    let exported: BTreeSet<&str> = exports.collect();
+    let rows = ways_to_trust();
+    let told = rows.iter().flat_map(|row| quoted(&row[1]));
+    // Settings and arguments are no variables.
+    let documented: BTreeSet<&str> =
+        told.filter(|word| word.contains('_') && !word.contains([':', '.'])).collect();
+    assert!(!exported.is_empty());
+    assert_eq!(exported, documented, "src/pipeline/env.sh and docs/trust.md");
 }

@@ -16,4 +16,8 @@ mod architecture;
 mod documents;
 mod e2e;
 mod lab_works;
+mod properties;
+mod seeds;
+#[cfg(feature = "long-tests")]
+mod long;
 mod service;

@@ -52,10 +52,10 @@ fn the_unit_is_hardened() {
 }
 
 #[test]
-fn the_daemon_gets_two_capabilities_and_its_own_user() {
+fn the_daemon_gets_three_capabilities_and_its_own_user() {
     let unit = unit();
     for key in ["AmbientCapabilities", "CapabilityBoundingSet"] {
-        assert_eq!(values(&unit, key), ["CAP_NET_ADMIN CAP_NET_BIND_SERVICE"], "{key}");
+        assert_eq!(values(&unit, key), ["CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW"], "{key}");
     }
     assert_eq!((values(&unit, "User"), values(&unit, "Group")), (vec!["clawgress"], vec!["clawgress"]));
     assert_eq!(values(&unit, "Type"), ["notify"]);

@@ -1,9 +1,10 @@
 """The lab: namespaces, certificates, origin, resolver, and the gateway between load and origin.
 
-    load  -- 10.77.0.0/24 --  gateway (intercepts)        -- 192.0.2.0/24    --  origin
+    load  -- 10.77.0.0/24 --  gateway (the daemon)        -- 192.0.2.0/24    --  origin
           -- 10.78.0.0/24 --  gateway (kernel forwarding) -- 198.51.100.0/24 --
+          -- 10.79.0.0/24 --  gateway (a peer)            -- 203.0.113.0/24  --
 
-Both ways lead through the same gateway namespace and reach the same nginx; the daemon intercepts the first alone.
+All ways lead through the same gateway namespace and reach the same nginx; each interceptor has one of them alone.
 All names carry this process's id; nothing outside its namespaces and its folder is changed."""
 import os
 import signal
@@ -15,7 +16,11 @@ import time
 LAB = os.path.dirname(os.path.abspath(__file__))
 NEAR, PLAIN = "api.test.example", "plain.test.example"
 THROUGH = "through.test.example"
-ORIGIN, ORIGIN_PLAIN = "192.0.2.10", "198.51.100.10"
+PEER, PEER_THROUGH = "peer.test.example", "peer-through.test.example"
+ORIGIN, ORIGIN_PLAIN, ORIGIN_PEER = "192.0.2.10", "198.51.100.10", "203.0.113.10"
+WAYS = (("near0", "far0", "10.77.0", "192.0.2"), ("near1", "far1", "10.78.0", "198.51.100"), ("near2", "far2", "10.79.0", "203.0.113"))
+# What marks a peer's packets, and the routing table that keeps them here.
+PEER_MARK, PEER_TABLE = 7, 7707
 SMALL, BULK = 1024, 100_000_000
 FILES = 20_000
 
@@ -45,7 +50,7 @@ ssl_conf = ssl
 system_default = default
 [default]
 Ciphersuites = TLS_AES_128_GCM_SHA256
-Groups = X25519
+Groups = X25519:P-256
 """
 
 CONFIG = """\
@@ -60,6 +65,11 @@ spec:
   stateDir: {state}
   runtimeDir: {folder}/run
 """
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def sh(*command, **options):
@@ -93,15 +103,8 @@ class Office:
 
     def __exit__(self, *_):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.stop()
-        for process in self.running:
-            process.terminate()
-        for process in self.running:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for process in reversed(self.running[:]):
+            self.end(process)
         for namespace in (self.load, self.gateway, self.origin):
             sh("ip", "netns", "del", namespace, check=False)
             sh("rm", "-rf", f"/etc/netns/{namespace}", check=False)
@@ -109,8 +112,9 @@ class Office:
 
     def inside(self, namespace, cpu, *command):
         pinned = ["taskset", "-c", str(cpu)] if cpu is not None else []
-        return ["ip", "netns", "exec", namespace, *pinned, "env", "-i", f"PATH={os.environ['PATH']}:/usr/sbin:/sbin",
-                f"OPENSSL_CONF={self.folder}/openssl.cnf", *command]
+        # Gateways run with their own idea of TLS: what load and origin take leaves them one choice.
+        settings = [] if namespace == self.gateway else [f"OPENSSL_CONF={self.folder}/openssl.cnf"]
+        return ["ip", "netns", "exec", namespace, *pinned, "env", "-i", f"PATH={os.environ['PATH']}:/usr/sbin:/sbin", *settings, *command]
 
     def spawn(self, namespace, cpu, *command):
         log = open(f"{self.folder}/{os.path.basename(command[0])}.out", "a", encoding="utf-8")
@@ -118,12 +122,27 @@ class Office:
         self.running.append(process)
         return process
 
+    def end(self, process, seconds=20):
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self.running.remove(process)
+
     def wait(self, ready, what, seconds=15):
         deadline = time.monotonic() + seconds
         while not ready():
             if time.monotonic() > deadline:
-                raise SystemExit(f"error: {what}: not within {seconds} s\n  hint: look into {self.folder}")
+                said = "".join(f"  {line}\n" for line in self.last_words())
+                raise SystemExit(f"error: {what}: not within {seconds} s; the programs said last:\n{said}")
             time.sleep(0.02)
+
+    def last_words(self):
+        for name in sorted(name for name in os.listdir(self.folder) if name.endswith(".out")):
+            with open(f"{self.folder}/{name}", encoding="utf-8", errors="replace") as log:
+                yield from (f"{name[:-4]}: {line.strip()}" for line in log.readlines()[-3:])
 
     def listens(self, namespace, port):
         return bool(sh("ip", "netns", "exec", namespace, "ss", "-Hltn", f"sport = :{port}").stdout.strip())
@@ -133,7 +152,7 @@ class Office:
             sh("ip", "netns", "add", namespace)
             sh("ip", "-n", namespace, "link", "set", "lo", "up")
             os.makedirs(f"/etc/netns/{namespace}", exist_ok=True)
-        for near, far, subnet, beyond in (("near0", "far0", "10.77.0", "192.0.2"), ("near1", "far1", "10.78.0", "198.51.100")):
+        for near, far, subnet, beyond in WAYS:
             number = near[-1]
             self.link(self.load, f"eth{number}", f"{subnet}.2", near, f"{subnet}.1")
             self.link(self.origin, f"eth{number}", f"{beyond}.10", far, f"{beyond}.1")
@@ -145,10 +164,12 @@ class Office:
         for namespace in (self.load, self.origin):
             sh("ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65000")
         sh("ip", "netns", "exec", self.gateway, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        with open(f"/etc/netns/{self.load}/hosts", "w", encoding="utf-8") as file:
-            file.write(f"127.0.0.1 localhost\n{ORIGIN_PLAIN} {PLAIN}\n")
-        with open(f"/etc/netns/{self.load}/resolv.conf", "w", encoding="utf-8") as file:
-            file.write(f"nameserver {ORIGIN}\n")
+        write(f"/etc/netns/{self.load}/hosts", f"127.0.0.1 localhost\n{ORIGIN_PLAIN} {PLAIN}\n{ORIGIN_PEER} {PEER} {PEER_THROUGH}\n")
+        write(f"/etc/netns/{self.load}/resolv.conf", f"nameserver {ORIGIN}\n")
+        # Squid looks its destinations up again.
+        write(f"/etc/netns/{self.gateway}/hosts", f"127.0.0.1 localhost\n{ORIGIN_PEER} {PEER} {PEER_THROUGH}\n")
+        sh("ip", "-n", self.gateway, "rule", "add", "fwmark", str(PEER_MARK), "lookup", str(PEER_TABLE))
+        sh("ip", "-n", self.gateway, "route", "add", "local", "default", "dev", "lo", "table", str(PEER_TABLE))
 
     def link(self, end, name, address, gateway_name, gateway_address):
         sh("ip", "-n", end, "link", "add", name, "type", "veth", "peer", "name", gateway_name, "netns", self.gateway)
@@ -161,11 +182,18 @@ class Office:
         curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
         sh("openssl", "req", "-x509", *curve, "-days", "3", "-subj", "/CN=The bench's origin CA", "-keyout", at + "origin-ca.key",
            "-out", at + "origin-ca.crt", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
-        with open(at + "ext", "w", encoding="utf-8") as file:
-            file.write("subjectAltName=DNS:*.test.example\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n")
+        write(at + "ext", "subjectAltName=DNS:*.test.example\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n")
         sh("openssl", "req", *curve, "-subj", "/CN=test.example", "-keyout", at + "origin.key", "-out", at + "origin.csr")
         sh("openssl", "x509", "-req", "-in", at + "origin.csr", "-CA", at + "origin-ca.crt", "-CAkey", at + "origin-ca.key",
            "-CAcreateserial", "-days", "3", "-extfile", at + "ext", "-out", at + "origin.crt")
+        # The peers' own authority, which they sign with, and a leaf where one wants it beforehand.
+        sh("openssl", "req", "-x509", *curve, "-days", "3", "-subj", "/CN=The bench's peer CA", "-keyout", at + "peer-ca.key",
+           "-out", at + "peer-ca.crt", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
+        sh("openssl", "req", *curve, "-subj", "/CN=test.example", "-keyout", at + "peer-leaf.key", "-out", at + "peer-leaf.csr")
+        sh("openssl", "x509", "-req", "-in", at + "peer-leaf.csr", "-CA", at + "peer-ca.crt", "-CAkey", at + "peer-ca.key",
+           "-CAcreateserial", "-days", "3", "-extfile", at + "ext", "-out", at + "peer-leaf.crt")
+        for name in ("peer-ca", "peer-leaf"):
+            sh("sh", "-c", f"cat {at}{name}.crt {at}{name}.key > {at}{name}.pem; chmod 0644 {at}{name}.*")
 
     def build_files(self):
         os.makedirs(f"{self.folder}/www")
@@ -178,36 +206,33 @@ class Office:
         sh("chmod", "-R", "a+rX", f"{self.folder}/www")
         sh("cp", f"{LAB}/policies.yaml", f"{self.folder}/policies.d/")
         for name, text in (("nginx.conf", NGINX), ("openssl.cnf", OPENSSL)):
-            with open(f"{self.folder}/{name}", "w", encoding="utf-8") as file:
-                file.write(text.format(folder=self.folder, files=FILES))
+            write(f"{self.folder}/{name}", text.format(folder=self.folder, files=FILES))
 
-    def start(self):
-        """A fresh daemon with an empty state; its core is its own. Returns once it serves."""
+    def start_daemon(self, cpus):
+        """A fresh daemon with an empty state, a worker for each of `cpus`. Returns once it serves."""
         self.starts += 1
         state = f"{self.folder}/state-{self.starts}"
-        with open(f"{self.folder}/clawgress.yaml", "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(folder=self.folder, state=state, resolver=ORIGIN))
-        self.daemon = self.spawn(self.gateway, self.gateway_cpu, self.binary, "daemon", "--config", f"{self.folder}/clawgress.yaml")
+        write(f"{self.folder}/clawgress.yaml", CONFIG.format(folder=self.folder, state=state, resolver=ORIGIN))
+        pinned = ",".join(str(cpu) for cpu in cpus)
+        self.daemon = self.spawn(self.gateway, pinned, self.binary, "daemon", "--config", f"{self.folder}/clawgress.yaml")
         self.wait(lambda: self.daemon.poll() is not None or self.cli("status").returncode == 0, "the daemon is ready")
         if self.daemon.poll() is not None:
             with open(f"{self.folder}/clawgress.out", encoding="utf-8") as log:
                 raise SystemExit("error: the daemon did not start\n" + log.read())
-        # Load trusts both authorities, whichever way a request takes.
-        with open(f"{self.folder}/trust.pem", "w", encoding="utf-8") as file:
-            with open(f"{self.folder}/origin-ca.crt", encoding="utf-8") as origin:
-                file.write(origin.read() + self.cli("ca", "export").stdout)
         # The names are resolved through the gateway, as agents do, so that it knows the addresses it gave.
         for name in (NEAR, THROUGH):
             sh(*self.inside(self.load, self.load_cpu, "getent", "ahostsv4", name))
 
-    def stop(self):
-        if self.daemon is None:
-            return
-        self.daemon.terminate()
-        self.daemon.wait(20)
-        self.running.remove(self.daemon)
-        self.daemon = None
-        sh("rm", "-rf", f"{self.folder}/state-{self.starts}")
+    def stop_daemon(self):
+        if self.daemon is not None:
+            self.end(self.daemon)
+            self.daemon = None
+            sh("rm", "-rf", f"{self.folder}/state-{self.starts}")
+
+    def trusting(self, authorities):
+        """Load trusts the origin's authority and these, whichever way a request takes."""
+        with open(f"{self.folder}/origin-ca.crt", encoding="utf-8") as origin:
+            write(f"{self.folder}/trust.pem", origin.read() + "".join(authorities))
 
     def cli(self, *arguments):
         command = [self.binary, "--socket", f"{self.folder}/run/admin.sock", *arguments]

@@ -20,7 +20,7 @@ pub struct Explain {
     /// A header field, `Name: value`
     #[arg(long = "header", value_name = "H", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// `https://host/path`, `http://host:port/path`, or `host:port`
+    /// `https://host/path`, `http://host:port/path`, `host:port`, or `udp://host:port`
     #[arg(value_name = "URL|HOST:PORT")]
     target: String,
 }
@@ -52,10 +52,8 @@ impl Explain {
             let hint = fault.hint.unwrap_or_default();
             usage(fault.message, &hint)
         })?;
-        if matches!(target, Target::Connection { .. })
-            && (query.method.is_some() || !query.headers.is_empty())
-        {
-            let message = format!("`{}` is a connection, which has no method and no header", query.target);
+        if !matches!(target, Target::Url { .. }) && (query.method.is_some() || !query.headers.is_empty()) {
+            let message = format!("`{}` is no request, and has no method and no header", query.target);
             return Err(usage(message, "give a URL to ask about a request"));
         }
         if query.method.as_deref().is_some_and(|method| http::Method::from_bytes(method.as_bytes()).is_err())

@@ -44,6 +44,7 @@ pub fn local_checks(config: &Path) -> Result<Vec<Check>, Failure> {
             config::FailMode::Closed => intercept::FailMode::Closed,
             config::FailMode::Open => intercept::FailMode::Open,
         },
+        udp_ports: Vec::new(),
     };
     let found = block_on(async { Ok(checks::run(&wanted).await) })?;
     Ok(found.into_iter().map(check).collect())

@@ -3,5 +3,7 @@
 pub mod intercept;
 pub mod dns;
 pub mod hello;
+pub mod framing;
 pub mod request;
+pub mod response;
 pub mod identity;

@@ -83,5 +83,6 @@ pub fn protocol(mode: Mode) -> &'static str {
         Mode::PassThrough => "tls-passthrough",
         Mode::PlainHttp => "http",
         Mode::Relay => "tcp",
+        Mode::Datagrams => "udp",
     }
 }

@@ -97,6 +97,16 @@ impl<'a> Case<'a> {
     }
 }
 
+/// Records a stream of HTTP/2 of which no request came. The library has reset it, and tells nobody why.
+pub fn unheard(site: &Site) {
+    let detail = "A stream of HTTP/2 carried no valid request, or was reset before it was heard.";
+    let denial = Denial::built_in(Reason::ProtocolMalformed, detail).seen("http/2: no request was heard");
+    let case = Case::begin(site);
+    let mut opening = case.opening(None, None, denied(&case.snapshot, &denial));
+    opening.asked.protocol = Some("http/2");
+    site.road.shared.ledger.refuse(&opening, &denial);
+}
+
 impl Refused {
     /// Records a request on a connection that may not live.
     pub fn record_request(

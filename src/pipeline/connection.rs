@@ -91,7 +91,8 @@ async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Next {
     Next::Nothing
 }
 
-fn judge(
+/// Judges a connection or a UDP flow of a known agent, and renews the belief in the name by which it may live.
+pub(super) fn judge(
     road: &Road,
     snapshot: &Snapshot,
     known: &Known,
@@ -121,7 +122,8 @@ async fn allowed(road: &Rc<Road>, snapshot: &Arc<Snapshot>, judged: Judged, stre
             Next::Nothing
         }
         Ok(entry) => match judged.passage.mode() {
-            Mode::Relay | Mode::PassThrough => {
+            // A stream is never dialled as datagrams: the last would be refused there.
+            Mode::Relay | Mode::PassThrough | Mode::Datagrams => {
                 let spoke_late = Box::pin(flow::relay(road, judged, entry, stream)).await;
                 spoke_late.map_or(Next::Nothing, Next::Anew)
             }
@@ -135,7 +137,7 @@ async fn allowed(road: &Rc<Road>, snapshot: &Arc<Snapshot>, judged: Judged, stre
 }
 
 /// The connection's record at the moment of its decision.
-fn opening(snapshot: &Snapshot, judged: &Judged) -> Opening {
+pub(super) fn opening(snapshot: &Snapshot, judged: &Judged) -> Opening {
     let Judged { arrival, known, passage, .. } = judged;
     Opening {
         request_id: arrival.id,

@@ -62,12 +62,8 @@ fn problem(denial: &Denial, id: RequestId, detail: &str, host: Option<&HostName>
         body.insert("policy".into(), (*policy.0).into());
     }
     body.insert("retry".into(), denial.reason.retry().as_str().into());
-    if let Some((name, error)) = host.and_then(|host| provider_error(host, denial, detail)) {
-        for (key, value) in name {
-            body.insert((*key).into(), (*value).into());
-        }
-        body.insert("error".into(), error);
-    }
+    let own = host.map(|host| own_members(host, denial, detail)).unwrap_or_default();
+    body.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
     let text = serde_json::to_vec_pretty(&Value::Object(body)).unwrap_or_default();
     let status = StatusCode::from_u16(denial.status()).unwrap_or(StatusCode::FORBIDDEN);
     let mut response = Response::new(Bytes::from([text, b"\n".to_vec()].concat()));
@@ -76,16 +72,14 @@ fn problem(denial: &Denial, id: RequestId, detail: &str, host: Option<&HostName>
     response
 }
 
-/// Members beside the problem's own.
-type Members = &'static [(&'static str, &'static str)];
-
-/// The `error` member that a provider's own SDK reads (OpenAI and Anthropic API references, "Errors"), and what else
-/// stands beside it. The SDKs pick the exception by status.
-fn provider_error(host: &HostName, denial: &Denial, detail: &str) -> Option<(Members, Value)> {
+/// What a host's own SDKs read of an error, beside the problem's own members (API references of OpenAI and Anthropic,
+/// "Errors"; of AWS, "Common errors"; of GitHub, "Client errors"). They pick the exception by status.
+fn own_members(host: &HostName, denial: &Denial, detail: &str) -> Vec<(&'static str, Value)> {
     let code = denial.reason.code();
     match host.as_str() {
         "api.openai.com" => {
-            Some((&[], json!({"message": detail, "type": "clawgress_denial", "param": null, "code": code})))
+            let error = json!({"message": detail, "type": "clawgress_denial", "param": null, "code": code});
+            vec![("error", error)]
         }
         "api.anthropic.com" => {
             let kind = match denial.status() {
@@ -94,9 +88,11 @@ fn provider_error(host: &HostName, denial: &Denial, detail: &str) -> Option<(Mem
                 500.. => "api_error",
                 _ => "permission_error",
             };
-            Some((&[("type", "error")], json!({"type": kind, "message": detail})))
+            vec![("type", "error".into()), ("error", json!({"type": kind, "message": detail}))]
         }
-        _ => None,
+        "api.github.com" => vec![("message", detail.into())],
+        name if name.ends_with(".amazonaws.com") => vec![("message", detail.into())],
+        _ => Vec::new(),
     }
 }
 
@@ -189,6 +185,14 @@ mod tests {
         let heard = body(&response(&no_route(), id(), Heard { host: Some(&anthropic), grpc: false }));
         assert_eq!(heard["type"], "error");
         assert_eq!(heard["error"]["type"], "permission_error");
+        for host in ["api.github.com", "bedrock-runtime.us-east-1.amazonaws.com"] {
+            let host = HostName::parse(host).unwrap();
+            let heard = body(&response(&no_route(), id(), Heard { host: Some(&host), grpc: false }));
+            assert_eq!(heard["message"], heard["detail"]);
+        }
+        let other = HostName::parse("amazonaws.com.example").unwrap();
+        let heard = body(&response(&no_route(), id(), Heard { host: Some(&other), grpc: false }));
+        assert_eq!(heard.get("message"), None);
     }
 
     #[test]

@@ -15,12 +15,13 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
 use super::arrival::Refused;
+use super::bridge::{self, Challenge};
 use super::case::{Case, is_grpc};
 use super::deny::{self, Heard};
 use super::guarded::Busy;
 use super::road::Road;
 use super::serving::{Answer, Watched};
-use super::site::Site;
+use super::site::{Leg, Site};
 use super::tunnel;
 use crate::act::upstream::{Closing, Failure, Reply, RequestBody};
 use crate::decide::ledger::Entry;
@@ -54,6 +55,8 @@ struct Back {
     watched: Watched,
     /// The connection itself, where the request asks to switch protocols.
     upgrade: Option<OnUpgrade>,
+    /// What the upstream has to prove, where the workload asks by RFC 8441.
+    challenge: Option<Challenge>,
     busy: Busy,
 }
 
@@ -61,8 +64,9 @@ struct Back {
 pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Watched) -> Response<Answer> {
     let (case, busy) = (Case::begin(&site), watched.watch.begin());
     let (mut head, body) = request.into_parts();
+    let challenge = bridge::upgrade(&mut head);
     let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
-    let back = Back { watched, upgrade, busy };
+    let back = Back { watched, upgrade, challenge, busy };
     if let Some(refusal) = back.watched.refusal() {
         return early(case.refuse(None, None, &refusal.denial()), &head, body).await;
     }
@@ -93,7 +97,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         is_grpc: canonical.is_grpc(),
     };
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
-    match go(&site, &going, outgoing(head, &target, &authority), body).await {
+    let leg = if back.challenge.is_some() { Leg::Http1 } else { Leg::Usual };
+    match go(&site, &going, leg, (outgoing(head, &target, &authority), body)).await {
         Ok((reply, added)) => relay(&site, going, reply, added, back),
         Err(denial) => fail(going, denial, &back.watched),
     }
@@ -115,17 +120,20 @@ fn outgoing(mut head: request::Parts, target: &str, authority: &str) -> Result<r
 async fn go(
     site: &Site,
     going: &Going,
-    head: Result<request::Parts, Denial>,
-    body: Incoming,
+    leg: Leg,
+    (head, body): (Result<request::Parts, Denial>, Incoming),
 ) -> Result<(Reply, Duration), Denial> {
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
-    let mut request = HttpRequest::from_parts(head?, RequestBody::new(body, going.sent.clone()));
+    let mut request = HttpRequest::from_parts(
+        head?,
+        RequestBody::new(body, going.sent.clone(), hop_by_hop::strip_trailers),
+    );
     for attempt in 0..TRIES {
-        let first = site.first.borrow_mut().take();
+        let first = if leg == Leg::Usual { site.first.borrow_mut().take() } else { None };
         let sender = match first {
             Some(sender) => sender.aged(),
-            None if attempt + 1 == TRIES => Box::pin(site.dial(&going.entry)).await?,
-            None => site.reach(&going.entry).await?,
+            None if attempt + 1 == TRIES => Box::pin(site.dial(&going.entry, leg)).await?,
+            None => site.reach(&going.entry, leg).await?,
         };
         let (fresh, added) = (sender.is_fresh(), going.started.elapsed());
         going.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
@@ -147,6 +155,7 @@ fn failed(failure: &Failure) -> Denial {
         Failure::Unsent(_) => {
             Denial::built_in(Reason::UpstreamFailed, "The destination closed the connection.")
         }
+        Failure::Malformed(refusal) => refusal.answer_denial(),
         Failure::Broken(error) => {
             let cause =
                 std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
@@ -162,6 +171,9 @@ fn relay(site: &Rc<Site>, going: Going, reply: Reply, added: Duration, back: Bac
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
     hop_by_hop::strip_response(&mut head.headers, switches);
+    // Extended CONNECT has succeeded with any 2xx: an upstream that did not switch must not seem to have.
+    let bridged = back.challenge.as_ref().map(|challenge| switches && challenge.is_met(&mut head.headers));
+    let switches = switches || (bridged.is_some() && status.is_success());
     head.version = Version::HTTP_11;
     let Going { id, started, entry, sent, dialled, method, .. } = going;
     let dialled = dialled.get();
@@ -174,13 +186,21 @@ fn relay(site: &Rc<Site>, going: Going, reply: Reply, added: Duration, back: Bac
             Answer::Reply { body: body.closing(closing, bodiless), _busy: back.busy },
         );
     }
-    if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded) {
-        let tunnel = tunnel::run(workload, upstream, closing, back.watched.watch, site.road.drain.clone());
-        site.tunnel.replace(Some(tokio::task::spawn_local(tunnel)));
+    if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded)
+        && bridged != Some(false)
+    {
+        let tunnel = tunnel::run((workload, upstream), closing, back.busy, site.road.drain.clone());
+        let running = tokio::task::spawn_local(tunnel);
+        if bridged.is_some() {
+            // The workload's connection goes on, and may carry several.
+            head.status = StatusCode::OK;
+        } else {
+            site.tunnel.replace(Some(running));
+        }
         return Response::from_parts(head, Answer::Own(None));
     }
     let denial =
-        Denial::built_in(Reason::UpstreamFailed, "The destination switched protocols without being asked.");
+        Denial::built_in(Reason::UpstreamFailed, "The destination did not switch protocols as asked.");
     let response = deny::response(&denial, id, Heard::default());
     closing.refuse(denial);
     answered(response, &method)

@@ -1,4 +1,4 @@
-//! A workload's stream on its way into hyper: counted, and for HTTP/1 seen by the byte guard first.
+//! A workload's stream of HTTP/1 on its way into hyper: counted, and seen by the byte guard first.
 //!
 //! hyper repairs messages that must be refused, so it sees only what the guard has passed. A refused head never
 //! reaches it: in its place hyper gets one small request of our own, so that the answer to it (a 400) leaves in turn,
@@ -67,7 +67,8 @@ impl Drop for Busy {
 }
 
 impl Watch {
-    fn new(http1: bool) -> Arc<Self> {
+    /// Nothing has happened yet.
+    pub fn new(http1: bool) -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
             moved: AtomicU64::new(0),
@@ -86,6 +87,11 @@ impl Watch {
     /// A request begins to be answered; its number on the connection, from 0.
     pub fn next_request(&self) -> u64 {
         self.begun.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Requests handed to be answered so far.
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Counts a request as being answered until the returned value is dropped.
@@ -142,10 +148,21 @@ impl Watch {
         self.sent.load(Ordering::Relaxed)
     }
 
-    fn count(&self, counter: &AtomicU64, bytes: usize) {
+    /// Counts bytes from the workload, and says how long the stream has been there.
+    pub fn received_more(&self, bytes: usize) -> Duration {
+        self.count(&self.received, bytes)
+    }
+
+    /// Counts bytes to the workload.
+    pub fn sent_more(&self, bytes: usize) {
+        self.count(&self.sent, bytes);
+    }
+
+    fn count(&self, counter: &AtomicU64, bytes: usize) -> Duration {
         counter.fetch_add(bytes as u64, Ordering::Relaxed);
-        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved.store(now, Ordering::Relaxed);
+        let now = self.born.elapsed();
+        self.moved.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        now
     }
 
     /// Shows bytes to the guard and keeps what it refuses.
@@ -200,23 +217,9 @@ enum Through {
 }
 
 impl<S> Guarded<S> {
-    /// Guards `inner` where HTTP/1 is spoken on it; otherwise only counts.
-    pub fn new(inner: S, http1: bool) -> Self {
-        let state = if http1 { State::Idle } else { State::Opaque };
-        Self {
-            inner,
-            watch: Watch::new(http1),
-            held: Vec::new(),
-            cleared: 0,
-            state,
-            stand_in: None,
-            clock: None,
-        }
-    }
-
-    /// What the stream tells.
-    pub fn watch(&self) -> Arc<Watch> {
-        self.watch.clone()
+    /// Guards `inner`, and tells `watch`.
+    pub fn new(inner: S, watch: Arc<Watch>) -> Self {
+        Self { inner, watch, held: Vec::new(), cleared: 0, state: State::Idle, stand_in: None, clock: None }
     }
 
     /// Hands on what may be.

@@ -27,25 +27,9 @@ pub const TTL: u32 = 60;
 /// The only port of the gateway's own pages.
 const PORT: u16 = 80;
 
-/// What the environment has to say so that a workload's programs trust the CA. Where a runtime replaces its store by
-/// the named file, the file also holds the system's own anchors: connections that are passed through need those.
-const ENVIRONMENT: &str = r#"# Makes the programs of this shell trust the gateway:  eval "$(curl -fsS http://clawgress.internal/env.sh)"
-clawgress_dir="${CLAWGRESS_DIR:-$HOME/.clawgress}"
-mkdir -p "$clawgress_dir"
-curl -fsS -o "$clawgress_dir/ca.pem" http://clawgress.internal/ca.pem
-cat /etc/ssl/certs/ca-certificates.crt "$clawgress_dir/ca.pem" > "$clawgress_dir/bundle.pem" 2>/dev/null \
-    || cp "$clawgress_dir/ca.pem" "$clawgress_dir/bundle.pem"
-export SSL_CERT_FILE="$clawgress_dir/bundle.pem"
-export REQUESTS_CA_BUNDLE="$clawgress_dir/bundle.pem"
-export CURL_CA_BUNDLE="$clawgress_dir/bundle.pem"
-export GIT_SSL_CAINFO="$clawgress_dir/bundle.pem"
-export AWS_CA_BUNDLE="$clawgress_dir/bundle.pem"
-export CARGO_HTTP_CAINFO="$clawgress_dir/bundle.pem"
-export PIP_CERT="$clawgress_dir/bundle.pem"
-export GRPC_DEFAULT_SSL_ROOTS_FILE_PATH="$clawgress_dir/bundle.pem"
-export NODE_EXTRA_CA_CERTS="$clawgress_dir/ca.pem"
-export npm_config_cafile="$clawgress_dir/bundle.pem"
-"#;
+/// What a shell runs so that its programs trust the authority, which stands in it at `@CA@`. Which runtime reads which
+/// variable, and what of it is tested, is the table in `docs/trust.md`.
+const ENVIRONMENT: &str = include_str!("env.sh");
 
 /// Whether a connection is for the gateway's own pages.
 pub fn is_for_us(arrival: Arrival, hello: &Hello) -> bool {
@@ -80,7 +64,7 @@ async fn page(visitor: Rc<Visitor>, request: HttpRequest<Incoming>) -> Response<
             (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "these pages can only be read\n".to_owned())
         }
         "/ca.pem" => (StatusCode::OK, "application/x-pem-file", visitor.road.shared.ca_pem.to_string()),
-        "/env.sh" => (StatusCode::OK, "text/x-shellscript", ENVIRONMENT.to_owned()),
+        "/env.sh" => (StatusCode::OK, "text/x-shellscript", visitor.environment()),
         "/whoami" => (StatusCode::OK, "application/json", visitor.whoami()),
         "/" => (StatusCode::OK, "text/plain", "ca.pem\nenv.sh\nwhoami\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, "text/plain", "here are /ca.pem, /env.sh and /whoami\n".to_owned()),
@@ -96,6 +80,10 @@ async fn page(visitor: Rc<Visitor>, request: HttpRequest<Incoming>) -> Response<
 }
 
 impl Visitor {
+    fn environment(&self) -> String {
+        ENVIRONMENT.replace("@CA@", self.road.shared.ca_pem.trim_end())
+    }
+
     fn whoami(&self) -> String {
         let source = self.arrival.client.0.ip().to_string();
         let answer = match &self.agent {

@@ -3,18 +3,21 @@
 //! `worker` takes it from the kernel. `connection` finds out who speaks (`perceive::identity`), what is said first
 //! (`peeked`), whether it may live (`decide::policy`), puts that on record (`decide::ledger`) and hands it on: to
 //! `flow`, where bytes are only moved, or to `web`, where the upstream is reached (`act::dial`), TLS is opened
-//! (`act::tls`) and `serving` reads requests through the byte guard (`guarded`). Each request takes the road of
-//! `exchange`: read, judged, recorded, sent, answered, closed. What is refused goes through `refuse` and `deny`.
-//! `dns` is the same road for queries. Only this folder knows the order of the stages.
+//! (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame counter (`framed`). Each
+//! request takes the road of `exchange`: read, judged, recorded, sent, answered, closed. What is refused goes through
+//! `refuse` and `deny`. `dns` is the same road for queries, `datagrams` for UDP flows. Only this folder knows the order
+//! of the stages.
 
 pub mod road;
 mod peeked;
 mod guarded;
+mod framed;
 mod deny;
 mod arrival;
 mod site;
 mod serving;
 mod case;
+mod bridge;
 mod tunnel;
 mod exchange;
 mod refuse;
@@ -23,6 +26,8 @@ mod flow;
 mod web;
 mod connection;
 mod dns;
+mod refusals;
+mod datagrams;
 pub mod worker;
 
 pub use road::{Home, Road, Shared, Snapshot};

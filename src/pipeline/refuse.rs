@@ -39,7 +39,7 @@ pub async fn connection(
     match answer {
         Answer::Http => in_http(road, refused, denial, stream).await,
         Answer::Alert => by_alert(stream, alert_for(&denial)).await,
-        Answer::Reset => by_reset(stream),
+        Answer::Reset | Answer::Unreachable => by_reset(stream),
     }
 }
 
@@ -80,7 +80,8 @@ pub fn unspoken(road: &Road, snapshot: &Snapshot, refused: &Refused) {
     record(road, snapshot, refused, &denial);
 }
 
-fn record(road: &Road, snapshot: &Snapshot, refused: &Refused, denial: &Denial) {
+/// Records a refusal.
+pub(super) fn record(road: &Road, snapshot: &Snapshot, refused: &Refused, denial: &Denial) {
     let opening = Opening {
         request_id: refused.arrival.id,
         connection_id: None,
@@ -108,6 +109,7 @@ fn word(hello: &Hello) -> &'static str {
         Hello::Tls(_) => "tls",
         Hello::Http1(_) | Hello::Http2 => "http",
         Hello::Opaque | Hello::Silent => "tcp",
+        Hello::Datagram => "udp",
     }
 }
 

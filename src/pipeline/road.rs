@@ -65,6 +65,21 @@ pub struct Shared {
     pub ca_pem: Arc<str>,
     /// This host's own addresses, for workloads to find it.
     pub home: Home,
+    /// Tells what lives long that another set is in force.
+    pub changed: watch::Sender<()>,
+}
+
+impl Shared {
+    /// Puts another set in force, and tells everybody who watches.
+    pub fn put_in_force(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        self.changed.send_replace(());
+    }
+
+    /// Hears of every set that is put in force from now on.
+    pub fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
 }
 
 /// This host as its workloads see it.

@@ -3,7 +3,7 @@
 //! It knows nothing of requests: it hands each to the function it was given, and watches time.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,14 +20,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
+use super::framed::{Broken, Framed};
 use super::guarded::{Busy, Guarded, Watch};
 use super::road::Road;
 use crate::act::dial::Protocol;
-use crate::act::upstream::gathered::{Turns, gather};
+use crate::act::upstream::gathered::Gathered;
 use crate::act::upstream::{LocalExecutor, ReplyBody};
 use crate::model::types::limits::{
-    FLOW_IDLE_TIME, HEAD_BYTES, HEAD_FIELDS, HTTP2_STREAMS, KEEP_ALIVE_TIME, REFUSAL_LINGER,
+    FLOW_IDLE_TIME, HEAD_BYTES, HEAD_FIELDS, HTTP2_RESETS, HTTP2_STREAMS, KEEP_ALIVE_TIME, REFUSAL_LINGER,
 };
+use crate::model::types::{Denial, Reason};
 use crate::perceive::request::guard::Refusal;
 
 /// HTTP/2 window of one stream towards the workload; what one stream may hold in memory.
@@ -36,8 +38,6 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of one response that may wait for a slow workload on one HTTP/2 stream.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Streams a workload may reset before we answered them, until its connection is closed (CVE-2023-44487).
-const RESET_STREAMS: usize = 64;
 
 /// What a request's answerer knows of the connection.
 #[derive(Debug, Clone)]
@@ -67,6 +67,8 @@ pub struct Ended {
     pub watch: Arc<Watch>,
     /// The word for the record, where it was not the orderly way.
     pub how: Option<&'static str>,
+    /// Why we ended it, where the workload broke the protocol or flooded it.
+    pub denial: Option<Denial>,
 }
 
 /// The body of an answer.
@@ -87,17 +89,59 @@ pub enum Answer {
     Own(Option<Bytes>),
 }
 
-/// Serves requests until either side ends it, the daemon drains, or nothing has moved for too long.
-pub async fn requests<S, H, F>(road: &Road, stream: S, protocol: Protocol, answer: H) -> Ended
+/// Serves requests until either side ends it, the daemon drains, or nothing has moved for too long. `unheard` is told
+/// of each HTTP/2 stream of which no request came, because it was malformed or taken back at once.
+pub async fn requests<S, H, F>(
+    road: &Road,
+    stream: S,
+    protocol: Protocol,
+    answer: H,
+    unheard: impl Fn(),
+) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>, Watched) -> F,
     F: Future<Output = Response<Answer>> + 'static,
 {
-    let stream = Guarded::new(stream, protocol == Protocol::Http11);
-    let watch = stream.watch();
-    let how = serve(road, stream, protocol, &answer, &watch).await;
-    Ended { watch, how }
+    let watch = Watch::new(protocol == Protocol::Http11);
+    let (how, denial) = match serve(road, stream, protocol, (&answer, &unheard), &watch).await {
+        End::Orderly => (None, None),
+        End::Idle => (Some("idle"), None),
+        End::Failed(error) => failed(&error, None),
+        End::Broken(error, broken) => failed(&error, Some(broken)),
+    };
+    Ended { watch, how, denial }
+}
+
+/// How a connection ended.
+enum End {
+    Orderly,
+    Idle,
+    Failed(hyper::Error),
+    Broken(hyper::Error, Broken),
+}
+
+/// Whose fault a failure was, and what the record says of it.
+fn failed(error: &hyper::Error, broken: Option<Broken>) -> (Option<&'static str>, Option<Denial>) {
+    let flood = |seen: String| {
+        let detail = "The connection carried more HTTP/2 frames or resets than requests need.";
+        (Some("flood"), Some(Denial::built_in(Reason::ProtocolFlood, detail).seen(seen)))
+    };
+    let malformed = |detail: &str, seen: String| {
+        (Some("malformed"), Some(Denial::built_in(Reason::ProtocolMalformed, detail).seen(seen)))
+    };
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    match (broken, cause) {
+        (Some(Broken::Flood(kind)), _) => flood(format!("http/2: too many {kind} frames")),
+        (Some(Broken::Slow), _) => {
+            malformed("An HTTP/2 frame or header block was not finished in time.", "http/2: too slow".into())
+        }
+        (None, Some(cause)) if cause.is_library() => match cause.reason() {
+            Some(h2::Reason::ENHANCE_YOUR_CALM) => flood(format!("http/2: {cause}")),
+            _ => malformed("The connection broke the rules of HTTP/2.", format!("http/2: {cause}")),
+        },
+        _ => (Some("client-failed"), None),
+    }
 }
 
 /// Answers requests of a connection that may not live, for `REFUSAL_LINGER` at most.
@@ -107,16 +151,16 @@ where
     H: Fn(Request<Incoming>, Watched) -> F,
     F: Future<Output = Response<Answer>> + 'static,
 {
-    let _ = tokio::time::timeout(REFUSAL_LINGER, requests(road, stream, protocol, answer)).await;
+    let _ = tokio::time::timeout(REFUSAL_LINGER, requests(road, stream, protocol, answer, || ())).await;
 }
 
 async fn serve<S, H, F>(
     road: &Road,
-    stream: Guarded<S>,
+    stream: S,
     protocol: Protocol,
-    answer: &H,
+    (answer, unheard): (&H, &impl Fn()),
     watch: &Arc<Watch>,
-) -> Option<&'static str>
+) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>, Watched) -> F,
@@ -136,31 +180,45 @@ where
         Protocol::Http11 => {
             // Boxed: hyper keeps room for one answer as long as the connection lives, in use or not.
             let service = service_fn(|request| Box::pin(respond(request)));
-            let io = TokioIo::new(stream);
+            let io = TokioIo::new(Guarded::new(stream, watch.clone()));
             let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
-            drive(road, watch, connection.as_mut(), |connection| connection.graceful_shutdown()).await
+            let gracefully =
+                |connection: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(connection);
+            drive(road, watch, (connection.as_mut(), |_: &mut Context<'_>, _| ()), gracefully).await
         }
         Protocol::H2 => {
-            let (stream, outlet) = gather(stream);
-            let connection =
-                pin!(http2_builder().serve_connection(TokioIo::new(stream), service_fn(respond)));
-            let mut turns = Turns { connection, outlet };
-            drive(road, watch, Pin::new(&mut turns), |turns| {
-                turns.get_mut().connection.as_mut().graceful_shutdown();
-            })
-            .await
+            let stream = Gathered::new(Framed::new(stream, watch.clone()));
+            let mut connection =
+                pin!(http2_builder().serve_connection(TokioIo::new(stream.clone()), service_fn(respond)));
+            let mut told = 0;
+            let settle = |cx: &mut Context<'_>, ending: bool| {
+                stream.settle(cx);
+                // Whoever is told to go may be too late with a stream: that is nobody's fault.
+                while !ending && stream.stream().unheard() > told {
+                    told += 1;
+                    unheard();
+                }
+            };
+            let gracefully = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
+            match drive(road, watch, (connection.as_mut(), settle), gracefully).await {
+                End::Failed(error) => match stream.stream().broken() {
+                    Some(broken) => End::Broken(error, broken),
+                    None => End::Failed(error),
+                },
+                end => end,
+            }
         }
     }
 }
 
-/// Runs a connection beside its clock: shutdown is graceful when the daemon drains or nobody speaks for long, and
-/// abrupt when a request stands still.
+/// Runs a connection beside its clock, and settles it whenever it was polled: shutdown is graceful when the daemon
+/// drains or nobody speaks for long, and abrupt when a request stands still.
 async fn drive<C, G>(
     road: &Road,
     watch: &Watch,
-    mut connection: Pin<&mut C>,
+    (mut connection, mut settle): (Pin<&mut C>, impl FnMut(&mut Context<'_>, bool)),
     gracefully: G,
-) -> Option<&'static str>
+) -> End
 where
     C: Future<Output = hyper::Result<()>>,
     G: Fn(Pin<&mut C>),
@@ -171,7 +229,11 @@ where
     loop {
         tokio::select! {
             biased;
-            ended = &mut connection => return ended.err().map(|_| "client-failed"),
+            ended = poll_fn(|cx| {
+                let polled = connection.as_mut().poll(cx);
+                settle(cx, ending);
+                polled
+            }) => return ended.map_or_else(End::Failed, |()| End::Orderly),
             _ = drain.wait_for(|drains| *drains), if !ending => {
                 ending = true;
                 gracefully(connection.as_mut());
@@ -182,7 +244,7 @@ where
                 if still < bound {
                     clock.as_mut().reset(Instant::now() + (bound - still).max(Duration::from_secs(1)));
                 } else if watch.busy() || ending {
-                    return Some("idle");
+                    return End::Idle;
                 } else {
                     ending = true;
                     gracefully(connection.as_mut());
@@ -211,7 +273,9 @@ fn http2_builder() -> http2::Builder<LocalExecutor> {
         .max_concurrent_streams(HTTP2_STREAMS)
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(RESET_STREAMS);
+        .max_pending_accept_reset_streams(HTTP2_RESETS)
+        .max_local_error_reset_streams(HTTP2_RESETS)
+        .enable_connect_protocol();
     builder
 }
 

@@ -19,6 +19,15 @@ use crate::model::types::{Denial, Reason};
 use crate::perceive::hello::{Alpn, Hello};
 use crate::perceive::identity::Known;
 
+/// Which kind of upstream connection a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leg {
+    /// What the workload's own protocol asks for.
+    Usual,
+    /// HTTP/1.1 whatever the workload speaks: upgrades are of HTTP/1.1 alone.
+    Http1,
+}
+
 /// What all requests of one connection share.
 pub struct Site {
     /// The worker's road.
@@ -71,13 +80,22 @@ impl Site {
     ///
     /// # Errors
     /// The denial that says why the upstream cannot be reached or trusted.
-    pub async fn reach(&self, entry: &Entry) -> Result<Sender, Denial> {
-        match Sender::kept(&self.road.pool, &self.key) {
+    pub async fn reach(&self, entry: &Entry, leg: Leg) -> Result<Sender, Denial> {
+        match Sender::kept(&self.road.pool, &self.key(leg)) {
             Some(sender) => {
                 self.note(sender.peer());
                 Ok(sender)
             }
-            None => Box::pin(self.dial(entry)).await,
+            None => Box::pin(self.dial(entry, leg)).await,
+        }
+    }
+
+    fn key(&self, leg: Leg) -> Rc<Key> {
+        match leg {
+            Leg::Http1 if self.key.offer != Offer::Http1 => {
+                Rc::new(Key { offer: Offer::Http1, ..(*self.key).clone() })
+            }
+            _ => self.key.clone(),
         }
     }
 
@@ -90,18 +108,20 @@ impl Site {
     ///
     /// # Errors
     /// As [`Site::reach`].
-    pub async fn dial(&self, entry: &Entry) -> Result<Sender, Denial> {
-        let own = &self.road.own;
+    pub async fn dial(&self, entry: &Entry, leg: Leg) -> Result<Sender, Denial> {
+        let (key, own) = (self.key(leg), &self.road.own);
+        let offer =
+            if leg == Leg::Http1 && !self.offer.is_empty() { &[Alpn::Http11][..] } else { &self.offer };
         let resolve =
             async |host: &_| own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
-        let dialled = self.road.shared.dialler.connect(&self.passage, entry, &self.offer, resolve).await?;
+        let dialled = self.road.shared.dialler.connect(&self.passage, entry, offer, resolve).await?;
         let (stream, address, protocol) = dialled.into_parts();
         self.note(address);
-        let protocol = protocol.unwrap_or(match self.key.offer {
+        let protocol = protocol.unwrap_or(match key.offer {
             Offer::Http1 => Protocol::Http11,
             Offer::Http2 => Protocol::H2,
         });
-        let begun = Sender::fresh(&self.road.pool, &self.key, (stream, address), protocol);
+        let begun = Sender::fresh(&self.road.pool, &key, (stream, address), protocol);
         let failed = |what: String| {
             let detail = "The destination accepted the connection and then failed to speak HTTP.";
             Denial::built_in(Reason::UpstreamFailed, detail).seen(format!("{address}: {what}"))

@@ -10,12 +10,13 @@ use std::rc::Rc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::arrival::{Judged, Refused};
+use super::case;
 use super::exchange;
 use super::peeked::Peeked;
 use super::refuse;
 use super::road::Road;
 use super::serving::{self, Watched};
-use super::site::Site;
+use super::site::{Leg, Site};
 use crate::act::dial::{Protocol, choose_client_alpn};
 use crate::act::tls::AlpnChoice;
 use crate::decide::ledger::Entry;
@@ -30,7 +31,7 @@ pub type Requests = Pin<Box<dyn Future<Output = ()>>>;
 /// TLS that is opened: reach the upstream, open. Nothing is left to serve where that was refused.
 pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) -> Option<Requests> {
     let site = Site::new(road, judged, Scheme::Https);
-    let sender = match site.reach(&entry).await {
+    let sender = match site.reach(&entry, Leg::Usual).await {
         Ok(sender) => sender,
         Err(denial) => {
             Box::pin(late(site, entry, denial, stream)).await;
@@ -70,7 +71,8 @@ where
         let site = site.clone();
         move |request, watched: Watched| exchange::answer(site.clone(), request, watched)
     };
-    let ended = serving::requests(&site.road, stream, protocol, answer).await;
+    let unheard = || case::unheard(&site);
+    let ended = serving::requests(&site.road, stream, protocol, answer, unheard).await;
     let tunnel = site.tunnel.borrow_mut().take();
     if let Some(tunnel) = tunnel {
         let _ = tunnel.await;
@@ -84,6 +86,7 @@ where
         latency: site.arrival.started.elapsed(),
         dialled: site.dialled.get(),
         end: ended.how,
+        denial: ended.denial,
         ..Outcome::default()
     });
 }

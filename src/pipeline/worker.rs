@@ -10,8 +10,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 
 use super::road::{Road, Shared};
-use super::{connection, dns, refuse};
-use crate::perceive::intercept::{Accepted, DNS_PORT, DnsDatagrams, Listener, PROXY_PORT};
+use super::{connection, datagrams, dns, refuse};
+use crate::perceive::intercept::{
+    Accepted, DNS_PORT, DnsDatagrams, FlowSockets, Listener, PROXY_PORT, UDP_PORT,
+};
 
 /// How often the pool is swept.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -23,6 +25,7 @@ struct Sockets {
     proxy: Listener,
     dns_streams: Listener,
     dns: DnsDatagrams,
+    flows: FlowSockets,
 }
 
 impl Sockets {
@@ -31,6 +34,7 @@ impl Sockets {
             proxy: Listener::bind(PROXY_PORT)?,
             dns_streams: Listener::bind(DNS_PORT)?,
             dns: DnsDatagrams::bind(DNS_PORT)?,
+            flows: FlowSockets::bind(UDP_PORT)?,
         })
     }
 }
@@ -57,6 +61,7 @@ async fn serve(road: Rc<Road>, sockets: Sockets) {
     let mut drain = road.drain.clone();
     tokio::task::spawn_local(dns::datagrams(road.clone(), Rc::new(sockets.dns)));
     tokio::task::spawn_local(take(road.clone(), sockets.dns_streams, dns::stream));
+    tokio::task::spawn_local(datagrams::flows(road.clone(), sockets.flows));
     tokio::task::spawn_local(sweep(road.clone()));
     tokio::select! {
         () = take(road.clone(), sockets.proxy, connection::serve) => {}

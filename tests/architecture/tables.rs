@@ -6,6 +6,8 @@
 pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("perceive::hello", "perceive::intercept", &["Accepted"]),
     ("perceive::identity", "perceive::intercept", &["Accepted"]),
+    ("perceive::request", "perceive::framing", &["Chunked", "Refusal", "line"]),
+    ("perceive::response", "perceive::framing", &["Chunked", "Refusal", "line"]),
     ("decide::policy", "perceive::identity", &["Known"]),
     ("decide::policy", "perceive::hello", &["Alpn", "ClientHello", "Hello", "Http1Hello"]),
     ("decide::policy", "perceive::request", &["Request"]),
@@ -18,13 +20,21 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::tls", &["Opened"]),
     ("act::upstream", "perceive::request", &["Request"]),
+    ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
 ];
 
 /// The wings whose modules are stages.
 pub const STAGE_WINGS: &[&str] = &["perceive", "decide", "act"];
 
 /// Modules that compute and nothing else.
-pub const PURE: &[&str] = &["model", "perceive::hello", "perceive::request", "decide::policy"];
+pub const PURE: &[&str] = &[
+    "model",
+    "perceive::hello",
+    "perceive::framing",
+    "perceive::request",
+    "perceive::response",
+    "decide::policy",
+];
 
 /// What pure modules may not name, by the beginning of the path.
 pub const IMPURE: &[&str] = &[
@@ -76,6 +86,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("Permit", "decide::policy"),
     ("Entry", "decide::ledger"),
     ("Dialled", "act::dial"),
+    ("DialledDatagrams", "act::dial"),
     ("Opened", "act::tls"),
 ];
 

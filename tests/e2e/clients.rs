@@ -1,20 +1,23 @@
 //! Real clients in the workload's namespace, with a clean environment and only the gateway's authority trusted: each
 //! allowed, and each refused with what it can show its user.
 
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
-use super::world::{PASTE, ROUTES, World};
+use super::world::{BASE, PASTE, RAW, ROUTES, THROUGH, World};
 use crate::lab::Daemon;
+use crate::lab::backends::{Wire, eventually};
 use crate::lab::nginx;
 use crate::lab::program::{Finished, Program};
 
-/// A program as alice with nothing in its environment but where the authority is.
-fn program(world: &World, daemon: &Daemon<'_>, name: &str) -> Program {
-    world.lab.workload().command(name).trusting(daemon.authority())
+/// A program as alice with nothing in its environment but where the authority is, in the one variable that is named.
+fn program(world: &World, daemon: &Daemon<'_>, name: &str, variable: &str) -> Program {
+    world.lab.workload().command(name).env(variable, daemon.authority())
 }
 
 /// Checks that a client was shown this denial and that it is on record.
-fn shown(daemon: &Daemon<'_>, problem: &Value, reason: &str) {
+pub fn shown(daemon: &Daemon<'_>, problem: &Value, reason: &str) {
     assert_eq!(problem["code"], reason, "{problem}");
     assert!(problem["detail"].as_str().is_some_and(|text| text.contains("Agent alice")), "{problem}");
     daemon.record(&json!({"kind": "request", "request_id": problem["request_id"], "reason": reason}));
@@ -39,8 +42,25 @@ fn curl_over_http1_and_http2() {
     assert!(world.paste.untouched());
 }
 
+#[test]
+fn curl_by_either_variable() {
+    let world = World::new();
+    let daemon = world.gateway(ROUTES);
+    let curl = |variable: &str| {
+        let program = program(&world, &daemon, "curl", variable);
+        program.args(["-sS", "--max-time", "10", "https://site.example/small"]).run()
+    };
+    for variable in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
+        assert_eq!(curl(variable).succeeded(), "hello from upstream\n", "{variable}");
+    }
+    assert!(curl("NO_SUCH_VARIABLE").failed_with(60).contains("certificate"));
+    daemon.record(
+        &json!({"kind": "connection", "destination_host": "site.example", "reason": "tls.handshake"}),
+    );
+}
+
 fn python(world: &World, daemon: &Daemon<'_>, script: &str) -> Finished {
-    program(world, daemon, "python3").args(["-c", script]).run()
+    program(world, daemon, "python3", "SSL_CERT_FILE").args(["-c", script]).run()
 }
 
 #[test]
@@ -78,32 +98,14 @@ print(s.version(), dict(x[0] for x in s.getpeercert()['issuer'])['commonName'].s
 }
 
 #[test]
-fn pythons_requests_where_it_is_installed() {
-    let world = World::new();
-    let daemon = world.gateway(ROUTES);
-    let script = "
-try:
-    import requests
-except ImportError:
-    print('not installed')
-    raise SystemExit
-session = requests.Session()
-assert session.get('https://site.example/small').text == 'hello from upstream\\n'
-refused = session.post('https://paste.example/upload', data=b'x' * 200000)
-assert refused.status_code == 403, refused
-print(refused.text)";
-    let said = python(&world, &daemon, script);
-    if said.succeeded().trim() != "not installed" {
-        shown(&daemon, &said.json(), "policy.no-route");
-    }
-}
-
-#[test]
 fn nodes_fetch_and_https() {
     let world = World::new();
     let daemon = world.gateway(ROUTES);
-    let node =
-        |script: &str| program(&world, &daemon, "node").args(["--input-type=module", "-e", script]).run();
+    let node = |script: &str| {
+        program(&world, &daemon, "node", "NODE_EXTRA_CA_CERTS")
+            .args(["--input-type=module", "-e", script])
+            .run()
+    };
     let allowed = node("console.log(await (await fetch('https://site.example/small')).text())");
     assert_eq!(allowed.succeeded().trim(), "hello from upstream");
     daemon.record(&json!({"kind": "request", "path": "/small", "status": 200, "decision": "allow"}));
@@ -135,7 +137,7 @@ fn git_clones_over_https() {
     nginx::git(&world.lab, "notes");
     let daemon = world.gateway(ROUTES);
     let clone = |url: &str, folder: &str| {
-        program(&world, &daemon, "git")
+        program(&world, &daemon, "git", "GIT_SSL_CAINFO")
             .args(["clone", "-q", url, folder])
             .env("GIT_TERMINAL_PROMPT", "0")
             .run()
@@ -159,18 +161,8 @@ fn openssl_s_client_speaks_by_hand() {
     let daemon = world.gateway(ROUTES);
     let by_hand = |address: &str, name: &str| {
         let connect = format!("{address}:443");
-        program(&world, &daemon, "openssl")
-            .args([
-                "s_client",
-                "-quiet",
-                "-verify_return_error",
-                "-connect",
-                &connect,
-                "-servername",
-                name,
-                "-CAfile",
-            ])
-            .arg(daemon.authority())
+        program(&world, &daemon, "openssl", "SSL_CERT_FILE")
+            .args(["s_client", "-quiet", "-verify_return_error", "-connect", &connect, "-servername", name])
             .input(format!("GET /small HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"))
             .run()
     };
@@ -205,4 +197,208 @@ except ConnectionResetError:
     daemon.record(&json!({"kind": "connection", "destination_host": "raw.example", "destination_port": 7000, "decision": "allow"}));
     assert_eq!(python(&world, &daemon, &script(7001)).succeeded(), "reset\n");
     daemon.record(&json!({"kind": "connection", "destination_port": 7001, "reason": "policy.no-route"}));
+}
+
+#[test]
+fn wget_by_the_systems_store() {
+    let world = World::new();
+    let daemon = world.gateway(ROUTES);
+    // GnuTLS, which Debian's wget is built with, reads no variable.
+    let wget = |arguments: &[&str]| world.lab.workload().command("wget").args(["-nv"]).args(arguments).run();
+    let untrusted = wget(&["-O", "-", "https://site.example/small"]);
+    assert!(untrusted.failed_with(5).contains("certificate"), "{untrusted}");
+    assert!(daemon.records(&[]).iter().all(|row| row["kind"] != "request"));
+    world.lab.workload().trust(daemon.authority());
+    let allowed = wget(&["-O", "-", "https://site.example/small"]);
+    assert_eq!(allowed.succeeded(), "hello from upstream\n");
+    daemon.record(&json!({"kind": "request", "path": "/small", "status": 200, "decision": "allow"}));
+    let refused = wget(&["-O", "-", "--content-on-error", "--post-data=x", "https://paste.example/upload"]);
+    assert!(refused.failed_with(8).contains("ERROR 403: Forbidden"), "{refused}");
+    shown(&daemon, &refused.json(), "policy.no-route");
+    assert!(world.paste.untouched());
+}
+
+#[test]
+fn git_pushes_where_it_may_and_only_fetches_where_it_may_not() {
+    let world = World::new();
+    let _server = nginx::git_server(&world.lab, "notes");
+    let route = |rules: &str| {
+        format!(
+            "{ROUTES}---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressHTTPRoute
+metadata: {{name: notes}}
+spec:
+  parentRefs: [{{kind: EgressGateway, name: default}}]
+  hostnames: [site.example]
+  rules: [{rules}]\n"
+        )
+    };
+    let fetch = "{matches: [{method: POST, path: {value: /push/notes.git/git-upload-pack}}]}";
+    let daemon = world.gateway(&route(fetch));
+    let git = |script: &str| {
+        let script = format!(
+            "set -e; git() {{ command git -c user.name=a -c user.email=a@a.example \"$@\"; }}; {script}"
+        );
+        program(&world, &daemon, "sh", "GIT_SSL_CAINFO")
+            .args(["-c", &script])
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .run()
+    };
+    git("git clone -q https://site.example/push/notes.git copy && test -f copy/README").succeeded();
+    // More than `http.postBuffer`, so that git sends it in chunks.
+    git("cd copy && head -c 3000000 /dev/urandom > big && git add big && git commit -q -m big").succeeded();
+    let refused = git("git -C copy push -q");
+    assert!(refused.failed_with(1).contains("HTTP 403"), "{refused}");
+    let packed = "/push/notes.git/git-receive-pack";
+    daemon
+        .record(&json!({"kind": "request", "path": packed, "reason": "policy.no-route", "decision": "deny"}));
+    daemon.write_policy("routes.yaml", &route("{matches: [{path: {value: /push/notes.git}}]}"));
+    daemon.reload();
+    git("git -C copy push -q && git clone -q https://site.example/push/notes.git again").succeeded();
+    let big =
+        |copy: &str| std::fs::read(world.lab.folder().join(copy).join("big")).expect("a file in a clone");
+    assert!(big("again") == big("copy"));
+    // It knocks with four bytes first.
+    eventually("the push on record", || {
+        let rows = daemon.records(&[]).into_iter();
+        let mut pushes = rows.filter(|row| row["path"] == packed && row["status"] == 200);
+        pushes.find(|row| row["bytes_out"].as_u64().is_some_and(|bytes| bytes > 3_000_000))
+    });
+}
+
+/// `raw.example` on these ports besides 7000.
+pub fn raw_ports(ports: &str) -> String {
+    ROUTES.replace("[{port: 7000}]", &format!("[{{port: 7000}}, {ports}]"))
+}
+
+#[test]
+fn ssh_logs_in_where_a_route_names_its_port() {
+    let world = World::new();
+    let daemon = world.gateway(&raw_ports("{port: 22}"));
+    let keys = "for key in host user; do ssh-keygen -q -t ed25519 -N '' -f $key; done; mkdir -p /run/sshd; command -v sshd";
+    let sshd = world.lab.upstream().command("sh").args(["-c", keys]).run().succeeded();
+    let home = world.lab.folder().display();
+    let settings = format!(
+        "ListenAddress {RAW}\nHostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\nPermitRootLogin yes\n\
+         UsePAM no\nStrictModes no\nPidFile none\n"
+    );
+    let settings = world.lab.file("sshd_config", settings);
+    let server = world.lab.upstream().command(sshd.trim()).args(["-D", "-e", "-f"]).arg(settings);
+    let _server = server.start_logged(&world.lab.folder().join("sshd.log"));
+    world.lab.upstream().enter(|| {
+        eventually("sshd listens", || TcpStream::connect((RAW, 22)).ok());
+    });
+    let ssh = |host: &str| {
+        world
+            .lab
+            .workload()
+            .command("ssh")
+            .args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-i", "user"])
+            .args(["-o", "UserKnownHostsFile=/dev/null", "-l", "root", host, "cat; echo from afar >&2"])
+            .input("over ssh")
+            .run()
+    };
+    let allowed = ssh("raw.example");
+    assert_eq!(allowed.succeeded(), "over ssh");
+    assert!(allowed.errors().contains("from afar"), "{allowed}");
+    daemon.record(&json!({
+        "kind": "connection", "destination_host": "raw.example", "destination_port": 22, "decision": "allow",
+        "policy_id": "EgressL4Route/raw-echo",
+    }));
+    let refused = ssh("paste.example");
+    assert!(refused.failed_with(255).contains("Connection reset by peer"), "{refused}");
+    daemon.record(&json!({
+        "kind": "connection", "destination_host": "paste.example", "destination_port": 22,
+        "reason": "policy.no-route",
+    }));
+}
+
+#[test]
+fn redis_cli_speaks_where_a_route_names_its_port() {
+    let world = World::new();
+    let daemon = world.gateway(&raw_ports("{port: 6379}"));
+    let server = world.lab.upstream().command("redis-server");
+    let server = server.args(["--bind", RAW, "--protected-mode", "no", "--save", "", "--port", "6379"]);
+    let _server = server.start_logged(&world.lab.folder().join("redis.log"));
+    world.lab.upstream().enter(|| {
+        eventually("redis listens", || TcpStream::connect((RAW, 6379)).ok());
+    });
+    let redis = |port: &str, arguments: &[&str]| {
+        world
+            .lab
+            .workload()
+            .command("redis-cli")
+            .args(["-h", "raw.example", "-p", port])
+            .args(arguments)
+            .run()
+    };
+    assert_eq!(redis("6379", &["set", "key", "value"]).succeeded(), "OK\n");
+    assert_eq!(redis("6379", &["get", "key"]).succeeded(), "value\n");
+    daemon.record(&json!({
+        "kind": "connection", "destination_host": "raw.example", "destination_port": 6379, "decision": "allow",
+    }));
+    let refused = redis("6380", &["get", "key"]);
+    assert!(refused.failed_with(1).contains("Connection reset by peer"), "{refused}");
+    daemon.record(&json!({
+        "kind": "connection", "destination_host": "raw.example", "destination_port": 6380,
+        "reason": "policy.no-route",
+    }));
+}
+
+/// Opens `site.example` and passes `through.example` through. The system's store in alice's namespace vouches for the
+/// outside world, as it does on real machines.
+pub fn opening_and_passing(world: &World) -> Daemon<'_> {
+    let leaf = world.lab.pki().leaf(&["through.example"]);
+    world.lab.backends().http(&format!("{THROUGH}:443"), Wire::Tls(&leaf, &["h2", "http/1.1"]));
+    world.lab.workload().trust(&world.lab.pki().authority());
+    let base = format!("{BASE}    - {{name: closed, protocol: TLS, tls: {{mode: Passthrough}}}}\n");
+    let through = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: through}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default, sectionName: closed}]
+  rules: [{matches: [{destinationHostnames: [through.example]}]}]
+";
+    let routes = format!("{ROUTES}{through}");
+    world.lab.daemon(&json!({}), &[("base.yaml", &base), ("routes.yaml", &routes)])
+}
+
+/// A shell of alice's that has trusted the gateway by `env.sh`, twice as shells in shells do.
+pub fn shell(world: &World, script: &str) -> Program {
+    let trust = r#"eval "$(curl -fsS http://clawgress.internal/env.sh)""#;
+    world.lab.workload().command("sh").args(["-euc", &format!("{trust}\n{trust}\n{script}")])
+}
+
+#[test]
+fn env_sh_lets_clients_trust_what_is_opened_and_what_is_passed_through() {
+    let world = World::new();
+    let daemon = opening_and_passing(&world);
+    let python = "import sys, urllib.request as r; print(len(r.urlopen(sys.argv[1]).read()))";
+    for host in ["site.example", "through.example"] {
+        let ask = [
+            format!("curl -sS -o 1 https://{host}/download/1000"),
+            format!("python3 -c '{python}' https://{host}/download/1000 > 2"),
+            format!("git ls-remote https://{host}/download/1000 2> 3 || true"),
+            "wc -c < 1; cat 2 3; ls -A \"$HOME/.clawgress\"".to_owned(),
+        ];
+        let said = shell(&world, &ask.join("\n")).run().succeeded();
+        assert!(said.starts_with("1000\n1000\n"), "{said}");
+        // There is no repository; to have heard that, git has trusted the host.
+        assert!(
+            said.contains(&format!("fatal: repository 'https://{host}/download/1000/' not found")),
+            "{said}"
+        );
+        assert!(said.contains("\nbundle.pem\nca.pem\n"), "{said}");
+    }
+    let node = "const answer = await fetch('https://site.example/small'); console.log(await answer.text())";
+    let said = shell(&world, &format!("node --input-type=module -e \"{node}\"")).run().succeeded();
+    assert_eq!(said.trim(), "hello from upstream");
+    daemon.record(
+        &json!({"destination_host": "through.example", "protocol": "tls-passthrough", "decision": "allow"}),
+    );
+    daemon.record(
+        &json!({"destination_host": "site.example", "protocol": "tls-terminate", "decision": "allow"}),
+    );
 }

@@ -28,7 +28,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Two agents; TLS opened, plain HTTP read, raw TCP relayed; all requests to `NAME` and `OTHER`, raw TCP to
 /// `raw.example`.
-const OPENED: &str = "
+pub const OPENED: &str = "
 apiVersion: clawgress.io/v1alpha1
 kind: Agent
 metadata: {name: alice}
@@ -149,9 +149,19 @@ pub fn plain(space: &Namespace, address: &str) -> Talk {
 
 /// Over TLS, from a namespace, with HTTP/1.1 offered.
 pub fn over_tls(space: &Namespace, address: &str, name: &str, authority: &Path) -> Talk {
+    offering(space, address, name, (authority, &["http/1.1"]))
+}
+
+/// Over TLS, from a namespace, with these protocols offered.
+pub fn offering(
+    space: &Namespace,
+    address: &str,
+    name: &str,
+    (authority, protocols): (&Path, &[&str]),
+) -> Talk {
     let tcp = connect(space, address);
     let inner = tcp.try_clone().expect("a second handle");
-    let stream = Box::new(StreamOwned::new(client(authority, name, &["http/1.1"]), inner));
+    let stream = Box::new(StreamOwned::new(client(authority, name, protocols), inner));
     Talk { stream, tcp, ahead: Vec::new() }
 }
 

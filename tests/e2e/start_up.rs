@@ -133,8 +133,8 @@ fn listener_ports_that_outgoing_connections_may_take_are_a_refusal() {
     let config = settings(&lab, &json!({}));
     lab.gateway().set("net/ipv4/ip_local_port_range", "10000 60999");
     lab.gateway().set("net/ipv4/ip_local_reserved_ports", "8080");
-    refuses(&lab, &config, "ports", "sysctl -w net.ipv4.ip_local_reserved_ports=8080,13053,13128");
-    lab.gateway().set("net/ipv4/ip_local_reserved_ports", "8080,13053,13128");
+    refuses(&lab, &config, "ports", "sysctl -w net.ipv4.ip_local_reserved_ports=8080,13053,13128,13129");
+    lab.gateway().set("net/ipv4/ip_local_reserved_ports", "8080,13053,13128,13129");
     doctor(&lab, &config).succeeded();
 }
 

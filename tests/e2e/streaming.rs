@@ -55,7 +55,7 @@ pub fn get2(path: &str) -> Request<Feed> {
 }
 
 /// The most memory that the daemon has ever had, in bytes (proc(5), `VmHWM`).
-fn peak(daemon: &Daemon<'_>) -> u64 {
+pub fn peak(daemon: &Daemon<'_>) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("the daemon runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024

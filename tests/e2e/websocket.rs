@@ -6,10 +6,13 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dialogue::{NAME, PATIENCE, opening_gateway, plain, zone};
+use super::frames::{Peer, headers};
 use super::origin::Origin;
 use super::streaming::{PLAIN, TLS, get, servers, talks};
-use crate::lab::Lab;
+use super::world::{ROUTES, World};
 use crate::lab::backends::{Wire, eventually};
+use crate::lab::frames::{self, CANCEL, DATA, END_STREAM, GOAWAY, RST_STREAM, greeting};
+use crate::lab::{Lab, UPSTREAM_V4};
 
 /// One frame of a client, masked as RFC 6455 (section 5.3) asks.
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
@@ -177,4 +180,145 @@ fn a_switch_of_protocols_that_nobody_asked_for_is_a_failure_of_the_upstream() {
     daemon.record(&json!({
         "kind": "request", "path": "/unasked", "decision": "deny", "reason": "upstream.failed", "status": 502,
     }));
+}
+
+/// An extended CONNECT (RFC 8441, section 5).
+fn extended(stream: u32, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    let own = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "https"),
+        (":path", path),
+        (":authority", NAME),
+        ("sec-websocket-version", "13"),
+    ];
+    headers(stream, 0, &frames::block(&[&own[..], more].concat()))
+}
+
+/// DATA with a masked frame.
+fn message(stream: u32, flags: u8, opcode: u8, payload: &[u8]) -> Vec<u8> {
+    frames::frame(DATA, flags, stream, frame(opcode, payload))
+}
+
+#[test]
+fn websockets_over_http2_pass_both_ways_beside_each_other_and_are_counted() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let [_, server] = servers(&lab, &["h2", "http/1.1"]);
+    let mut peer = Peer::new(&lab, &daemon);
+    let field = ("sec-websocket-protocol", "chat");
+    peer.say([extended(1, "/ws", &[field]), extended(3, "/ws", &[]), message(1, 0, 1, b"early")].concat());
+    for stream in [1, 3] {
+        assert_eq!(peer.answer(stream), ("200".to_owned(), String::new()));
+    }
+    let heard = |peer: &mut Peer, stream: u32| {
+        let frame =
+            peer.until(|frame| frame.kind == DATA && frame.stream == stream && !frame.payload.is_empty());
+        frame.expect("a message").payload
+    };
+    assert_eq!(heard(&mut peer, 1), b"\x81\x05early");
+    peer.say([message(3, 0, 1, b"three"), message(1, 0, 1, b"one")].concat());
+    assert_eq!(
+        (heard(&mut peer, 3), heard(&mut peer, 1)),
+        (b"\x81\x05three".to_vec(), b"\x81\x03one".to_vec())
+    );
+    // A request passes beside them.
+    peer.exchange(5, "/headers");
+    peer.say(message(1, END_STREAM, 8, &1000_u16.to_be_bytes()));
+    assert_eq!(heard(&mut peer, 1), b"\x88\x02\x03\xe8");
+    peer.until(|frame| frame.stream == 1 && frame.flags & END_STREAM != 0).expect("an orderly end");
+    peer.say(frames::frame(RST_STREAM, 0, 3, CANCEL.to_be_bytes()));
+    let upgrades: Vec<_> = server.seen().into_iter().filter(|seen| seen.path == "/ws").collect();
+    assert_eq!(upgrades[0].headers["sec-websocket-protocol"], "chat");
+    for seen in &upgrades {
+        assert_eq!((seen.method.as_str(), seen.authority.as_str()), ("GET", NAME));
+        assert_eq!(seen.headers["upgrade"], "websocket");
+    }
+    // Masked frames out: 11, 9 and 8 bytes; unmasked ones back: 7, 5 and 4.
+    let row = daemon.record(&json!({
+        "kind": "request", "decision": "allow", "protocol": "http/2", "http_method": "GET", "path": "/ws",
+        "status": 101, "bytes_out": 28, "bytes_in": 16,
+    }));
+    assert_eq!(row.get("end"), None, "{row}");
+    daemon.record(&json!({"kind": "request", "path": "/ws", "bytes_out": 11, "bytes_in": 7, "end": "reset"}));
+}
+
+#[test]
+fn a_websocket_over_http2_is_judged_as_the_upgrade_it_stands_for() {
+    let world = World::new();
+    let daemon = world.gateway(ROUTES);
+    let mut peer = Peer::at(&world.lab, &daemon, &format!("{UPSTREAM_V4}:443"));
+    peer.say([greeting(), extended(1, "/vault/door", &[])].concat());
+    assert_eq!(peer.answer(1), ("451".to_owned(), "policy.denied".to_owned()));
+    daemon.record(&json!({
+        "kind": "request", "decision": "deny", "reason": "policy.denied", "http_method": "GET",
+        "path": "/vault/door", "protocol": "http/2",
+    }));
+    peer.say(headers(
+        3,
+        0,
+        &frames::block(&[
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "https"),
+            (":path", "/"),
+            (":authority", "paste.example"),
+        ]),
+    ));
+    assert_eq!(peer.answer(3), ("421".to_owned(), "name.mismatch".to_owned()));
+    assert!(world.paste.untouched());
+}
+
+#[test]
+fn an_upstream_that_does_not_switch_as_asked_opens_no_websocket_over_http2() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let leaf = lab.pki().leaf(&[NAME]);
+    Origin::start(&lab, TLS, Wire::Tls(&leaf, &["http/1.1"]), |taken| {
+        let target = taken.line().split(' ').nth(1).unwrap_or_default();
+        let answer: &[u8] = match target {
+            "/ok" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            "/unproven" => {
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            }
+            "/proven-wrong" => {
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                  Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+            }
+            _ => b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno",
+        };
+        answer.to_vec()
+    });
+    let mut peer = Peer::new(&lab, &daemon);
+    for (number, path) in ["/ok", "/unproven", "/proven-wrong"].into_iter().enumerate() {
+        let stream = 2 * number as u32 + 1;
+        peer.say(extended(stream, path, &[]));
+        assert_eq!(peer.answer(stream), ("502".to_owned(), "upstream.failed".to_owned()), "{path}");
+        daemon.record(&json!({
+            "kind": "request", "path": path, "decision": "deny", "reason": "upstream.failed", "status": 502,
+        }));
+    }
+    // What it declines is its own to say.
+    peer.say(extended(7, "/declined", &[]));
+    assert_eq!(peer.answer(7), ("403".to_owned(), String::new()));
+    daemon.record(&json!({"kind": "request", "path": "/declined", "decision": "allow", "status": 403}));
+}
+
+#[test]
+fn websockets_over_http2_end_with_their_connection_and_with_the_daemon() {
+    let lab = Lab::new();
+    let (_resolver, mut daemon) = opening_gateway(&lab, zone());
+    let _servers = servers(&lab, &["h2", "http/1.1"]);
+    let mut gone = Peer::new(&lab, &daemon);
+    gone.say(extended(1, "/ws", &[]));
+    assert_eq!(gone.answer(1).0, "200");
+    drop(gone);
+    daemon.record(&json!({"kind": "request", "path": "/ws", "status": 101, "end": "reset"}));
+    let mut peer = Peer::new(&lab, &daemon);
+    peer.say(extended(1, "/ws", &[]));
+    assert_eq!(peer.answer(1).0, "200");
+    assert_eq!(daemon.terminate(), 0);
+    peer.until(|frame| frame.kind == GOAWAY).expect("RFC 9113, 6.8");
+    daemon.start_again();
+    daemon.record(&json!({"kind": "request", "path": "/ws", "status": 101, "end": "shutdown"}));
 }

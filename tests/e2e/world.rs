@@ -20,6 +20,9 @@ pub const PASTE: &str = "192.0.2.12";
 /// Where `raw.example` echoes, on port 7000.
 pub const RAW: &str = "192.0.2.13";
 
+/// Where `through.example` is, for a test that passes TLS through.
+pub const THROUGH: &str = "192.0.2.16";
+
 /// `alice`, and a gateway that takes everything and opens TLS.
 pub const BASE: &str = "
 apiVersion: clawgress.io/v1alpha1
@@ -92,9 +95,12 @@ impl World {
             .host("paste.example", &[PASTE])
             .host("api.openai.com", &[PASTE])
             .host("api.anthropic.com", &[PASTE])
+            .host("api.github.com", &[PASTE])
+            .host("bedrock-runtime.us-east-1.amazonaws.com", &[PASTE])
             .host("raw.example", &[RAW])
             .host("expired.example", &["192.0.2.14"])
             .host("down.example", &["192.0.2.15"])
+            .host("through.example", &[THROUGH])
             .host("private.example", &["10.9.9.9"]);
         let resolver = lab.resolver(zone);
         let site = lab.site(&["site.example"]);

@@ -12,6 +12,8 @@
 
 pub mod backends;
 pub mod daemon;
+pub mod forge;
+pub mod frames;
 pub mod namespace;
 pub mod nginx;
 pub mod pki;

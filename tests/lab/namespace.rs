@@ -86,6 +86,26 @@ impl Namespace {
             }
         }
     }
+
+    /// Puts an authority into the system's store, as an administrator of this host would: for programs in here alone.
+    pub fn trust(&self, authority: &Path) {
+        let ssl = Path::new(ETC).join(&self.name).join("ssl");
+        let own = self.home.join(format!("{}-authorities", self.name));
+        let script = "set -e
+            mkdir -p \"$1\" \"$2\"
+            cp /etc/ssl/openssl.cnf \"$1\"
+            cp -a /etc/ssl/certs \"$1\"
+            cp \"$3\" \"$2/own.crt\"
+            update-ca-certificates --hooksdir /nonexistent --localcertsdir \"$2\" --etccertsdir \"$1/certs\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).args([ssl.as_path(), &own, authority]);
+        let output = shell.output().expect("a shell runs");
+        assert!(
+            output.status.success(),
+            "the store is not made: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
 }
 
 impl Drop for Namespace {

@@ -14,6 +14,10 @@ const BEHIND: &str = "127.0.0.1:9080";
 /// The same with HTTP/2, for gRPC.
 const BEHIND_HTTP2: &str = "127.0.0.1:9082";
 
+/// OpenSSL without a minimum of strength, config(5).
+const LAX: &str = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = lax\n[lax]\n\
+                   CipherString = DEFAULT@SECLEVEL=0\n";
+
 /// A running nginx.
 pub struct Nginx {
     running: Running,
@@ -39,9 +43,12 @@ impl Nginx {
              }}\n"
         );
         let path = lab.file(&format!("{name}/nginx.conf"), whole);
+        // Its own OpenSSL would refuse to show the weak certificates that some tests are about.
+        let lax = lab.file("openssl-lax.cnf", LAX);
         let mut running = lab
             .upstream()
             .command("nginx")
+            .env("OPENSSL_CONF", lax)
             .args(["-e", "stderr", "-p"])
             .arg(&folder)
             .arg("-c")
@@ -80,7 +87,8 @@ impl Nginx {
 
 /// The usual HTTPS site for some names, with a good certificate: ports 443 (HTTP/1.1 and HTTP/2) and 80 on
 /// `UPSTREAM_V4` and `UPSTREAM_V6`. `/small` answers `hello from upstream` and a line end, `/1MiB` a mebibyte,
-/// `/git/NAME.git` what `git` has made; every other path goes to servers of our own (see `HttpServer`) without
+/// `/git/NAME.git` what `git` has made, `/push/NAME.git` what `git_server` takes, `/mirror/` the files of the lab's
+/// `www/mirror`; every other path goes to servers of our own (see `HttpServer`) without
 /// buffering.
 pub fn site(lab: &Lab, names: &[&str]) -> Nginx {
     let leaf = lab.pki().leaf(names);
@@ -113,10 +121,20 @@ pub fn server(lab: &Lab, leaf: &Leaf, addresses: &[&str], more: &str) -> String 
         "server {{
              {listen} {more}
              ssl_certificate {}; ssl_certificate_key {};
-             root {}/www;
+             root {here}/www;
              location = /small {{}}
              location = /1MiB {{}}
              location /git/ {{}}
+             location /mirror/ {{ types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; }} }}
+             location /push/ {{
+                 fastcgi_pass unix:{here}/git.sock; fastcgi_buffering off;
+                 fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;
+                 fastcgi_param GIT_PROJECT_ROOT {here}; fastcgi_param GIT_HTTP_EXPORT_ALL '';
+                 fastcgi_param PATH_INFO $uri; fastcgi_param QUERY_STRING $query_string;
+                 fastcgi_param REQUEST_METHOD $request_method; fastcgi_param CONTENT_TYPE $content_type;
+                 fastcgi_param CONTENT_LENGTH $content_length; fastcgi_param HTTP_GIT_PROTOCOL $http_git_protocol;
+                 fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;
+             }}
              location /lab.Echo/ {{ grpc_pass grpc://{BEHIND_HTTP2}; }}
              location / {{
                  proxy_pass http://{BEHIND}; proxy_http_version 1.1;
@@ -127,11 +145,11 @@ pub fn server(lab: &Lab, leaf: &Leaf, addresses: &[&str], more: &str) -> String 
          }}\n",
         leaf.certificate.display(),
         leaf.key.display(),
-        lab.folder().display()
+        here = lab.folder().display()
     )
 }
 
-/// Makes a small git repository that the usual site serves at `/git/NAME.git`.
+/// Makes a small git repository that the usual site serves at `/git/NAME.git`, as files.
 pub fn git(lab: &Lab, name: &str) {
     let script = format!(
         "set -e
@@ -143,4 +161,23 @@ pub fn git(lab: &Lab, name: &str) {
          git -C www/git/{name}.git update-server-info\n"
     );
     lab.upstream().command("sh").args(["-c", &script]).run().succeeded();
+}
+
+/// The same repository at `/push/NAME.git`, by the smart protocol: it takes what is pushed, while the server runs.
+pub fn git_server(lab: &Lab, name: &str) -> Running {
+    git(lab, name);
+    let script = format!(
+        "set -e
+         mkdir -p push && cp -r www/git/{name}.git push/{name}.git
+         git -C push/{name}.git config http.receivepack true\n"
+    );
+    lab.upstream().command("sh").args(["-c", &script]).run().succeeded();
+    let socket = lab.folder().join("git.sock");
+    let server = lab.upstream().command("fcgiwrap").arg("-s").arg(format!("unix:{}", socket.display()));
+    let mut server = server.start_logged(&lab.folder().join("git.log"));
+    eventually("fcgiwrap listens", || {
+        assert!(server.ended().is_none(), "fcgiwrap has ended; its log follows");
+        std::os::unix::net::UnixStream::connect(&socket).ok()
+    });
+    server
 }

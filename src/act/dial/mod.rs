@@ -2,13 +2,18 @@
 //!
 //! Where a passage leads is judged here a last time, on the very addresses that are dialled, and a TLS upstream must
 //! prove its name against the configured anchors before anybody may write to it. It keeps no connections; pooling is
-//! `upstream`'s. Read next: `candidates.rs` for what may be dialled, `words.rs` for how failures are told.
+//! `upstream`'s. Read next: `candidates.rs` for what may be dialled, `verify.rs` for which certificates
+//! are believed, `words.rs` for how failures are told.
 
 pub mod alpn;
 pub mod anchors;
 mod candidates;
+mod chain;
+mod staple;
+mod verify;
 mod words;
 pub mod stream;
+mod datagrams;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -28,10 +33,12 @@ use crate::model::types::{Denial, HostName, limits};
 use crate::perceive::hello::Alpn;
 use crate::platform::sys::clock;
 use candidates::{Candidates, Wanted};
+use verify::Verifier;
 use words::Attempt;
 
 pub use alpn::{Protocol, choose_client_alpn};
 pub use anchors::{AnchorError, TrustAnchors};
+pub use datagrams::{DialledDatagrams, unreachable};
 pub use stream::UpstreamStream;
 
 /// Proof that an upstream is connected, and, where TLS is spoken, that it has proven its name. Made by
@@ -76,11 +83,13 @@ impl Dialler {
     /// never dialled.
     pub fn new(anchors: &TrustAnchors, is_own: fn(IpAddr) -> bool) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = Verifier::new(Arc::clone(&anchors.roots), provider.signature_verification_algorithms);
         let versions = [&version::TLS13, &version::TLS12];
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
             .expect("invariant: the provider has suites for TLS 1.2 and 1.3")
-            .with_root_certificates(Arc::clone(&anchors.roots))
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(limits::UPSTREAM_SESSIONS);
         Self { tls: TlsConnector::from(Arc::new(config)), is_own }
@@ -111,6 +120,7 @@ impl Dialler {
             Mode::PassThrough | Mode::PlainHttp | Mode::Relay => {
                 dial_plain(&wanted, &candidates, deadline).await
             }
+            Mode::Datagrams => Err(Denial::internal("a UDP flow was to be dialled as a stream")),
         }
     }
 

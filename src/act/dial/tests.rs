@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    RsaKeySize, SanType, date_time_ymd,
+    KeyUsagePurpose, RsaKeySize, SanType, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -213,6 +213,17 @@ async fn a_certificate_that_is_not_for_servers_is_refused() {
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let denial = refusal(&dialler(&[&root]), shown(&client, &key(), &root, &[])).await;
     assert_untrusted(&denial, "it is not for servers", "not for server authentication");
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_sign_is_refused() {
+    let root = root("root");
+    for usage in [KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::KeyEncipherment] {
+        let mut unfit = leaf_params(NAME);
+        unfit.key_usages = vec![usage];
+        let denial = refusal(&dialler(&[&root]), shown(&unfit, &key(), &root, &[])).await;
+        assert_untrusted(&denial, "its key is not for this use", "wrong key usage");
+    }
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::{AlertDescription, CertificateError, Error as TlsError};
+use rustls::{AlertDescription, CertificateError, Error as TlsError, OtherError};
 
 use super::candidates::Wanted;
+use super::chain::Defect;
 use crate::model::types::{Denial, Reason, Timestamp, limits};
 
 /// One attempt to connect that failed.
@@ -158,7 +159,65 @@ fn certificate_words(problem: &CertificateError) -> (&'static str, String) {
             ("it is not for servers", format!("not for server authentication: {problem}"))
         }
         Cert::BadEncoding => ("it cannot be read", "malformed certificate".into()),
+        Cert::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. }
+        | Cert::UnsupportedSignatureAlgorithmForPublicKeyContext { signature_algorithm_id, .. } => {
+            let name = algorithm_name(signature_algorithm_id);
+            ("its signature, or one in its chain, is of a kind that is not trusted", format!("signed with {name}"))
+        }
+        Cert::Other(OtherError(inner)) => other_words(&**inner),
         other => ("it does not meet the rules for certificates", other.to_string()),
+    }
+}
+
+/// What our own checks and the path building found, beyond what rustls has words for.
+fn other_words(problem: &(dyn std::error::Error + Send + Sync + 'static)) -> (&'static str, String) {
+    use webpki::Error as Path;
+    if let Some(defect) = problem.downcast_ref::<Defect>() {
+        return (defect.short(), defect.to_string());
+    }
+    let (short, seen) = match problem.downcast_ref::<Path>() {
+        Some(Path::CaUsedAsEndEntity) => ("it is an authority's own", "a CA certificate shown as a server's"),
+        Some(Path::EndEntityUsedAsCa) => {
+            ("an issuer in its chain is no authority", "an intermediate is not marked as a CA")
+        }
+        Some(Path::PathLenConstraintViolated) => {
+            ("its chain is longer than its authority allows", "path length constraint of a CA violated")
+        }
+        Some(Path::NameConstraintViolation) => {
+            ("its authority may not vouch for this name", "name constraints of a CA violated")
+        }
+        Some(Path::UnsupportedCriticalExtension) => {
+            ("it holds a critical extension that is not known", "unknown critical extension")
+        }
+        Some(Path::UnsupportedCertVersion) => {
+            ("it is of an old version", "not an X.509 version 3 certificate")
+        }
+        Some(Path::MaximumPathDepthExceeded) => {
+            ("its chain is too long", "more than six intermediates between the certificate and an anchor")
+        }
+        _ => return ("it does not meet the rules for certificates", problem.to_string()),
+    };
+    (short, seen.to_owned())
+}
+
+/// The common name of a signature algorithm, by the beginning of its `AlgorithmIdentifier` (RFC 8017, appendix A.2;
+/// RFC 5758).
+fn algorithm_name(id: &[u8]) -> String {
+    const RSA: [u8; 10] = [0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
+    const ECDSA_SHA1: [u8; 9] = [0x06, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
+    if id.starts_with(&ECDSA_SHA1) {
+        return "ECDSA and SHA-1".into();
+    }
+    let rsa = id.strip_prefix(&RSA).and_then(<[u8]>::first);
+    match rsa {
+        Some(2) => "RSA and MD2".into(),
+        Some(4) => "RSA and MD5".into(),
+        Some(5) => "RSA and SHA-1".into(),
+        Some(14) => "RSA and SHA-224".into(),
+        _ => {
+            let hex: String = id.iter().take(32).map(|byte| format!("{byte:02x}")).collect();
+            format!("an algorithm that is not supported ({hex})")
+        }
     }
 }
 

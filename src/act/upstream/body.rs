@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -15,18 +16,27 @@ use super::pool::Lease;
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
+use crate::perceive::response::Refusal;
 
 /// A request body on its way out.
 #[derive(Debug)]
 pub struct RequestBody {
-    inner: Incoming,
+    /// Nothing where it is empty.
+    inner: Option<Incoming>,
     sent: Rc<Cell<u64>>,
+    strip_trailers: fn(&mut HeaderMap),
 }
 
 impl RequestBody {
-    /// Counts what passes into `sent`.
-    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>) -> Self {
-        Self { inner, sent }
+    /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
+    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, strip_trailers: fn(&mut HeaderMap)) -> Self {
+        Self { inner: Some(inner).filter(|inner| !inner.is_end_stream()), sent, strip_trailers }
+    }
+
+    /// The same body again, where it is empty: any other may have been read.
+    pub(super) fn again(&self) -> Option<Self> {
+        let Self { inner, sent, strip_trailers } = self;
+        inner.is_none().then(|| Self { inner: None, sent: sent.clone(), strip_trailers: *strip_trailers })
     }
 
     /// Where the bytes that have passed are counted.
@@ -40,28 +50,41 @@ impl Body for RequestBody {
     type Error = hyper::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        count(&polled, &self.sent);
+        let this = self.get_mut();
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let mut polled = poll_counted(inner, cx, &this.sent);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            (this.strip_trailers)(trailers);
+        }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
-fn count(polled: &Poll<Option<Result<Frame<Bytes>, hyper::Error>>>, counter: &Cell<u64>) {
-    if let Poll::Ready(Some(Ok(frame))) = polled {
+/// The next frame, with its bytes added to the counter.
+fn poll_counted(
+    body: &mut Incoming,
+    cx: &mut Context<'_>,
+    counter: &Cell<u64>,
+) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    let polled = Pin::new(body).poll_frame(cx);
+    if let Poll::Ready(Some(Ok(frame))) = &polled {
         let length = frame.data_ref().map_or(0, Bytes::len);
         counter.set(counter.get() + length as u64);
     }
+    polled
 }
 
 /// What is needed to close the record of an exchange.
@@ -83,13 +106,17 @@ pub struct Closing {
 
 impl Closing {
     /// Closes the record of an exchange whose body has passed.
-    fn close(self, received: u64, end: Option<&'static str>) {
+    fn close(self, received: u64, end: Option<&'static str>, denial: Option<Denial>) {
         let sent = self.sent.get();
-        self.finish(sent, received, end);
+        self.finished((sent, received), end, denial);
     }
 
     /// Closes the record with the bytes that passed each way.
     pub fn finish(self, sent: u64, received: u64, end: Option<&'static str>) {
+        self.finished((sent, received), end, None);
+    }
+
+    fn finished(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
         self.entry.close(Outcome {
             status: Some(self.status),
             bytes_out: sent,
@@ -97,6 +124,7 @@ impl Closing {
             latency: self.started.elapsed(),
             added_latency: Some(self.added),
             dialled: self.dialled,
+            denial,
             end,
             ..Outcome::default()
         });
@@ -143,15 +171,17 @@ impl ReplyBody {
         self
     }
 
-    /// Ends the exchange: gives the upstream connection back and closes the record, once.
+    /// Ends the exchange: gives the upstream connection back and closes the record, once. A body that the guard broke
+    /// off is on record with what was wrong with it.
     fn end(&mut self, end: Option<&'static str>) {
+        let refusal = self.lease.as_ref().filter(|_| end == Some("upstream-failed")).and_then(Lease::refused);
         if end.is_none()
             && let Some(lease) = self.lease.take()
         {
             lease.give_back();
         }
         if let Some(closing) = self.closing.take() {
-            closing.close(self.received.get(), end);
+            closing.close(self.received.get(), end, refusal.map(Refusal::answer_denial));
         }
     }
 }
@@ -164,12 +194,15 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        count(&polled, &self.received);
+        let this = &mut *self;
+        let polled = poll_counted(&mut this.inner, cx, &this.received);
         match &polled {
-            Poll::Ready(None) => self.end(None),
-            Poll::Ready(Some(Err(_))) => self.end(Some("upstream-failed")),
-            Poll::Ready(Some(Ok(_))) if self.inner.is_end_stream() => self.end(None),
+            Poll::Ready(None) => this.end(None),
+            Poll::Ready(Some(Err(_))) => this.end(Some("upstream-failed")),
+            // Nothing follows trailers, and whoever sends them on does not ask for it.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || this.inner.is_end_stream() => {
+                this.end(None)
+            }
             _ => {}
         }
         polled

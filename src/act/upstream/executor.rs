@@ -1,12 +1,12 @@
 //! Runs hyper's background work on the worker's own thread.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 
 use tokio::io::AsyncWrite;
 
-use super::gathered::{Outlet, Turns};
+use super::gathered::Gathered;
 
 /// Spawns on the current `LocalSet`; futures need not be `Send`.
 #[derive(Debug, Clone, Copy)]
@@ -22,14 +22,14 @@ where
     }
 }
 
-/// As [`LocalExecutor`], for one HTTP/2 client connection whose small writes are gathered. hyper hands over the
-/// connection itself first; what it hands over later are requests, which write nothing themselves.
-pub(super) struct GatheringExecutor<S>(Rc<Cell<Option<Outlet<S>>>>);
+/// As [`LocalExecutor`], for one HTTP/2 client connection whose writes are gathered. hyper hands over the connection
+/// itself first; what it hands over later are requests, which write nothing themselves.
+pub(super) struct GatheringExecutor<S>(Rc<Cell<Option<Gathered<S>>>>);
 
 impl<S> GatheringExecutor<S> {
-    /// For the connection that writes to this outlet's stream.
-    pub(super) fn new(outlet: Outlet<S>) -> Self {
-        Self(Rc::new(Cell::new(Some(outlet))))
+    /// For the connection that writes to this stream.
+    pub(super) fn new(stream: Gathered<S>) -> Self {
+        Self(Rc::new(Cell::new(Some(stream))))
     }
 }
 
@@ -45,9 +45,14 @@ where
     S: AsyncWrite + Unpin + 'static,
 {
     fn execute(&self, future: F) {
-        match self.0.take() {
-            Some(outlet) => drop(tokio::task::spawn_local(Turns { connection: Box::pin(future), outlet })),
-            None => drop(tokio::task::spawn_local(future)),
-        }
+        let Some(stream) = self.0.take() else {
+            return drop(tokio::task::spawn_local(future));
+        };
+        let mut connection = Box::pin(future);
+        drop(tokio::task::spawn_local(poll_fn(move |cx| {
+            let polled = connection.as_mut().poll(cx);
+            stream.settle(cx);
+            polled
+        })));
     }
 }

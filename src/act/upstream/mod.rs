@@ -1,14 +1,16 @@
 //! Send a request, relay a flow: the last step, on the wire.
 //!
 //! Nothing is sent without the proofs that it may be: a `Permit` or `Passage`, and the `Entry` that says the decision
-//! is on disk. Start with `send.rs`, then `relay.rs`.
+//! is on disk. Start with `send.rs`, then `relay.rs` and `datagrams.rs`.
 
 pub mod gathered;
 mod executor;
 mod body;
+mod answers;
 mod pool;
 pub mod send;
 pub mod relay;
+pub mod datagrams;
 
 pub use body::{Closing, ReplyBody, RequestBody};
 pub use executor::LocalExecutor;

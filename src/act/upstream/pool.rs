@@ -10,12 +10,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 
+use super::answers::Asker;
 use super::body::RequestBody;
 use crate::act::dial::Protocol;
 use crate::model::types::HostName;
 use crate::model::types::limits::{HTTP2_STREAMS, POOL_IDLE_ALL, POOL_IDLE_PER_KEY, POOL_IDLE_TIME};
+use crate::perceive::response::Refusal;
 
 /// Requests in flight on one HTTP/2 connection before another is opened: what common servers allow.
 const STREAMS_PER_CONNECTION: usize = 100;
@@ -64,7 +66,7 @@ struct Shelf {
 
 #[derive(Debug)]
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
+    sender: Asker,
     peer: SocketAddr,
     since: Instant,
 }
@@ -80,7 +82,7 @@ struct Shared {
 /// A connection in use by one request.
 #[derive(Debug)]
 pub(super) enum Line {
-    Http1(http1::SendRequest<RequestBody>),
+    Http1(Asker),
     Http2(http2::SendRequest<RequestBody>, Rc<Cell<usize>>),
 }
 
@@ -132,12 +134,7 @@ impl Pool {
     }
 
     /// Uses a fresh HTTP/1 connection for one request; it comes to the shelf when it is given back.
-    pub(super) fn lend(
-        &self,
-        key: &Rc<Key>,
-        sender: http1::SendRequest<RequestBody>,
-        peer: SocketAddr,
-    ) -> Lease {
+    pub(super) fn lend(&self, key: &Rc<Key>, sender: Asker, peer: SocketAddr) -> Lease {
         Lease { line: Some(Line::Http1(sender)), peer, key: key.clone(), pool: self.clone() }
     }
 
@@ -157,7 +154,7 @@ impl Pool {
         shelves.idle = idle;
     }
 
-    fn keep(&self, key: &Key, sender: http1::SendRequest<RequestBody>, peer: SocketAddr) {
+    fn keep(&self, key: &Key, sender: Asker, peer: SocketAddr) {
         let mut shelves = self.0.borrow_mut();
         if shelves.idle >= POOL_IDLE_ALL || sender.is_closed() {
             return;
@@ -206,6 +203,14 @@ impl Lease {
         let Some(Line::Http2(_, in_flight)) = &self.line else { return };
         if let Some(shelf) = self.pool.0.borrow_mut().by_key.get_mut(&*self.key) {
             shelf.http2.retain(|shared| !Rc::ptr_eq(&shared.in_flight, in_flight));
+        }
+    }
+
+    /// Why what came on the connection was refused, if it was.
+    pub(super) fn refused(&self) -> Option<Refusal> {
+        match &self.line {
+            Some(Line::Http1(asker)) => asker.refused(),
+            _ => None,
         }
     }
 

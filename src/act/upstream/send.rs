@@ -1,7 +1,8 @@
 //! One request over one upstream connection.
 //!
 //! A kept connection may have died unseen: a request of which nothing was sent comes back, to be tried on a fresh one.
-//! A request that may have been sent is never repeated.
+//! So does one of which an HTTP/2 upstream says that it has done nothing with it, where it has no body. Any other that
+//! may have been sent is never repeated.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -19,14 +20,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::answers;
 use super::body::{ReplyBody, RequestBody};
 use super::executor::GatheringExecutor;
-use super::gathered::gather;
+use super::gathered::Gathered;
 use super::pool::{Key, Lease, Line, Pool};
 use crate::act::dial::Protocol;
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Permit;
 use crate::model::types::limits::{HEAD_BYTES, HEAD_FIELDS, RESPONSE_HEAD_TIME};
+use crate::perceive::response::Refusal;
 
 /// An HTTP/2 connection with requests in flight is asked this often whether it still lives.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -60,10 +63,13 @@ pub struct Reply {
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Failure {
-    /// Nothing was sent: the request can be tried on a fresh connection.
+    /// Nothing was sent, or the upstream says that it has done nothing with it (RFC 9113, section 8.7): the request
+    /// can be tried on another connection.
     Unsent(Box<Request<RequestBody>>),
     /// The upstream failed, or broke the protocol, after something was sent.
     Broken(hyper::Error),
+    /// The upstream's answer is malformed or ambiguous, or its head stood still.
+    Malformed(Refusal),
     /// No response head within the bound.
     TimedOut,
 }
@@ -89,13 +95,14 @@ impl Sender {
     {
         let lease = match protocol {
             Protocol::Http11 => {
+                let (io, asker) = answers::guarded(io);
                 let (sender, connection) = http1_builder().handshake(TokioIo::new(io)).await?;
                 tokio::task::spawn_local(connection.with_upgrades());
-                pool.lend(key, sender, peer)
+                pool.lend(key, asker(sender), peer)
             }
             Protocol::H2 => {
-                let (io, outlet) = gather(io);
-                let builder = http2_builder(GatheringExecutor::new(outlet));
+                let io = Gathered::new(io);
+                let builder = http2_builder(GatheringExecutor::new(io.clone()));
                 let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
                 tokio::task::spawn_local(connection);
                 pool.share(key, sender, peer)
@@ -146,6 +153,7 @@ impl Sender {
     ) -> Result<Reply, Failure> {
         shape(&mut request, self.protocol(), self.lease.tls());
         let sent = request.body().sent();
+        let spare = if self.fresh { None } else { spare(&request) };
         let answer = match &mut self.lease.line {
             Some(Line::Http1(sender)) => patiently(sender.try_send_request(request), &sent).await,
             Some(Line::Http2(sender, _)) => patiently(sender.try_send_request(request), &sent).await,
@@ -153,14 +161,27 @@ impl Sender {
         };
         match answer {
             Ok(Ok(response)) => Ok(self.reply(response)),
-            Ok(Err(mut error)) => match error.take_message() {
-                Some(request) => Err(Failure::Unsent(Box::new(request))),
-                None => Err(Failure::Broken(error.into_error())),
+            Ok(Err(mut error)) => match (error.take_message(), self.lease.refused()) {
+                (Some(_), Some(refusal)) if self.fresh => Err(Failure::Malformed(refusal)),
+                (Some(request), _) => Err(Failure::Unsent(Box::new(request))),
+                (None, Some(refusal)) => Err(Failure::Malformed(refusal)),
+                (None, None) => Err(self.broken(error.into_error(), spare)),
             },
             Err(_) => {
                 self.lease.retire();
                 Err(Failure::TimedOut)
             }
+        }
+    }
+
+    /// What became of a request that an upstream took and did not answer.
+    fn broken(self, error: hyper::Error, spare: Option<Request<RequestBody>>) -> Failure {
+        match spare.filter(|_| is_unprocessed(&error)) {
+            Some(spare) => {
+                self.lease.retire();
+                Failure::Unsent(Box::new(spare))
+            }
+            None => Failure::Broken(error),
         }
     }
 
@@ -170,6 +191,28 @@ impl Sender {
         let (head, body) = response.into_parts();
         Reply { head, body: ReplyBody::new(body, self.lease), upgraded }
     }
+}
+
+/// The same request again, for an HTTP/2 connection that has served others: it may be about to end in order. Only
+/// where it has no body.
+fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    if request.version() != Version::HTTP_2 {
+        return None;
+    }
+    let mut again = Request::new(request.body().again()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
+}
+
+/// Whether an HTTP/2 upstream says that it has done nothing with a request: REFUSED_STREAM, or a GOAWAY that leaves
+/// it out. Streams that a GOAWAY does not leave out fail with the connection, never with the GOAWAY.
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_remote() && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
 }
 
 /// Waits for `RESPONSE_HEAD_TIME`, anew as long as the request's body is still moving.
@@ -199,6 +242,7 @@ fn shape<B: Body>(request: &mut Request<B>, protocol: Protocol, tls: bool) {
             if let Some(target) = request.uri().path_and_query().cloned() {
                 *request.uri_mut() = Uri::from(target);
             }
+            join_cookies(request.headers_mut());
             // hyper leaves out a body of unknown length where the method rarely has one.
             if !request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_LENGTH) {
                 request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -217,6 +261,18 @@ fn shape<B: Body>(request: &mut Request<B>, protocol: Protocol, tls: bool) {
                 *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
             }
         }
+    }
+}
+
+/// HTTP/2 may send the crumbs of a cookie one by one; HTTP/1 has one field for all (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs = || headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    if crumbs().nth(1).is_none() {
+        return;
+    }
+    let joined = crumbs().collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, joined);
     }
 }
 
@@ -259,6 +315,14 @@ mod tests {
                 assert_eq!(request.headers()["host"], "Site.example:8443");
             }
         }
+        let mut crumbs = Request::get("/")
+            .header("cookie", "a=1")
+            .header("x-a", "1")
+            .header("cookie", "b=2; c=3")
+            .body(http_body_util::Empty::<bytes::Bytes>::new())
+            .unwrap();
+        shape(&mut crumbs, Protocol::Http11, true);
+        assert_eq!(crumbs.headers().get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
         let mut options = Request::options("*")
             .header("host", "site.example")
             .body(http_body_util::Empty::<bytes::Bytes>::new())

@@ -46,6 +46,8 @@ pub const FIELDS: &[&str] = &[
     "evidence",
     "bytes_out",
     "bytes_in",
+    "datagrams_out",
+    "datagrams_in",
     "latency_ms",
     "added_latency_us",
     "end",
@@ -259,6 +261,10 @@ impl Object<'_> {
         if traffic || outcome.bytes_out | outcome.bytes_in != 0 {
             self.number("bytes_out", outcome.bytes_out);
             self.number("bytes_in", outcome.bytes_in);
+        }
+        if let Some((out, back)) = outcome.datagrams {
+            self.number("datagrams_out", out);
+            self.number("datagrams_in", back);
         }
         if traffic || !outcome.latency.is_zero() {
             self.millis("latency_ms", outcome.latency);

@@ -52,7 +52,7 @@ pub fn prepare(frame: &mut [u8]) -> Option<Prepared<'_>> {
 
 impl Prepared<'_> {
     /// Bytes of the whole frame.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.frame.len()
     }
 
@@ -77,7 +77,12 @@ pub fn number(frames: &[u8]) -> Option<u64> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a> {
     /// A whole frame, and where it ends.
-    Frame { payload: &'a [u8], end: usize },
+    Frame {
+        /// The record.
+        payload: &'a [u8],
+        /// Where the next frame begins.
+        end: usize,
+    },
     /// Nothing more.
     End,
     /// The beginning of what may be a frame; the rest is not in these bytes.

@@ -131,7 +131,7 @@ impl Journal {
     /// Appends a begun frame; returns the record's number.
     pub fn append(&self, frame: &mut [u8], room: Room) -> Result<u64, AppendError> {
         let prepared = frame::prepare(frame).ok_or(AppendError::Length)?;
-        let length = prepared.len() as u64;
+        let length = prepared.size() as u64;
         let mut state = self.state();
         let waiting = state.waiting.len() as u64;
         self.check_room(&state, waiting + length, room)?;

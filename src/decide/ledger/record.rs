@@ -117,6 +117,8 @@ pub struct Outcome {
     pub bytes_out: u64,
     /// Bytes from the destination to the workload.
     pub bytes_in: u64,
+    /// Datagrams out and in, for UDP flows.
+    pub datagrams: Option<(u64, u64)>,
     /// From the first look at it to its end.
     pub latency: Duration,
     /// The part of it spent in this gateway before the request was sent on.

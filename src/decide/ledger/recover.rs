@@ -42,6 +42,7 @@ pub struct Recovered {
     pub segments: Vec<Sealed>,
     /// The next number, as far as the journal knows.
     pub next: u64,
+    /// What was found wrong.
     pub notes: Vec<Note>,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::index::HostIndex;
 use super::passage::Route;
 use super::plan::{Agents, Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
+use super::udp_ports;
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{
     DenyTarget, Gateway, HttpMatch, HttpRoute, L4Protocol, L4Route, ListenerProtocol, Parent, PathMatch,
@@ -46,21 +47,33 @@ impl<'a> Compiler<'a> {
             self.add_http(&mut gateways, name, route);
         }
         let opens_tls = gateways.values().any(|plan| plan.listeners.has(ListenerProtocol::TlsTerminate));
-        PolicySet { digest: self.resources.digest.clone(), agents: self.agents, gateways, opens_tls }
+        let udp_ports = udp_ports::decided(gateways.values());
+        PolicySet {
+            digest: self.resources.digest.clone(),
+            agents: self.agents,
+            gateways,
+            opens_tls,
+            udp_ports,
+        }
     }
 
     fn add_l4(&mut self, gateways: &mut HashMap<Arc<str>, GatewayPlan>, name: &Arc<str>, route: &'a L4Route) {
         let agents = self.select(route.source_agents.as_ref());
         let effect = self.effect(&DenyTarget::L4(name.clone()));
-        for (gateway, listeners) in self.attachments(&route.parents, L4_LISTENERS) {
+        let tcp = self.attachments(&route.parents, L4_LISTENERS);
+        // The same gateways in the same order, each with the listeners for the other transport.
+        let udp = self.attachments(&route.parents, UDP_LISTENERS);
+        for ((gateway, of_tcp), (_, of_udp)) in tcp.into_iter().zip(udp) {
             let Some(plan) = gateways.get_mut(gateway) else { continue };
             for (number, matches) in route.rules.iter().enumerate() {
-                for one in matches.iter().filter(|one| one.protocol == L4Protocol::Tcp) {
+                for one in matches {
+                    let listeners = if one.protocol == L4Protocol::Tcp { of_tcp } else { of_udp };
                     let entry = L4Entry {
                         route: rule_of("EgressL4Route", name, number),
                         effect: effect.clone(),
                         agents: agents.clone(),
                         listeners,
+                        protocol: one.protocol,
                         hosts: one.hostnames.clone(),
                         cidrs: one.cidrs.clone(),
                         ports: one.ports.clone(),
@@ -142,7 +155,10 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// What an L4 route can open: everything that is TCP.
+/// What an L4 route can open over UDP.
+const UDP_LISTENERS: &[ListenerProtocol] = &[ListenerProtocol::Udp];
+
+/// What an L4 route can open over TCP: all of it.
 const L4_LISTENERS: &[ListenerProtocol] = &[
     ListenerProtocol::Tcp,
     ListenerProtocol::TlsPassthrough,

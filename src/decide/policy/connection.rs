@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::words;
-use crate::model::manifest::resources::{DefaultPolicy, ListenerProtocol};
+use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol, QUIC_PORT};
 use crate::model::types::address::classify;
 use crate::model::types::{AddressClass, Denial, HostName, OriginalDestination};
 use crate::perceive::hello::Hello;
@@ -34,6 +34,8 @@ pub enum Answer {
     Alert,
     /// By a TCP reset.
     Reset,
+    /// By an ICMP error.
+    Unreachable,
 }
 
 /// A connection that may not live.
@@ -74,6 +76,7 @@ fn answer_to(hello: &Hello, opens_tls: bool) -> Answer {
         Hello::Tls(_) => Answer::Alert,
         Hello::Http1(_) | Hello::Http2 => Answer::Http,
         Hello::Opaque | Hello::Silent => Answer::Reset,
+        Hello::Datagram => Answer::Unreachable,
     }
 }
 
@@ -104,6 +107,9 @@ struct Opening {
 impl<'a> Judge<'a> {
     fn verdict(&self) -> Result<Passage, Denial> {
         let destination = self.flow.destination.0;
+        if self.transport() == L4Protocol::Udp && destination.port() == QUIC_PORT {
+            return Err(words::quic(self.known, destination));
+        }
         let addressed = self.by_address();
         let named_by_cidr = addressed.iter().any(|entry| entry.names_address(destination));
         let claim = self.claim(named_by_cidr)?;
@@ -144,7 +150,7 @@ impl<'a> Judge<'a> {
             Hello::Tls(hello) => hello.server_name.as_ref(),
             // Where nobody reads the requests, one `Host` says nothing about the next.
             Hello::Http1(hello) if self.plan.listeners.has(ListenerProtocol::Http) => hello.host.as_ref(),
-            Hello::Http1(_) | Hello::Http2 | Hello::Opaque | Hello::Silent => {
+            Hello::Http1(_) | Hello::Http2 | Hello::Opaque | Hello::Silent | Hello::Datagram => {
                 let source = if given.is_empty() { NameSource::None } else { NameSource::Given };
                 return Ok(Claim { names: given, source, shadow: given });
             }
@@ -172,7 +178,7 @@ impl<'a> Judge<'a> {
     fn by_address(&self) -> Vec<&'a L4Entry> {
         let destination = self.flow.destination.0;
         let entries = self.plan.l4_by_address.iter().map(|index| &self.plan.l4[*index]);
-        entries.filter(|entry| entry.agents.contains(self.agent) && entry.covers(destination)).collect()
+        entries.filter(|entry| self.is_mine(entry) && entry.covers(destination)).collect()
     }
 
     /// Entries of this agent that name the host and cover the port. Whether a CIDR beside the name holds is known
@@ -180,7 +186,15 @@ impl<'a> Judge<'a> {
     fn by_host(&self, name: &HostName) -> Vec<&'a L4Entry> {
         let port = self.flow.destination.0.port();
         let entries = self.plan.l4_by_host.find(name).map(|index| &self.plan.l4[*index]);
-        entries.filter(|entry| entry.agents.contains(self.agent) && entry.covers_port(port)).collect()
+        entries.filter(|entry| self.is_mine(entry) && entry.covers_port(port)).collect()
+    }
+
+    fn is_mine(&self, entry: &L4Entry) -> bool {
+        entry.protocol == self.transport() && entry.agents.contains(self.agent)
+    }
+
+    fn transport(&self) -> L4Protocol {
+        self.flow.hello.transport()
     }
 
     /// Deny rules for the destination and for every name it may have.
@@ -241,14 +255,17 @@ impl<'a> Judge<'a> {
     }
 
     fn is_raw(&self) -> bool {
-        matches!(self.flow.hello, Hello::Opaque | Hello::Silent)
+        matches!(self.flow.hello, Hello::Opaque | Hello::Silent | Hello::Datagram)
     }
 
-    /// A route that is attached to a TCP listener and to nothing else: whoever wrote it means bytes that nobody reads,
-    /// as for SSH to a host whose web pages other routes govern.
+    /// A route that is attached to a TCP or UDP listener and to nothing else: whoever wrote it means bytes that nobody
+    /// reads, as for SSH to a host whose web pages other routes govern.
     fn raw_by_intent(&self, entries: &[&'a L4Entry]) -> Option<&'a Route> {
-        let tcp = Listeners::default().with(ListenerProtocol::Tcp);
-        let meant = entries.iter().find(|entry| self.is_raw() && entry.listeners == tcp);
+        let only = Listeners::default().with(match self.transport() {
+            L4Protocol::Tcp => ListenerProtocol::Tcp,
+            L4Protocol::Udp => ListenerProtocol::Udp,
+        });
+        let meant = entries.iter().find(|entry| self.is_raw() && entry.listeners == only);
         meant.map(|entry| &entry.route)
     }
 
@@ -287,7 +304,7 @@ impl<'a> Judge<'a> {
     /// denying, its requests must be read: only listeners that can read them take it, and nothing takes bytes that
     /// are no HTTP, or that name no host.
     fn takers(&self, governed: bool, named: bool) -> Listeners {
-        use ListenerProtocol::{Http, Tcp, TlsPassthrough, TlsTerminate};
+        use ListenerProtocol::{Http, Tcp, TlsPassthrough, TlsTerminate, Udp};
         let protocols: &[ListenerProtocol] = match self.flow.hello {
             _ if governed && (!named || self.is_raw()) => &[],
             Hello::Tls(_) if governed => &[TlsTerminate],
@@ -295,6 +312,7 @@ impl<'a> Judge<'a> {
             Hello::Http1(_) | Hello::Http2 if governed => &[Http],
             Hello::Http1(_) | Hello::Http2 => &[Tcp, Http],
             Hello::Opaque | Hello::Silent => &[Tcp],
+            Hello::Datagram => &[Udp],
         };
         protocols.iter().copied().fold(Listeners::default(), Listeners::with)
     }
@@ -311,6 +329,7 @@ impl<'a> Judge<'a> {
             Hello::Tls(_) if opening.listeners.has(TlsTerminate) => Mode::Terminate,
             Hello::Tls(_) if opening.listeners.has(TlsPassthrough) => Mode::PassThrough,
             Hello::Http1(_) | Hello::Http2 if opening.listeners.has(Http) => Mode::PlainHttp,
+            Hello::Datagram => Mode::Datagrams,
             _ => Mode::Relay,
         };
         let also = match self.flow.hello {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::connection::Flow;
 use super::passage::Passage;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
-use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, PathMatch};
+use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, L4Protocol, PathMatch};
 use crate::model::types::{Denial, HostName, OriginalDestination, PolicyRef, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
@@ -153,9 +153,20 @@ impl Inquiry<'_> {
 
     /// How many rules of this agent were looked at, and whether any of them allows.
     fn routes(&self) -> (usize, bool) {
-        let l4 = self.plan.l4.iter().filter(|entry| self.mine(&entry.agents)).count();
-        let http = self.plan.http.iter().filter(|entry| self.mine(&entry.agents)).count();
+        let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).count();
+        let http = self.http().filter(|entry| self.mine(&entry.agents)).count();
         (l4 + http, l4 + http > 0)
+    }
+
+    /// The L4 rules for the transport in question.
+    fn l4(&self) -> impl Iterator<Item = &L4Entry> {
+        self.plan.l4.iter().filter(|entry| entry.protocol == self.question.hello.transport())
+    }
+
+    /// The HTTP rules, where there can be HTTP.
+    fn http(&self) -> impl Iterator<Item = &HttpEntry> {
+        let over_tcp = self.question.hello.transport() == L4Protocol::Tcp;
+        self.plan.http.iter().filter(move |_| over_tcp)
     }
 
     fn mine(&self, agents: &super::plan::Agents) -> bool {
@@ -165,7 +176,7 @@ impl Inquiry<'_> {
     /// A rule that names the host and misses by method, path, port or agent; else one for a similar host.
     fn nearest(&self) -> Option<String> {
         let host = self.question.host?;
-        let http = self.plan.http.iter().filter(|entry| allows(&entry.effect) && names(&entry.hosts, host));
+        let http = self.http().filter(|entry| allows(&entry.effect) && names(&entry.hosts, host));
         let (mine, others): (Vec<_>, Vec<_>) = http.partition(|entry| self.mine(&entry.agents));
         if let (Some(entry), Some(request)) = (mine.first(), self.question.request) {
             return Some(format!(
@@ -176,7 +187,7 @@ impl Inquiry<'_> {
             ));
         }
         let l4: Vec<_> =
-            self.plan.l4.iter().filter(|entry| allows(&entry.effect) && names(&entry.hosts, host)).collect();
+            self.l4().filter(|entry| allows(&entry.effect) && names(&entry.hosts, host)).collect();
         if let Some(entry) = l4.iter().find(|entry| self.mine(&entry.agents)) {
             return Some(format!(
                 "{} allows {host} on {}, this was port {}",
@@ -193,18 +204,9 @@ impl Inquiry<'_> {
     }
 
     fn similar(&self, host: &HostName) -> Option<String> {
-        let l4 = self
-            .plan
-            .l4
-            .iter()
-            .filter(|entry| self.mine(&entry.agents))
-            .map(|entry| (&entry.hosts, &entry.route));
-        let http = self
-            .plan
-            .http
-            .iter()
-            .filter(|entry| self.mine(&entry.agents))
-            .map(|entry| (&entry.hosts, &entry.route));
+        let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).map(|entry| (&entry.hosts, &entry.route));
+        let http =
+            self.http().filter(|entry| self.mine(&entry.agents)).map(|entry| (&entry.hosts, &entry.route));
         let named =
             l4.chain(http).flat_map(|(hosts, route)| hosts.iter().map(move |host| (host.to_string(), route)));
         named

@@ -2,11 +2,13 @@
 
 mod index;
 mod plan;
+mod udp_ports;
 mod compile;
 mod words;
 pub mod passage;
 pub mod permit;
 mod connection;
+mod loose;
 mod request;
 pub mod explain;
 

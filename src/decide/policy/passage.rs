@@ -16,6 +16,8 @@ pub enum Mode {
     PlainHttp,
     /// Bytes are relayed.
     Relay,
+    /// Datagrams are relayed, one flow by itself.
+    Datagrams,
 }
 
 /// Why the gateway believes the destination's name.

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::index::HostIndex;
 use super::passage::Route;
-use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, ListenerProtocol, PortRange};
+use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, L4Protocol, ListenerProtocol, PortRange};
 use crate::model::types::{DenyResponse, HostName, HostPattern, PolicyRef};
 
 /// Compiled policy: pure, deterministic, independent of the order of files.
@@ -21,12 +21,20 @@ pub struct PolicySet {
     pub(super) gateways: HashMap<Arc<str>, GatewayPlan>,
     /// Whether any gateway opens TLS: then even a source that nobody registered gets its answer in HTTP.
     pub(super) opens_tls: bool,
+    /// Apart, ascending: see `udp_ports.rs`.
+    pub(super) udp_ports: Vec<PortRange>,
 }
 
 impl PolicySet {
     /// The digest of the documents this was compiled from.
     pub fn digest(&self) -> &Arc<str> {
         &self.digest
+    }
+
+    /// UDP ports about which there is something to decide, apart and ascending. To every other port the answer is
+    /// no, whoever asks and wherever it leads, and the kernel gives it.
+    pub fn udp_ports(&self) -> &[PortRange] {
+        &self.udp_ports
     }
 }
 
@@ -47,12 +55,13 @@ pub(super) struct GatewayPlan {
 
 impl GatewayPlan {
     /// Whether a deny rule for this agent and port names networks, for every host or for this one. Where the gateway
-    /// dials its own answer for a claimed name, nobody knows beforehand whether that lies in one of them.
+    /// dials its own answer for a claimed name, nobody knows beforehand whether that lies in one of them. Names are
+    /// claimed over TCP alone.
     pub(super) fn denies_networks(&self, agent: usize, host: Option<&HostName>, port: u16) -> bool {
         let named = host.into_iter().flat_map(|host| self.l4_by_host.find(host));
         let entries = self.l4_by_address.iter().chain(named).map(|index| &self.l4[*index]);
         entries
-            .filter(|entry| matches!(entry.effect, Effect::Deny { .. }))
+            .filter(|entry| entry.protocol == L4Protocol::Tcp && matches!(entry.effect, Effect::Deny { .. }))
             .any(|entry| !entry.cidrs.is_empty() && entry.agents.contains(agent) && entry.covers_port(port))
     }
 }
@@ -114,6 +123,7 @@ pub(super) struct L4Entry {
     pub effect: Effect,
     pub agents: Agents,
     pub listeners: Listeners,
+    pub protocol: L4Protocol,
     pub hosts: Vec<HostPattern>,
     pub cidrs: Vec<IpNet>,
     pub ports: Vec<PortRange>,

@@ -3,14 +3,16 @@
 //! Judged against the set in force now, which may be newer than the one that opened the connection. Rules see the
 //! one canonical request; nothing is matched against raw bytes.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 
+use super::loose::Readings;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
 use super::words;
 use crate::model::manifest::resources::{
-    DefaultPolicy, HeaderMatch, HttpMatch, ListenerProtocol, PathMatch, QueryMatch,
+    DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
 use crate::model::types::{Denial, HostName};
 use crate::perceive::identity::Known;
@@ -26,7 +28,14 @@ impl PolicySet {
         let (Some(plan), Some(agent)) = (plan, self.agents.get(&known.agent().name)) else {
             return Err(words::unknown_agent(known));
         };
-        let judge = Judge { plan, agent: *agent, known, request, destination: passage.destination() };
+        let judge = Judge {
+            plan,
+            agent: *agent,
+            known,
+            request,
+            destination: passage.destination(),
+            readings: OnceCell::new(),
+        };
         judge.verdict(passage).map(|route| Permit { route })
     }
 
@@ -39,7 +48,7 @@ impl PolicySet {
     ) -> Option<Denial> {
         let plan = self.gateways.get(known.gateway())?;
         let agent = *self.agents.get(&known.agent().name)?;
-        Judge { plan, agent, known, request, destination }.denied_by_http()
+        Judge { plan, agent, known, request, destination, readings: OnceCell::new() }.denied_by_http()
     }
 }
 
@@ -49,6 +58,8 @@ struct Judge<'a> {
     known: &'a Known,
     request: &'a Request<'a>,
     destination: SocketAddr,
+    /// The path as lenient servers read it, once a denying rule has asked.
+    readings: OnceCell<Readings>,
 }
 
 impl<'a> Judge<'a> {
@@ -56,7 +67,7 @@ impl<'a> Judge<'a> {
         let source = passage.name_source();
         let listener = match passage.mode() {
             Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
-            Mode::PlainHttp | Mode::Relay => ListenerProtocol::Http,
+            Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
         };
         let l4 = |entry: &&L4Entry| {
             let cidr_holds = || source != NameSource::Resolve && entry.names_address(self.destination);
@@ -97,8 +108,7 @@ impl<'a> Judge<'a> {
     }
 
     fn http(&self) -> impl Iterator<Item = &'a HttpEntry> {
-        let plan = self.plan;
-        let agent = self.agent;
+        let (plan, agent) = (self.plan, self.agent);
         let found = self.request.name().map(|host| plan.http_by_host.find(host));
         found
             .into_iter()
@@ -108,11 +118,11 @@ impl<'a> Judge<'a> {
     }
 
     fn l4(&self) -> impl Iterator<Item = &'a L4Entry> {
-        let plan = self.plan;
-        let agent = self.agent;
+        let (plan, agent) = (self.plan, self.agent);
         let named = self.request.name().map(|host: &HostName| plan.l4_by_host.find(host));
         let indices = named.into_iter().flatten().chain(&plan.l4_by_address);
-        indices.map(|index| &plan.l4[*index]).filter(move |entry| entry.agents.contains(agent))
+        let entries = indices.map(|index| &plan.l4[*index]);
+        entries.filter(move |entry| entry.protocol == L4Protocol::Tcp && entry.agents.contains(agent))
     }
 
     fn matches(&self, entry: &HttpEntry) -> bool {
@@ -120,7 +130,31 @@ impl<'a> Judge<'a> {
             Effect::Allow => Doubt::Misses,
             Effect::Deny { .. } => Doubt::Matches,
         };
-        entry.matches.is_empty() || entry.matches.iter().any(|one| matches_request(one, self.request, doubt))
+        entry.matches.is_empty() || entry.matches.iter().any(|one| self.matches_request(one, doubt))
+    }
+
+    fn matches_request(&self, one: &HttpMatch, doubt: Doubt) -> bool {
+        let request = self.request;
+        let header = |wanted: &HeaderMatch| {
+            doubt.settle(request.header_values(&wanted.name).map(|value| value == wanted.value.as_bytes()))
+        };
+        let parameter = |wanted: &QueryMatch| {
+            let values = request.query_pairs().filter(|(name, _)| *name == wanted.name);
+            doubt.settle(values.map(|(_, value)| value == wanted.value))
+        };
+        one.method.as_deref().is_none_or(|method| method == request.method().as_str())
+            && one.path.as_ref().is_none_or(|path| self.meets_path(path, doubt))
+            && one.headers.iter().all(header)
+            && one.query.iter().all(parameter)
+    }
+
+    fn meets_path(&self, path: &PathMatch, doubt: Doubt) -> bool {
+        let canonical = self.request.path();
+        matches_path(path, canonical) || doubt == Doubt::Matches && self.by_another_reading(path, canonical)
+    }
+
+    fn by_another_reading(&self, path: &PathMatch, canonical: &str) -> bool {
+        self.readings.get_or_init(|| Readings::of(canonical)).any(|reading| matches_path(path, reading))
     }
 }
 
@@ -141,41 +175,6 @@ impl Doubt {
             (Self::Matches, Some(first)) => first || values.any(|holds| holds),
         }
     }
-}
-
-fn matches_request(one: &HttpMatch, request: &Request<'_>, doubt: Doubt) -> bool {
-    let header = |wanted: &HeaderMatch| {
-        doubt.settle(request.header_values(&wanted.name).map(|value| value == wanted.value.as_bytes()))
-    };
-    let parameter = |wanted: &QueryMatch| {
-        let values = request.query_pairs().filter(|(name, _)| *name == wanted.name);
-        doubt.settle(values.map(|(_, value)| value == wanted.value))
-    };
-    one.method.as_deref().is_none_or(|method| method == request.method().as_str())
-        && one.path.as_ref().is_none_or(|path| meets_path(path, request.path(), doubt))
-        && one.headers.iter().all(header)
-        && one.query.iter().all(parameter)
-}
-
-fn meets_path(path: &PathMatch, canonical: &str, doubt: Doubt) -> bool {
-    let by_another_reading = || loosely_read(canonical).is_some_and(|loose| matches_path(path, &loose));
-    matches_path(path, canonical) || doubt == Doubt::Matches && by_another_reading()
-}
-
-/// The path as servers read it that decode slashes early, merge doubled ones and cut off `;parameters`; none where
-/// that is the same.
-fn loosely_read(canonical: &str) -> Option<String> {
-    if !canonical.contains(['%', ';']) && !canonical.contains("//") {
-        return None;
-    }
-    let slashes = canonical.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";");
-    let elements = slashes.split('/').map(|element| element.split(';').next().unwrap_or_default());
-    let mut loose: String =
-        elements.filter(|element| !element.is_empty()).flat_map(|one| ["/", one]).collect();
-    if slashes.ends_with('/') || loose.is_empty() {
-        loose.push('/');
-    }
-    Some(loose)
 }
 
 /// Gateway API path matching: `PathPrefix` covers whole path elements, so `/a/b` covers `/a/b/c` but not `/a/bc`.

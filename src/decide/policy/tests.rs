@@ -386,6 +386,14 @@ fn a_path_in_a_deny_rule_cannot_be_evaded_by_another_spelling() {
                 "/admin%5Cx~y",
                 "/admin;v=1/x~y",
                 "/admin/x~y?q=1",
+                "/admin/x~y%3Fq=1",
+                "/admin/x~y%23/z",
+                "/admin%2Fx~y%3f/z",
+                "/;%5Cx/admin/x~y",
+                "/admin%2Fx~y;z%2Fz",
+                "/;a%2Fb/admin/x~y",
+                "/;a%3Fb/admin/x~y%3Fx",
+                "/admin%5Cx~y;z%5Cz",
             ] {
                 let answer = set.asks(alice(&["a.example"]), "GET", &format!("a.example{asked}"));
                 assert_eq!(answer, Err("policy.denied"), "rule {kind} {written}, request {asked}");
@@ -394,6 +402,22 @@ fn a_path_in_a_deny_rule_cannot_be_evaded_by_another_spelling() {
             assert_eq!(answer, Ok("EgressHTTPRoute/all".into()), "rule {kind} {written}");
         }
     }
+}
+
+#[test]
+fn a_long_path_that_leaves_doubt_meets_every_denial_and_no_short_one_does() {
+    let routes = http_route("all", "a.example", "")
+        + &http_route("admin", "a.example", "{path: {value: /admin}}")
+        + &deny("no", "EgressHTTPRoute", "admin", "");
+    let set = Set::with(&routes);
+    let ask = |path: String| set.asks(alice(&["a.example"]), "GET", &format!("a.example{path}"));
+    assert_eq!(ask(format!("/{}%2Fx", "k".repeat(1024))), Ok("EgressHTTPRoute/all".into()));
+    assert_eq!(
+        ask(format!("/{}", "k".repeat(5000))),
+        Ok("EgressHTTPRoute/all".into()),
+        "no doubt, no denial"
+    );
+    assert_eq!(ask(format!("/{}%2Fx", "k".repeat(5000))), Err("policy.denied"));
 }
 
 #[test]
@@ -541,4 +565,72 @@ fn an_agent_that_is_no_longer_in_the_set_is_unknown() {
     let refused = |set: &Set| set.policy.connection(&bob, flow).unwrap_err().denial.reason.code();
     assert_eq!(refused(&without), "identity.unknown");
     assert_eq!(refused(&new), "policy.no-route");
+}
+
+/// One more gateway document with a UDP listener, in place of `BASE`'s.
+fn with_udp(more: &str, documents: &str) -> Set {
+    let base = BASE.replace(
+        "    - {name: raw, protocol: TCP}",
+        "    - {name: raw, protocol: TCP}\n    - {name: udp, protocol: UDP}",
+    );
+    Set::of(&[&base.replace("spec:\n  listeners", &format!("spec:\n{more}  listeners")), documents])
+}
+
+#[test]
+fn udp_and_tcp_rules_open_their_own_transport_and_no_other() {
+    let rules = "{protocol: UDP, destinationHostnames: [a.example]}, {destinationHostnames: [b.example]}";
+    let set = with_udp("", &l4("flows", rules));
+    let at = |port, given| Ask { agent: "alice", to: (PUBLIC, port), given };
+    assert_eq!(set.opens(at(123, &["a.example"]), &Hello::Datagram), Ok("EgressL4Route/flows".into()));
+    assert_eq!(set.opens(at(123, &["a.example"]), &Hello::Opaque), Err("policy.no-route"));
+    assert_eq!(set.opens(at(443, &["a.example"]), &tls_to("a.example")), Err("policy.no-route"));
+    assert_eq!(set.asks(at(443, &["a.example"]), "GET", "https://a.example/"), Err("policy.no-route"));
+    assert_eq!(set.opens(at(123, &["b.example"]), &Hello::Datagram), Err("policy.no-route"));
+    assert_eq!(set.opens(at(123, &["b.example"]), &Hello::Opaque), Ok("EgressL4Route/flows".into()));
+    assert_eq!(set.opens(at(123, &[]), &Hello::Datagram), Err("policy.no-route"));
+    let passage = set.connect(at(123, &["a.example"]), &Hello::Datagram).unwrap();
+    assert_eq!((passage.mode(), passage.name_source()), (Mode::Datagrams, NameSource::Given));
+    let refusal = set.connect(at(123, &[]), &Hello::Datagram).unwrap_err();
+    assert_eq!(refusal.answer, Answer::Unreachable);
+}
+
+#[test]
+fn quic_is_refused_whatever_routes_say() {
+    let to = |port| Ask { agent: "alice", to: (PUBLIC, port), given: &[] };
+    let open = "  defaultPolicy: allow-all\n";
+    for set in
+        [with_udp("", &l4("all", "{protocol: UDP, destinationCIDRs: [0.0.0.0/0]}")), with_udp(open, "")]
+    {
+        assert_eq!(set.opens(to(443), &Hello::Datagram), Err("protocol.quic"));
+        assert!(set.opens(to(444), &Hello::Datagram).is_ok());
+        let ports: Vec<_> = set.policy.udp_ports().iter().map(|range| (range.start, range.end)).collect();
+        assert_eq!(ports, [(1, 52), (54, 442), (444, 65_535)]);
+    }
+    assert!(Set::with(&l4("tcp", "{destinationCIDRs: [0.0.0.0/0]}")).policy.udp_ports().is_empty());
+}
+
+#[test]
+fn udp_is_taken_by_a_udp_listener_alone_and_where_http_is_governed_by_intent_alone() {
+    let to = |given| Ask { agent: "alice", to: (PUBLIC, 123), given };
+    let open = BASE.replace("spec:\n  listeners", "spec:\n  defaultPolicy: allow-all\n  listeners");
+    assert_eq!(Set::of(&[&open]).opens(to(&[]), &Hello::Datagram), Err("policy.no-route"));
+    let allow = "  defaultPolicy: allow-all\n";
+    let governed = http_route("read", "a.example", "{method: GET}");
+    let set = with_udp(allow, &governed);
+    assert_eq!(set.opens(to(&["b.example"]), &Hello::Datagram), Ok("EgressGateway/default".into()));
+    assert_eq!(set.opens(to(&["a.example"]), &Hello::Datagram), Err("policy.no-route"));
+    let meant = l4("flows", "{protocol: UDP, destinationHostnames: [a.example]}");
+    let set = with_udp(allow, &(governed + &meant));
+    assert_eq!(set.opens(to(&["a.example"]), &Hello::Datagram), Ok("EgressL4Route/flows".into()));
+}
+
+#[test]
+fn a_deny_policy_flips_udp_rules_and_tcp_rules_each_for_itself() {
+    let to = |address| Ask { agent: "alice", to: (address, 123), given: &[] };
+    let all = l4("all", "{protocol: UDP, destinationCIDRs: [0.0.0.0/0]}, {destinationCIDRs: [0.0.0.0/0]}");
+    let some = l4("some", "{protocol: UDP, destinationCIDRs: [192.0.2.0/25]}");
+    let set = with_udp("", &(all + &some + &deny("no", "EgressL4Route", "some", "")));
+    assert_eq!(set.opens(to("192.0.2.10"), &Hello::Datagram), Err("policy.denied"));
+    assert_eq!(set.opens(to("192.0.2.200"), &Hello::Datagram), Ok("EgressL4Route/all".into()));
+    assert_eq!(set.opens(to("192.0.2.10"), &Hello::Opaque), Ok("EgressL4Route/all".into()));
 }

@@ -44,6 +44,14 @@ pub(super) fn no_name(known: &Known, destination: SocketAddr) -> Denial {
     Denial::built_in(Reason::TlsNoName, detail)
 }
 
+pub(super) fn quic(known: &Known, destination: SocketAddr) -> Denial {
+    let detail = format!(
+        "Agent {} may not use QUIC (UDP to {destination}), in which no request can be judged. Use TCP.",
+        known.agent().name
+    );
+    Denial::built_in(Reason::ProtocolQuic, detail)
+}
+
 pub(super) fn unverified(known: &Known, host: Option<&HostName>, destination: SocketAddr) -> Denial {
     let detail = format!(
         "Agent {} may reach {} only at an address that this gateway's resolver gave for it. Look the name up again.",

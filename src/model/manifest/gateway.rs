@@ -76,10 +76,7 @@ fn listener(item: &Item<'_>, before: &[Listener]) -> Option<Listener> {
             }
             match plain {
                 Word::Http => ListenerProtocol::Http,
-                Word::Udp => {
-                    protocol.not_yet();
-                    return None;
-                }
+                Word::Udp => ListenerProtocol::Udp,
                 _ => ListenerProtocol::Tcp,
             }
         }

@@ -20,7 +20,7 @@ const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "
 /// Reads one route.
 pub fn read(header: &Header<'_>, index: &Index) -> Option<HttpRoute> {
     let fields = header.spec?.fields(&["parentRefs", "hostnames", "sourceAgents", "rules"])?;
-    let parents = parents(&fields, index, Needs::Requests);
+    let parents = parents(&fields, index, &[Needs::Requests]);
     let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
     let hostnames = fields.required_list("hostnames").iter().filter_map(values::host_pattern).collect();
     let rules = fields.required_list("rules").iter().map(rule).collect();

@@ -3,16 +3,23 @@
 use super::fields::Item;
 use super::header::{Header, Index};
 use super::references::{Needs, parents, selector};
-use super::resources::{L4Match, L4Protocol, L4Route, PortRange};
+use super::resources::{DOMAIN_PORT, L4Match, L4Protocol, L4Route, PortRange, QUIC_PORT};
 use super::values;
 
 /// Reads one route.
 pub fn read(header: &Header<'_>, index: &Index) -> Option<L4Route> {
     let fields = header.spec?.fields(&["parentRefs", "sourceAgents", "rules"])?;
-    let parents = parents(&fields, index, Needs::Anything);
     let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
-    let rules = fields.required_list("rules").iter().map(rule).collect();
+    let rules: Vec<_> = fields.required_list("rules").iter().map(rule).collect();
+    let parents = parents(&fields, index, &needs(&rules));
     Some(L4Route { parents, rules, source_agents, origin: header.origin() })
+}
+
+/// The listeners that these rules need, by their transports.
+fn needs(rules: &[Vec<L4Match>]) -> Vec<Needs> {
+    let has = |protocol| rules.iter().flatten().any(|one| one.protocol == protocol);
+    let all = [(L4Protocol::Tcp, Needs::Connections), (L4Protocol::Udp, Needs::Datagrams)];
+    all.into_iter().filter(|(protocol, _)| has(*protocol)).map(|(_, need)| need).collect()
 }
 
 fn rule(item: &Item<'_>) -> Vec<L4Match> {
@@ -40,25 +47,42 @@ fn one_match(item: &Item<'_>) -> Option<L4Match> {
         item.mistake_hint("this match names no destination", hint);
     }
     let protocol = match fields.get("protocol") {
-        Some(item) => {
-            let protocol = item.choice(&[("TCP", L4Protocol::Tcp), ("UDP", L4Protocol::Udp)])?;
-            if protocol == L4Protocol::Udp {
-                item.not_yet();
-            }
-            protocol
-        }
+        Some(item) => item.choice(&[("TCP", L4Protocol::Tcp), ("UDP", L4Protocol::Udp)])?,
         None => L4Protocol::default(),
     };
     Some(L4Match {
         protocol,
         hostnames: fields.list("destinationHostnames").iter().filter_map(values::host_pattern).collect(),
         cidrs: fields.list("destinationCIDRs").iter().filter_map(values::network).collect(),
-        ports: fields.list("ports").iter().filter_map(ports).collect(),
+        ports: fields.list("ports").iter().filter_map(|item| ports(item, protocol)).collect(),
     })
 }
 
+/// Refuses an entry that names nothing but a UDP port which no route can open: it would never do anything.
+fn check_relayed(item: &Item<'_>, range: PortRange) {
+    let (what, hint) = match (range.start, range.end) {
+        (QUIC_PORT, QUIC_PORT) => (
+            "is QUIC, which is always refused",
+            "remove it: clients fall back to TCP, where requests can be judged",
+        ),
+        (DOMAIN_PORT, DOMAIN_PORT) => {
+            ("is DNS, which the gateway answers itself", "remove it: every agent may ask")
+        }
+        _ => return,
+    };
+    item.mistake_hint(format!("UDP port {} {what}", range.start), hint);
+}
+
 /// `{port}` or `{startPort, endPort}`, the end included.
-fn ports(item: &Item<'_>) -> Option<PortRange> {
+fn ports(item: &Item<'_>, protocol: L4Protocol) -> Option<PortRange> {
+    let range = range(item)?;
+    if protocol == L4Protocol::Udp {
+        check_relayed(item, range);
+    }
+    Some(range)
+}
+
+fn range(item: &Item<'_>) -> Option<PortRange> {
     let fields = item.fields(&["port", "startPort", "endPort"])?;
     let has = |name: &str| item.node().entry(name).is_some();
     if has("port") {

@@ -12,24 +12,48 @@ use super::values;
 /// What a route needs of the listeners it hangs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// Connections.
-    Anything,
+    /// TCP, whatever is said on it.
+    Connections,
+    /// UDP.
+    Datagrams,
     /// Requests in plain text: a TLS listener that terminates, or HTTP.
     Requests,
 }
 
 impl Needs {
     fn met_by(self, protocol: ListenerProtocol) -> bool {
-        self == Self::Anything || matches!(protocol, ListenerProtocol::TlsTerminate | ListenerProtocol::Http)
+        match self {
+            Self::Connections => protocol != ListenerProtocol::Udp,
+            Self::Datagrams => protocol == ListenerProtocol::Udp,
+            Self::Requests => matches!(protocol, ListenerProtocol::TlsTerminate | ListenerProtocol::Http),
+        }
+    }
+
+    /// What cannot be done without such a listener.
+    fn unmet(self) -> &'static str {
+        match self {
+            Self::Connections => "TCP is not taken",
+            Self::Datagrams => "UDP is not taken",
+            Self::Requests => "requests cannot be seen",
+        }
+    }
+
+    /// The listeners that would do, after "a listener with".
+    fn listeners(self) -> &'static str {
+        match self {
+            Self::Connections => "`protocol: TCP`, TLS, HTTPS or HTTP",
+            Self::Datagrams => "`protocol: UDP`",
+            Self::Requests => "`protocol: TLS` and `mode: Terminate`, HTTPS or HTTP",
+        }
     }
 }
 
-/// `spec.parentRefs` of a route: gateways, or single listeners of them.
-pub fn parents(spec: &Fields<'_>, index: &Index, needs: Needs) -> Vec<Parent> {
+/// `spec.parentRefs` of a route: gateways, or single listeners of them. Everything that the route needs must be there.
+pub fn parents(spec: &Fields<'_>, index: &Index, needs: &[Needs]) -> Vec<Parent> {
     spec.required_list("parentRefs").iter().filter_map(|item| parent(item, index, needs)).collect()
 }
 
-fn parent(item: &Item<'_>, index: &Index, needs: Needs) -> Option<Parent> {
+fn parent(item: &Item<'_>, index: &Index, needs: &[Needs]) -> Option<Parent> {
     let fields = item.fields(&["group", "kind", "name", "namespace", "sectionName", "port"])?;
     fields.not_yet(&["port"]);
     foreign(&fields);
@@ -70,7 +94,7 @@ fn foreign(fields: &Fields<'_>) {
     }
 }
 
-fn check_section(section: &Item<'_>, gateway_name: &str, gateway: &Gateway, needs: Needs) -> Option<()> {
+fn check_section(section: &Item<'_>, gateway_name: &str, gateway: &Gateway, needs: &[Needs]) -> Option<()> {
     let word = section.text()?;
     let names = || gateway.listeners.iter().map(|listener| &*listener.name);
     let Some(listener) = gateway.listeners.iter().find(|listener| &*listener.name == word) else {
@@ -79,24 +103,18 @@ fn check_section(section: &Item<'_>, gateway_name: &str, gateway: &Gateway, need
         section.mistake_hint(message, hint);
         return None;
     };
-    if !needs.met_by(listener.protocol) {
-        let message = format!("requests cannot be seen on listener {}", quoted(word));
-        section.mistake_hint(
-            message,
-            "choose a listener with `protocol: TLS` and `mode: Terminate`, HTTPS or HTTP",
-        );
+    if let Some(need) = needs.iter().find(|need| !need.met_by(listener.protocol)) {
+        let message = format!("{} on listener {}", need.unmet(), quoted(word));
+        section.mistake_hint(message, format!("choose a listener with {}", need.listeners()));
     }
     Some(())
 }
 
-fn check_any(name: &Item<'_>, gateway: &Gateway, needs: Needs) {
-    if !gateway.listeners.iter().any(|listener| needs.met_by(listener.protocol)) {
-        let message =
-            format!("requests cannot be seen on any listener of EgressGateway {}", quoted(name.written()));
-        name.mistake_hint(
-            message,
-            "give it a listener with `protocol: TLS` and `mode: Terminate`, HTTPS or HTTP",
-        );
+fn check_any(name: &Item<'_>, gateway: &Gateway, needs: &[Needs]) {
+    let met = |need: &Needs| gateway.listeners.iter().any(|listener| need.met_by(listener.protocol));
+    if let Some(need) = needs.iter().find(|need| !met(need)) {
+        let message = format!("{} on any listener of EgressGateway {}", need.unmet(), quoted(name.written()));
+        name.mistake_hint(message, format!("give it a listener with {}", need.listeners()));
     }
 }
 

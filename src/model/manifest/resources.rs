@@ -158,6 +158,11 @@ pub enum L4Protocol {
     Udp,
 }
 
+/// The UDP port of QUIC (RFC 9114, section 3.1), which is refused whatever routes say: nobody could judge its requests.
+pub const QUIC_PORT: u16 = 443;
+/// The port of DNS, which the gateway answers itself.
+pub const DOMAIN_PORT: u16 = 53;
+
 /// An inclusive range of ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {

@@ -43,6 +43,10 @@ impl HostName {
         if text.is_ascii() {
             return Self::parse_ascii(text);
         }
+        // No character takes more than four bytes, so nothing longer becomes a name; IDNA is not asked to try.
+        if text.len() > 4 * MAX_HOST_NAME {
+            return Err(HostNameError::TooLong);
+        }
         let ascii = idna::domain_to_ascii_cow(text.as_bytes(), idna::AsciiDenyList::URL)
             .map_err(|_| HostNameError::Character)?;
         Self::parse_ascii(&ascii)
@@ -176,6 +180,7 @@ mod tests {
         let long = "a".repeat(64);
         for (text, why) in [
             ("", HostNameError::Empty),
+            (&"\u{fc}".repeat(2000), HostNameError::TooLong),
             (".", HostNameError::Empty),
             ("a..b", HostNameError::Label),
             ("a.b..", HostNameError::Label),

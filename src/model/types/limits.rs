@@ -32,6 +32,9 @@ pub const CHUNK_LINE_BYTES: usize = 4 * 1024;
 pub const CHUNK_EXTENSION_BYTES: usize = 8 * 1024;
 /// Options named by all `Connection` fields of one head.
 pub const CONNECTION_OPTIONS: usize = 32;
+/// Bytes of a path that is read in every way in which servers read it, where a rule denies paths; one that is longer
+/// and leaves doubt is denied.
+pub const LOOSE_PATH_BYTES: usize = 4 * 1024;
 /// Time to send a whole request head once its first byte is there.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Time a kept connection may idle between requests.
@@ -40,6 +43,14 @@ pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(620);
 pub const FLOW_IDLE_TIME: Duration = Duration::from_secs(3600);
 /// Concurrent requests on one HTTP/2 connection from a workload.
 pub const HTTP2_STREAMS: u32 = 256;
+/// Frames of one HTTP/2 connection that may bring nothing, all at once: pings, settings, window updates and their
+/// like. A reset counts as four.
+pub const FRAME_BURST: u64 = 4096;
+/// Such frames that come to be allowed again each second.
+pub const FRAMES_PER_SECOND: u64 = 512;
+/// Streams of one HTTP/2 connection that a workload may reset before we heard them (CVE-2023-44487), or make us reset
+/// (CVE-2025-8671), until the connection is ended.
+pub const HTTP2_RESETS: usize = 64;
 
 /// Time for a TLS handshake, on either leg.
 pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -49,6 +60,8 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(5);
 pub const DIAL_TIME: Duration = Duration::from_secs(15);
 /// Time until an upstream must have sent its response head; long, because models think.
 pub const RESPONSE_HEAD_TIME: Duration = Duration::from_secs(900);
+/// Interim answers (1xx) in front of one answer.
+pub const INTERIM_ANSWERS: u32 = 100;
 /// Time an unused upstream connection stays in the pool.
 pub const POOL_IDLE_TIME: Duration = Duration::from_secs(60);
 /// Unused upstream connections kept per agent and destination, on one worker.
@@ -72,10 +85,34 @@ pub const REFUSED_BODY_TIME: Duration = Duration::from_millis(250);
 pub const LEAF_CACHE: usize = 4096;
 /// Addresses of one name that are looked at and tried; the rest of a longer answer is not used.
 pub const DIAL_CANDIDATES: usize = 8;
+/// Clocks of certificate status responders may be ahead of ours by this much.
+pub const OCSP_SKEW: Duration = Duration::from_secs(300);
+/// Certificates in a stapled response that are tried as its signer.
+pub const OCSP_SIGNERS: usize = 4;
 /// TLS sessions kept for resumption towards upstreams, over all workers; rustls keeps eight a name.
 pub const UPSTREAM_SESSIONS: usize = 2048;
 /// Bytes of one bundle of trust anchors.
 pub const TRUST_BUNDLE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Time a UDP flow may be still while its destination has not answered: two minutes at least (RFC 4787, REQ-5).
+pub const UDP_UNANSWERED_TIME: Duration = Duration::from_secs(120);
+/// The same once it has answered: the five minutes that REQ-5 recommends.
+pub const UDP_IDLE_TIME: Duration = Duration::from_secs(300);
+/// UDP flows alive at once on one worker, each with two sockets.
+pub const UDP_FLOWS_PER_WORKER: usize = 8 * 1024;
+/// UDP flows of one source address alive at once on one worker.
+pub const UDP_FLOWS_PER_SOURCE: usize = 2 * 1024;
+/// Datagrams of one flow that wait until its decision is on record.
+pub const UDP_WAITING: usize = 16;
+/// Bytes of datagrams that wait so, on one worker.
+pub const UDP_WAITING_BYTES: usize = 4 * 1024 * 1024;
+/// Refused UDP flows of one source address that are each put on record within [`UDP_REFUSAL_TIME`], on one worker; the
+/// next is recorded as `overload`, and speaks for all that follow.
+pub const UDP_REFUSALS_PER_SOURCE: usize = 256;
+/// Time in which further datagrams of a refused UDP flow are refused without a record of their own.
+pub const UDP_REFUSAL_TIME: Duration = Duration::from_secs(30);
+/// Refused UDP flows of all sources that are remembered so, on one worker.
+pub const UDP_REFUSALS_PER_WORKER: usize = 16 * 1024;
 
 /// Bytes of one DNS message over TCP; UDP is bounded by the datagram.
 pub const DNS_MESSAGE_BYTES: usize = 65_535;

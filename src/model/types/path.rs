@@ -22,7 +22,9 @@ pub enum PathError {
     #[error("has an encoded NUL")]
     Nul,
     /// A dot segment that only some servers see: `..%2F`, `%5C..`, `..;x`.
-    #[error("hides a dot segment behind an encoded slash, a backslash or a parameter")]
+    #[error(
+        "hides a dot segment behind an encoded slash, a backslash, a parameter or an encoded end of the path"
+    )]
     HiddenDots,
 }
 
@@ -130,12 +132,14 @@ fn without_dots(path: &str) -> Result<String, PathError> {
     Ok(out)
 }
 
-/// Whether a server that decodes `%2F`, `%5C` or `%3B` too early, or cuts off `;parameters`, sees a dot segment here.
+/// Whether a server that decodes `%2F`, `%5C`, `%3B`, `%3F` or `%23` too early, or cuts off `;parameters`, sees a dot
+/// segment here.
 fn hides_dots(segment: &str) -> bool {
     if !segment.contains(['%', ';']) {
         return false;
     }
     let opened = segment.replace("%2F", "/").replace("%5C", "/").replace("%3B", ";");
+    let opened = opened.replace("%3F", ";").replace("%23", ";");
     opened.split('/').any(|part| matches!(part.split(';').next(), Some("." | "..")))
 }
 
@@ -210,6 +214,8 @@ mod tests {
             ("/public/x%5c%2e%2e%5cadmin", PathError::HiddenDots),
             ("/public/..;/admin", PathError::HiddenDots),
             ("/public/..%3bx/admin", PathError::HiddenDots),
+            ("/public/..%3fx", PathError::HiddenDots),
+            ("/public/..%23", PathError::HiddenDots),
         ] {
             assert_eq!(canonical_path(raw), Err(why), "{raw}");
         }

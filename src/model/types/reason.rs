@@ -83,6 +83,8 @@ reasons! {
     UpstreamUnreachable = "upstream.unreachable", 502, Later, "Destination not reachable";
     /// The destination accepted the connection and then failed to answer properly.
     UpstreamFailed = "upstream.failed", 502, Later, "Destination failed";
+    /// The destination's answer is malformed or ambiguous: readers would disagree on where it ends.
+    UpstreamMalformed = "upstream.malformed", 502, Never, "Destination's answer is malformed";
     /// The destination did not answer in time.
     UpstreamTimeout = "upstream.timeout", 504, Later, "Destination did not answer in time";
     /// The destination's certificate cannot be trusted.
@@ -93,8 +95,12 @@ reasons! {
     TlsHandshake = "tls.handshake", 400, Later, "TLS handshake failed";
     /// Bytes that are not what they claim to be.
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
+    /// More frames or resets than anybody needs who wants an answer.
+    ProtocolFlood = "protocol.flood", 429, Later, "Too many messages without a purpose";
     /// A connection that was closed before anything was said on it: a port probe, or the loser of two attempts.
     ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
+    /// UDP to port 443: QUIC, which is refused so that clients fall back to TCP.
+    ProtocolQuic = "protocol.quic", 403, Never, "QUIC is not allowed";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.

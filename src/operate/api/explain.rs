@@ -11,7 +11,7 @@ use crate::model::types::Reason;
 pub struct ExplainQuery {
     /// The agent's name.
     pub agent: String,
-    /// `http://...`, `https://...`, or `HOST:PORT` for a connection.
+    /// `http://...`, `https://...`, `HOST:PORT` for a connection, `udp://HOST:PORT` for a flow of datagrams.
     pub target: String,
     /// HTTP method; GET for URLs where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +42,13 @@ pub enum Target {
         /// Port.
         port: u16,
     },
+    /// A UDP flow.
+    Flow {
+        /// Host name or address literal, without brackets, as written.
+        host: String,
+        /// Port.
+        port: u16,
+    },
 }
 
 impl ExplainQuery {
@@ -49,8 +56,16 @@ impl ExplainQuery {
     pub fn parse_target(&self) -> Result<Target, Fault> {
         let wrong = |why: &str| {
             Fault::invalid(format!("`{}` {why}", self.target))
-                .hint("write `https://host/path`, `http://host:port/path` or `host:port`")
+                .hint("write `https://host/path`, `http://host:port/path`, `host:port` or `udp://host:port`")
         };
+        if let Some(place) = self.target.strip_prefix("udp://") {
+            let authority: http::uri::Authority =
+                place.parse().map_err(|_| wrong("is not `udp://HOST:PORT`"))?;
+            let port = authority.port_u16().filter(|_| !place.contains('@'));
+            let port = port.ok_or_else(|| wrong("is not `udp://HOST:PORT`"))?;
+            let port = nonzero(port).ok_or_else(|| wrong("has port 0"))?;
+            return Ok(Target::Flow { host: bare(authority.host()), port });
+        }
         if !self.target.contains("://") {
             let uri: http::Uri = self.target.parse().map_err(|_| wrong("is neither a URL nor HOST:PORT"))?;
             let (Some(host), Some(port), None) = (uri.host(), uri.port_u16(), uri.scheme()) else {
@@ -65,7 +80,7 @@ impl ExplainQuery {
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err(wrong("is neither http nor https")),
+            _ => return Err(wrong("is neither http, https nor udp")),
         };
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(wrong("carries a user name, which no request does"));
@@ -92,7 +107,7 @@ fn nonzero(port: u16) -> Option<u16> {
 pub struct Explanation {
     /// The agent asked about.
     pub agent: String,
-    /// The request in words: `POST https://paste.example/upload`, `tcp 192.0.2.1:22`.
+    /// The request in words: `POST https://paste.example/upload`, `tcp 192.0.2.1:22`, `udp time.example:123`.
     pub request: String,
     /// Whether it would be let through.
     pub allowed: bool,
@@ -163,13 +178,21 @@ mod tests {
             target("[2001:db8::1]:22"),
             Ok(Target::Connection { host: "2001:db8::1".into(), port: 22 })
         );
+        assert_eq!(
+            target("udp://[2001:db8::1]:123"),
+            Ok(Target::Flow { host: "2001:db8::1".into(), port: 123 })
+        );
     }
 
     #[test]
     fn a_target_that_names_nothing_is_refused_in_words() {
         for (text, why) in [
             ("a.example", "neither a URL nor HOST:PORT"),
-            ("ftp://a.example/", "neither http nor https"),
+            ("ftp://a.example/", "neither http, https nor udp"),
+            ("udp://a.example", "is not `udp://HOST:PORT`"),
+            ("udp://a.example:123/x", "is not `udp://HOST:PORT`"),
+            ("udp://u@a.example:123", "is not `udp://HOST:PORT`"),
+            ("udp://a.example:0", "port 0"),
             ("https://u:p@a.example/", "user name"),
             ("a.example:0", "port 0"),
             ("https:///x", "is not a URL"),

@@ -1,7 +1,7 @@
 //! What the local API asks of the gateway, answered from snapshots and the ledger.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -20,7 +20,8 @@ use crate::operate::api::{
     AuditFilter, Check, CheckState, ExplainQuery, Explanation, Fault, FaultCode, Page, ReloadResult,
     Resource, Setup, Status, Window,
 };
-use crate::perceive::intercept::{checks, routes};
+use crate::perceive::intercept::apply::{self, Applied, NftError};
+use crate::perceive::intercept::{Interception, checks, routes};
 use crate::pipeline::Shared;
 use crate::platform::sys::clock;
 
@@ -33,6 +34,8 @@ pub struct Operator {
     pub(super) started: Instant,
     authority: Arc<Authority>,
     runtime: Handle,
+    /// Held while rules are written, so that they follow the documents in force.
+    rules: Mutex<()>,
 }
 
 impl Operator {
@@ -44,18 +47,46 @@ impl Operator {
         authority: Arc<Authority>,
     ) -> Self {
         let (started_at, started) = (clock::now(), Instant::now());
-        Self { config, shared, policies, started_at, started, authority, runtime: Handle::current() }
+        Self {
+            config,
+            shared,
+            policies,
+            started_at,
+            started,
+            authority,
+            runtime: Handle::current(),
+            rules: Mutex::default(),
+        }
     }
 
     /// Reloads on behalf of a signal or a changed file, and puts it on record where it did something. Blocks.
     pub fn reload_by(&self, cause: &str) -> Reloaded {
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let reloaded = self.policies.reload(&self.shared);
+        if reloaded.changed {
+            // Which UDP ports come here may have changed. What fails is tried again by `upkeep`.
+            if let Err(error) = apply::apply(&self.interception()) {
+                tracing::error!(%error, "the rules of interception could not be adjusted to policy");
+            }
+        }
+        drop(rules);
         if reloaded.changed || !reloaded.applied {
             let digest = self.shared.snapshot.load().resources.digest.to_string();
             let event = if reloaded.applied { "policy-loaded" } else { "policy-refused" };
             self.shared.ledger.system(event, &digest, Some(cause.to_owned()));
         }
         reloaded
+    }
+
+    /// What the kernel is to be told by the settings and the documents in force.
+    pub(super) fn interception(&self) -> Interception {
+        parts::interception(&self.config, self.shared.snapshot.load().policy.udp_ports())
+    }
+
+    /// Puts the rules in place where they are not. Blocks.
+    pub(super) fn mend_rules(&self) -> Result<Applied, NftError> {
+        let _rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        apply::apply(&self.interception())
     }
 
     /// Whether policy rules and routes are in place. Blocks.
@@ -102,7 +133,7 @@ impl Backend for Operator {
     }
 
     fn checks(&self) -> Result<Vec<Check>, Fault> {
-        let found = self.runtime.block_on(checks::run(&parts::interception(&self.config)));
+        let found = self.runtime.block_on(checks::run(&self.interception()));
         Ok(found.into_iter().map(check).collect())
     }
 

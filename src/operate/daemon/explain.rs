@@ -25,7 +25,9 @@ pub fn explain(shared: &Shared, query: &ExplainQuery) -> Result<Explanation, Fau
     })?;
     let target = query.parse_target()?;
     let (host, port) = match &target {
-        Target::Url { host, port, .. } | Target::Connection { host, port } => (host, *port),
+        Target::Url { host, port, .. } | Target::Connection { host, port } | Target::Flow { host, port } => {
+            (host, *port)
+        }
     };
     let (name, address) = place(shared, &query.agent, host)?;
     let destination = SocketAddr::new(address, port);
@@ -69,6 +71,7 @@ fn hello(target: &Target, name: Option<&HostName>) -> Hello {
         }),
         Target::Url { tls: false, .. } => Hello::Http1(Http1Hello { host: name.cloned() }),
         Target::Connection { .. } => Hello::Opaque,
+        Target::Flow { .. } => Hello::Datagram,
     }
 }
 
@@ -106,6 +109,7 @@ fn told(query: &ExplainQuery, target: &Target, found: Found, snapshot: &Snapshot
     let request = match target {
         Target::Url { .. } => format!("{} {}", query.method.as_deref().unwrap_or("GET"), query.target),
         Target::Connection { .. } => format!("tcp {}", query.target),
+        Target::Flow { .. } => query.target.replacen("://", " ", 1),
     };
     let policy = found.policy.as_ref().map(|policy| policy.0.to_string());
     let source = policy.as_deref().and_then(|policy| origin(policy, snapshot));

@@ -24,6 +24,7 @@ use tokio::sync::watch as channel;
 use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
 use crate::perceive::intercept;
+use crate::pipeline::Shared;
 use crate::platform::{sys, telemetry};
 use backend::Operator;
 use parts::Parts;
@@ -93,7 +94,7 @@ async fn operate(config: Config) -> Result<(), Error> {
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
     let shared = parts.road(snapshot, parts::home(&config).await);
-    intercept_traffic(&config).await?;
+    intercept_traffic(&config, &shared).await?;
     let (drain, draining) = channel::channel(false);
     let workers = parts::start_workers(&shared, &draining).await?;
 
@@ -125,8 +126,8 @@ async fn operate(config: Config) -> Result<(), Error> {
 }
 
 /// Puts rules and routes in place; what is there already stays as it is.
-async fn intercept_traffic(config: &Config) -> Result<(), Error> {
-    let wanted = parts::interception(config);
+async fn intercept_traffic(config: &Config, shared: &Shared) -> Result<(), Error> {
+    let wanted = parts::interception(config, shared.snapshot.load().policy.udp_ports());
     let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
     let applied = tokio::task::spawn_blocking(move || intercept::apply::apply(&wanted)).await;
     match applied {

@@ -17,6 +17,7 @@ use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
 use crate::model::config::{self, Config};
 use crate::model::manifest::SourceFile;
+use crate::model::manifest::resources::PortRange;
 use crate::model::types::AddressClass;
 use crate::model::types::address::classify;
 use crate::perceive::dns::{Memory, host_resolvers};
@@ -61,8 +62,8 @@ pub fn make_folders(config: &Config) -> Result<(), Error> {
         .map_err(|source| Error::Folder { path: config.folders.state.clone(), source })
 }
 
-/// What the kernel is to be told.
-pub fn interception(config: &Config) -> Interception {
+/// What the kernel is to be told, with the UDP ports about which policy has something to decide.
+pub fn interception(config: &Config, udp_ports: &[PortRange]) -> Interception {
     Interception {
         interfaces: config.intercept.interfaces.clone(),
         subnets: config.intercept.subnets.clone(),
@@ -71,12 +72,13 @@ pub fn interception(config: &Config) -> Interception {
             config::FailMode::Closed => intercept::FailMode::Closed,
             config::FailMode::Open => intercept::FailMode::Open,
         },
+        udp_ports: udp_ports.to_vec(),
     }
 }
 
 /// Refuses to start on a host where interception cannot work.
 pub async fn check_host(config: &Config) -> Result<(), Error> {
-    let found = checks::run(&interception(config)).await;
+    let found = checks::run(&interception(config, &[])).await;
     for check in found.iter().filter(|check| check.outcome == checks::Outcome::Warn) {
         tracing::warn!(check = check.name, "{}", check.found);
     }
@@ -128,6 +130,7 @@ impl Parts {
             dialler: self.dialler,
             home,
             ca_pem: self.authority.ca_pem().into(),
+            changed: watch::Sender::new(()),
         })
     }
 }

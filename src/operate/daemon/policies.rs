@@ -62,7 +62,7 @@ impl Policies {
                     tracing::info!(digest = %resources.digest, documents = resources.documents.len(), "policy in force");
                     let snapshot = Snapshot::compile(Arc::new(resources), clock::now());
                     shared.memory.keep_agents(|agent| snapshot.directory.by_name(agent).is_some());
-                    shared.snapshot.store(Arc::new(snapshot));
+                    shared.put_in_force(snapshot);
                 }
                 Reloaded { applied: true, changed, diagnostics: Vec::new() }
             }

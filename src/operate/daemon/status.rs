@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::backend::Operator;
-use super::parts;
 use crate::model::config;
 use crate::operate::api::{
     Daemon, FailMode, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, Setup, Status,
@@ -45,7 +44,7 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
 }
 
 fn interception(operator: &Operator) -> Interception {
-    let wanted = parts::interception(&operator.config);
+    let wanted = operator.interception();
     let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
     let rules = match apply::status(&wanted) {
         Ok(TableStatus::InPlace) => Setup::InPlace,

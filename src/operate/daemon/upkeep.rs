@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::Operator;
-use super::parts;
 use crate::perceive::intercept::apply::Applied;
-use crate::perceive::intercept::{apply, routes};
+use crate::perceive::intercept::routes;
 
 /// How often the routes are looked at, which costs a few messages to the kernel. Without them intercepted packets are
 /// dropped in silence: nothing passes, and workloads wait.
@@ -18,8 +17,7 @@ const RULES_EVERY: u32 = 15;
 
 /// Runs until the daemon ends.
 pub async fn run(operator: Arc<Operator>) {
-    let wanted = Arc::new(parts::interception(&operator.config));
-    let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
+    let ipv6 = operator.config.intercept.subnets.iter().any(|subnet| subnet.network().is_ipv6());
     for look in 1_u32.. {
         tokio::time::sleep(ROUTES_EVERY).await;
         match routes::ensure(ipv6).await {
@@ -30,8 +28,8 @@ pub async fn run(operator: Arc<Operator>) {
         if look % RULES_EVERY != 0 {
             continue;
         }
-        let wanted = wanted.clone();
-        match tokio::task::spawn_blocking(move || apply::apply(&wanted)).await {
+        let mending = operator.clone();
+        match tokio::task::spawn_blocking(move || mending.mend_rules()).await {
             Ok(Ok(Applied::Unchanged)) => {}
             Ok(Ok(Applied::Written)) => restored(&operator, "rules"),
             Ok(Err(error)) => tracing::error!(%error, "the rules of interception cannot be looked after"),

@@ -12,6 +12,7 @@ mod tests;
 
 use smallvec::SmallVec;
 
+use crate::model::manifest::resources::L4Protocol;
 use crate::model::types::HostName;
 use crate::model::types::limits::HELLO_BYTES;
 
@@ -28,6 +29,15 @@ pub enum Hello {
     Opaque,
     /// Nothing was said: the client waits for the server.
     Silent,
+    /// No connection at all but a UDP flow, into whose datagrams nobody looks.
+    Datagram,
+}
+
+impl Hello {
+    /// The transport that carries it.
+    pub fn transport(&self) -> L4Protocol {
+        if *self == Self::Datagram { L4Protocol::Udp } else { L4Protocol::Tcp }
+    }
 }
 
 /// What a TLS client offers (RFC 8446, section 4.1.2).
@@ -82,7 +92,8 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes of an SSLv2 ClientHello that make it certain.
 const SSL2_CERTAIN: usize = 11;
 
-/// Looks at the first bytes of a connection at once. Never [`Hello::Silent`]: only a clock can tell.
+/// Looks at the first bytes of a connection at once. Never [`Hello::Silent`], which only a clock can tell, nor
+/// [`Hello::Datagram`].
 pub fn sniff(bytes: &[u8]) -> Sniff {
     Sniffer::default().look(bytes)
 }

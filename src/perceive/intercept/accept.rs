@@ -115,12 +115,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| PASSING.contains(&code))
 }
 
-/// One DNS query as it arrived, and whom it was meant for.
+/// One datagram as it arrived, and whom it was meant for. Made here and in `flows` alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Datagram {
-    bytes: Vec<u8>,
-    client: ClientAddress,
-    destination: OriginalDestination,
+    pub(super) bytes: Vec<u8>,
+    pub(super) client: ClientAddress,
+    pub(super) destination: OriginalDestination,
 }
 
 impl Datagram {
@@ -129,12 +129,17 @@ impl Datagram {
         &self.bytes
     }
 
+    /// The payload, for whoever sends it on.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The workload's address and port.
     pub fn client(&self) -> ClientAddress {
         self.client
     }
 
-    /// The resolver the workload asked, from whose address it expects the answer.
+    /// Whom the workload asked, from whose address it expects the answer.
     pub fn destination(&self) -> OriginalDestination {
         self.destination
     }

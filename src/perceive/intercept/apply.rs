@@ -1,8 +1,8 @@
 //! Puts the table in place, looks whether it is, reads its counters, and takes it away.
 //!
 //! Everything goes through `nft` (nft(8), JSON), as a child in the network namespace of the calling thread. What is in
-//! place as written is left alone, so its counters go on; anything else is replaced in one transaction, so there is no
-//! moment without rules. Touches no other table. These functions block for some milliseconds: call them at start,
+//! place as written is left alone, so its counters go on, and so they do where UDP ports alone change with policy;
+//! anything else is replaced in one transaction, so there is no moment without rules. Touches no other table. These functions block for some milliseconds: call them at start,
 //! stop and on request, never on the road.
 
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::listing::{Counted, Listing, counters as counters_of};
-use super::ruleset::{Interception, objects, removal, replacement};
+use super::ruleset::{Interception, adjustment, objects, removal, replacement};
 use super::words::TABLE_NAME;
 
 /// Why the kernel does not have our rules.
@@ -64,11 +64,14 @@ pub enum TableStatus {
 
 /// Puts the table in place and proves that it is.
 pub fn apply(wanted: &Interception) -> Result<Applied, NftError> {
-    if status(wanted)? == TableStatus::InPlace {
-        return Ok(Applied::Unchanged);
-    }
-    let commands = serde_json::to_string(&replacement(wanted))
-        .map_err(|_| NftError::Unreadable { doing: "writing the rules" })?;
+    let (wanted_listing, found) = (Listing::of_objects(&objects(wanted)), found()?);
+    let commands = match &found {
+        Some(found) if wanted_listing == *found => return Ok(Applied::Unchanged),
+        Some(found) if wanted_listing.differs_only_in(UDP_PORTS_SET, found) => adjustment(wanted),
+        _ => replacement(wanted),
+    };
+    let commands =
+        serde_json::to_string(&commands).map_err(|_| NftError::Unreadable { doing: "writing the rules" })?;
     nft(&["-j", "-f", "-"], &commands, "writing the rules")?;
     match status(wanted)? {
         TableStatus::InPlace => Ok(Applied::Written),
@@ -81,10 +84,15 @@ pub fn apply(wanted: &Interception) -> Result<Applied, NftError> {
 
 /// Compares the table with what is wanted. Changes nothing.
 pub fn status(wanted: &Interception) -> Result<TableStatus, NftError> {
-    let Some(listed) = list()? else { return Ok(TableStatus::Absent) };
-    let found = Listing::of_json(&listed).ok_or(NftError::Unreadable { doing: LISTING })?;
+    let Some(found) = found()? else { return Ok(TableStatus::Absent) };
     let differences = Listing::of_objects(&objects(wanted)).differences(&found);
     Ok(if differences.is_empty() { TableStatus::InPlace } else { TableStatus::Differs(differences) })
+}
+
+/// The table as it stands.
+fn found() -> Result<Option<Listing>, NftError> {
+    let listed = list()?;
+    listed.map(|listed| Listing::of_json(&listed).ok_or(NftError::Unreadable { doing: LISTING })).transpose()
 }
 
 /// Takes the table away; it need not be there.
@@ -98,6 +106,9 @@ pub fn remove() -> Result<(), NftError> {
 pub fn counters() -> Result<Vec<Counted>, NftError> {
     Ok(list()?.as_ref().map(counters_of).unwrap_or_default())
 }
+
+/// The one object that changes with policy, as `listing` names it: the others change with settings.
+const UDP_PORTS_SET: &str = "set udp_ports";
 
 const LISTING: &str = "listing the rules";
 

@@ -11,7 +11,7 @@ use super::apply::{NftError, nft};
 use super::facts::{self, ReversePath};
 use super::links::{self, Interface};
 use super::ruleset::{Interception, replacement};
-use super::{DNS_PORT, PROXY_PORT};
+use super::{DNS_PORT, PROXY_PORT, UDP_PORT};
 use crate::platform::sys::process::{Capability, capabilities};
 
 /// How a check came out.
@@ -98,7 +98,7 @@ fn privileges() -> Vec<Check> {
             return vec![Check::fail("capabilities", error.to_string(), "mount -t proc proc /proc")];
         }
     };
-    [Capability::NetAdmin, Capability::NetBindService]
+    [Capability::NetAdmin, Capability::NetRaw, Capability::NetBindService]
         .map(|needed| {
             let name = format!("capabilities.{}", needed.name());
             if held.has(needed) {
@@ -213,7 +213,7 @@ fn marks() -> Vec<Check> {
 /// A port that the kernel also gives to outgoing connections may be taken when the daemon starts.
 fn ports() -> Check {
     const NAME: &str = "ports";
-    let ours = [DNS_PORT, PROXY_PORT];
+    let ours = [DNS_PORT, PROXY_PORT, UDP_PORT];
     let Some(range) = sysctl("net.ipv4.ip_local_port_range").as_deref().and_then(facts::port_range) else {
         return Check::warn(
             NAME,
@@ -223,7 +223,10 @@ fn ports() -> Check {
     };
     let reserved = sysctl("net.ipv4.ip_local_reserved_ports").unwrap_or_default();
     if facts::ephemeral(&ours, range, &reserved).is_empty() {
-        return Check::ok(NAME, format!("{DNS_PORT} and {PROXY_PORT} are given to no outgoing connection"));
+        return Check::ok(
+            NAME,
+            format!("{DNS_PORT}, {PROXY_PORT} and {UDP_PORT} are given to no outgoing connection"),
+        );
     }
     let mut list = reserved.trim().to_owned();
     for port in ours.into_iter().filter(|port| !facts::is_reserved(&reserved, *port)) {
@@ -232,7 +235,7 @@ fn ports() -> Check {
     Check::fail(
         NAME,
         format!(
-            "{DNS_PORT} or {PROXY_PORT} lies in net.ipv4.ip_local_port_range ({} to {})",
+            "{DNS_PORT}, {PROXY_PORT} or {UDP_PORT} lies in net.ipv4.ip_local_port_range ({} to {})",
             range.0, range.1
         ),
         format!("sysctl -w net.ipv4.ip_local_reserved_ports={list}"),

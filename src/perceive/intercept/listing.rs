@@ -64,6 +64,19 @@ impl Listing {
         Self(all)
     }
 
+    /// Whether the two differ in this object at most.
+    pub fn differs_only_in(&self, object: &str, found: &Self) -> bool {
+        let others = |listing: &Self| {
+            listing
+                .0
+                .iter()
+                .filter(|(name, _)| *name != object)
+                .map(|(name, body)| (name.clone(), body.clone()))
+                .collect::<Vec<_>>()
+        };
+        self.0.contains_key(object) && found.0.contains_key(object) && others(self) == others(found)
+    }
+
     /// What must change in `found` to make it this listing, in words; empty where they are equal.
     pub fn differences(&self, found: &Self) -> Vec<String> {
         let missing = self.0.iter().filter_map(|(name, wanted)| match found.0.get(name) {

@@ -1,6 +1,7 @@
 //! Interception: nftables rules, policy routes and TPROXY sockets, and the checks that they can work here.
 //!
-//! The kernel hands every TCP connection and DNS query of a workload to a socket of the gateway and refuses the rest.
+//! The kernel hands every TCP connection and DNS query of a workload, and UDP to ports that policy names, to a socket of
+//! the gateway and refuses the rest.
 //! Here a packet becomes an [`Accepted`] or a [`Datagram`]: a socket, who speaks, and where it wanted to go. Decides
 //! nothing about either. Reads the host's settings but never changes any besides the table `inet clawgress` and one
 //! policy rule and route per family.
@@ -13,11 +14,14 @@ pub mod listing;
 pub mod apply;
 pub mod routes;
 pub mod accept;
+mod icmp;
+pub mod flows;
 pub mod links;
 pub mod facts;
 pub mod checks;
 
 pub use accept::{Accepted, Datagram, DnsDatagrams, Listener};
+pub use flows::{FlowSockets, Why};
 pub use ruleset::{FailMode, Interception};
 pub use words::TABLE_NAME;
 
@@ -25,6 +29,8 @@ pub use words::TABLE_NAME;
 pub const PROXY_PORT: u16 = 13_128;
 /// Port of the resolver's sockets, UDP and TCP, that take every DNS query.
 pub const DNS_PORT: u16 = 13_053;
+/// Port of the socket that takes the first datagrams of UDP flows.
+pub const UDP_PORT: u16 = 13_129;
 
 /// Mark of a packet that was handed to one of our sockets; it lives from prerouting to the routing decision. Its
 /// bits keep clear of those that others claim: Kubernetes (0xc000), Tailscale (0xff0000), Calico (0xffff0000), Cilium

@@ -9,16 +9,17 @@ use std::net::Ipv6Addr;
 
 use ipnet::{IpNet, Ipv6Net};
 use nftables::expr::{Expression, MetaKey};
-use nftables::schema::{NfCmd, NfListObject, NfObject, Nftables, SetType};
-use nftables::stmt::Operator;
+use nftables::schema::{Element, FlushObject, NfCmd, NfListObject, NfObject, Nftables, Set, SetType};
+use nftables::stmt::{Operator, Statement};
 use nftables::types::{NfHook, RejectCode};
 
 use super::words::{
     accept, any_of, base_chain, chain, count, counter, differs, equals, flow_errors, goto, hand_over,
-    l4proto, meta, new_connection, noted, number, numbers, payload, prefix, reject_icmpx, reject_tcp_reset,
-    rule, set, table, text, to_address, tproxy,
+    l4proto, meta, new_connection, noted, number, numbers, payload, ports, prefix, reject_icmpx,
+    reject_tcp_reset, rule, set, table, text, to_address, tproxy,
 };
-use super::{DNS_PORT, MARK, PROXY_PORT};
+use super::{DNS_PORT, MARK, PROXY_PORT, UDP_PORT};
+use crate::model::manifest::resources::PortRange;
 
 /// The counters of what was refused, by protocol, and of what was meant for this host.
 pub const COUNTERS: [&str; 6] =
@@ -68,12 +69,28 @@ pub struct Interception {
     pub allow_local: Vec<u16>,
     /// What happens while the daemon is not there.
     pub fail_mode: FailMode,
+    /// UDP ports about which policy has something to decide: apart, neither touching nor overlapping.
+    pub udp_ports: Vec<PortRange>,
 }
 
 /// The commands that put the table in place of whatever table of that name is there, in one transaction.
 pub fn replacement(wanted: &Interception) -> Nftables<'static> {
     let mut commands = vec![NfCmd::Add(table()), NfCmd::Delete(table())];
     commands.extend(objects(wanted).into_iter().map(NfCmd::Add));
+    commands_of(commands)
+}
+
+/// The commands that change the UDP ports alone, in one transaction: counters go on.
+pub fn adjustment(wanted: &Interception) -> Nftables<'static> {
+    let mut commands = Vec::new();
+    if let NfListObject::Set(set) = udp_ports(wanted) {
+        let elements = set.elem.clone();
+        commands.push(NfCmd::Flush(FlushObject::Set(Box::new(Set { elem: None, ..*set.clone() }))));
+        commands.extend(elements.map(|elem| {
+            let (family, table, name) = (set.family, set.table.clone(), set.name.clone());
+            NfCmd::Add(NfListObject::Element(Element { family, table, name, elem }))
+        }));
+    }
     commands_of(commands)
 }
 
@@ -108,21 +125,30 @@ pub fn objects(wanted: &Interception) -> Vec<NfListObject<'static>> {
     all
 }
 
-fn sets(wanted: &Interception) -> [NfListObject<'static>; 4] {
+/// The name of the set of UDP ports, which changes with policy.
+pub const UDP_PORTS: &str = "udp_ports";
+
+fn udp_ports(wanted: &Interception) -> NfListObject<'static> {
+    let elements = wanted.udp_ports.iter().copied().map(ports).collect();
+    set(UDP_PORTS, SetType::InetService, true, elements)
+}
+
+fn sets(wanted: &Interception) -> [NfListObject<'static>; 5] {
     // Overlapping prefixes are an error to nft, so they are merged first.
     let subnets = IpNet::aggregate(&wanted.subnets);
     let (v4, v6): (Vec<_>, Vec<_>) = subnets.into_iter().partition(|net| matches!(net, IpNet::V4(_)));
     let mut interfaces = wanted.interfaces.clone();
     interfaces.sort();
     interfaces.dedup();
-    let mut ports = wanted.allow_local.clone();
-    ports.sort_unstable();
-    ports.dedup();
+    let mut local = wanted.allow_local.clone();
+    local.sort_unstable();
+    local.dedup();
     [
         set("interfaces", SetType::Ifname, false, interfaces.into_iter().map(text).collect()),
         set("subnets4", SetType::Ipv4Addr, true, v4.into_iter().map(prefix).collect()),
         set("subnets6", SetType::Ipv6Addr, true, v6.into_iter().map(prefix).collect()),
-        set("allow_local", SetType::InetService, false, ports.into_iter().map(number).collect()),
+        set("allow_local", SetType::InetService, false, local.into_iter().map(number).collect()),
+        udp_ports(wanted),
     ]
 }
 
@@ -148,6 +174,7 @@ fn intercept_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
             vec![to_address("local"), equals(payload("th", "dport"), text("@allow_local")), accept()],
         ),
         noted("intercept", "TCP", hand_over(l4proto("tcp"), PROXY_PORT)),
+        noted("intercept", "UDP that policy names", udp_flows()),
         noted("intercept", "errors of intercepted flows", flow_errors("icmp", &ICMP_ERRORS)),
         noted("intercept", "errors of intercepted flows", flow_errors("icmpv6", &ICMPV6_ERRORS)),
     ];
@@ -168,6 +195,11 @@ fn intercept_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
         rules.push(noted("intercept", "the daemon is there", sentinel(l4proto("udp"), "refused_udp")));
     }
     rules
+}
+
+fn udp_flows() -> Vec<Statement<'static>> {
+    let named = hand_over(equals(payload("udp", "dport"), text("@udp_ports")), UDP_PORT);
+    std::iter::once(to_address("unicast")).chain(named).collect()
 }
 
 fn forward_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
@@ -208,7 +240,7 @@ fn input_rules() -> Vec<NfListObject<'static>> {
         rule(
             "input",
             vec![
-                equals(payload("udp", "dport"), number(DNS_PORT)),
+                equals(payload("udp", "dport"), numbers([DNS_PORT, UDP_PORT])),
                 reject_icmpx(RejectCode::AdminProhibited),
             ],
         ),
@@ -272,6 +304,7 @@ mod tests {
             subnets: vec!["10.77.0.0/24".parse().unwrap(), "fd77::/64".parse().unwrap()],
             allow_local: vec![8080],
             fail_mode,
+            udp_ports: vec![PortRange { start: 123, end: 123 }, PortRange { start: 3478, end: 3479 }],
         }
     }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use nftables::expr::{
     BinaryOperation, Expression, Fib, FibFlag, FibResult, Meta, MetaKey, NamedExpression, Payload,
-    PayloadField, Prefix, SetItem, Socket, SocketAttr,
+    PayloadField, Prefix, Range, SetItem, Socket, SocketAttr,
 };
 use nftables::schema::{Chain, Counter, NfListObject, Rule, Set, SetFlag, SetType, SetTypeValue, Table};
 use nftables::stmt::{
@@ -18,6 +18,7 @@ use nftables::stmt::{
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook, RejectCode};
 
 use super::MARK;
+use crate::model::manifest::resources::PortRange;
 
 /// The table's name, in family `inet`.
 pub const TABLE_NAME: &str = "clawgress";
@@ -119,6 +120,14 @@ pub(super) fn text(value: impl Into<Cow<'static, str>>) -> Expression<'static> {
 
 pub(super) fn number(value: u16) -> Expression<'static> {
     Expression::Number(value.into())
+}
+
+/// A range of ports as nft lists it: one port alone without its end.
+pub(super) fn ports(range: PortRange) -> Expression<'static> {
+    if range.start == range.end {
+        return number(range.start);
+    }
+    Expression::Range(Box::new(Range { range: [number(range.start), number(range.end)] }))
 }
 
 /// A prefix as nft lists it: one address alone without its length.

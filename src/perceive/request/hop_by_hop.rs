@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{Method, Version};
 use smallvec::SmallVec;
 
+use super::guard::HEAD_ONLY;
 use crate::model::types::limits::CONNECTION_OPTIONS;
 
 /// Fields that `Connection` cannot name away: they say whom a message is for, who sends it, how long it is, how it is
@@ -46,9 +47,10 @@ const PROTECTED: [&str; 26] = [
 const PROTECTED_PREFIXES: [&str; 6] = ["sec-", "x-amz-", "x-goog-", "anthropic-", "openai-", "grpc-"];
 
 /// Whether a request asks for WebSocket, the one protocol that a connection may change to (RFC 6455, section 4.1).
-/// An upgrade to anything else is not forwarded: what follows it would be judged by nobody.
+/// An upgrade to anything else is not forwarded: what follows it would be judged by nobody. In HTTP/2 no workload can
+/// say so (RFC 9113, section 8.2.2): there it stands for an extended CONNECT (RFC 8441).
 pub fn is_websocket(head: &Parts) -> bool {
-    head.version == Version::HTTP_11
+    head.version >= Version::HTTP_11
         && head.method == Method::GET
         && single(&head.headers, &UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
         && options(&head.headers).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
@@ -63,6 +65,16 @@ pub fn strip_request(head: &mut Parts) {
 /// Makes a response's head fit to be forwarded. `switching` for the 101 that answers a WebSocket request.
 pub fn strip_response(headers: &mut HeaderMap, switching: bool) {
     strip(headers, switching);
+}
+
+/// Makes a request's trailers fit to be forwarded: what belongs in a head does not count there (RFC 9110, section
+/// 6.5.1). The guard refuses such trailers in HTTP/1; in HTTP/2 the request is on its way already.
+pub fn strip_trailers(trailers: &mut HeaderMap) {
+    for name in HEAD_ONLY {
+        if let Ok(name) = HeaderName::from_bytes(name) {
+            trailers.remove(name);
+        }
+    }
 }
 
 fn strip(headers: &mut HeaderMap, keep_upgrade: bool) {
@@ -164,6 +176,16 @@ mod tests {
             assert_eq!(left, [(name.to_owned(), "1".to_owned())]);
         }
         assert!(PROTECTED.is_sorted(), "it is searched in halves");
+    }
+
+    #[test]
+    fn what_belongs_in_a_head_does_not_count_among_trailers() {
+        let mut trailers = head(&[("x-sum", "1"), ("grpc-status", "0")]).headers;
+        for name in HEAD_ONLY {
+            trailers.insert(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_static("1"));
+        }
+        strip_trailers(&mut trailers);
+        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum", "grpc-status"]);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! [`Request`] is the proof that a request names whom its connection may speak for. Policy, records and forwarding
 //! all read it, so none of them can see another request than the others. Pure: it resolves, sends and stores nothing.
-//! Read next: `guard`, `hop_by_hop`.
+//! Read next: `guard`, `frames`, `hop_by_hop`.
 
 mod target;
 mod query;
 pub mod guard;
+pub mod frames;
 pub mod hop_by_hop;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 
 pub use guard::Guard;
 
+use crate::model::types::limits::HEAD_FIELDS;
 use crate::model::types::path::{canonical_path, has_dot_segments};
 use crate::model::types::{AgreedName, Authority, AuthorityError, Denial, Host, HostName, Reason, Scheme};
 
@@ -54,6 +56,9 @@ impl<'h> Request<'h> {
         }
         if head.method == Method::CONNECT || !target::is_method(head.method.as_str().as_bytes()) {
             return Err(malformed("The method is CONNECT or not in capital letters.", head.method.as_str()));
+        }
+        if head.version == Version::HTTP_2 {
+            http2_fields(&head.headers)?;
         }
         let authority = authority(agreed, head)?;
         let (path, target) = path_and_target(head)?;
@@ -161,6 +166,20 @@ impl<'h> Request<'h> {
         let (kind, rest) = value.split_at(value.len().min(16));
         kind.eq_ignore_ascii_case(b"application/grpc")
             && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+    }
+}
+
+/// What HTTP/2 libraries let pass and readers take differently: blanks around a value, which HTTP/1 trims away
+/// (RFC 9113, section 8.2.1), and more fields than the guard allows in HTTP/1.
+fn http2_fields(headers: &HeaderMap) -> Result<(), Denial> {
+    if headers.len() > HEAD_FIELDS {
+        return Err(malformed("The request has more fields than the gateway allows.", ""));
+    }
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    match headers.iter().find(|(_, value)| blank(value.as_bytes().first()) || blank(value.as_bytes().last()))
+    {
+        Some((name, _)) => Err(malformed("A field value begins or ends with a blank.", name.as_str())),
+        None => Ok(()),
     }
 }
 

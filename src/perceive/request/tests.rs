@@ -108,6 +108,23 @@ fn http2_names_its_host_in_the_authority() {
 }
 
 #[test]
+fn http2_fields_that_readers_take_differently_are_malformed() {
+    for value in [" 1", "1 ", "\t1", "1\t", " "] {
+        let mut head = head("GET", "https://api.example/", &[("x-a", value)]);
+        assert!(read(&https(), &head).is_ok(), "HTTP/1 trims: {value:?}");
+        head.version = Version::HTTP_2;
+        assert_eq!(reason(&https(), &head), Reason::ProtocolMalformed, "{value:?}");
+    }
+    let many = |fields: usize| {
+        let mut head = head("GET", "https://api.example/", &vec![("x-a", "1"); fields]);
+        head.version = Version::HTTP_2;
+        head
+    };
+    assert!(read(&https(), &many(HEAD_FIELDS)).is_ok());
+    assert_eq!(reason(&https(), &many(HEAD_FIELDS + 1)), Reason::ProtocolMalformed);
+}
+
+#[test]
 fn a_connection_to_a_bare_address_takes_that_address_alone() {
     let agreed = AgreedName::of_address("2001:db8::1".parse().unwrap(), 80, Scheme::Http);
     for host in ["[2001:db8::1]", "[2001:DB8:0::1]:80"] {

@@ -38,6 +38,8 @@ pub enum Capability {
     NetBindService = 10,
     /// Transparent sockets, nftables, policy routes.
     NetAdmin = 12,
+    /// ICMP errors for UDP that is refused.
+    NetRaw = 13,
 }
 
 impl Capability {
@@ -46,6 +48,7 @@ impl Capability {
         match self {
             Self::NetBindService => "CAP_NET_BIND_SERVICE",
             Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::NetRaw => "CAP_NET_RAW",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! TPROXY sockets: listeners and UDP sockets that speak for addresses which are not this host's.
+//! TPROXY sockets: listeners and UDP sockets that speak for addresses which are not this host's; and what sends ICMP.
 //!
 //! The kernel hands an intercepted packet to such a socket without rewriting it (Linux `tproxy.rst`). All of them are
 //! dual stack, so one socket serves IPv4 and IPv6; IPv4 addresses are unmapped before anybody above sees them.
@@ -32,8 +32,8 @@ pub fn transparent_listener(port: u16) -> io::Result<TcpListener> {
 /// [`recv_with_original_destination`].
 pub fn transparent_datagrams(port: u16) -> io::Result<UdpSocket> {
     let socket = dual_stack(Type::DGRAM, Protocol::UDP)?;
-    enable(socket.as_fd(), libc::SOL_IP, libc::IP_RECVORIGDSTADDR)?;
-    enable(socket.as_fd(), libc::SOL_IPV6, libc::IPV6_RECVORIGDSTADDR)?;
+    set_option(socket.as_fd(), libc::SOL_IP, libc::IP_RECVORIGDSTADDR, &ON)?;
+    set_option(socket.as_fd(), libc::SOL_IPV6, libc::IPV6_RECVORIGDSTADDR, &ON)?;
     // A wish: the kernel caps it at `net.core.rmem_max` and that is no reason to fail.
     let _ = socket.set_recv_buffer_size(DATAGRAM_RECEIVE_BUFFER);
     socket.bind(&any(port).into())?;
@@ -42,10 +42,26 @@ pub fn transparent_datagrams(port: u16) -> io::Result<UdpSocket> {
 
 /// A non-blocking UDP socket bound to somebody else's address, from which answers to what was sent there leave.
 pub fn transparent_udp_reply_socket(original_destination: SocketAddr) -> io::Result<UdpSocket> {
+    speaking_for(original_destination, true)
+}
+
+/// The same for one flow, connected to the workload: from now on `tproxy` gives it that workload's datagrams to that
+/// destination, and no others.
+pub fn transparent_flow_socket(
+    original_destination: SocketAddr,
+    workload: SocketAddr,
+) -> io::Result<UdpSocket> {
+    // Not SO_REUSEPORT: the kernel would spread datagrams over all flows to this destination.
+    let socket = speaking_for(original_destination, false)?;
+    socket.connect(unmapped(workload))?;
+    Ok(socket)
+}
+
+fn speaking_for(original_destination: SocketAddr, reuse_port: bool) -> io::Result<UdpSocket> {
     let address = unmapped(original_destination);
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(reuse_port)?;
     match address {
         SocketAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
         SocketAddr::V6(_) => {
@@ -56,6 +72,27 @@ pub fn transparent_udp_reply_socket(original_destination: SocketAddr) -> io::Res
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
+
+/// A non-blocking raw socket that sends ICMP messages and receives none; for IPv6 the kernel writes the checksum. Needs
+/// CAP_NET_RAW.
+pub fn icmp_sender() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::RAW.nonblocking(), Some(Protocol::ICMPV4))?;
+    // A set bit is a type that is not received (raw(7)).
+    set_option(socket.as_fd(), libc::SOL_RAW, ICMP_FILTER, &u32::MAX)?;
+    Ok(socket)
+}
+
+/// The same for ICMPv6.
+pub fn icmpv6_sender() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV6, Type::RAW.nonblocking(), Some(Protocol::ICMPV6))?;
+    set_option(socket.as_fd(), libc::IPPROTO_ICMPV6, ICMPV6_FILTER, &[u32::MAX; 8])?;
+    Ok(socket)
+}
+
+/// Of `linux/icmp.h`, level `SOL_RAW`.
+const ICMP_FILTER: i32 = 1;
+/// Of `linux/icmpv6.h`, level `IPPROTO_ICMPV6`.
+const ICMPV6_FILTER: i32 = 1;
 
 fn any(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))
@@ -72,18 +109,15 @@ fn dual_stack(kind: Type, protocol: Protocol) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Sets an integer socket option to 1, for those that socket2 does not know.
-fn enable(socket: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    // SAFETY: the descriptor is borrowed and so open; the pointer and the length describe `on`.
+/// What switches an option on.
+const ON: libc::c_int = 1;
+
+/// Sets a socket option that socket2 does not know. `T` is the plain type that the option takes.
+fn set_option<T: Copy>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is borrowed and so open; the pointer and the length describe `value`, which is only read.
     let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            (&raw const on).cast(),
-            libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or(4),
-        )
+        libc::setsockopt(socket.as_raw_fd(), level, option, std::ptr::from_ref(value).cast(), length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -241,8 +275,8 @@ mod tests {
     fn a_datagram_tells_where_it_was_sent() {
         // Built by hand: a transparent socket needs CAP_NET_ADMIN, and this test needs no privilege.
         let receiver = UdpSocket::bind("[::]:0").unwrap();
-        enable(receiver.as_fd(), libc::SOL_IP, libc::IP_RECVORIGDSTADDR).unwrap();
-        enable(receiver.as_fd(), libc::SOL_IPV6, libc::IPV6_RECVORIGDSTADDR).unwrap();
+        set_option(receiver.as_fd(), libc::SOL_IP, libc::IP_RECVORIGDSTADDR, &ON).unwrap();
+        set_option(receiver.as_fd(), libc::SOL_IPV6, libc::IPV6_RECVORIGDSTADDR, &ON).unwrap();
         let port = receiver.local_addr().unwrap().port();
         for host in ["127.0.0.9", "::1"] {
             let asked = SocketAddr::new(host.parse().unwrap(), port);

@@ -2,10 +2,14 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Sets up logging to standard error: one line a fact, no colour, levels by `CLAWGRESS_LOG` (default `info`).
+/// What is said unless `CLAWGRESS_LOG` asks for something else. The HTTP libraries warn of whatever a peer does wrong;
+/// the ledger has that, and a peer may not fill the log.
+const FILTER: &str = "info,h2=error,hyper=error";
+
+/// Sets up logging to standard error: one line a fact, no colour, levels by `CLAWGRESS_LOG` (default [`FILTER`]).
 /// Under systemd the journal adds the time itself.
 pub fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("CLAWGRESS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("CLAWGRESS_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER));
     let logger =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // Set once per process; a second call, as in tests, changes nothing.

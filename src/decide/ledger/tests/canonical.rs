@@ -44,6 +44,7 @@ fn an_outcome_has_these_bytes() {
         status: Some(200),
         bytes_out: 1,
         bytes_in: u64::MAX,
+        datagrams: Some((3, 4)),
         latency: Duration::from_micros(12_045),
         added_latency: Some(Duration::from_micros(24)),
         dialled: Some("192.0.2.10:443".parse().unwrap()),
@@ -61,7 +62,8 @@ fn an_outcome_has_these_bytes() {
         head.to_owned()
             + concat!(
                 r#""destination_address":"192.0.2.10","destination_port":443,"status":200,"bytes_out":1,"#,
-                r#""bytes_in":18446744073709551615,"latency_ms":12.045,"added_latency_us":24,"end":"client-closed"}"#,
+                r#""bytes_in":18446744073709551615,"datagrams_out":3,"datagrams_in":4,"latency_ms":12.045,"#,
+                r#""added_latency_us":24,"end":"client-closed"}"#,
             )
     );
     let mut out = Vec::new();

@@ -65,8 +65,8 @@ fn a_gateway_says_what_is_wrong_with_it() {
         ),
         (gateway("protocol: TPC"), "6:27 unknown `protocol` `TPC` (did you mean `TCP`?)"),
         (
-            gateway("protocol: UDP"),
-            "6:27 `protocol: UDP` is not yet enforced (remove it: what it asks for would not be done)",
+            gateway("protocol: UDP, tls: {}"),
+            "6:32 a listener with `protocol: UDP` has no `tls` (remove it, or write `protocol: TLS`)",
         ),
         (
             gateway("protocol: TCP, port: 443"),
@@ -107,6 +107,34 @@ fn a_gateway_says_what_is_wrong_with_it() {
     ] {
         assert_eq!(of("EgressGateway", &spec)[0], expected, "{spec}");
     }
+}
+
+#[test]
+fn each_transport_of_a_route_needs_a_listener_that_takes_it() {
+    let gateway = GATEWAY.replace("protocol: HTTP", "protocol: UDP");
+    let route = |section: &str, protocol: &str| {
+        let route = format!(
+            "kind: EgressL4Route\napiVersion: clawgress.io/v1alpha1\nmetadata: {{name: r}}\nspec:\n  \
+             parentRefs: [{{name: default{section}}}]\n  \
+             rules: [{{matches: [{{protocol: {protocol}, ports: [{{port: 123}}]}}]}}]"
+        );
+        load(&[file("a.yaml", &route), file("g.yaml", &gateway)])
+    };
+    for (section, protocol) in
+        [("", "TCP"), ("", "UDP"), (", sectionName: web", "UDP"), (", sectionName: tls", "TCP")]
+    {
+        assert!(route(section, protocol).is_ok(), "{section} {protocol}");
+    }
+    assert_eq!(
+        mistakes(route(", sectionName: web", "TCP")),
+        [
+            "a.yaml:5:45 TCP is not taken on listener `web` (choose a listener with `protocol: TCP`, TLS, HTTPS or HTTP)"
+        ]
+    );
+    assert_eq!(
+        mistakes(route(", sectionName: tcp", "UDP")),
+        ["a.yaml:5:45 UDP is not taken on listener `tcp` (choose a listener with `protocol: UDP`)"]
+    );
 }
 
 #[test]
@@ -199,7 +227,17 @@ fn an_l4_route_says_what_is_wrong_with_it() {
         ),
         (
             "{protocol: UDP, ports: [{port: 53}]}",
-            &["8:18 `protocol: UDP` is not yet enforced (remove it: what it asks for would not be done)"],
+            &[
+                "5:23 UDP is not taken on any listener of EgressGateway `default` (give it a listener with `protocol: UDP`)",
+                "8:32 UDP port 53 is DNS, which the gateway answers itself (remove it: every agent may ask)",
+            ],
+        ),
+        (
+            "{protocol: UDP, ports: [{port: 123}, {startPort: 443, endPort: 443}, {startPort: 400, endPort: 500}]}",
+            &[
+                "5:23 UDP is not taken on any listener of EgressGateway `default` (give it a listener with `protocol: UDP`)",
+                "8:45 UDP port 443 is QUIC, which is always refused (remove it: clients fall back to TCP, where requests can be judged)",
+            ],
         ),
     ] {
         assert_eq!(of_match(one), expected, "{one}");

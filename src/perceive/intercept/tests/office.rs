@@ -67,6 +67,7 @@ pub fn example(fail_mode: FailMode) -> Interception {
         subnets: vec!["10.77.0.0/24".parse().unwrap(), "fd77::/64".parse().unwrap()],
         allow_local: Vec::new(),
         fail_mode,
+        udp_ports: Vec::new(),
     }
 }
 /// A workload and a gateway with one cable between them, and a second interface behind the gateway.

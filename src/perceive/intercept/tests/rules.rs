@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::office::{Namespace, example};
+use crate::model::manifest::resources::PortRange;
 use crate::perceive::intercept::apply::{self, Applied, TableStatus};
 use crate::perceive::intercept::{FailMode, routes, ruleset};
 
@@ -44,6 +45,29 @@ fn applying_twice_changes_nothing_and_touches_no_other_table() {
         apply::remove().unwrap();
         assert_eq!(apply::status(&example(FailMode::Closed)).unwrap(), TableStatus::Absent);
         assert_eq!(others(), before);
+    });
+}
+
+#[test]
+fn udp_ports_change_alone_and_the_table_stays() {
+    Namespace::new().run(|_| {
+        let handle =
+            || apply::nft(&["-a", "list", "chain", "inet", "clawgress", "refuse"], "", "listing").unwrap();
+        let mut wanted = example(FailMode::Closed);
+        apply::apply(&wanted).unwrap();
+        let before = handle();
+        for ports in [&[(123, 123), (1000, 2000)][..], &[(1, 52), (54, 442), (444, 65_535)], &[]] {
+            wanted.udp_ports = ports.iter().map(|&(start, end)| PortRange { start, end }).collect();
+            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written, "{ports:?}");
+            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged, "{ports:?}");
+            assert_eq!(handle(), before);
+        }
+        // Where more than the ports is wrong, all is replaced.
+        apply::nft(&["insert", "rule", "inet", "clawgress", "forward", "accept"], "", "slipping in").unwrap();
+        wanted.udp_ports = vec![PortRange { start: 9, end: 9 }];
+        assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
+        assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace);
+        assert_ne!(handle(), before);
     });
 }
 

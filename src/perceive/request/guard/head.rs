@@ -4,16 +4,13 @@
 
 use std::ops::Range;
 
-use super::line::{self, Bound};
-use super::refusal::Refusal;
 use crate::model::types::limits::{
     CONNECTION_OPTIONS, FIELD_LINE_BYTES, HEAD_BYTES, HEAD_FIELDS, METHOD_BYTES, REQUEST_LINE_BYTES,
 };
 use crate::model::types::{Authority, AuthorityError, Scheme};
+use crate::perceive::framing::line::{self, Bound};
+use crate::perceive::framing::refusal::Refusal;
 use crate::perceive::request::target::{self, Form};
-
-/// Digits of the largest Content-Length; longer ones overflow in some reader or other.
-const LENGTH_DIGITS: usize = 18;
 
 /// Methods of RTSP (RFC 7826, section 13, and RFC 2326) that HTTP does not have.
 const RTSP: [&[u8]; 10] = [
@@ -142,7 +139,7 @@ impl Head {
             7 if is(b"upgrade") => self.framing.upgrade_field = true,
             10 if is(b"connection") => self.framing.options(value)?,
             14 if is(b"content-length") => {
-                let before = self.length.replace(content_length(value)?);
+                let before = self.length.replace(line::content_length(value)?);
                 if before.is_some() {
                     return Err(Refusal::ContentLengthRepeated);
                 }
@@ -153,6 +150,8 @@ impl Head {
                     return Err(Refusal::TransferEncoding);
                 }
             }
+            // Servers that keep fields as variables (RFC 3875, section 4.1.18) know no difference.
+            14 | 17 if is_underscored(name) => return Err(Refusal::Underscore),
             _ => {}
         }
         Ok(())
@@ -260,10 +259,11 @@ fn check_target(raw: &[u8]) -> Result<(), Refusal> {
     if target::is_path_and_query(raw) { Ok(()) } else { Err(Refusal::Target) }
 }
 
-/// Plain digits, no sign, no list, no overflow (RFC 9110, section 8.6).
-fn content_length(value: &[u8]) -> Result<u64, Refusal> {
-    if value.is_empty() || value.len() > LENGTH_DIGITS || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Refusal::ContentLength);
-    }
-    Ok(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+/// Whether this is a name that frames messages, with an underscore in it.
+fn is_underscored(name: &[u8]) -> bool {
+    let alike = |known: &[u8]| {
+        let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-');
+        known.len() == name.len() && name.iter().zip(known).all(same)
+    };
+    alike(b"content-length") || alike(b"transfer-encoding")
 }

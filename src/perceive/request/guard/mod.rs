@@ -3,20 +3,18 @@
 //!
 //! HTTP libraries repair what must be refused; so the library sees only what the guard has passed. Heads are withheld
 //! until they are whole and valid, bodies pass as they come, chunked framing is checked in place. It changes no byte,
-//! keeps no byte, and after a refusal passes nothing more, ever. Read next: `head`, `chunked`, `refusal`.
+//! keeps no byte, and after a refusal passes nothing more, ever. Read next: `head`, `framing`.
 
-mod chunked;
 mod head;
-mod line;
-mod refusal;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod properties;
 
-pub use refusal::Refusal;
+pub use crate::perceive::framing::chunked::HEAD_ONLY;
+pub use crate::perceive::framing::refusal::Refusal;
 
-use chunked::Chunked;
+use crate::perceive::framing::chunked::Chunked;
 use head::{Body, Head, Valid};
 
 /// What may be done with the bytes that were shown to [`Guard::advance`].

@@ -117,6 +117,8 @@ fn what_readers_take_differently_is_refused_with_its_reason() {
         (line("GET / http/1.1"), Version),
         (line("GET / HTTP/1.10"), Version),
         (field("X : a"), FieldName),
+        (field("Content_Length: 1"), Underscore),
+        (field("transfer_encoding: chunked"), Underscore),
         (field(": a"), FieldName),
         (field("X"), FieldName),
         (field("X Y: a"), FieldName),

@@ -7,6 +7,9 @@ use memchr::memchr;
 
 use super::refusal::Refusal;
 
+/// Digits of the largest Content-Length; longer ones overflow in some reader or other.
+const LENGTH_DIGITS: usize = 18;
+
 /// `tchar` (RFC 9110, section 5.6.2), as a table.
 static TOKEN: [bool; 256] = {
     let mut table = [false; 256];
@@ -20,22 +23,25 @@ static TOKEN: [bool; 256] = {
 };
 
 /// Whether a byte may stand in a token.
-pub(super) fn is_token(byte: u8) -> bool {
+pub fn is_token(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
 /// A bound on where a line may end, and what to say past it.
 #[derive(Clone, Copy)]
-pub(super) struct Bound {
+pub struct Bound {
     /// Most bytes from the beginning of the buffer to the end of the line, line break included.
-    pub(super) end: usize,
+    pub end: usize,
     /// The refusal past it.
-    pub(super) refusal: Refusal,
+    pub refusal: Refusal,
 }
 
 /// Reads one line that begins at `start`; `scanned` says how far a line feed has been looked for already, and is
 /// moved on. The line comes without its break; nothing while it is not whole.
-pub(super) fn next_line<'a>(
+///
+/// # Errors
+/// The bound's refusal, or a bare line feed.
+pub fn next_line<'a>(
     bytes: &'a [u8],
     start: usize,
     scanned: &mut usize,
@@ -60,7 +66,10 @@ pub(super) fn next_line<'a>(
 }
 
 /// One field: its name as sent, and its value without the optional whitespace around it (RFC 9112, section 5).
-pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+///
+/// # Errors
+/// A folded line, a control character, or no name in front of a colon.
+pub fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(Refusal::Folded);
     }
@@ -75,14 +84,25 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     Ok((&line[..colon], trim(value)))
 }
 
+/// The value of a `Content-Length`: plain digits, no sign, no list, no overflow (RFC 9110, section 8.6).
+///
+/// # Errors
+/// Anything else.
+pub fn content_length(value: &[u8]) -> Result<u64, Refusal> {
+    if value.is_empty() || value.len() > LENGTH_DIGITS || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Refusal::ContentLength);
+    }
+    Ok(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+}
+
 /// Whether a control character other than the tab is there (RFC 9110, section 5.5).
-pub(super) fn has_control(value: &[u8]) -> bool {
+pub fn has_control(value: &[u8]) -> bool {
     // No early exit, so that the compiler makes vectors of it.
     value.iter().fold(false, |seen, &byte| seen | ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f))
 }
 
 /// Without optional whitespace, which is space and tab alone.
-pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+pub fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }

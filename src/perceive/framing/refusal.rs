@@ -1,4 +1,4 @@
-//! Why the guard refuses: a catalogue of sentences, one for each thing that readers of HTTP/1 take differently.
+//! Why the guards refuse: a catalogue of sentences, one for each thing that readers of HTTP/1 take differently.
 
 use crate::model::types::{Denial, Reason};
 
@@ -35,6 +35,7 @@ refusals! {
     Rtsp = "The method belongs to RTSP, which is another protocol with lines like those of HTTP.";
     Version = "The version is not HTTP/1.0 or HTTP/1.1.";
     FieldName = "A field line has no name of valid characters directly in front of a colon.";
+    Underscore = "A field is named like one that frames the message, with an underscore for its hyphen.";
     Folded = "A field line begins with a space, which continued the line before it in old HTTP.";
     HostMissing = "The request has no Host.";
     HostRepeated = "The request has more than one Host.";
@@ -57,10 +58,16 @@ refusals! {
     ChunkEnd = "A chunk does not end with CR LF where its size says.";
     TrailerTooLarge = "The trailer section is larger than the gateway allows.";
     TrailerField = "A trailer holds a field that belongs in the head.";
+    StatusLine = "The first line is not `HTTP/1.1 status reason`.";
+    Status = "The status is not a number from 100 to 999.";
+    Unasked = "Bytes arrived that no request asked for.";
+    SwitchUnasked = "The answer switches protocols without being asked.";
+    InterimAnswers = "More interim answers stand in front of the answer than the gateway allows.";
+    BodyForbidden = "The answer announces a body where its status allows none.";
 }
 
 impl Refusal {
-    /// As the decision it is.
+    /// As the decision on a request.
     pub fn denial(self) -> Denial {
         let sentence = self.sentence();
         Denial::built_in(
@@ -68,5 +75,19 @@ impl Refusal {
             format!("{sentence} Nothing of this request was sent. Send it again in strict HTTP/1.1."),
         )
         .seen(format!("http/1 guard: {self:?}"))
+    }
+
+    /// As the decision on the answer to a request that was sent.
+    pub fn answer_denial(self) -> Denial {
+        let (reason, detail) = match self {
+            Self::HeadTooSlow => {
+                (Reason::UpstreamTimeout, "The destination began to answer and did not go on.".to_owned())
+            }
+            other => {
+                let sentence = other.sentence();
+                (Reason::UpstreamMalformed, format!("The destination's answer cannot be trusted. {sentence}"))
+            }
+        };
+        Denial::built_in(reason, detail).seen(format!("http/1 answer guard: {self:?}"))
     }
 }

@@ -14,7 +14,7 @@ const SIZE_DIGITS: usize = 15;
 
 /// Fields that say where a message ends, whom it is for, who sends it or how it is read: never in a trailer
 /// (RFC 9110, section 6.5.1).
-const HEAD_ONLY: [&[u8]; 16] = [
+pub const HEAD_ONLY: [&[u8]; 16] = [
     b"authorization",
     b"cache-control",
     b"connection",
@@ -35,7 +35,7 @@ const HEAD_ONLY: [&[u8]; 16] = [
 
 /// A chunked body that is being read.
 #[derive(Debug, Default)]
-pub(super) struct Chunked {
+pub struct Chunked {
     step: Step,
     /// How far the line that is withheld has been searched for its end.
     scanned: usize,
@@ -54,17 +54,17 @@ enum Step {
 }
 
 /// What one look at the bytes gave.
-pub(super) struct Progress {
+pub struct Progress {
     /// Leading bytes that may pass.
-    pub(super) pass: usize,
+    pub pass: usize,
     /// Whether the body ends behind them.
-    pub(super) end: bool,
+    pub end: bool,
 }
 
 impl Chunked {
     /// Reads on. `bytes` begins with the first byte that has not passed yet. On a refusal the bytes that may still
     /// pass are those in front of the faulty line.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> (Progress, Option<Refusal>) {
+    pub fn read(&mut self, bytes: &[u8]) -> (Progress, Option<Refusal>) {
         let mut pass = 0;
         loop {
             let rest = &bytes[pass..];

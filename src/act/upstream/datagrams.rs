@@ -1,0 +1,230 @@
+//! Datagrams from here to there, one flow by itself: two connected sockets and one loop.
+//!
+//! Nothing is queued here: a datagram that the other side's socket has no room for is lost, as it may be on any link.
+//! Sizes are kept, zero bytes included.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::io::{Interest, Ready};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::decide::ledger::Entry;
+use crate::decide::policy::Passage;
+use crate::model::types::limits::{UDP_IDLE_TIME, UDP_UNANSWERED_TIME};
+
+/// Datagrams moved one way before the other way gets its turn.
+const BURST: usize = 32;
+
+/// What was moved.
+#[derive(Debug, Default)]
+pub struct Moved {
+    datagrams: Cell<u64>,
+    bytes: Cell<u64>,
+}
+
+impl Moved {
+    /// Bytes of payload.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Datagrams.
+    pub fn datagrams(&self) -> u64 {
+        self.datagrams.get()
+    }
+
+    fn add(&self, length: usize) {
+        self.datagrams.set(self.datagrams.get() + 1);
+        self.bytes.set(self.bytes.get().saturating_add(length as u64));
+    }
+}
+
+/// One flow with both of its ends.
+#[derive(Debug)]
+pub struct Line<'a, Q> {
+    /// Towards the workload.
+    pub workload: &'a UdpSocket,
+    /// Towards the destination.
+    pub upstream: &'a UdpSocket,
+    /// Datagrams that came before the workload's socket was there.
+    pub early: &'a mut mpsc::Receiver<Q>,
+    /// Shared by all flows of a worker; no datagram stays in it.
+    pub scratch: &'a RefCell<Box<[u8]>>,
+    /// From the workload to the destination.
+    pub out: &'a Moved,
+    /// From the destination to the workload.
+    pub back: &'a Moved,
+}
+
+/// How long a flow may be still.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// While the destination has not answered.
+    pub unanswered: Duration,
+    /// Once it has.
+    pub answered: Duration,
+}
+
+impl Patience {
+    /// The bound for a flow with so many answers.
+    fn of(self, answers: u64) -> Duration {
+        if answers == 0 { self.unanswered } else { self.answered }
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { unanswered: UDP_UNANSWERED_TIME, answered: UDP_IDLE_TIME }
+    }
+}
+
+/// What must end a flow, or interrupt it, from outside.
+#[derive(Debug)]
+pub struct Interrupts<'a> {
+    /// Turns true once when the daemon drains.
+    pub drain: &'a mut watch::Receiver<bool>,
+    /// Changes with the documents in force.
+    pub policy: &'a mut watch::Receiver<()>,
+}
+
+/// Why the relay stopped.
+#[derive(Debug)]
+pub enum Stopped {
+    /// Nothing moved for too long.
+    Idle,
+    /// The daemon drains.
+    Drain,
+    /// Other documents are in force: the flow has to be judged anew, and may go on.
+    Policy,
+    /// The workload takes no more answers: its socket is closed.
+    WorkloadGone,
+    /// The destination cannot be reached, or said that nobody listens.
+    Unreachable(io::Error),
+}
+
+/// Relays until something stops it. What interrupts comes first: no datagram moves under documents that are no longer
+/// in force.
+pub async fn relay<Q: AsRef<[u8]>>(
+    _passage: &Passage,
+    _entry: &Entry,
+    line: &mut Line<'_, Q>,
+    interrupts: Interrupts<'_>,
+    patience: Patience,
+) -> Stopped {
+    moved(line, interrupts, patience).await
+}
+
+async fn moved<Q: AsRef<[u8]>>(
+    line: &mut Line<'_, Q>,
+    interrupts: Interrupts<'_>,
+    patience: Patience,
+) -> Stopped {
+    // A fresh socket is not known to take anything before it has said so once.
+    let (Ok(()), Ok(())) = (line.upstream.writable().await, line.workload.writable().await) else {
+        return Stopped::WorkloadGone;
+    };
+    let mut last = Instant::now();
+    let mut alarm = pin!(sleep_until(last + patience.unanswered));
+    loop {
+        let moved = tokio::select! {
+            biased;
+            _ = interrupts.drain.wait_for(|drains| *drains) => return Stopped::Drain,
+            Ok(()) = interrupts.policy.changed() => return Stopped::Policy,
+            Some(datagram) = line.early.recv() => {
+                deliver(line.upstream, datagram.as_ref(), line.out).map_err(Stopped::Unreachable)
+            }
+            ready = line.workload.ready(READABLE) => {
+                pump(ready, (line.workload, line.upstream), line.scratch, line.out).map_err(|end| match end {
+                    Broken::From(_) => Stopped::WorkloadGone,
+                    Broken::To(error) => Stopped::Unreachable(error),
+                })
+            }
+            ready = line.upstream.ready(READABLE) => {
+                pump(ready, (line.upstream, line.workload), line.scratch, line.back).map_err(|end| match end {
+                    Broken::From(error) => Stopped::Unreachable(error),
+                    Broken::To(_) => Stopped::WorkloadGone,
+                })
+            }
+            () = &mut alarm => {
+                let bound = patience.of(line.back.datagrams());
+                if last + bound <= Instant::now() {
+                    return Stopped::Idle;
+                }
+                alarm.as_mut().reset(last + bound);
+                Ok(false)
+            }
+        };
+        match moved {
+            Ok(true) => last = Instant::now(),
+            Ok(false) => {}
+            Err(stopped) => return stopped,
+        }
+    }
+}
+
+/// Datagrams, or an ICMP error that came back.
+const READABLE: Interest = Interest::READABLE.add(Interest::ERROR);
+
+/// Which end failed.
+enum Broken {
+    From(io::Error),
+    To(io::Error),
+}
+
+/// Moves what is there, a burst at most; tells whether there was anything.
+fn pump(
+    ready: io::Result<Ready>,
+    (from, to): (&UdpSocket, &UdpSocket),
+    scratch: &RefCell<Box<[u8]>>,
+    moved: &Moved,
+) -> Result<bool, Broken> {
+    if ready.map_err(Broken::From)?.is_error()
+        && let Some(error) = pending_error(from)
+    {
+        return Err(Broken::From(error));
+    }
+    let mut buffer = scratch.borrow_mut();
+    for turn in 0..BURST {
+        match from.try_recv(&mut buffer) {
+            Ok(length) => drop(deliver(to, &buffer[..length], moved).map_err(Broken::To)?),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(turn > 0),
+            Err(error) => return Err(Broken::From(error)),
+        }
+    }
+    Ok(true)
+}
+
+/// An error that came back for something sent earlier, by ICMP. Asking takes it from the socket.
+fn pending_error(socket: &UdpSocket) -> Option<io::Error> {
+    let asked = socket.try_io(Interest::ERROR, || match socket.take_error()? {
+        Some(error) => Err(error),
+        None => Err::<(), _>(io::ErrorKind::WouldBlock.into()),
+    });
+    asked.err().filter(|error| error.kind() != io::ErrorKind::WouldBlock)
+}
+
+/// Sends one datagram. Always true, but for errors: something came, whether there was room for it or not.
+fn deliver(to: &UdpSocket, datagram: &[u8], moved: &Moved) -> io::Result<bool> {
+    match to.try_send(datagram) {
+        Ok(length) => moved.add(length),
+        Err(error) if is_loss(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(true)
+}
+
+/// No room in the socket or in the queue of the link, or too long for the path: one datagram is lost, and the flow lives.
+fn is_loss(error: &io::Error) -> bool {
+    /// `EMSGSIZE` and `ENOBUFS` (errno(3)).
+    const NO_ROOM: [i32; 2] = [90, 105];
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+        || error.raw_os_error().is_some_and(|number| NO_ROOM.contains(&number))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! The relay between real sockets on loopback. No passage is needed here: these tests stand below the decision.
+
+use super::*;
+
+/// A workload and a destination, each with the gateway's socket towards it.
+struct Wire {
+    agent: UdpSocket,
+    workload: UdpSocket,
+    upstream: UdpSocket,
+    server: UdpSocket,
+    early: mpsc::Receiver<Vec<u8>>,
+    queue: mpsc::Sender<Vec<u8>>,
+    drain: watch::Sender<bool>,
+    policy: watch::Sender<()>,
+    scratch: RefCell<Box<[u8]>>,
+    /// Out and back.
+    moved: [Moved; 2],
+}
+
+async fn pair() -> (UdpSocket, UdpSocket) {
+    let (a, b) =
+        (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    a.connect(b.local_addr().unwrap()).await.unwrap();
+    b.connect(a.local_addr().unwrap()).await.unwrap();
+    (a, b)
+}
+
+impl Wire {
+    async fn new() -> Self {
+        let ((agent, workload), (upstream, server)) = (pair().await, pair().await);
+        let (queue, early) = mpsc::channel(4);
+        Self {
+            agent,
+            workload,
+            upstream,
+            server,
+            early,
+            queue,
+            drain: watch::Sender::new(false),
+            policy: watch::Sender::new(()),
+            scratch: RefCell::new(vec![0; 65_535].into()),
+            moved: Default::default(),
+        }
+    }
+
+    fn counts(&self) -> [u64; 4] {
+        let [out, back] = &self.moved;
+        [out.datagrams(), out.bytes(), back.datagrams(), back.bytes()]
+    }
+
+    /// Relays while `story` runs, and then until something stops it. Where nothing else does, the story ends with a
+    /// drain.
+    async fn run(&mut self, patience: Patience, story: impl AsyncFnOnce(&UdpSocket, &UdpSocket)) -> Stopped {
+        let (mut drain, mut policy) = (self.drain.subscribe(), self.policy.subscribe());
+        let mut line = Line {
+            workload: &self.workload,
+            upstream: &self.upstream,
+            early: &mut self.early,
+            scratch: &self.scratch,
+            out: &self.moved[0],
+            back: &self.moved[1],
+        };
+        let interrupts = Interrupts { drain: &mut drain, policy: &mut policy };
+        tokio::join!(moved(&mut line, interrupts, patience), story(&self.agent, &self.server)).0
+    }
+}
+
+async fn heard(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 65_535];
+    let length = socket.recv(&mut buffer).await.unwrap();
+    buffer.truncate(length);
+    buffer
+}
+
+#[tokio::test]
+async fn datagrams_keep_their_size_both_ways_and_are_counted() {
+    let mut wire = Wire::new().await;
+    let (drain, largest) = (wire.drain.clone(), vec![7; 65_507]);
+    let stopped = wire
+        .run(Patience::default(), async |agent, server| {
+            for datagram in [&b""[..], b"x", &largest] {
+                agent.send(datagram).await.unwrap();
+                assert!(heard(server).await == datagram);
+                server.send(datagram).await.unwrap();
+                assert!(heard(agent).await == datagram);
+            }
+            drain.send_replace(true);
+        })
+        .await;
+    assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
+    assert_eq!(wire.counts(), [3, 65_508, 3, 65_508]);
+}
+
+#[tokio::test]
+async fn what_came_before_the_sockets_goes_first() {
+    let mut wire = Wire::new().await;
+    let drain = wire.drain.clone();
+    wire.queue.send(b"first".to_vec()).await.unwrap();
+    wire.agent.send(b"second").await.unwrap();
+    wire.run(Patience::default(), async |_, server| {
+        assert_eq!([heard(server).await, heard(server).await], [&b"first"[..], b"second"]);
+        drain.send_replace(true);
+    })
+    .await;
+    assert_eq!(wire.counts(), [2, 11, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_flow_that_is_still_for_too_long_ends_and_one_that_was_answered_may_be_still_for_longer() {
+    const NEVER: Duration = Duration::from_secs(3600);
+    const SOON: Duration = Duration::from_millis(20);
+    let mut wire = Wire::new().await;
+    let patience = Patience { unanswered: SOON, answered: NEVER };
+    wire.agent.send(b"question").await.unwrap();
+    let stopped = wire.run(patience, async |_, _| {}).await;
+    assert!(matches!(stopped, Stopped::Idle), "{stopped:?}");
+    assert_eq!(wire.counts(), [1, 8, 0, 0]);
+
+    assert_eq!((patience.of(0), patience.of(1)), (SOON, NEVER));
+    let usual = Patience::default();
+    assert!(usual.of(0) >= Duration::from_secs(120) && usual.of(1) >= Duration::from_secs(300), "RFC 4787");
+}
+
+#[tokio::test]
+async fn a_destination_where_nobody_listens_ends_the_flow() {
+    let mut wire = Wire::new().await;
+    let closed = std::mem::replace(&mut wire.server, UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    drop(closed);
+    let stopped = wire.run(Patience::default(), async |agent, _| drop(agent.send(b"hello?").await)).await;
+    let Stopped::Unreachable(error) = stopped else { panic!("{stopped:?}") };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    assert_eq!(wire.counts(), [1, 6, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_workload_that_is_gone_ends_the_flow() {
+    let mut wire = Wire::new().await;
+    let closed = std::mem::replace(&mut wire.agent, UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    drop(closed);
+    let stopped = wire.run(Patience::default(), async |_, server| drop(server.send(b"hello?").await)).await;
+    assert!(matches!(stopped, Stopped::WorkloadGone), "{stopped:?}");
+}
+
+#[tokio::test]
+async fn other_documents_and_a_drain_come_before_any_datagram() {
+    let mut wire = Wire::new().await;
+    let policy = wire.policy.clone();
+    let stopped = wire
+        .run(Patience::default(), async |agent, _| {
+            policy.send_replace(());
+            agent.send(b"too late").await.unwrap();
+        })
+        .await;
+    assert!(matches!(stopped, Stopped::Policy), "{stopped:?}");
+    wire.drain.send_replace(true);
+    let stopped = wire.run(Patience::default(), async |_, _| {}).await;
+    assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
+    assert_eq!(wire.counts(), [0; 4]);
+}

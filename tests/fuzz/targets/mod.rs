@@ -1,0 +1,36 @@
+//! What must hold for any bytes, one function for each reader of foreign bytes; each panics where its claim is broken.
+//!
+//! Three take them: the fuzzer (`main.rs`), the property tests (`tests/properties`), and the test that runs every seed
+//! and every former finding (`tests/seeds.rs`). Each claim is held against a second reader, never against the code itself.
+
+mod dns;
+mod guard;
+mod journal;
+mod manifest;
+mod names;
+mod path;
+mod policy;
+mod sniff;
+
+#[allow(unused_imports, reason = "the fuzzer itself has no use for it")]
+pub use guard::pass;
+
+/// A claim about any bytes.
+pub type Check = fn(&[u8]);
+
+/// Every claim by its name, which is also the name of its folder of seeds.
+pub const TARGETS: &[(&str, Check)] = &[
+    ("dns", dns::check),
+    ("guard", guard::check),
+    ("journal", journal::check),
+    ("manifest", manifest::check),
+    ("names", names::check),
+    ("path", path::check),
+    ("policy", policy::check),
+    ("sniff", sniff::check),
+];
+
+/// The claim of this name.
+pub fn target(name: &str) -> Option<Check> {
+    TARGETS.iter().find(|(known, _)| *known == name).map(|(_, check)| *check)
+}
