@@ -17,9 +17,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::arrival::{Arrival, Judged, Refused};
 use super::connection;
+use super::places::Place;
 use super::refusals::{Record, Refusals};
 use super::refuse;
-use super::road::{Place, Road, Snapshot};
+use super::road::{Road, Snapshot};
 use crate::act::dial;
 use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped, relay};
 use crate::decide::ledger::Entry;
@@ -30,6 +31,7 @@ use crate::model::types::limits::{
 };
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
+use crate::perceive::identity::Known;
 use crate::perceive::intercept::Datagram;
 use crate::perceive::intercept::flows::{FlowSockets, Scratch, Why, scratch, speak_for};
 
@@ -148,7 +150,7 @@ impl Desk {
                 let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
                 self.refuse(&snapshot, refused, &refusal.denial, length);
             }
-            Ok(passage) => match self.seat(key) {
+            Ok(passage) => match self.seat(key, &known) {
                 Some((seat, early)) => {
                     self.wait(key, datagram);
                     let judged = Judged { arrival, known, hello, passage };
@@ -166,8 +168,8 @@ impl Desk {
         }
     }
 
-    /// Takes a place for a flow, unless all are taken, or too many by its source.
-    fn seat(self: &Rc<Self>, key: Key) -> Option<(Seat, mpsc::Receiver<Waiting>)> {
+    /// Takes a place for a flow, unless all are taken, or too many by its source or agent.
+    fn seat(self: &Rc<Self>, key: Key, known: &Known) -> Option<(Seat, mpsc::Receiver<Waiting>)> {
         let source = key.0.0.ip();
         let mut by_source = self.by_source.borrow_mut();
         let own = by_source.get(&source).copied().unwrap_or(0);
@@ -175,7 +177,7 @@ impl Desk {
         if live.len() >= UDP_FLOWS_PER_WORKER || own >= UDP_FLOWS_PER_SOURCE {
             return None;
         }
-        let place = self.road.place(key.0)?;
+        let place = self.road.places.take(Some(known.agent().name.clone()))?;
         by_source.insert(source, own + 1);
         let (sender, early) = mpsc::channel(UDP_WAITING);
         live.insert(key, sender);

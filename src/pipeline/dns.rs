@@ -1,20 +1,26 @@
 //! A DNS query's road: who asks, may it, record it, answer it, remember it. The same for datagrams and streams.
 
+use std::collections::HashMap;
+use std::io;
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::net::TcpStream;
+use tokio::task::{unconstrained, yield_now};
 use tokio::time::timeout;
 
 use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
-use crate::model::types::limits::TLS_HANDSHAKE_TIME;
+use crate::model::types::limits::{DNS_BATCH, DNS_BATCH_PER_AGENT, TLS_HANDSHAKE_TIME};
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::dns::{Frames, Query, Transport, reply, write_message};
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::{Accepted, Datagram, DnsDatagrams};
+use crate::platform::telemetry::Seldom;
 
 /// Who asks, and whom they meant to ask.
 #[derive(Debug, Clone, Copy)]
@@ -24,21 +30,83 @@ struct Asker {
     transport: Transport,
 }
 
+impl Asker {
+    fn of(datagram: &Datagram) -> Self {
+        Self { client: datagram.client(), destination: datagram.destination(), transport: Transport::Udp }
+    }
+}
+
+/// Answers that cannot be sent are for the workload to bring about: it does not fill the log with them.
+static UNSENT: Seldom = Seldom::every(Duration::from_secs(10));
+
 /// Serves queries in datagrams, for ever.
 pub async fn datagrams(road: Rc<Road>, sockets: Rc<DnsDatagrams>) {
     loop {
-        let datagram = sockets.receive().await;
-        let (road, sockets) = (road.clone(), sockets.clone());
-        tokio::task::spawn_local(async move { datagram_answered(&road, &sockets, datagram).await });
+        let mut batch = vec![sockets.receive().await];
+        while batch.len() < DNS_BATCH {
+            let Some(next) = unconstrained(sockets.receive()).now_or_never() else { break };
+            batch.push(next);
+        }
+        // Where more wait than can be answered, the agents share what can.
+        let mut shares = (batch.len() == DNS_BATCH).then(Shares::default);
+        for datagram in batch {
+            if shares.as_mut().is_some_and(|shares| !shares.admit(&road, &datagram)) {
+                continue;
+            }
+            let (road, sockets) = (road.clone(), sockets.clone());
+            tokio::task::spawn_local(async move { datagram_answered(&road, &sockets, datagram).await });
+        }
+        if let Some(shares) = shares {
+            shares.record(&road);
+        }
+        // What was just begun, and everybody else, comes before the next batch.
+        yield_now().await;
+    }
+}
+
+/// Who asked how much in one batch.
+#[derive(Default)]
+struct Shares(HashMap<Option<Arc<str>>, Share>);
+
+struct Share {
+    queries: usize,
+    asker: Asker,
+}
+
+impl Shares {
+    /// Whether the agent has a query left.
+    fn admit(&mut self, road: &Road, datagram: &Datagram) -> bool {
+        let asker = Asker::of(datagram);
+        let known = road.snapshot().directory.by_source(asker.client).ok();
+        let agent = known.map(|known| known.agent().name.clone());
+        let share = self.0.entry(agent).or_insert(Share { queries: 0, asker });
+        share.queries += 1;
+        share.queries <= DNS_BATCH_PER_AGENT
+    }
+
+    /// Puts on record what was dropped: once for each agent, not once for each query.
+    fn record(self, road: &Road) {
+        let snapshot = road.snapshot();
+        for Share { queries, asker } in self.0.into_values() {
+            let dropped = queries.saturating_sub(DNS_BATCH_PER_AGENT);
+            if dropped > 0 {
+                let known = snapshot.directory.by_source(asker.client);
+                let denial =
+                    Denial::built_in(Reason::Overload, "More DNS queries came at once than are answered.")
+                        .seen(format!("{dropped} queries were dropped unread"));
+                unread(road, &snapshot, (asker, known.as_ref().ok()), &denial);
+            }
+        }
     }
 }
 
 async fn datagram_answered(road: &Road, sockets: &DnsDatagrams, datagram: Datagram) {
-    let asker =
-        Asker { client: datagram.client(), destination: datagram.destination(), transport: Transport::Udp };
+    let asker = Asker::of(&datagram);
     let Some(answer) = answer(road, asker, datagram.bytes()).await else { return };
-    if let Err(error) = sockets.reply(&datagram, &answer) {
-        tracing::warn!(client = %datagram.client().0, %error, "a DNS answer could not be sent");
+    if let Err(error) = sockets.reply(&datagram, &answer)
+        && let Some(unsaid) = UNSENT.due(Instant::now())
+    {
+        tracing::warn!(client = %datagram.client().0, unsaid, %error, "a DNS answer could not be sent");
     }
 }
 
@@ -49,12 +117,45 @@ pub async fn stream(road: Rc<Road>, accepted: Accepted) {
     let mut stream: TcpStream = accepted.into_stream();
     let (read, mut write) = stream.split();
     let mut frames = Frames::new(read);
-    while let Ok(Some(message)) = frames.next().await {
+    loop {
+        let message = match frames.next().await {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(error) => {
+                if frames.is_inside() {
+                    unfinished(&road, asker, &error);
+                }
+                return;
+            }
+        };
         let Some(answer) = answer(&road, asker, message).await else { return };
         if !matches!(timeout(TLS_HANDSHAKE_TIME, write_message(&mut write, &answer)).await, Ok(Ok(()))) {
             return;
         }
     }
+}
+
+/// Records a message that did not come to its end.
+fn unfinished(road: &Road, asker: Asker, error: &io::Error) {
+    let detail = match error.kind() {
+        io::ErrorKind::TimedOut => "The DNS query was not finished in time.",
+        io::ErrorKind::InvalidData => "The DNS query is shorter than its header.",
+        _ => "The DNS query broke off.",
+    };
+    let snapshot = road.snapshot();
+    let known = snapshot.directory.by_source(asker.client);
+    malformed(road, &snapshot, (asker, known.as_ref().ok()), detail.to_owned());
+}
+
+fn malformed(road: &Road, snapshot: &Snapshot, (asker, known): (Asker, Option<&Known>), detail: String) {
+    unread(road, snapshot, (asker, known), &Denial::built_in(Reason::ProtocolMalformed, detail));
+}
+
+/// Records the refusal of a message that says nothing, or was not read.
+fn unread(road: &Road, snapshot: &Snapshot, (asker, known): (Asker, Option<&Known>), denial: &Denial) {
+    let mut opening = opening(road, snapshot, asker, known, None);
+    opening.verdict = denied(snapshot, denial);
+    road.shared.ledger.refuse(&opening, denial);
 }
 
 /// The reply to one message; none for what is no query at all.
@@ -65,11 +166,8 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
     let query = match Query::parse(bytes) {
         Ok(query) => query,
         Err(error) => {
-            let mut opening = opening(road, &snapshot, asker, known.as_ref().ok(), None);
-            let denial =
-                Denial::built_in(Reason::ProtocolMalformed, format!("The DNS query is malformed: {error}."));
-            opening.verdict = denied(&snapshot, &denial);
-            road.shared.ledger.refuse(&opening, &denial);
+            let detail = format!("The DNS query is malformed: {error}.");
+            malformed(road, &snapshot, (asker, known.as_ref().ok()), detail);
             return error.reply(bytes);
         }
     };

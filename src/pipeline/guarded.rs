@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::patience::Patience;
 use crate::model::types::limits::HEAD_TIME;
 use crate::perceive::request::guard::{Advance, Guard, Refusal, State};
 
@@ -179,10 +180,10 @@ impl Watch {
         Some(advance)
     }
 
-    fn refuse_slow(&self) {
+    fn refuse_slow(&self, in_body: bool, why: Refusal) {
         if let Some(mut guarding) = self.guarding() {
-            let number = guarding.guard.requests();
-            guarding.refused = Some(Refused { number, in_body: false, why: Refusal::HeadTooSlow });
+            let number = guarding.guard.requests() - u64::from(in_body);
+            guarding.refused = Some(Refused { number, in_body, why });
         }
     }
 
@@ -206,6 +207,8 @@ pub struct Guarded<S> {
     stand_in: Option<usize>,
     /// Runs while a head is incomplete.
     clock: Option<Pin<Box<Sleep>>>,
+    /// With a body that is waited for.
+    patience: Patience,
 }
 
 /// What became of bytes that were read straight into the caller's buffer.
@@ -219,7 +222,16 @@ enum Through {
 impl<S> Guarded<S> {
     /// Guards `inner`, and tells `watch`.
     pub fn new(inner: S, watch: Arc<Watch>) -> Self {
-        Self { inner, watch, held: Vec::new(), cleared: 0, state: State::Idle, stand_in: None, clock: None }
+        Self {
+            inner,
+            watch,
+            held: Vec::new(),
+            cleared: 0,
+            state: State::Idle,
+            stand_in: None,
+            clock: None,
+            patience: Patience::default(),
+        }
     }
 
     /// Hands on what may be.
@@ -306,9 +318,23 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         }
         let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(HEAD_TIME)));
         ready!(clock.as_mut().poll(cx));
-        self.watch.refuse_slow();
-        self.state = State::Refused(Refusal::HeadTooSlow);
-        self.held = Vec::new();
+        self.watch.refuse_slow(false, Refusal::HeadTooSlow);
+        (self.state, self.held) = (State::Refused(Refusal::HeadTooSlow), Vec::new());
+        Poll::Ready(())
+    }
+}
+
+impl<S> Guarded<S> {
+    /// A body that does not go on is refused.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.state != State::Body {
+            self.patience.rest();
+            return Poll::Pending;
+        }
+        let answered = || self.watch.guarding().is_none_or(|guarding| guarding.guard.is_answered());
+        ready!(self.patience.poll_end(cx, self.watch.received(), answered));
+        self.watch.refuse_slow(true, Refusal::BodyTooSlow);
+        self.state = State::Refused(Refusal::BodyTooSlow);
         Poll::Ready(())
     }
 }
@@ -335,10 +361,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 _ => {}
             }
             if this.held.is_empty() {
-                match ready!(this.poll_through(cx, buf))? {
-                    Through::Handed => return Poll::Ready(Ok(())),
-                    Through::Withheld => continue,
+                match this.poll_through(cx, buf)? {
+                    Poll::Ready(Through::Handed) => return Poll::Ready(Ok(())),
+                    Poll::Ready(Through::Withheld) => {}
+                    Poll::Pending => ready!(this.poll_patience(cx)),
                 }
+                continue;
             }
             match this.poll_more(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),

@@ -34,7 +34,9 @@ const ENVIRONMENT: &str = include_str!("env.sh");
 /// Whether a connection is for the gateway's own pages.
 pub fn is_for_us(arrival: Arrival, hello: &Hello) -> bool {
     let plain = matches!(hello, Hello::Http1(_));
-    plain && arrival.destination.0.port() == PORT && socket::is_own_address(arrival.destination.0.ip())
+    plain
+        && arrival.destination.0.port() == PORT
+        && socket::own_address(arrival.destination.0.ip()).unwrap_or(false)
 }
 
 /// Serves the pages on one connection.

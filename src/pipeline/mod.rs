@@ -1,6 +1,6 @@
 //! The story of one connection. START READING HERE.
 //!
-//! `worker` takes it from the kernel. `connection` finds out who speaks (`perceive::identity`), what is said first
+//! `worker` takes it from the kernel, if `places` has one for it. `connection` finds out who speaks (`perceive::identity`), what is said first
 //! (`peeked`), whether it may live (`decide::policy`), puts that on record (`decide::ledger`) and hands it on: to
 //! `flow`, where bytes are only moved, or to `web`, where the upstream is reached (`act::dial`), TLS is opened
 //! (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame counter (`framed`). Each
@@ -8,8 +8,11 @@
 //! `refuse` and `deny`. `dns` is the same road for queries, `datagrams` for UDP flows. Only this folder knows the order
 //! of the stages.
 
+mod places;
 pub mod road;
 mod peeked;
+mod turn;
+mod patience;
 mod guarded;
 mod framed;
 mod deny;
@@ -30,4 +33,5 @@ mod refusals;
 mod datagrams;
 pub mod worker;
 
+pub use places::Room;
 pub use road::{Home, Road, Shared, Snapshot};

@@ -139,3 +139,60 @@ impl AsyncWrite for Peeked {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+
+    async fn pair() -> (TcpStream, Peeked) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, Peeked::new(listener.accept().await.unwrap().0))
+    }
+
+    /// What is seen of a client that says these bytes, one a second, and how many seconds that took.
+    async fn dribbled(bytes: &[u8], port: u16) -> (Look, u64) {
+        let (mut client, mut peeked) = pair().await;
+        let begun = Instant::now();
+        let dribble = async {
+            for byte in bytes {
+                client.write_all(&[*byte]).await.unwrap();
+                sleep(SECOND).await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            look = peeked.look(port) => (look, begun.elapsed().as_secs()),
+            () = dribble => unreachable!("it never ends"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_message_that_is_dribbled_is_given_up_at_its_bound() {
+        let hello = [&[22, 3, 1, 1, 0, 1, 0, 0, 252, 3, 3][..], &[7; 200]].concat();
+        for bytes in [&b"GET / HTTP/1.1\r\nHost: a.example\r\nX: aaaaaaaa"[..], &hello, b"PRI * HTTP/2.0\r\n"]
+        {
+            for port in [80, 443, 5432] {
+                let (look, seconds) = dribbled(bytes, port).await;
+                assert!(matches!(look, Look::Malformed(why) if why.contains("in time")), "{look:?}");
+                assert_eq!(seconds, HELLO_TIME.as_secs());
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_waited_for_longer_where_nobody_waits_for_the_server() {
+        for (port, bound) in [(80, HELLO_TIME), (443, HELLO_TIME), (22, HELLO_SILENCE)] {
+            let (_client, mut peeked) = pair().await;
+            let begun = Instant::now();
+            assert!(matches!(peeked.look(port).await, Look::Saw(Hello::Silent)));
+            assert!(begun.elapsed() >= bound && begun.elapsed() < bound + SECOND, "{:?}", begun.elapsed());
+        }
+    }
+}

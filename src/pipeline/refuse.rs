@@ -15,6 +15,7 @@ use super::exchange;
 use super::peeked::Peeked;
 use super::road::{Road, Snapshot};
 use super::serving::{self, Watched};
+use super::turn;
 use crate::act::dial::Protocol;
 use crate::act::tls::{AlpnChoice, TlsName, alert};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Subject};
@@ -120,11 +121,12 @@ pub(super) async fn in_http(road: &Rc<Road>, refused: Refused, denial: Denial, s
             let Some(name) = &hello.server_name else {
                 return by_alert(stream, AlertDescription::AccessDenied).await;
             };
-            let opened = road
-                .shared
-                .terminator
-                .refuse_over_tls(&TlsName::from(name), AlpnChoice::Either, stream)
-                .await;
+            let agent = refused.known.as_ref().map(|known| &known.agent().name);
+            // Who gets no turn is not told; the refusal stands on the record already.
+            let Ok(turn) = turn::take(road, agent, &stream).await else { return by_reset(stream) };
+            let name = TlsName::from(name);
+            let opening = road.shared.terminator.refuse_over_tls(&name, AlpnChoice::Either, stream);
+            let opened = Box::pin(turn.spend(opening)).await;
             // A client that does not trust our certificate breaks off here; the refusal stands on the record already.
             let Ok(opened) = opened else { return };
             let (stream, protocol) = opened.into_parts();
@@ -170,13 +172,12 @@ pub(super) fn by_reset(stream: Peeked) {
 }
 
 /// Turns a connection away because all places are taken: recorded, and told by a reset. Nothing is read from it.
-pub fn overloaded(road: &Road, accepted: Accepted) {
+pub fn overloaded(road: &Road, accepted: Accepted, known: Option<Known>) {
     let snapshot = road.snapshot();
     let (id, at) = road.stamp();
     let (client, destination) = (accepted.client(), accepted.destination());
     let arrival = Arrival { id, at, started: Instant::now(), client, destination };
-    let known = snapshot.directory.by_source(client).ok();
-    let detail = "The gateway serves as many connections as it can, or as many as one source may have.";
+    let detail = "The gateway serves as many connections as it can, or as many as one agent may have.";
     let denial = Denial::built_in(Reason::Overload, detail);
     record(road, &snapshot, &Refused { arrival, known, hello: None }, &denial);
     // A socket that is already gone needs no reset.

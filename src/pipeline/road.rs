@@ -1,7 +1,5 @@
 //! What a worker has at hand: what all workers share, and its own pool of upstream connections.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,14 +8,14 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::watch;
 
+use super::places::{Places, Room};
 use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::Pool;
 use crate::decide::ledger::Ledger;
 use crate::decide::policy::PolicySet;
 use crate::model::manifest::Resources;
-use crate::model::types::limits::{CONNECTIONS_PER_SOURCE, CONNECTIONS_PER_WORKER};
-use crate::model::types::{ClientAddress, RequestId, Timestamp};
+use crate::model::types::{RequestId, Timestamp};
 use crate::perceive::dns::{Exchange, Forwarder, Memory, OwnResolver};
 use crate::perceive::identity::Directory;
 use crate::platform::sys::clock;
@@ -65,6 +63,8 @@ pub struct Shared {
     pub ca_pem: Arc<str>,
     /// This host's own addresses, for workloads to find it.
     pub home: Home,
+    /// Places for connections on each worker.
+    pub room: Room,
     /// Tells what lives long that another set is in force.
     pub changed: watch::Sender<()>,
 }
@@ -116,12 +116,9 @@ pub struct Road {
     pub own: OwnResolver,
     /// Turns true once when the daemon drains.
     pub drain: watch::Receiver<bool>,
-    live: Cell<usize>,
-    by_source: RefCell<HashMap<IpAddr, usize>>,
+    /// Places for connections.
+    pub places: Rc<Places>,
 }
-
-/// A place among the connections that one worker serves at once; given back when dropped.
-pub struct Place(Rc<Road>, IpAddr);
 
 impl Road {
     /// A worker's road.
@@ -129,15 +126,8 @@ impl Road {
         let forwarder = Arc::new(Forwarder::new(shared.resolvers.iter().copied()));
         let exchange = Exchange::new(forwarder.clone(), shared.memory.clone());
         let own = OwnResolver::new(forwarder);
-        Rc::new(Self {
-            shared,
-            pool: Pool::default(),
-            exchange,
-            own,
-            drain,
-            live: Cell::new(0),
-            by_source: RefCell::default(),
-        })
+        let places = Places::new(shared.room);
+        Rc::new(Self { shared, pool: Pool::default(), exchange, own, drain, places })
     }
 
     /// The set in force now.
@@ -148,37 +138,5 @@ impl Road {
     /// A fresh id and the time.
     pub fn stamp(&self) -> (RequestId, Timestamp) {
         (clock::request_id(), clock::now())
-    }
-
-    /// Takes a place for a connection of this source, unless all are taken, or too many by itself.
-    pub fn place(self: &Rc<Self>, source: ClientAddress) -> Option<Place> {
-        let source = source.0.ip();
-        let mut by_source = self.by_source.borrow_mut();
-        let own = by_source.get(&source).copied().unwrap_or(0);
-        if self.live.get() >= CONNECTIONS_PER_WORKER || own >= CONNECTIONS_PER_SOURCE {
-            return None;
-        }
-        by_source.insert(source, own + 1);
-        self.live.set(self.live.get() + 1);
-        Some(Place(self.clone(), source))
-    }
-
-    /// Connections being served.
-    pub fn live(&self) -> usize {
-        self.live.get()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let (road, source) = (&self.0, self.1);
-        let mut by_source = road.by_source.borrow_mut();
-        if let Some(own) = by_source.get_mut(&source) {
-            *own -= 1;
-            if *own == 0 {
-                by_source.remove(&source);
-            }
-        }
-        road.live.set(road.live.get() - 1);
     }
 }

@@ -3,7 +3,9 @@
 //! It knows nothing of requests: it hands each to the function it was given, and watches time.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -130,7 +132,7 @@ fn failed(error: &hyper::Error, broken: Option<Broken>) -> (Option<&'static str>
     let malformed = |detail: &str, seen: String| {
         (Some("malformed"), Some(Denial::built_in(Reason::ProtocolMalformed, detail).seen(seen)))
     };
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
     match (broken, cause) {
         (Some(Broken::Flood(kind)), _) => flood(format!("http/2: too many {kind} frames")),
         (Some(Broken::Slow), _) => {
@@ -140,7 +142,7 @@ fn failed(error: &hyper::Error, broken: Option<Broken>) -> (Option<&'static str>
             Some(h2::Reason::ENHANCE_YOUR_CALM) => flood(format!("http/2: {cause}")),
             _ => malformed("The connection broke the rules of HTTP/2.", format!("http/2: {cause}")),
         },
-        _ => (Some("client-failed"), None),
+        _ => (Some(word(error)), None),
     }
 }
 
@@ -253,6 +255,18 @@ where
             }
         }
     }
+}
+
+/// The word for a connection that broke: the kernel gives up on a workload that takes nothing, or is gone.
+fn word(error: &hyper::Error) -> &'static str {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return "client-stalled";
+        }
+        cause = error.source();
+    }
+    "client-failed"
 }
 
 fn http1_builder() -> http1::Builder {

@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 
 use super::road::{Road, Shared};
 use super::{connection, datagrams, dns, refuse};
+use crate::model::types::limits::ACCEPTS_IN_A_ROW;
 use crate::perceive::intercept::{
     Accepted, DNS_PORT, DnsDatagrams, FlowSockets, Listener, PROXY_PORT, UDP_PORT,
 };
@@ -68,12 +69,12 @@ async fn serve(road: Rc<Road>, sockets: Sockets) {
         _ = drain.wait_for(|drains| *drains) => {}
     }
     let ended = async {
-        while road.live() > 0 {
+        while road.places.taken() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     if tokio::time::timeout(DRAIN_TIME, ended).await.is_err() {
-        tracing::info!(connections = road.live(), "connections were cut when the daemon stopped");
+        tracing::info!(connections = road.places.taken(), "connections were cut when the daemon stopped");
     }
 }
 
@@ -82,10 +83,14 @@ async fn take<F>(road: Rc<Road>, listener: Listener, serve: impl Fn(Rc<Road>, Ac
 where
     F: Future<Output = ()> + 'static,
 {
-    loop {
+    for number in 1_usize.. {
+        if number.is_multiple_of(ACCEPTS_IN_A_ROW) {
+            tokio::task::yield_now().await;
+        }
         let accepted = listener.accept().await;
-        let Some(place) = road.place(accepted.client()) else {
-            refuse::overloaded(&road, accepted);
+        let known = road.snapshot().directory.by_source(accepted.client()).ok();
+        let Some(place) = road.places.take(known.as_ref().map(|known| known.agent().name.clone())) else {
+            refuse::overloaded(&road, accepted, known);
             continue;
         };
         // Not an async block: it would hold what it awaits twice, for as long as the connection lives.

@@ -177,16 +177,12 @@ fn a_chain_of_aliases_counts_for_the_name_that_was_asked_for() {
 }
 
 #[test]
-fn a_time_to_live_of_a_second_refuses_nobody_who_still_uses_the_address() {
+fn a_time_to_live_that_is_over_at_once_refuses_nobody_who_still_uses_the_address() {
     let lab = lab();
-    let _resolver = lab.resolver(Zone::new().ttl(1).host("short.example", &[UPSTREAM_V4]));
+    let _resolver = lab.resolver(Zone::new().ttl(0).host("short.example", &[UPSTREAM_V4]));
     who_is_there(&lab, DB);
     let daemon = start(&lab);
     dig(lab.workload(), &["short.example", "A"]);
-    let asked = Instant::now();
-    // Real time has to pass: the time to live, and a little more.
-    std::thread::sleep(Duration::from_millis(1300));
-    assert!(asked.elapsed() > Duration::from_secs(1));
     call(lab.workload(), &at(UPSTREAM_V4, DB)).expect("still believed");
     daemon.record(&json!({"kind": "connection", "decision": "allow", "destination_host": "short.example"}));
 }

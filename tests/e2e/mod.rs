@@ -17,6 +17,7 @@ pub mod floods;
 pub mod frames;
 pub mod grpc;
 pub mod guard;
+pub mod hostile;
 pub mod http2;
 pub mod http;
 pub mod interception;

@@ -24,16 +24,22 @@ pub struct Daemon<'lab> {
     gateway: &'lab Namespace,
     folder: PathBuf,
     config: PathBuf,
+    files: Option<u64>,
     running: Running,
     authority: OnceCell<PathBuf>,
 }
 
 impl<'lab> Daemon<'lab> {
-    pub(super) fn start(lab: &'lab Lab, settings: &Value, policies: &[(&str, &str)]) -> Self {
+    pub(super) fn start(
+        lab: &'lab Lab,
+        settings: &Value,
+        policies: &[(&str, &str)],
+        files: Option<u64>,
+    ) -> Self {
         let (config, gateway) = (prepare(lab, settings, policies), lab.gateway());
         let folder = lab.folder().join("gateway");
-        let running = launch(gateway, &folder, &config, lab.folder());
-        Self { gateway, folder, config, running, authority: OnceCell::new() }
+        let running = launch(gateway, (&folder, &config), lab.folder(), files);
+        Self { gateway, folder, config, files, running, authority: OnceCell::new() }
     }
 
     /// Ends the daemon as a crash would, and waits until it is gone.
@@ -54,7 +60,7 @@ impl<'lab> Daemon<'lab> {
     pub fn start_again(&mut self) {
         assert!(self.running.ended().is_some(), "the daemon still runs");
         let lab = self.folder.parent().expect("the lab's folder");
-        self.running = launch(self.gateway, &self.folder, &self.config, lab);
+        self.running = launch(self.gateway, (&self.folder, &self.config), lab, self.files);
     }
 
     /// `clawgress reload`, which must succeed.
@@ -215,14 +221,18 @@ fn write_policy(folder: &Path, file: &str, yaml: &str) {
     fs::write(path, yaml).expect("a policy file");
 }
 
-/// Starts the daemon and waits for `READY=1` (sd_notify(3)).
-fn launch(gateway: &Namespace, folder: &Path, config: &Path, lab: &Path) -> Running {
+/// Starts the daemon, under a limit of open files where one is given, and waits for `READY=1` (sd_notify(3)).
+fn launch(gateway: &Namespace, (folder, config): (&Path, &Path), lab: &Path, files: Option<u64>) -> Running {
     let notify = folder.join("notify.sock");
     let _ = fs::remove_file(&notify);
     let socket = UnixDatagram::bind(&notify).expect("a notification socket");
     socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
-    let mut running = gateway
-        .command(BINARY)
+    let program = match files {
+        // It replaces itself with the daemon, so the pid is the daemon's own.
+        Some(files) => gateway.command("prlimit").arg(format!("--nofile={files}:{files}")).arg(BINARY),
+        None => gateway.command(BINARY),
+    };
+    let mut running = program
         .args(["daemon", "--config"])
         .arg(config)
         .env("NOTIFY_SOCKET", &notify)

@@ -141,7 +141,12 @@ impl Lab {
     /// The daemon in the gateway namespace, ready to serve. `settings` is merged into the `spec` of the usual
     /// `clawgress.yaml`; each policy is a file name and its documents.
     pub fn daemon(&self, settings: &serde_json::Value, policies: &[(&str, &str)]) -> Daemon<'_> {
-        Daemon::start(self, settings, policies)
+        Daemon::start(self, settings, policies, None)
+    }
+
+    /// The same with a bound on the files it may open (`RLIMIT_NOFILE`).
+    pub fn confined_daemon(&self, files: u64, policies: &[(&str, &str)]) -> Daemon<'_> {
+        Daemon::start(self, &serde_json::json!({}), policies, Some(files))
     }
 }
 

@@ -1,10 +1,10 @@
 //! What takes long or needs more than apt's small packages, by `make test-long` alone: compiled with the feature
 //! `long-tests`, in the same laboratory and by the same rules as everything else.
 
-pub mod upstreams;
-pub mod http2;
 pub mod browser;
 pub mod go;
+pub mod hostile;
+pub mod http2;
 pub mod java;
 pub mod javascript;
 pub mod packages;
@@ -12,3 +12,4 @@ pub mod postgres;
 pub mod python;
 pub mod ruby;
 pub mod tools;
+pub mod upstreams;

@@ -71,16 +71,36 @@ pub const POOL_IDLE_ALL: usize = 2048;
 
 /// Connections of workloads alive at once on one worker.
 pub const CONNECTIONS_PER_WORKER: usize = 16 * 1024;
+/// Connections that a worker takes before it turns to those it has.
+pub const ACCEPTS_IN_A_ROW: usize = 8;
 /// Pause of a worker that cannot accept for want of files or memory; the backlog keeps what arrives meanwhile.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// Connections of one source address alive at once on one worker: one workload cannot take every place.
-pub const CONNECTIONS_PER_SOURCE: usize = 4 * 1024;
+/// Connections of one agent alive at once on one worker, whatever its addresses; sources that no agent has count as one.
+/// Where the limit of open files allows fewer connections, an agent has the same part of those.
+pub const CONNECTIONS_PER_AGENT: usize = 4 * 1024;
+/// Descriptors that a connection costs as a rule: the workload's and the upstream's. While bytes are spliced there are
+/// four more.
+pub const FILES_PER_CONNECTION: u64 = 2;
+/// A limit of open files below which a start warns.
+pub const FILES_WANTED: u64 = 64 * 1024;
+/// Time a workload may take nothing while bytes wait for it: after that its connection is reset. It reads slowly, or it
+/// is gone; what it does not take is memory of this host.
+pub const CLIENT_STALL_TIME: Duration = Duration::from_secs(300);
+/// Time in which a request body that is waited for must bring `BODY_PROGRESS` bytes, or its end, as long as the request
+/// has no answer. After that it may be a conversation, and `FLOW_IDLE_TIME` holds.
+pub const BODY_TIME: Duration = Duration::from_secs(120);
+/// Bytes that a request body must bring in each `BODY_TIME`.
+pub const BODY_PROGRESS: u64 = 1024;
 /// Time a connection that was refused may stay to read the answer.
 pub const REFUSAL_LINGER: Duration = Duration::from_secs(5);
 /// Bytes of a refused request's body that are waited for before the answer.
 pub const REFUSED_BODY_BYTES: u64 = 64 * 1024;
 /// Time they may take.
 pub const REFUSED_BODY_TIME: Duration = Duration::from_millis(250);
+/// TLS handshakes of one agent under way at once on one worker; more of its own wait for their turn.
+pub const HANDSHAKES_PER_AGENT: usize = 64;
+/// Time for which one of them keeps its turn: longer ones wait for the network.
+pub const TURN_TIME: Duration = Duration::from_millis(250);
 /// Leaf certificates kept in memory.
 pub const LEAF_CACHE: usize = 4096;
 /// Addresses of one name that are looked at and tried; the rest of a longer answer is not used.
@@ -129,6 +149,10 @@ pub const DNS_QUERY_TIME: Duration = Duration::from_secs(4);
 pub const DNS_IN_FLIGHT: usize = 1024;
 /// The part of them that one agent may take: a name server that keeps silent ties up no other agent.
 pub const DNS_IN_FLIGHT_PER_AGENT: usize = 256;
+/// DNS queries over UDP that a worker takes before it turns to other work.
+pub const DNS_BATCH: usize = 256;
+/// Those of one agent that are answered of a full batch; the rest is dropped, so that others are heard.
+pub const DNS_BATCH_PER_AGENT: usize = 16;
 /// Names remembered per agent; past it the oldest is forgotten.
 pub const DNS_NAMES_PER_AGENT: usize = 4096;
 /// A name stays believed at least this long, whatever its TTL: clients cache longer than they should.

@@ -85,15 +85,13 @@ pub fn run(config: &Path) -> Result<(), Error> {
 
 async fn operate(config: Config) -> Result<(), Error> {
     let config = Arc::new(config);
-    if let Err(error) = sys::process::raise_file_limit() {
-        tracing::warn!(%error, "the limit of open files could not be raised");
-    }
+    let room = parts::room();
     parts::make_folders(&config)?;
     parts::check_host(&config).await?;
     let parts = Parts::build(&config)?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
-    let shared = parts.road(snapshot, parts::home(&config).await);
+    let shared = parts.road(snapshot, parts::home(&config).await, room);
     intercept_traffic(&config, &shared).await?;
     let (drain, draining) = channel::channel(false);
     let workers = parts::start_workers(&shared, &draining).await?;

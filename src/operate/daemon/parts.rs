@@ -20,11 +20,12 @@ use crate::model::manifest::SourceFile;
 use crate::model::manifest::resources::PortRange;
 use crate::model::types::AddressClass;
 use crate::model::types::address::classify;
+use crate::model::types::limits::FILES_WANTED;
 use crate::perceive::dns::{Memory, host_resolvers};
 use crate::perceive::intercept::{self, Interception};
 use crate::perceive::intercept::{checks, links};
-use crate::pipeline::{Home, Shared, Snapshot, worker};
-use crate::platform::sys::{clock, socket};
+use crate::pipeline::{Home, Room, Shared, Snapshot, worker};
+use crate::platform::sys::{clock, process, socket};
 
 /// Everything that lasts as long as the daemon.
 pub struct Parts {
@@ -120,7 +121,7 @@ impl Parts {
     }
 
     /// What all workers share.
-    pub fn road(self, snapshot: Snapshot, home: Home) -> Arc<Shared> {
+    pub fn road(self, snapshot: Snapshot, home: Home, room: Room) -> Arc<Shared> {
         Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             ledger: self.ledger,
@@ -129,6 +130,7 @@ impl Parts {
             terminator: self.terminator,
             dialler: self.dialler,
             home,
+            room,
             ca_pem: self.authority.ca_pem().into(),
             changed: watch::Sender::new(()),
         })
@@ -148,12 +150,35 @@ fn resolvers(config: &Config) -> Result<Vec<SocketAddr>, Error> {
     Ok(found)
 }
 
+/// Places for connections on each worker, by the limit of open files, which is raised as far as it may be.
+pub fn room() -> Room {
+    let files = process::raise_file_limit().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+        // What login shells give where nobody has changed it.
+        1024
+    });
+    let room = Room::of(files, cores());
+    if files < FILES_WANTED {
+        let connections = room.all * cores();
+        tracing::warn!(
+            files,
+            connections,
+            "few files may be open, so few connections are served at once; hint: LimitNOFILE= or ulimit -n"
+        );
+    }
+    room
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Starts one worker for each core this process may use, and waits until all of them listen.
 pub async fn start_workers(
     shared: &Arc<Shared>,
     drain: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Error> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     let mut workers = Vec::with_capacity(cores);
     for number in 0..cores {
         let (ready, listens) = oneshot::channel();

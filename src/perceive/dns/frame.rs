@@ -50,6 +50,11 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         Ok(Some(&self.buffer[PREFIX..self.taken]))
     }
 
+    /// Whether a message has begun and not ended.
+    pub fn is_inside(&self) -> bool {
+        self.buffer.len() > self.taken
+    }
+
     /// Reads until a whole message stands in the buffer; its length, or `None` at an orderly end.
     async fn fill(&mut self) -> io::Result<Option<usize>> {
         loop {

@@ -51,6 +51,7 @@ refusals! {
     Connection = "The Connection field is not a short list of options.";
     LineTooLong = "A line is longer than the gateway allows.";
     HeadTooSlow = "The head was not finished in time.";
+    BodyTooSlow = "The body did not go on in time.";
     HeadTooLarge = "The head is larger than the gateway allows.";
     TooManyFields = "The head or trailer has more fields than the gateway allows.";
     ChunkSize = "A chunk size is not a plain hexadecimal number.";

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::model::types::limits::{ACCEPT_PAUSE, DNS_DATAGRAM_BYTES, DNS_REPLY_SOCKETS};
 use crate::model::types::{ClientAddress, OriginalDestination};
 use crate::platform::sys::socket;
+use crate::platform::telemetry::Seldom;
+
+/// Files may be short for long, and workloads can bring that about: they do not fill the log with it.
+static SHORT: Seldom = Seldom::every(Duration::from_secs(10));
 
 /// An intercepted connection. Made by [`Listener::accept`] alone.
 #[derive(Debug)]
@@ -70,7 +74,6 @@ impl Listener {
     /// memory are short, or the socket itself is broken, it pauses and tries again, for the backlog keeps what arrives
     /// meanwhile. So it never fails, and a broken socket takes no time from the others of its thread.
     pub async fn accept(&self) -> Accepted {
-        let mut told = false;
         loop {
             match self.inner.accept().await {
                 Ok((stream, client)) => match Self::admit(stream, client) {
@@ -81,8 +84,8 @@ impl Listener {
                     tracing::debug!(%error, "a connection ended before it was accepted");
                 }
                 Err(error) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(%error, "cannot accept connections; trying again until it works");
+                    if let Some(unsaid) = SHORT.due(Instant::now()) {
+                        tracing::warn!(unsaid, %error, "cannot accept connections; trying again until it works");
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }

@@ -67,7 +67,8 @@ impl Head {
         }
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if self.length.replace(line::content_length(value)?).is_some() {
+                let length = line::content_length(value)?;
+                if self.length.replace(length).is_some() {
                     return Err(Refusal::ContentLengthRepeated);
                 }
             }

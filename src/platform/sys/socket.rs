@@ -228,6 +228,22 @@ pub fn reset_on_close(stream: &impl AsFd) -> io::Result<()> {
     SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
+/// Lets the kernel reset the connection once its peer has taken nothing of what waits for it for this long: neither
+/// acknowledged nor, where it says that it has no room, made some (`TCP_USER_TIMEOUT`, tcp(7)).
+pub fn give_up_after(stream: &impl AsFd, bound: Duration) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_user_timeout(Some(bound))
+}
+
+/// Whether the peer has ended or reset the connection and nothing of what it sent is left to read. Takes no byte.
+pub fn is_over(stream: &impl AsFd) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    match SockRef::from(stream).recv_with_flags(&mut byte, flags) {
+        Ok(length) => length == 0,
+        Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+    }
+}
+
 /// Where an intercepted connection wanted to go: `tproxy` leaves the destination as it was, so it is the accepted
 /// socket's local address.
 pub fn original_destination_of(stream: &tokio::net::TcpStream) -> io::Result<SocketAddr> {
@@ -239,11 +255,17 @@ pub fn original_destination_of(stream: &tokio::net::TcpStream) -> io::Result<Soc
 /// Asks the routing table by connecting a UDP socket, which sends nothing: to reach itself the kernel picks the
 /// destination as the source, and never for any other address. Unlike trying to bind, this is not fooled by
 /// `ip_nonlocal_bind`; unlike a list of addresses it needs no netlink and sees `local` routes too. Costs four system
-/// calls. An address that cannot be reached at all is nobody's: false.
+/// calls. An address that cannot be reached at all is nobody's: false. Where files or memory are too short to ask, every
+/// address counts as this host's: who can bring that about must not reach it thereby.
 pub fn is_own_address(address: IpAddr) -> bool {
+    own_address(address).unwrap_or(true)
+}
+
+/// The same, for those who have nothing to lose by a wrong answer: fails where files or memory are short.
+pub fn own_address(address: IpAddr) -> io::Result<bool> {
     let address = address.to_canonical();
     if address.is_loopback() || address.is_unspecified() {
-        return true;
+        return Ok(true);
     }
     let any: SocketAddr = match address {
         IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -254,7 +276,17 @@ pub fn is_own_address(address: IpAddr) -> bool {
         socket.connect((address, 9))?;
         socket.local_addr()
     });
-    source.is_ok_and(|source| source.ip() == address)
+    match source {
+        Ok(source) => Ok(source.ip() == address),
+        Err(error) if is_shortage(&error) => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether the kernel lacks files or memory for this process.
+fn is_shortage(error: &io::Error) -> bool {
+    const SHORT: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| SHORT.contains(&code))
 }
 
 #[cfg(test)]

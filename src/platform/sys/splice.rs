@@ -24,6 +24,9 @@ const SPARE_PIPES: usize = 64;
 /// Memory of one pipe. The kernel grants less to a user who holds many; then the default of 64 KiB stays.
 const PIPE_BYTES: libc::c_int = 256 * 1024;
 
+/// Pause of a flow for which there is no pipe.
+const PIPE_PAUSE: Duration = Duration::from_millis(20);
+
 /// Bytes moved so far, readable while the flow runs.
 #[derive(Debug, Default)]
 pub struct FlowBytes {
@@ -116,7 +119,11 @@ async fn pump(from: &TcpStream, to: &TcpStream, moved: &AtomicU64, last: &Activi
         if from.readable().await.is_err() {
             return DirectionEnd::Reset;
         }
-        let Ok(pipe) = Pipe::take() else { return DirectionEnd::Reset };
+        let Ok(pipe) = Pipe::take() else {
+            // Files are short: the bytes stay where they are, and their sender is held back.
+            tokio::time::sleep(PIPE_PAUSE).await;
+            continue;
+        };
         match from.try_io(Interest::READABLE, || splice(from.as_fd(), pipe.write.as_fd())) {
             Ok(0) => {
                 pipe.give_back();

@@ -1,5 +1,9 @@
 //! Logging set-up. What must be kept is in the ledger; this is for whoever watches the process.
 
+mod seldom;
+
+pub use seldom::Seldom;
+
 use tracing_subscriber::EnvFilter;
 
 /// What is said unless `CLAWGRESS_LOG` asks for something else. The HTTP libraries warn of whatever a peer does wrong;

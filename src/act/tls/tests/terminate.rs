@@ -12,6 +12,7 @@ use super::{authority, name};
 use crate::act::dial::Protocol;
 use crate::act::tls::terminate::agree;
 use crate::act::tls::{AlertDescription, AlpnChoice, Authority, OpenedForRefusal, Terminator, alert};
+use crate::model::types::limits::TLS_HANDSHAKE_TIME;
 use crate::model::types::{Denial, Reason};
 use crate::platform::sys::clock;
 
@@ -170,5 +171,31 @@ async fn an_alert_is_one_fatal_record_and_the_end() {
         };
         let ((), read) = tokio::join!(alert(ours, description), client);
         assert_eq!(read, [21, 3, 3, 0, 2, 2, number]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_not_finished_ends_at_its_bound_with_its_reason() {
+    let (_dir, authority) = authority();
+    let terminator = Terminator::new(Arc::clone(&authority)).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let server = ServerName::try_from("name.example").unwrap();
+    let mut hello = Vec::new();
+    rustls::ClientConnection::new(Arc::new(config), server).unwrap().write_tls(&mut hello).unwrap();
+    let agreed = name("name.example");
+    // Nothing of it, a part, and all but what follows our answer.
+    for said in [0, 1, hello.len() / 2, hello.len()] {
+        let (ours, mut theirs) = duplex(64 * 1024);
+        theirs.write_all(&hello[..said]).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let denial = terminator.refuse_over_tls(&agreed, AlpnChoice::Either, ours).await.unwrap_err();
+        assert_eq!(denial.reason, Reason::TlsHandshake, "{said} bytes");
+        assert!(denial.detail.contains("not finished"), "{denial:?}");
+        assert_eq!(begun.elapsed().as_secs(), TLS_HANDSHAKE_TIME.as_secs());
     }
 }

@@ -51,8 +51,11 @@ fn applying_twice_changes_nothing_and_touches_no_other_table() {
 #[test]
 fn udp_ports_change_alone_and_the_table_stays() {
     Namespace::new().run(|_| {
-        let handle =
-            || apply::nft(&["-a", "list", "chain", "inet", "clawgress", "refuse"], "", "listing").unwrap();
+        // A table that was made anew has another handle.
+        let handle = || {
+            let listed = apply::nft(&["-a", "list", "table", "inet", "clawgress"], "", "listing").unwrap();
+            listed.lines().next().unwrap().to_owned()
+        };
         let mut wanted = example(FailMode::Closed);
         apply::apply(&wanted).unwrap();
         let before = handle();

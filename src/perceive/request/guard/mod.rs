@@ -146,6 +146,11 @@ impl Guard {
         self.broken_body
     }
 
+    /// Whether every request whose head has passed has its final answer.
+    pub fn is_answered(&self) -> bool {
+        self.answers >= self.requests
+    }
+
     /// How many request heads have passed.
     pub fn requests(&self) -> u64 {
         self.requests
