@@ -22,7 +22,6 @@ use clawgress::perceive::request::{Guard, Request, hop_by_hop};
 use clawgress::perceive::response;
 use clawgress::platform::sys::clock;
 use divan::{Bencher, black_box};
-use futures_util::FutureExt as _;
 use http::request::Parts;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -353,10 +352,12 @@ mod record {
         let set = Set::new(1);
         let known = set.known();
         let passage = set.passage(&known, &set.hello);
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("invariant: a runtime without input or output");
         bencher.bench(|| {
             let opening = opening(&set, &known, &passage);
-            let entry = ledger.open_connection(&passage, &opening).now_or_never();
-            let entry = entry.expect("invariant: it does not wait").expect("invariant: there is room");
+            let entry = runtime.block_on(ledger.open_connection(&passage, &opening));
+            let entry = entry.expect("invariant: there is room");
             entry.close(Outcome {
                 status: Some(200),
                 bytes_in: 1024,

@@ -10,7 +10,7 @@ use super::home;
 use super::peeked::{Look, Peeked};
 use super::refuse;
 use super::road::{Road, Snapshot};
-use super::web;
+use super::web::{self, Requests};
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
 use crate::decide::policy::{Answer, Flow, Mode, NameSource, Passage, Refusal};
 use crate::model::types::Reason;
@@ -23,36 +23,57 @@ use crate::perceive::intercept::Accepted;
 /// A workload that is silent is taken to wait for the server. One that then speaks first all the same is judged anew,
 /// by what it says: waiting is no way around the rules for HTTP.
 pub async fn serve(road: Rc<Road>, accepted: Accepted) {
-    let (client, destination) = (accepted.client(), accepted.destination());
-    let mut stream = Some(Peeked::new(accepted.into_stream()));
-    while let Some(silent_no_more) = stream {
-        let (id, at) = road.stamp();
-        let arrival = Arrival { id, at, started: Instant::now(), client, destination };
-        stream = once(&road, arrival, silent_no_more).await;
+    // What opening it takes is given back before it is served: it may live for long, and idle.
+    let rest = Box::pin(open(road, accepted)).await;
+    if let Some(rest) = rest {
+        rest.await;
     }
 }
 
-/// What is rare is boxed when it happens, so that a connection's task stays small as long as it lives.
-///
-/// Finds out what the connection is, judges it and serves it. Gives it back where it has to be judged anew.
-async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Option<Peeked> {
+/// Finds out what a connection is, judges it and opens it; what is left to do is to serve its requests.
+async fn open(road: Rc<Road>, accepted: Accepted) -> Option<Requests> {
+    let (client, destination) = (accepted.client(), accepted.destination());
+    let mut stream = Peeked::new(accepted.into_stream());
+    loop {
+        let (id, at) = road.stamp();
+        let arrival = Arrival { id, at, started: Instant::now(), client, destination };
+        match once(&road, arrival, stream).await {
+            Next::Nothing => return None,
+            Next::Requests(requests) => return Some(requests),
+            Next::Anew(silent_no_more) => stream = silent_no_more,
+        }
+    }
+}
+
+/// What is left of a connection that was judged.
+enum Next {
+    /// It is over.
+    Nothing,
+    /// Requests are read from it.
+    Requests(Requests),
+    /// It has to be judged anew.
+    Anew(Peeked),
+}
+
+/// Finds out what the connection is and judges it. What is rare is boxed when it happens.
+async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Next {
     let snapshot = road.snapshot();
     let known = snapshot.directory.by_source(arrival.client);
     let hello = match stream.look(arrival.destination.0.port()).await {
         Look::Saw(hello) => hello,
         Look::Malformed(why) => {
             Box::pin(refuse::malformed(road, &snapshot, (arrival, known), stream, why)).await;
-            return None;
+            return Next::Nothing;
         }
         Look::Gone => {
             refuse::unspoken(road, &snapshot, &Refused { arrival, known: known.ok(), hello: None });
-            return None;
+            return Next::Nothing;
         }
     };
     if home::is_for_us(arrival, &hello) {
         let agent = known.ok().map(|known| known.agent().clone());
         Box::pin(home::serve(road.clone(), arrival, agent, stream)).await;
-        return None;
+        return Next::Nothing;
     }
     let (refused, refusal) = match known {
         Err(denial) => {
@@ -67,7 +88,7 @@ async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Option<P
         },
     };
     Box::pin(refuse::connection(road, &snapshot, refused, refusal, stream)).await;
-    None
+    Next::Nothing
 }
 
 /// Judges a connection or a UDP flow of a known agent, and renews the belief in the name by which it may live.
@@ -88,13 +109,8 @@ pub(super) fn judge(
     Ok(passage)
 }
 
-/// The decision goes to disk; then the connection is served as policy says.
-async fn allowed(
-    road: &Rc<Road>,
-    snapshot: &Arc<Snapshot>,
-    judged: Judged,
-    stream: Peeked,
-) -> Option<Peeked> {
+/// The decision goes to disk; then the connection is relayed or opened as policy says.
+async fn allowed(road: &Rc<Road>, snapshot: &Arc<Snapshot>, judged: Judged, stream: Peeked) -> Next {
     let opening = opening(snapshot, &judged);
     match road.shared.ledger.open_connection(&judged.passage, &opening).await {
         Err(denial) => {
@@ -103,17 +119,21 @@ async fn allowed(
                 if matches!(hello, Hello::Opaque | Hello::Silent) { Answer::Reset } else { Answer::Http };
             let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
             Box::pin(refuse::connection(road, snapshot, refused, Refusal { denial, answer }, stream)).await;
+            Next::Nothing
         }
         Ok(entry) => match judged.passage.mode() {
             // A stream is never dialled as datagrams: the last would be refused there.
             Mode::Relay | Mode::PassThrough | Mode::Datagrams => {
-                return Box::pin(flow::relay(road, judged, entry, stream)).await;
+                let spoke_late = Box::pin(flow::relay(road, judged, entry, stream)).await;
+                spoke_late.map_or(Next::Nothing, Next::Anew)
             }
-            Mode::Terminate => web::terminated(road.clone(), judged, entry, stream).await,
-            Mode::PlainHttp => web::plain(road.clone(), judged, entry, stream).await,
+            Mode::Terminate => {
+                let opened = web::terminated(road.clone(), judged, entry, stream).await;
+                opened.map_or(Next::Nothing, Next::Requests)
+            }
+            Mode::PlainHttp => Next::Requests(web::plain(road.clone(), judged, entry, stream)),
         },
     }
-    None
 }
 
 /// The connection's record at the moment of its decision.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::guarded::Watch;
+use super::watch::Watch;
 use crate::model::types::limits::HEAD_TIME;
 use crate::perceive::request::frames::Frames;
 

@@ -1,12 +1,12 @@
 //! The story of one connection. START READING HERE.
 //!
-//! `worker` takes it from the kernel, if `places` has one for it. `connection` finds out who speaks (`perceive::identity`), what is said first
-//! (`peeked`), whether it may live (`decide::policy`), puts that on record (`decide::ledger`) and hands it on: to
-//! `flow`, where bytes are only moved, or to `web`, where the upstream is reached (`act::dial`), TLS is opened
-//! (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame counter (`framed`). Each
-//! request takes the road of `exchange`: read, judged, recorded, sent, answered, closed. What is refused goes through
-//! `refuse` and `deny`. `dns` is the same road for queries, `datagrams` for UDP flows. Only this folder knows the order
-//! of the stages.
+//! `worker` takes it from the kernel, if `places` has one for it. `connection` finds out who speaks
+//! (`perceive::identity`), what is said first (`peeked`), whether it may live (`decide::policy`), puts that on record
+//! (`decide::ledger`) and hands it on: to `flow`, where bytes are only moved, or to `web`, where the upstream is reached
+//! (`act::dial`), TLS is opened (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame
+//! counter (`framed`). Each request takes the road of `exchange`: read, judged, recorded, sent, answered, closed. What is
+//! refused goes through `refuse` and `deny`. `dns` is the same road for queries, `datagrams` for UDP flows. Only this
+//! folder knows the order of the stages.
 
 mod places;
 pub mod road;
@@ -14,9 +14,9 @@ mod peeked;
 mod turn;
 mod patience;
 mod departure;
+mod watch;
 mod guarded;
 mod framed;
-mod gathered;
 mod deny;
 mod arrival;
 mod site;

@@ -24,10 +24,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::departure::Wire;
 use super::framed::{Broken, Framed};
-use super::gathered::Gathered;
-use super::guarded::{Busy, Guarded, Watch};
+use super::guarded::Guarded;
 use super::road::Road;
+use super::watch::{Busy, Watch};
 use crate::act::dial::Protocol;
+use crate::act::upstream::gathered::Gathered;
 use crate::act::upstream::{LocalExecutor, ReplyBody};
 use crate::model::types::limits::{
     FLOW_IDLE_TIME, HEAD_BYTES, HEAD_FIELDS, HTTP2_RESETS, HTTP2_STREAMS, KEEP_ALIVE_TIME, REFUSAL_LINGER,
@@ -174,7 +175,7 @@ where
     H: Fn(Request<Incoming>, Watched) -> F,
     F: Future<Output = Response<Answer>> + 'static,
 {
-    let service = service_fn(|request| {
+    let respond = |request| {
         let answered = answer(request, Watched { watch: watch.clone(), number: watch.next_request() });
         let watch = watch.clone();
         // Not an async block: it would hold what it awaits twice, on every connection for as long as that lasts.
@@ -183,9 +184,11 @@ where
             watch.answered(switches);
             Ok::<_, Infallible>(response)
         })
-    });
+    };
     match protocol {
         Protocol::Http11 => {
+            // Boxed: hyper keeps room for one answer as long as the connection lives, in use or not.
+            let service = service_fn(|request| Box::pin(respond(request)));
             let io = TokioIo::new(Guarded::new(stream, watch.clone()));
             let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
             let gracefully =
@@ -195,7 +198,7 @@ where
         Protocol::H2 => {
             let stream = Gathered::new(Framed::new(stream, watch.clone()));
             let mut connection =
-                pin!(http2_builder().serve_connection(TokioIo::new(stream.clone()), service));
+                pin!(http2_builder().serve_connection(TokioIo::new(stream.clone()), service_fn(respond)));
             let mut told = 0;
             let settle = |cx: &mut Context<'_>, ending: bool| {
                 stream.settle(cx);
@@ -278,9 +281,9 @@ fn http1_builder() -> http1::Builder {
     // What passes is the upstream's: no Date of ours, and names keep their case where hyper can. An end of input that
     // hyper sees is an end: `Guarded` keeps it back as long as an answer is owed.
     builder.preserve_header_case(true).auto_date_header(false);
-    // The guard has the bound of a head, and answers; hyper's own would close without a word.
-    builder.header_read_timeout(None::<Duration>);
-    builder.max_headers(HEAD_FIELDS).max_buf_size(HEAD_BYTES + 16 * 1024).timer(TokioTimer::new());
+    // No timer of hyper's: it would cut an idle connection after 30 s. `Guarded` bounds a head that has begun, the clock
+    // beside the connection a pause between requests.
+    builder.max_headers(HEAD_FIELDS).max_buf_size(HEAD_BYTES + 16 * 1024);
     builder
 }
 

@@ -3,6 +3,8 @@
 //! The upstream is reached before the workload's TLS is opened, so that what we offer follows what it speaks, and a
 //! bad upstream certificate is known before the first request is read.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,8 +30,11 @@ use crate::model::types::limits::CLIENT_STALL_TIME;
 use crate::perceive::hello::{ClientHello, Hello};
 use crate::platform::sys::socket;
 
-/// TLS that is opened: reach the upstream, open, serve.
-pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) {
+/// The requests of a connection, still to be served. Holds what that takes and no more.
+pub type Requests = Pin<Box<dyn Future<Output = ()>>>;
+
+/// TLS that is opened: reach the upstream, open. Nothing is left to serve where that was refused.
+pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) -> Option<Requests> {
     let site = Site::new(road, judged, Scheme::Https);
     bound(&stream);
     let turn = match turn::take(&site.road, Some(&site.known.agent().name), &stream).await {
@@ -37,22 +42,27 @@ pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Pe
         Err(denial) => {
             let latency = site.arrival.started.elapsed();
             entry.close(Outcome { latency, denial: Some(denial), ..Outcome::default() });
-            return refuse::by_reset(stream);
+            refuse::by_reset(stream);
+            return None;
         }
     };
     let (sender, opened) = match Box::pin(turn.spend(open(&site, &entry, stream))).await {
         Tls::Open(sender, opened) => (sender, opened),
-        Tls::Unreached(denial, stream) => return Box::pin(late(site, entry, denial, stream)).await,
+        Tls::Unreached(denial, stream) => {
+            Box::pin(late(site, entry, denial, stream)).await;
+            return None;
+        }
         Tls::Broken(denial) => {
             let latency = site.arrival.started.elapsed();
-            return entry.close(Outcome { latency, denial: Some(denial), ..Outcome::default() });
+            entry.close(Outcome { latency, denial: Some(denial), ..Outcome::default() });
+            return None;
         }
     };
     site.first.replace(Some(sender));
     let (stream, protocol) = opened.into_parts();
     // Boxed once, instead of being handed down by value through every future that serves it.
     let stream = Box::new(stream);
-    serve(Rc::new(site), entry, stream, protocol).await;
+    Some(Box::pin(serve(Rc::new(site), entry, stream, protocol)))
 }
 
 /// What came of opening TLS.
@@ -83,11 +93,11 @@ async fn open(site: &Site, entry: &Entry, stream: Peeked) -> Tls {
 }
 
 /// Plain HTTP: the upstream is reached when the first request asks for it.
-pub async fn plain(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) {
+pub fn plain(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) -> Requests {
     let protocol = if judged.hello == Hello::Http2 { Protocol::H2 } else { Protocol::Http11 };
     let site = Site::new(road, judged, Scheme::Http);
     bound(&stream);
-    serve(Rc::new(site), entry, stream, protocol).await;
+    Box::pin(serve(Rc::new(site), entry, stream, protocol))
 }
 
 /// What a workload asked for and does not take is held for a while, not for ever.

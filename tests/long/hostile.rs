@@ -110,3 +110,18 @@ fn an_answer_that_nobody_takes_is_given_up_after_five_minutes() {
     assert!(begun.elapsed() > Duration::from_secs(250), "{:?}", begun.elapsed());
     recorded(&daemon, 1, &json!({"kind": "request", "end": "client-closed", "status": 200}));
 }
+
+#[test]
+fn a_kept_connection_may_pause_for_longer_than_a_head_may_take() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    servers(&lab, &["http/1.1"]);
+    let mut talks = [plain(lab.workload(), PLAIN), over_tls(lab.workload(), TLS, NAME, daemon.authority())];
+    for pause in [Duration::ZERO, Duration::from_secs(35)] {
+        // The pause itself is what is tested.
+        std::thread::sleep(pause);
+        for talk in &mut talks {
+            assert_eq!(talk.ask(get("/status/200")).status, 200, "after {pause:?}");
+        }
+    }
+}

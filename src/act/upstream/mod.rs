@@ -3,6 +3,7 @@
 //! Nothing is sent without the proofs that it may be: a `Permit` or `Passage`, and the `Entry` that says the decision
 //! is on disk. Start with `send.rs`, then `relay.rs` and `datagrams.rs`.
 
+pub mod gathered;
 mod executor;
 mod body;
 mod answers;

@@ -22,7 +22,8 @@ use tokio::time::timeout;
 
 use super::answers;
 use super::body::{ReplyBody, RequestBody};
-use super::executor::LocalExecutor;
+use super::executor::GatheringExecutor;
+use super::gathered::Gathered;
 use super::pool::{Key, Lease, Line, Pool};
 use crate::act::dial::Protocol;
 use crate::decide::ledger::Entry;
@@ -100,7 +101,9 @@ impl Sender {
                 pool.lend(key, asker(sender), peer)
             }
             Protocol::H2 => {
-                let (sender, connection) = http2_builder().handshake(TokioIo::new(io)).await?;
+                let io = Gathered::new(io);
+                let builder = http2_builder(GatheringExecutor::new(io.clone()));
+                let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
                 tokio::task::spawn_local(connection);
                 pool.share(key, sender, peer)
             }
@@ -279,8 +282,8 @@ fn http1_builder() -> http1::Builder {
     builder
 }
 
-fn http2_builder() -> http2::Builder<LocalExecutor> {
-    let mut builder = http2::Builder::new(LocalExecutor);
+fn http2_builder<S>(executor: GatheringExecutor<S>) -> http2::Builder<GatheringExecutor<S>> {
+    let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)

@@ -43,7 +43,7 @@ impl Recorder {
         }
     }
 
-    /// Appends the record that `encode` writes.
+    /// Appends the record that `encode` writes. An opening is in the journal once it is committed.
     pub fn append(&self, room: Room, encode: impl FnOnce(&mut Vec<u8>)) -> Result<u64, AppendError> {
         let write = |buffer: &mut Vec<u8>| {
             frame::begin(buffer);
@@ -56,12 +56,26 @@ impl Recorder {
         } else {
             write(&mut Vec::new())
         };
-        match &appended {
+        match room {
+            Room::Event => self.noted(appended),
+            // Of what waits nothing is known yet.
+            Room::Opening | Room::Closing => appended.inspect_err(|error| self.failed(error)),
+        }
+    }
+
+    /// Makes sure that an opening is in the journal.
+    pub fn commit(&self, seq: u64) -> Result<(), AppendError> {
+        self.noted(self.journal.commit(seq))
+    }
+
+    /// Keeps what a write says of the journal.
+    fn noted<T>(&self, written: Result<T, AppendError>) -> Result<T, AppendError> {
+        match &written {
             Ok(_) if self.failures.load(Ordering::Relaxed) == 0 => {}
             Ok(_) => self.recovered(),
             Err(error) => self.failed(error),
         }
-        appended
+        written
     }
 
     /// Why the last append failed, if it did.

@@ -1,6 +1,6 @@
 //! The thread behind the road: reads the journal and puts its records, in order, into `ledger.db`.
 //!
-//! It looks every 25 ms and is never woken by an append, so that the road pays for no wake-up; only a barrier wakes it.
+//! It looks every 50 ms and is never woken by an append, so that the road pays for no wake-up; only a barrier wakes it.
 //! A number that the database already holds is left out, which makes every record arrive exactly once whatever was
 //! interrupted. A segment is removed when all of it is in the database and the database is on the disk. While the
 //! database cannot be written the journal grows to its bound. Never writes to the journal.

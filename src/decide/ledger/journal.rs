@@ -1,10 +1,10 @@
-//! The write-ahead journal: one positioned write for each record, and the promise is kept.
+//! The write-ahead journal: one positioned write for the records of a turn, and the promise is kept.
 //!
 //! Segments named by their first sequence number, frames as in `frame.rs`. A number is given and its frame written
 //! under one lock. After a failed or short write nothing is appended until the segment has been cut back to its last
 //! good frame, so a good frame never follows garbage. The journal has a bound in bytes; the last eighth of it is kept
-//! for outcomes, so that what was allowed can still be closed when no more is allowed. Outcomes wait for the next
-//! decision and share its write. Never waits for the disk.
+//! for outcomes, so that what was allowed can still be closed when no more is allowed. Outcomes wait for company, and
+//! decisions wait for those that are made in the same turn: they share one write. Never waits for the disk.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use super::recover::{Recovered, Sealed, segment_path, set_aside};
 
 /// Bytes of a segment; a small journal has smaller ones, so that there are always at least eight.
 const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
-/// Bytes of outcomes that may wait in memory.
+/// Bytes of frames that may wait in memory.
 const WAITING_BYTES: usize = 32 * 1024;
 /// The smallest journal: eight segments that each hold a record of any size.
 const JOURNAL_FLOOR: u64 = 256 * 1024;
@@ -37,12 +37,14 @@ pub enum AppendError {
     Length,
 }
 
-/// Which part of the journal a record may use.
+/// Which part of the journal a record may use, and when it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
-    /// Decisions and events: all but the reserve.
+    /// Events, denials: all but the reserve, at once.
+    Event,
+    /// Decisions: all but the reserve; written by [`Journal::commit`], until when nothing may follow from them.
     Opening,
-    /// Outcomes: the reserve too.
+    /// Outcomes: the reserve too; written in company.
     Closing,
 }
 
@@ -83,8 +85,9 @@ struct State {
     appended: u64,
     /// Whether garbage may stand behind the last good frame.
     dirty: bool,
-    /// Outcomes that are numbered and not written yet: they go out with the next opening, in one write, or when
-    /// somebody looks. Should the process die before, what they close is closed as interrupted.
+    /// Frames that are numbered and not written yet: they go out in one write, with the next commit or event, or when
+    /// somebody looks. Should the process die before, nothing followed from the decisions among them, and what the
+    /// outcomes among them close is closed as interrupted.
     waiting: Vec<u8>,
     unsynced: Vec<Arc<File>>,
     new_dir: Option<Arc<File>>,
@@ -132,17 +135,15 @@ impl Journal {
         let mut state = self.state();
         let waiting = state.waiting.len() as u64;
         self.check_room(&state, waiting + length, room)?;
-        mend(&mut state)?;
-        if state.active.len + waiting + length > self.segment_bytes && state.active.len > SEGMENT_HEAD as u64
-        {
-            self.seal(&mut state)?;
-        }
         let seq = state.next;
-        if room == Room::Closing && state.waiting.len() < WAITING_BYTES {
+        if room != Room::Event && state.waiting.len() < WAITING_BYTES {
             state.waiting.extend_from_slice(prepared.stamp(seq).as_ref());
             state.next = seq + 1;
             return Ok(seq);
         }
+        mend(&mut state)?;
+        let first = frame::number(&state.waiting).unwrap_or(seq);
+        self.make_room(&mut state, waiting + length, first)?;
         if state.waiting.is_empty() {
             write_frames(&mut state, prepared.stamp(seq).as_ref())?;
         } else {
@@ -159,9 +160,39 @@ impl Journal {
         Ok(seq)
     }
 
+    /// Makes sure that the record `seq` is written, with all that waits beside it. Where it fails the record goes on
+    /// waiting; whoever was refused for that says so in an outcome.
+    pub fn commit(&self, seq: u64) -> Result<(), AppendError> {
+        let mut state = self.state();
+        match frame::number(&state.waiting) {
+            Some(first) if first <= seq => Ok(self.write_waiting(&mut state)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the frames that wait.
+    fn write_waiting(&self, state: &mut State) -> io::Result<()> {
+        let Some(first) = frame::number(&state.waiting) else { return Ok(()) };
+        mend(state)?;
+        self.make_room(state, state.waiting.len() as u64, first)?;
+        let mut frames = std::mem::take(&mut state.waiting);
+        let written = write_frames(state, &frames);
+        if written.is_ok() {
+            frames.clear();
+        }
+        state.waiting = frames;
+        written
+    }
+
+    /// Begins another segment where `length` more bytes, from the frame `first` on, do not fit.
+    fn make_room(&self, state: &mut State, length: u64, first: u64) -> io::Result<()> {
+        let full = state.active.len + length > self.segment_bytes;
+        if full && state.active.len > SEGMENT_HEAD as u64 { self.seal(state, first) } else { Ok(()) }
+    }
+
     fn check_room(&self, state: &State, length: u64, room: Room) -> Result<(), AppendError> {
         let bound = match room {
-            Room::Opening => self.bound - self.bound / 8,
+            Room::Event | Room::Opening => self.bound - self.bound / 8,
             Room::Closing => self.bound,
         };
         if state.used + length + SEGMENT_HEAD as u64 > bound {
@@ -170,12 +201,12 @@ impl Journal {
         Ok(())
     }
 
-    fn seal(&self, state: &mut State) -> io::Result<()> {
-        write_waiting(state)?;
-        let fresh = new_segment(&self.dir, state.next)?;
+    /// Begins another segment, whose first frame will be `first`.
+    fn seal(&self, state: &mut State, first: u64) -> io::Result<()> {
+        let fresh = new_segment(&self.dir, first)?;
         state.used += fresh.len;
         let old = std::mem::replace(&mut state.active, fresh);
-        let sealed = Sealed { first: old.first, len: old.len, next: state.next, damaged: false };
+        let sealed = Sealed { first: old.first, len: old.len, next: first, damaged: false };
         state.sealed.push_back(sealed);
         if self.power {
             state.unsynced.push(old.file);
@@ -192,8 +223,10 @@ impl Journal {
             state.new_dir = Some(Arc::new(File::open(&self.dir)?));
         }
         mend(&mut state)?;
+        self.write_waiting(&mut state)?;
         if state.active.len > SEGMENT_HEAD as u64 {
-            self.seal(&mut state)?;
+            let first = state.next;
+            self.seal(&mut state, first)?;
         }
         Ok(())
     }
@@ -202,7 +235,7 @@ impl Journal {
     pub fn view(&self) -> View {
         let mut state = self.state();
         // Where it fails the next append tells: what waits is not in the view then.
-        let written = write_waiting(&mut state).is_ok();
+        let written = self.write_waiting(&mut state).is_ok();
         let mut segments: Vec<Sealed> = state.sealed.iter().copied().collect();
         let Active { first, len, .. } = state.active;
         let next = if written { state.next } else { frame::number(&state.waiting).unwrap_or(state.next) };
@@ -259,13 +292,12 @@ impl Journal {
     }
 
     /// What a grouped fsync has to cover now. The caller syncs it before it calls this again.
-    pub fn take_unsynced(&self) -> Unsynced {
+    pub fn take_unsynced(&self) -> io::Result<Unsynced> {
         let mut state = self.state();
-        // Openings are never among what waits; where this fails the next append tells.
-        let _ = write_waiting(&mut state);
+        self.write_waiting(&mut state)?;
         let mut files = std::mem::take(&mut state.unsynced);
         files.push(Arc::clone(&state.active.file));
-        Unsynced { files, dir: state.new_dir.take(), last: state.next - 1 }
+        Ok(Unsynced { files, dir: state.new_dir.take(), last: state.next - 1 })
     }
 
     /// Replaces the file that is written, so that tests can make it fail.
@@ -278,7 +310,7 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         // At the end of the process; what cannot be written now is closed as interrupted at the next start.
-        let _ = write_waiting(&mut self.state());
+        let _ = self.write_waiting(&mut self.state());
     }
 }
 
@@ -295,21 +327,6 @@ fn write_frames(state: &mut State, frames: &[u8]) -> io::Result<()> {
     state.used += length;
     state.appended += length;
     Ok(())
-}
-
-/// Writes the outcomes that wait.
-fn write_waiting(state: &mut State) -> io::Result<()> {
-    if state.waiting.is_empty() {
-        return Ok(());
-    }
-    mend(state)?;
-    let mut frames = std::mem::take(&mut state.waiting);
-    let written = write_frames(state, &frames);
-    if written.is_ok() {
-        frames.clear();
-    }
-    state.waiting = frames;
-    written
 }
 
 /// Cuts the segment back to its last good frame if garbage may stand behind it.

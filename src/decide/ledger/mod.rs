@@ -6,12 +6,14 @@
 //! Never changes a record, never waits for SQLite on the road. Read next: `entry.rs`.
 
 pub mod record;
+mod health;
 mod json;
 mod canonical;
 pub mod frame;
 pub mod recover;
 mod journal;
 mod sync;
+mod columns;
 mod store;
 mod filler;
 mod entry;
@@ -24,6 +26,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::decide::policy::{Passage, Permit};
@@ -40,6 +43,7 @@ use store::Store;
 use sync::Syncer;
 
 pub use entry::Entry;
+pub use health::Health;
 pub use query::{Filter, IdPrefix, Page, Reader, Row, Stats, Window};
 
 /// Time a barrier waits for the database.
@@ -127,27 +131,6 @@ pub enum Error {
     },
 }
 
-/// How the ledger is.
-#[derive(Debug, Clone, Default)]
-pub struct Health {
-    /// Why the last append to the journal failed, if it did.
-    pub journal_failure: Option<Arc<str>>,
-    /// Why `ledger.db` cannot be filled at the moment, if so.
-    pub database_failure: Option<Arc<str>>,
-    /// Bytes in the journal that are not in the database yet.
-    pub backlog_bytes: u64,
-    /// Bytes of the journal on disk, segments that are in the database already included.
-    pub journal_bytes: u64,
-    /// Bytes the journal may have.
-    pub journal_bound: u64,
-    /// Decisions and events since the start that could not be recorded.
-    pub refused: u64,
-    /// Outcomes and denials since the start that could not be recorded.
-    pub lost: u64,
-    /// Segments since the start in which a frame could no longer be read; each is kept as `.damaged`.
-    pub damaged_segments: u64,
-}
-
 /// The ledger; clones are the same one.
 #[derive(Clone)]
 pub struct Ledger(Arc<Inner>);
@@ -199,19 +182,20 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Records that a connection is allowed. For `durability: process` it completes without waiting.
+    /// Records that a connection is allowed. For `durability: process` it gives way once and waits for nothing.
     pub async fn open_connection(&self, passage: &Passage, opening: &Opening) -> Result<Entry, Denial> {
         let route = passage.route();
         self.open(opening, Some(&route.policy), route.rule.as_deref()).await
     }
 
-    /// Records that a request is allowed. For `durability: process` it completes without waiting.
+    /// Records that a request is allowed. For `durability: process` it gives way once and waits for nothing.
     pub async fn open_request(&self, permit: &Permit, opening: &Opening) -> Result<Entry, Denial> {
         let route = permit.route();
         self.open(opening, Some(&route.policy), route.rule.as_deref()).await
     }
 
-    /// Records that a DNS query of a known agent may be asked. For `durability: process` it completes without waiting.
+    /// Records that a DNS query of a known agent may be asked. For `durability: process` it gives way once and waits
+    /// for nothing.
     pub async fn open_query(&self, _known: &Known, opening: &Opening) -> Result<Entry, Denial> {
         self.open(opening, None, None).await
     }
@@ -239,15 +223,23 @@ impl Ledger {
             }
         };
         let entry = Entry::new(recorder, opening, true);
-        if let Some(syncer) = &self.0.syncer
-            && let Err(error) = syncer.durable(seq).await
-            && let Err(denial) = self.unavailable(&error)
-        {
-            // The decision may be on the disk or not; if it is, this says that nothing followed from it.
+        if let Err(denial) = self.kept(seq).await {
+            // The decision may be in the journal or not; if it is, this says that nothing followed from it.
             entry.close(Outcome { denial: Some(denial.clone()), ..Outcome::default() });
             return Err(denial);
         }
         Ok(entry)
+    }
+
+    /// Waits until a decision survives what it has to survive. Decisions that are made in the same turn share one
+    /// write: each gives way once, and whichever comes back first writes for all.
+    async fn kept(&self, seq: u64) -> Result<(), Denial> {
+        let Inner { recorder, syncer, .. } = &*self.0;
+        let Some(syncer) = syncer else {
+            give_way().await;
+            return recorder.commit(seq).or_else(|error| self.unavailable(&error));
+        };
+        syncer.durable(seq).await.or_else(|error| self.unavailable(&error))
     }
 
     /// Records a refusal, with the status the workload sees where its protocol has one. It cannot fail: a refusal that
@@ -256,7 +248,7 @@ impl Ledger {
         let ended = Outcome { status: refusal_status(opening, denial), ..Outcome::default() };
         let judged = Judged::denied(denial, Some(opening));
         let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, Some(&ended));
-        if self.0.recorder.append(Room::Opening, write).is_err() {
+        if self.0.recorder.append(Room::Event, write).is_err() {
             self.0.recorder.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -269,7 +261,7 @@ impl Ledger {
             None => Judged::of(opening),
         };
         let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, Some(outcome));
-        match self.0.recorder.append(Room::Opening, write) {
+        match self.0.recorder.append(Room::Event, write) {
             Ok(_) => Ok(()),
             Err(error) => self.unavailable(&error),
         }
@@ -328,6 +320,19 @@ impl Ledger {
     pub fn stop(&self) {
         self.0.filler.stop();
     }
+}
+
+/// Gives way, once, to tasks that are ready already.
+async fn give_way() {
+    let mut gave = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut gave, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The status the workload sees: none where the protocol knows none.

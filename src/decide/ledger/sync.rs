@@ -96,17 +96,23 @@ fn run(journal: &Journal, shared: &Shared) {
             thread::park();
             continue;
         }
-        let unsynced = journal.take_unsynced();
-        let files = unsynced.files.iter().map(|file| file.sync_data());
-        let dir = unsynced.dir.iter().map(|dir| dir.sync_all());
-        match files.chain(dir).collect::<std::io::Result<()>>() {
-            Ok(()) => shared.progress.send_modify(|at| at.durable = unsynced.last),
-            Err(error) => {
+        match sync(journal) {
+            Ok(last) => shared.progress.send_modify(|at| at.durable = last),
+            Err((last, error)) => {
                 tracing::error!(%error, "the disk failed to keep the journal; decisions are refused");
                 // If this fails as well, appends fail too, and that is reported there.
                 let _ = journal.rotate();
-                shared.progress.send_modify(|at| at.failed = unsynced.last);
+                shared.progress.send_modify(|at| at.failed = last);
             }
         }
     }
+}
+
+/// Writes and syncs what there is. Either way with the last number that was tried.
+fn sync(journal: &Journal) -> Result<u64, (u64, std::io::Error)> {
+    let unsynced = journal.take_unsynced().map_err(|error| (journal.last(), error))?;
+    let files = unsynced.files.iter().map(|file| file.sync_data());
+    let dir = unsynced.dir.iter().map(|dir| dir.sync_all());
+    let synced = files.chain(dir).collect::<std::io::Result<()>>();
+    synced.map(|()| unsynced.last).map_err(|error| (unsynced.last, error))
 }

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -35,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Wire + Unpin> Guarded<S> {
                 self.departure = Some(Box::new(Departure::watch(self.inner.tcp())?));
                 break;
             }
-            self.watch.count(&self.watch.received, fresh.len());
+            self.watch.received_more(fresh.len());
             self.held.extend_from_slice(fresh);
             self.unseen = true;
             buf.set_filled(before);
@@ -64,7 +63,7 @@ impl<S: AsyncWrite + Wire + Unpin> AsyncWrite for Guarded<S> {
         if let Some(departure) = &mut this.departure {
             departure.wrote();
         }
-        this.watch.count(&this.watch.sent, ahead + written);
+        this.watch.sent_more(ahead + written);
         Poll::Ready(Ok(ahead + written))
     }
 
@@ -91,7 +90,7 @@ impl<S: AsyncWrite + Wire + Unpin> AsyncWrite for Guarded<S> {
             if !sending || this.departure.is_some() {
                 return Poll::Ready(Ok(()));
             }
-            this.watch.lingers.store(true, Ordering::Relaxed);
+            this.watch.linger();
         }
         let linger = this.linger.get_or_insert_default();
         this.inner.tcp().map_or(Poll::Ready(Ok(())), |tcp| linger.poll(cx, tcp))
@@ -108,7 +107,7 @@ impl<S: AsyncWrite + Wire + Unpin> AsyncWrite for Guarded<S> {
         }
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, bufs))?;
-        this.watch.count(&this.watch.sent, written);
+        this.watch.sent_more(written);
         Poll::Ready(Ok(written))
     }
 

@@ -53,7 +53,7 @@ fn a_record_torn_at_any_byte_is_recognised_and_cut() {
     let source = tempfile::tempdir().unwrap();
     let whole = journal(source.path());
     for payload in [&b"first"[..], b"second", b"third, which is torn"] {
-        append(&whole, payload, Room::Opening).unwrap();
+        append(&whole, payload, Room::Event).unwrap();
     }
     let bytes = fs::read(segment_path(source.path(), 1)).unwrap();
     let good = SEGMENT_HEAD + 2 * frame::FRAME_HEAD + "first".len() + "second".len();
@@ -80,9 +80,9 @@ fn a_record_torn_at_any_byte_is_recognised_and_cut() {
 fn any_changed_byte_ends_the_good_part() {
     let source = tempfile::tempdir().unwrap();
     let whole = journal(source.path());
-    append(&whole, b"first", Room::Opening).unwrap();
+    append(&whole, b"first", Room::Event).unwrap();
     let good = whole.view().segments[0].len as usize;
-    append(&whole, b"second", Room::Opening).unwrap();
+    append(&whole, b"second", Room::Event).unwrap();
     let bytes = fs::read(segment_path(source.path(), 1)).unwrap();
     for place in good..bytes.len() {
         let dir = tempfile::tempdir().unwrap();
@@ -138,12 +138,12 @@ fn a_full_journal_refuses_decisions_then_outcomes_and_recovers_when_filled() {
             }
         }
     };
-    let decisions = until_full(Room::Opening);
+    let decisions = until_full(Room::Event);
     let outcomes = until_full(Room::Closing);
     assert!(decisions > 200 && outcomes > 20, "{decisions} {outcomes}");
     let mut filler = filler(dir.path(), &journal);
     filler.drain().unwrap();
-    assert_eq!(append(&journal, &payload, Room::Opening).unwrap(), u64::from(decisions + outcomes) + 1);
+    assert_eq!(append(&journal, &payload, Room::Event).unwrap(), u64::from(decisions + outcomes) + 1);
     filler.drain().unwrap();
     assert_eq!(stored(dir.path()).len(), (decisions + outcomes + 1) as usize);
 }
@@ -152,18 +152,55 @@ fn a_full_journal_refuses_decisions_then_outcomes_and_recovers_when_filled() {
 fn a_failed_write_is_refused_and_leaves_no_gap_and_no_garbage() {
     let dir = tempfile::tempdir().unwrap();
     let journal = journal(dir.path());
-    append(&journal, b"before", Room::Opening).unwrap();
+    append(&journal, b"before", Room::Event).unwrap();
     let good = journal.replace_active(File::open(segment_path(dir.path(), 1)).unwrap());
     for _ in 0..2 {
-        let error = append(&journal, b"lost", Room::Opening).unwrap_err();
+        let error = append(&journal, b"lost", Room::Event).unwrap_err();
         assert!(matches!(error, AppendError::Write(_)), "{error}");
     }
     // What a write that failed half way may have left.
     good.write_at(&[0xff; 500], journal.view().segments[0].len).unwrap();
     journal.replace_active(good.try_clone().unwrap());
-    assert_eq!(append(&journal, b"after", Room::Opening).unwrap(), 2);
+    assert_eq!(append(&journal, b"after", Room::Event).unwrap(), 2);
     let recovered = recover(dir.path()).unwrap();
     assert_eq!((recovered.next, recovered.notes), (3, vec![]));
+}
+
+#[test]
+fn decisions_of_one_turn_are_in_the_file_once_the_first_of_them_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = journal(dir.path());
+    let written = || fs::metadata(segment_path(dir.path(), 1)).unwrap().len();
+    append(&journal, b"outcome", Room::Closing).unwrap();
+    let seqs = [b"one", b"two"].map(|payload| append(&journal, payload, Room::Opening).unwrap());
+    assert_eq!(seqs, [2, 3]);
+    assert_eq!(written(), SEGMENT_HEAD as u64);
+    journal.commit(2).unwrap();
+    let all = (SEGMENT_HEAD + 3 * frame::FRAME_HEAD + "outcomeonetwo".len()) as u64;
+    assert_eq!(written(), all);
+    journal.commit(3).unwrap();
+    append(&journal, b"six", Room::Opening).unwrap();
+    journal.commit(3).unwrap();
+    assert_eq!(written(), all, "what is committed is not waited for again");
+    assert_eq!(recover(dir.path()).unwrap().next, 4);
+}
+
+#[test]
+fn a_decision_that_cannot_be_written_waits_for_the_outcome_that_denies_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = journal(dir.path());
+    let good = journal.replace_active(File::open(segment_path(dir.path(), 1)).unwrap());
+    let seq = append(&journal, b"allow", Room::Opening).unwrap();
+    assert!(matches!(journal.commit(seq), Err(AppendError::Write(_))));
+    append(&journal, b"deny", Room::Closing).unwrap();
+    assert!(journal.commit(seq).is_err(), "a later try does not take it for written");
+    journal.replace_active(good.try_clone().unwrap());
+    let next = append(&journal, b"next", Room::Opening).unwrap();
+    journal.commit(next).unwrap();
+    let mut filler = filler(dir.path(), &journal);
+    filler.drain().unwrap();
+    let records: Vec<String> = stored(dir.path()).into_iter().map(|(_, record)| record).collect();
+    assert_eq!(records, ["allow", "deny", "next"]);
 }
 
 #[test]
@@ -177,7 +214,7 @@ fn records_arrive_exactly_once_after_a_crash_between_commit_and_removal() {
     assert_eq!(recover(dir.path()).unwrap().segments.len(), 4, "nothing was removed");
 
     let second = journal(dir.path());
-    append(&second, b"next", Room::Opening).unwrap();
+    append(&second, b"next", Room::Event).unwrap();
     let mut filling = filler(dir.path(), &second);
     filling.drain().unwrap();
     let numbers: Vec<i64> = stored(dir.path()).into_iter().map(|(seq, _)| seq).collect();
@@ -190,10 +227,10 @@ fn a_crash_between_batches_of_one_segment_resumes_in_its_middle() {
     let dir = tempfile::tempdir().unwrap();
     let first = journal(dir.path());
     let mut filling = filler(dir.path(), &first);
-    append(&first, b"one", Room::Opening).unwrap();
+    append(&first, b"one", Room::Event).unwrap();
     assert!(filling.step().unwrap());
     for payload in [b"two", b"six"] {
-        append(&first, payload, Room::Opening).unwrap();
+        append(&first, payload, Room::Event).unwrap();
     }
     drop((filling, first));
     let second = journal(dir.path());
@@ -209,7 +246,7 @@ fn while_the_database_is_locked_the_journal_keeps_the_records() {
     let mut filler = filler(dir.path(), &journal);
     let other = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    append(&journal, b"kept", Room::Opening).unwrap();
+    append(&journal, b"kept", Room::Event).unwrap();
     assert!(matches!(filler.step(), Err(FillError::Database(_))));
     other.execute_batch("COMMIT").unwrap();
     filler.drain().unwrap();
@@ -221,13 +258,13 @@ fn a_frame_that_rots_under_the_running_filler_does_not_hold_back_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let journal = journal(dir.path());
     for payload in [b"one", b"two", b"six"] {
-        append(&journal, payload, Room::Opening).unwrap();
+        append(&journal, payload, Room::Event).unwrap();
     }
     let file = File::options().write(true).open(segment_path(dir.path(), 1)).unwrap();
     file.write_at(b"?", (SEGMENT_HEAD + 2 * frame::FRAME_HEAD + 3) as u64).unwrap();
     let mut filler = filler(dir.path(), &journal);
     filler.drain().unwrap();
-    append(&journal, b"ten", Room::Opening).unwrap();
+    append(&journal, b"ten", Room::Event).unwrap();
     filler.drain().unwrap();
     assert_eq!(stored(dir.path()), [(1, "one".to_owned()), (4, "ten".to_owned())]);
     assert_eq!((filler.filled().seq, filler.filled().damaged), (4, 1));

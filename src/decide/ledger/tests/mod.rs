@@ -1,6 +1,7 @@
 //! Tests of the ledger on real files: bytes, journal, and the whole.
 
 mod canonical;
+mod columns;
 mod journal;
 mod whole;
 

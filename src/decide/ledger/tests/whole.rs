@@ -176,6 +176,34 @@ async fn a_torn_record_is_told_as_a_system_record() {
     assert_eq!(rows[1].text("object"), Some("00000000000000000001.journal"));
 }
 
+#[tokio::test]
+async fn a_decision_is_in_the_journal_before_anything_can_follow_from_it() {
+    const TOGETHER: usize = 20;
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = start(dir.path());
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..TOGETHER {
+        let (ledger, segment) = (ledger.clone(), dir.path().join("journal/00000000000000000001.journal"));
+        tasks.spawn(async move {
+            let entry = open(&ledger, number as u128).await;
+            let journal = std::fs::read(segment).unwrap();
+            let recorded = journal.windows(18).filter(|bytes| *bytes == b"\"phase\":\"decision\"");
+            (recorded.count(), entry)
+        });
+    }
+    for (recorded, _entry) in tasks.join_all().await {
+        assert_eq!(recorded, TOGETHER, "one write for all that were ready, and before any of them went on");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_whose_task_is_cancelled_while_it_is_recorded_is_closed_as_abandoned() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = start(dir.path());
+    assert!(futures_util::FutureExt::now_or_never(open(&ledger, 1)).is_none());
+    assert_eq!(search(&ledger, Filter::default()).await[0].text("end"), Some("abandoned"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn records_of_four_threads_are_all_there_and_each_thread_keeps_its_order() {
     const EACH: u128 = 2000;
@@ -237,12 +265,16 @@ async fn what_cannot_be_recorded_is_refused_until_the_disk_is_back() {
     closes_late.close(Outcome::default());
     let health = ledger.health();
     assert!(health.journal_failure.is_some());
-    assert_eq!((health.refused, health.lost), (2, 2));
+    assert_eq!((health.refused, health.lost), (2, 1), "outcomes wait for the disk");
 
     journal.replace_active(good.try_clone().unwrap());
     open(&ledger, 5).await.close(Outcome::default());
     assert_eq!(ledger.health().journal_failure, None);
-    assert_eq!(ids(&search(&ledger, Filter::default()).await), named(&[1, 5]));
+    let rows = search(&ledger, Filter::default()).await;
+    assert_eq!(ids(&rows), named(&[1, 2, 5]));
+    let decisions: Vec<_> = rows.iter().map(|row| row.text("decision")).collect();
+    assert_eq!(decisions, [Some("allow"), Some("deny"), Some("allow")]);
+    assert_eq!(rows[1].text("reason"), Some("audit.unavailable"));
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! What is written to an HTTP/2 workload, gathered: the library asks for each answer to be written by itself, and each
-//! such write would be a TLS record and a system call of its own.
+//! What is written to an HTTP/2 peer, gathered: the library asks for each frame to be written by itself, and each such
+//! write would be a TLS record and a system call of its own.
 //!
 //! Bytes wait here until whoever drives the connection has let it do all it can, and then leave together
-//! ([`Gathered::settle`]). They never wait for time to pass or for more to come.
+//! ([`Gathered::settle`]). They never wait for time to pass or for more to come. An idle connection holds nothing.
 
 use std::cell::{Ref, RefCell};
 use std::io::{self, IoSlice};
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const WAITING: usize = 16 * 1024;
 /// What is as large as this is not copied: it is worth a write of its own.
 const DIRECT: usize = 8 * 1024;
-/// Room for a few small answers at once.
+/// Room for a few small frames at once.
 const FIRST: usize = 4 * 1024;
 
 /// The stream, shared by the library and whoever drives it.
@@ -29,6 +29,10 @@ struct Inner<S> {
     waiting: Vec<u8>,
     /// How much of it has left.
     left: usize,
+    /// Whether the stream itself may hold back what it was given.
+    unflushed: bool,
+    /// Why nothing leaves any more; told to whoever writes next.
+    failure: Option<io::Error>,
 }
 
 impl<S> Clone for Gathered<S> {
@@ -40,7 +44,8 @@ impl<S> Clone for Gathered<S> {
 impl<S: AsyncWrite + Unpin> Gathered<S> {
     /// Nothing waits yet.
     pub fn new(stream: S) -> Self {
-        Self(Rc::new(RefCell::new(Inner { stream, waiting: Vec::new(), left: 0 })))
+        let inner = Inner { stream, waiting: Vec::new(), left: 0, unflushed: false, failure: None };
+        Self(Rc::new(RefCell::new(inner)))
     }
 
     /// The stream itself. To be let go of before the library is polled.
@@ -49,34 +54,41 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
     }
 
     /// Writes what waits. To be called whenever the library has been polled, with the same context: what cannot leave
-    /// now wakes it again. A stream that has failed tells the library so when that next reads or writes.
+    /// now wakes it again. Where the stream has failed the library is woken, and told when it next writes.
     pub fn settle(&self, cx: &mut Context<'_>) {
         let mut inner = self.0.borrow_mut();
-        if !inner.waiting.is_empty() && matches!(inner.poll_drain(cx), Poll::Ready(Ok(()))) {
-            let _ = Pin::new(&mut inner.stream).poll_flush(cx);
+        if let Poll::Ready(Err(error)) = inner.poll_out(cx) {
+            inner.failure = Some(error);
+            cx.waker().wake_by_ref();
         }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Inner<S> {
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.left < self.waiting.len() {
             match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.waiting[self.left..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => self.left += written,
             }
         }
-        // An idle connection keeps no buffer.
-        self.waiting = Vec::new();
-        self.left = 0;
+        if self.unflushed {
+            // TLS takes plain text for which the socket has no room yet.
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            (self.unflushed, self.left, self.waiting) = (false, 0, Vec::new());
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(error) = self.failure.take() {
+            return Poll::Ready(Err(error));
+        }
         let length = bufs.iter().map(|buf| buf.len()).sum();
         if length >= DIRECT || self.waiting.len() + length > WAITING {
-            ready!(self.poll_drain(cx))?;
+            ready!(self.poll_out(cx))?;
         }
+        self.unflushed = true;
         if length >= DIRECT {
             return Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         }
@@ -113,12 +125,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 
     /// Done by [`Gathered::settle`], after this poll.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        let failure = self.0.borrow_mut().failure.take();
+        Poll::Ready(failure.map_or(Ok(()), Err))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.0.borrow_mut();
-        ready!(inner.poll_drain(cx))?;
+        ready!(inner.poll_out(cx))?;
         Pin::new(&mut inner.stream).poll_shutdown(cx)
     }
 }
@@ -173,5 +186,60 @@ mod tests {
         let (_, read) = tokio::join!(writing, far.read_to_end(&mut received));
         read.unwrap();
         assert!(received == sent);
+    }
+
+    /// As TLS does: takes what it is given, and gives it to the wire when it is flushed.
+    #[derive(Default)]
+    struct Withholding {
+        taken: usize,
+        flushed: usize,
+        full: bool,
+        broken: bool,
+    }
+
+    impl AsyncWrite for Withholding {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            if self.broken {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            self.taken += buf.len();
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.full {
+                return Poll::Pending;
+            }
+            self.flushed = self.taken;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_the_stream_withholds_is_flushed_however_large_the_last_write_was() {
+        for length in [100, DIRECT, 3 * WAITING] {
+            let mut stream = Gathered::new(Withholding { full: true, ..Withholding::default() });
+            let written = futures_util::FutureExt::now_or_never(stream.write(&vec![0; length]));
+            assert_eq!(written.unwrap().unwrap(), length);
+            let cx = &mut Context::from_waker(std::task::Waker::noop());
+            stream.settle(cx);
+            stream.0.borrow_mut().stream.full = false;
+            stream.settle(cx);
+            assert_eq!(stream.stream().flushed, length);
+        }
+    }
+
+    #[test]
+    fn whoever_writes_next_hears_that_the_stream_broke() {
+        let mut stream = Gathered::new(Withholding { broken: true, ..Withholding::default() });
+        let written = futures_util::FutureExt::now_or_never(stream.write(b"frame"));
+        assert_eq!(written.unwrap().unwrap(), 5);
+        stream.settle(&mut Context::from_waker(std::task::Waker::noop()));
+        let heard = futures_util::FutureExt::now_or_never(stream.flush()).unwrap().unwrap_err();
+        assert_eq!(heard.kind(), io::ErrorKind::BrokenPipe);
     }
 }
