@@ -228,9 +228,12 @@ impl Talk {
         self.stream.flush()
     }
 
-    /// Says that nothing more will come.
+    /// Says that nothing more will come, to a peer that may have ended the connection meanwhile.
     pub fn finish(&mut self) {
-        self.stream.finish().expect("half-closed");
+        match self.stream.finish() {
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => panic!("half-closed: {error}"),
+            _ => {}
+        }
     }
 
     /// The connection below.

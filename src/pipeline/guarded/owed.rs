@@ -72,7 +72,7 @@ impl<S: AsyncWrite + Wire + Unpin> AsyncWrite for Guarded<S> {
         ready!(Pin::new(&mut this.inner).poll_flush(cx))?;
         if this.owing && !this.watch.awaits_answer() && !this.watch.busy() {
             this.owing = false;
-            if this.unseen || this.departure.is_some() {
+            if !this.held.is_empty() || this.departure.is_some() {
                 // hyper was told to wait, and no byte will wake it.
                 cx.waker().wake_by_ref();
             }
