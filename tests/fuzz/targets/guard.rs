@@ -74,10 +74,10 @@ struct Messages {
 }
 
 /// How a body is framed, and where the head ends.
-struct HeadRead {
-    end: usize,
-    chunked: bool,
-    length: Option<usize>,
+pub(super) struct HeadRead {
+    pub(super) end: usize,
+    pub(super) chunked: bool,
+    pub(super) length: Option<usize>,
 }
 
 fn messages(bytes: &[u8], head: fn(&[u8]) -> Option<HeadRead>) -> Messages {
@@ -93,7 +93,7 @@ fn messages(bytes: &[u8], head: fn(&[u8]) -> Option<HeadRead>) -> Messages {
 }
 
 /// The body that begins at `at`, without its framing, once it is whole; `at` is moved behind it.
-fn body(bytes: &[u8], at: &mut usize, read: &HeadRead) -> Option<Vec<u8>> {
+pub(super) fn body(bytes: &[u8], at: &mut usize, read: &HeadRead) -> Option<Vec<u8>> {
     if read.chunked {
         return chunks(bytes, at);
     }
@@ -161,7 +161,7 @@ fn strict_head(bytes: &[u8]) -> Option<HeadRead> {
 
 /// Ends lines at CR, LF or both, ignores blanks around names, takes `_` for `-`, lets the last length count, and sees
 /// `chunked` anywhere.
-fn lenient_head(bytes: &[u8]) -> Option<HeadRead> {
+pub(super) fn lenient_head(bytes: &[u8]) -> Option<HeadRead> {
     let (mut at, mut lines) = (0, 0);
     let (mut chunked, mut length) = (false, None);
     loop {

@@ -3,6 +3,7 @@
 //! Three take them: the fuzzer (`main.rs`), the property tests (`tests/properties`), and the test that runs every seed
 //! and every former finding (`tests/seeds.rs`). Each claim is held against a second reader, never against the code itself.
 
+mod answer;
 mod dns;
 mod guard;
 mod journal;
@@ -20,6 +21,7 @@ pub type Check = fn(&[u8]);
 
 /// Every claim by its name, which is also the name of its folder of seeds.
 pub const TARGETS: &[(&str, Check)] = &[
+    ("answer", answer::check),
     ("dns", dns::check),
     ("guard", guard::check),
     ("journal", journal::check),
