@@ -11,6 +11,7 @@ import sys
 import time
 
 import cases
+import gateways
 import office
 
 ATTACKER = "10.77.0.66"
@@ -35,18 +36,18 @@ REFUSED = (ConnectionError, TimeoutError, ssl.SSLError, OSError)
 def measure(lab, load):
     """Every attack on a fresh daemon: the rows of `report`. `lab` and `load` are those of the bench."""
     subprocess.run(["ip", "-n", lab.load, "addr", "add", f"{ATTACKER}/32", "dev", "eth0"], check=True)
-    with open(f"{lab.folder}/policies.d/attacker.yaml", "w", encoding="utf-8") as file:
-        file.write(AGENT.format(address=ATTACKER))
+    office.write(f"{lab.folder}/policies.d/attacker.yaml", AGENT.format(address=ATTACKER))
     rows = []
+    way = gateways.Clawgress(lab)
     for name, kind, volume in (("nobody attacks", None, 0), *ATTACKS):
-        lab.start()
         try:
-            subprocess.run(["prlimit", "--pid", str(lab.daemon.pid), "--nofile=1048576:1048576"], check=False, stderr=subprocess.DEVNULL)
-            rows.append(one(lab, load, (name, kind, volume)))
+            way.start()
+            lab.trusting([way.trust()])
+            rows.append(one(load, way, (name, kind, volume)))
         except (cases.Failed, subprocess.SubprocessError, OSError, ValueError) as error:
             rows.append((name, "-", "-", "-", "-", "-", f"failed: {error}"[:120]))
         finally:
-            lab.stop()
+            way.stop()
     return rows
 
 
@@ -55,17 +56,17 @@ def report(rows):
     table([("", "request p50", "p99", "new connection p50", "p99", "memory", "the attack"), *rows])
 
 
-def one(lab, load, attack):
-    name, kind, volume = attack
+def one(load, way, attack):
+    lab, (name, kind, volume) = load.lab, attack
     load.run("curl", "-sSf", "-o", "/dev/null", "--http1.1", "--cacert", load.trust, f"https://{office.NEAR}/small")
     attacker, told = None, ""
     if kind:
-        inside = lab.inside(lab.load, lab.load_cpu, "nice", "-n", "19", sys.executable, os.path.abspath(__file__), kind, str(volume), office.ORIGIN, office.NEAR)
+        inside = lab.inside(lab.load, lab.load_cpu, "nice", "-n", "19", sys.executable, os.path.abspath(__file__), kind, str(volume), way.address, way.host)
         attacker = subprocess.Popen(inside, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         attacker.stdout.readline()
     try:
-        requests = load.own("latency", True, REQUESTS)
-        fresh = load.own("connections", True, SECONDS, 1)
+        requests = load.own("latency", way, REQUESTS)
+        fresh = load.own("connections", way, SECONDS, 1)
         memory = cases.resident(lab.daemon.pid) / 1024
     finally:
         if attacker:
