@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use clawgress::model::config;
+use clawgress::model::manifest::{self, SourceFile};
 use clawgress::model::types::{Reason, limits};
 
 /// The catalogue of reason codes as `docs/denials.md` prints it.
@@ -142,6 +144,25 @@ fn env_sh_exports_the_variables_of_the_table_of_trust_and_no_others() {
     assert_eq!(exported, documented, "src/pipeline/env.sh and docs/trust.md");
 }
 
+/// The YAML that stands in a document, each block with its documents.
+fn yaml(document: &str) -> Vec<String> {
+    let text = file(document);
+    let blocks = text.split("```yaml\n").skip(1);
+    blocks.filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_settings_and_the_policy_of_the_readme_load_as_they_stand() {
+    let [settings, policy] = &yaml("README.md")[..] else { panic!("not two blocks of YAML in README.md") };
+    let settings = SourceFile::new("README.md", settings.clone().into_bytes());
+    config::parse(&settings).unwrap_or_else(|report| panic!("{report}"));
+    let header = "apiVersion: clawgress.io/v1alpha1\n";
+    let documents: Vec<String> = policy.split("---\n").map(|one| format!("{header}{one}")).collect();
+    let policy = SourceFile::new("README.md", documents.join("---\n").into_bytes());
+    let loaded = manifest::load(&[policy]).unwrap_or_else(|report| panic!("{}", report.render(false)));
+    assert_eq!(loaded.documents.len(), documents.len());
+}
+
 /// A number as people write it: thousands apart.
 fn grouped(number: impl TryInto<u64>) -> String {
     let digits = number.try_into().ok().expect("a number without sign").to_string();
@@ -164,7 +185,10 @@ fn size(bytes: impl TryInto<u64>) -> String {
 fn says(document: &str, sentences: &[String]) {
     let text = file(document).replace('\n', " ");
     let missing: Vec<&String> = sentences.iter().filter(|sentence| !text.contains(*sentence)).collect();
-    assert!(missing.is_empty(), "`{document}` does not say what src/model/types/limits.rs says: {missing:#?}");
+    assert!(
+        missing.is_empty(),
+        "`{document}` does not say what src/model/types/limits.rs says: {missing:#?}"
+    );
 }
 
 #[test]
@@ -172,7 +196,11 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
     use limits::*;
     let head = format!("{}, {HEAD_FIELDS} fields, {} a line", size(HEAD_BYTES), size(FIELD_LINE_BYTES));
     let probes = CLIENT_PROBE_TIME + CLIENT_PROBE_INTERVAL * CLIENT_PROBES;
-    assert_eq!((probes.as_secs(), FLOW_IDLE_TIME.as_secs()), (120, 3600), "two minutes, and an hour, in words");
+    assert_eq!(
+        (probes.as_secs(), FLOW_IDLE_TIME.as_secs()),
+        (120, 3600),
+        "two minutes, and an hour, in words"
+    );
     says(
         "docs/http.md",
         &[
@@ -219,7 +247,7 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
             format!("| {} s, {} | `protocol.malformed` |", HELLO_TIME.as_secs(), size(HELLO_BYTES)),
             format!(
                 "{HANDSHAKES_PER_AGENT} of one agent are worked on at once, for {} ms each; the rest of its own wait, {} s",
-                TURN_TIME.as_millis(),
+                HANDSHAKE_SLOT_TIME.as_millis(),
                 TLS_HANDSHAKE_TIME.as_secs()
             ),
             format!("wait for the server after {} ms", HELLO_SILENCE.as_millis()),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Diagnostic;
-use crate::model::types::Timestamp;
+use crate::model::types::{FailMode, Timestamp};
 
 /// The whole of `clawgress status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,26 +42,6 @@ pub struct Daemon {
     pub uptime_s: u64,
     /// What the kernel does with workloads' traffic while the daemon is not there.
     pub fail_mode: FailMode,
-}
-
-/// `spec.failMode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FailMode {
-    /// Nothing passes.
-    Closed,
-    /// Everything passes.
-    Open,
-}
-
-impl FailMode {
-    /// The word in settings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-        }
-    }
 }
 
 /// What is intercepted.
