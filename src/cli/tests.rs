@@ -227,11 +227,12 @@ nothing needs you
     assert_eq!(status::render(&status, Paint(false)), expected);
 
     status.policy.on_disk = OnDisk::Errors(vec![Diagnostic::default(); 2]);
-    status.ledger = LedgerState { records: 1, journal_bytes: 2048, backlog: 9, healthy: false };
+    status.policy.documents = 0;
+    status.ledger = LedgerState { records: 1, journal_bytes: 4096, backlog_bytes: 2048, healthy: false };
     status.needs = vec!["policies.d does not load (2 errors): clawgress validate".into()];
     let text = status::render(&status, Paint(false));
-    assert!(text.contains("on disk: does not load (2 errors)\n"), "{text}");
-    assert!(text.contains("1 record, 9 on the way in 2.0 KiB, cannot write\n"), "{text}");
+    assert!(text.contains("  nothing in force   on disk: does not load (2 errors)\n"), "{text}");
+    assert!(text.contains("1 record, 2.0 KiB of journal on the way, cannot write\n"), "{text}");
     assert!(text.ends_with("\npolicies.d does not load (2 errors): clawgress validate\n"), "{text}");
 }
 

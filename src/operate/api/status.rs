@@ -121,8 +121,8 @@ pub struct LedgerState {
     pub records: u64,
     /// Bytes of journal that still exist.
     pub journal_bytes: u64,
-    /// Records in the journal that are not in `ledger.db` yet.
-    pub backlog: u64,
+    /// Bytes of the journal that are not in `ledger.db` yet.
+    pub backlog_bytes: u64,
     /// Whether records can be written.
     pub healthy: bool,
 }

@@ -90,7 +90,7 @@ fn ledger(operator: &Operator) -> Result<(LedgerState, LastHour), Fault> {
     let state = LedgerState {
         records: stats.records,
         journal_bytes: health.journal_bytes,
-        backlog: health.backlog_bytes,
+        backlog_bytes: health.backlog_bytes,
         healthy: health.journal_failure.is_none() && health.database_failure.is_none(),
     };
     Ok((state, hour))
