@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The outside world of the demo: a resolver, a model provider, a paste site, a site whose certificate has expired, a
-database and a time server, all on documentation addresses inside one network namespace. Everything it hears is written to a log, so
-that the demo can show what did and what did not get out."""
+database and a time server, all on documentation addresses inside one network namespace. Everything it hears is written to a
+log, so that the demo can show what did and what did not get out. Ends with its standard input."""
 import json
+import signal
 import socket
 import ssl
 import struct
@@ -17,6 +18,7 @@ ADDRESSES = {
     "old.example": "192.0.2.30",
     "db.example": "192.0.2.40",
     "time.example": "192.0.2.50",
+    "revoked.example": "192.0.2.60",
 }
 LOG, PKI = sys.argv[1], sys.argv[2]
 LOCK = threading.Lock()
@@ -59,6 +61,15 @@ class Site(BaseHTTPRequestHandler):
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         heard(f"http {self.command} {self.headers.get('Host')}{self.path} {len(body)} bytes")
+        if self.path == "/v1/think":
+            # Thinks as long as somebody listens.
+            try:
+                self.rfile.read(1)
+            except OSError:
+                pass
+            heard("nobody listens any more")
+            self.close_connection = True
+            return
         text = json.dumps({"model": "demo-1", "says": "hello from the outside"}).encode() + b"\n"
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -112,6 +123,8 @@ def tick(server):
         server.sendto(b"\x24\x01" + bytes(22) + query[40:48] + stamp + stamp, client)
 
 
+# Ctrl-C is for the demo, which ends this.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 # Everything listens before anything is said to be ready.
 for serve in [resolver(), database(), clock()] + [site(name) for name in ("api.model.example", "paste.example", "old.example")]:
     threading.Thread(target=serve, daemon=True).start()

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use clawgress::model::types::Reason;
+use clawgress::model::config;
+use clawgress::model::manifest::{self, SourceFile};
+use clawgress::model::types::{Reason, limits};
 
 /// The catalogue of reason codes as `docs/denials.md` prints it.
 fn catalogue() -> String {
@@ -140,4 +142,171 @@ fn env_sh_exports_the_variables_of_the_table_of_trust_and_no_others() {
         told.filter(|word| word.contains('_') && !word.contains([':', '.'])).collect();
     assert!(!exported.is_empty());
     assert_eq!(exported, documented, "src/pipeline/env.sh and docs/trust.md");
+}
+
+/// The YAML that stands in a document, each block with its documents.
+fn yaml(document: &str) -> Vec<String> {
+    let text = file(document);
+    let blocks = text.split("```yaml\n").skip(1);
+    blocks.filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_settings_and_the_policy_of_the_readme_load_as_they_stand() {
+    let [settings, policy] = &yaml("README.md")[..] else { panic!("not two blocks of YAML in README.md") };
+    let settings = SourceFile::new("README.md", settings.clone().into_bytes());
+    config::parse(&settings).unwrap_or_else(|report| panic!("{report}"));
+    let header = "apiVersion: clawgress.io/v1alpha1\n";
+    let documents: Vec<String> = policy.split("---\n").map(|one| format!("{header}{one}")).collect();
+    let policy = SourceFile::new("README.md", documents.join("---\n").into_bytes());
+    let loaded = manifest::load(&[policy]).unwrap_or_else(|report| panic!("{}", report.render(false)));
+    assert_eq!(loaded.documents.len(), documents.len());
+}
+
+/// A number as people write it: thousands apart.
+fn grouped(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().ok().expect("a number without sign").to_string();
+    let parts: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).expect("digits")).collect();
+    parts.join(",")
+}
+
+/// Bytes as people write them.
+fn size(bytes: impl TryInto<u64>) -> String {
+    let bytes = bytes.try_into().ok().expect("a number without sign");
+    match bytes {
+        _ if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        _ if bytes % 1024 == 0 => format!("{} KiB", bytes >> 10),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+/// Whether a document says each of these, whatever breaks its lines.
+fn says(document: &str, sentences: &[String]) {
+    let text = file(document).replace('\n', " ");
+    let missing: Vec<&String> = sentences.iter().filter(|sentence| !text.contains(*sentence)).collect();
+    assert!(
+        missing.is_empty(),
+        "`{document}` does not say what src/model/types/limits.rs says: {missing:#?}"
+    );
+}
+
+#[test]
+fn the_bounds_in_the_documents_are_those_of_the_code() {
+    use limits::*;
+    let head = format!("{}, {HEAD_FIELDS} fields, {} a line", size(HEAD_BYTES), size(FIELD_LINE_BYTES));
+    let probes = CLIENT_PROBE_TIME + CLIENT_PROBE_INTERVAL * CLIENT_PROBES;
+    assert_eq!(
+        (probes.as_secs(), FLOW_IDLE_TIME.as_secs()),
+        (120, 3600),
+        "two minutes, and an hour, in words"
+    );
+    says(
+        "docs/http.md",
+        &[
+            format!("| a request head | {head}, and {} s from its first byte |", HEAD_TIME.as_secs()),
+            format!("| a method | {METHOD_BYTES} bytes |"),
+            format!(
+                "| a chunk-size line, a trailer section | {}; all extensions of one body {} |",
+                size(CHUNK_LINE_BYTES),
+                size(CHUNK_EXTENSION_BYTES)
+            ),
+            format!("| options in `Connection` | {CONNECTION_OPTIONS} |"),
+            format!("| an idle connection | {} s |", KEEP_ALIVE_TIME.as_secs()),
+            format!("| streams at once on an HTTP/2 connection | {HTTP2_STREAMS} |"),
+            format!("| {} at once and {FRAMES_PER_SECOND} more each second;", grouped(FRAME_BURST)),
+            format!("| {HTTP2_RESETS}, then the connection ends with `protocol.flood` |"),
+            format!("| the head of an answer | {} s, anew", RESPONSE_HEAD_TIME.as_secs()),
+            format!("for up to {} s and {} more", LINGER_TIME.as_secs(), size(LINGER_BYTES)),
+            format!("the other has {} s of silence", TUNNEL_END_TIME.as_secs()),
+        ],
+    );
+    says(
+        "docs/upstreams.md",
+        &[
+            format!(
+                "heads past {} or {HEAD_FIELDS} fields, more than {INTERIM_ANSWERS} interim answers, chunk extensions \
+                 past {}, trailers past {}, a head that stands still for {} seconds",
+                size(HEAD_BYTES),
+                size(CHUNK_EXTENSION_BYTES),
+                size(CHUNK_LINE_BYTES),
+                HEAD_TIME.as_secs()
+            ),
+            format!("all attempts | {} s; {} s |", CONNECT_TIME.as_secs(), DIAL_TIME.as_secs()),
+            format!("| the TLS handshake | {} s |", TLS_HANDSHAKE_TIME.as_secs()),
+            format!("| {} s until it begins, because", RESPONSE_HEAD_TIME.as_secs()),
+            format!("kept for the next request | {} s |", POOL_IDLE_TIME.as_secs()),
+        ],
+    );
+    says(
+        "docs/hostile.md",
+        &[
+            format!("({} of {})", grouped(CONNECTIONS_PER_AGENT), grouped(CONNECTIONS_PER_WORKER)),
+            format!("a start below {} warns", grouped(FILES_WANTED)),
+            format!("a worker takes {ACCEPTS_IN_A_ROW}, then"),
+            format!("| {} s, {} | `protocol.malformed` |", HELLO_TIME.as_secs(), size(HELLO_BYTES)),
+            format!(
+                "{HANDSHAKES_PER_AGENT} of one agent are worked on at once, for {} ms each; the rest of its own wait, {} s",
+                HANDSHAKE_SLOT_TIME.as_millis(),
+                TLS_HANDSHAKE_TIME.as_secs()
+            ),
+            format!("wait for the server after {} ms", HELLO_SILENCE.as_millis()),
+            format!("| {} in every {} s,", size(BODY_PROGRESS), BODY_TIME.as_secs()),
+            format!("| {head} |"),
+            format!("after {} s without a byte taken", CLIENT_STALL_TIME.as_secs()),
+            format!("| idles between requests | {} s |", KEEP_ALIVE_TIME.as_secs()),
+            format!("| {} at once and {FRAMES_PER_SECOND} more each second,", grouped(FRAME_BURST)),
+            format!("{HTTP2_RESETS} of streams not yet heard"),
+            format!("| {HTTP2_STREAMS} at once; the next is refused"),
+            format!(
+                "| {} on a worker, {} of one source,",
+                grouped(UDP_FLOWS_PER_WORKER),
+                grouped(UDP_FLOWS_PER_SOURCE)
+            ),
+            format!("{UDP_WAITING} datagrams of each, {} of all, wait", size(UDP_WAITING_BYTES)),
+            format!(
+                "one record a flow for {} s, {UDP_REFUSALS_PER_SOURCE} of them for one source",
+                UDP_REFUSAL_TIME.as_secs()
+            ),
+            format!(
+                "{} s while nothing was answered, {} s after that",
+                UDP_UNANSWERED_TIME.as_secs(),
+                UDP_IDLE_TIME.as_secs()
+            ),
+            format!(
+                "takes {DNS_BATCH} queries at once; where more wait, {DNS_BATCH_PER_AGENT} of them are one agent's and the \
+                 rest is dropped; {DNS_IN_FLIGHT_PER_AGENT} of one agent wait"
+            ),
+            format!("| dribbles DNS over TCP | {} s for", DNS_TCP_IDLE_TIME.as_secs()),
+        ],
+    );
+}
+
+#[test]
+fn every_link_between_the_documents_leads_somewhere_and_every_document_is_linked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = fs::read_dir(root.join("docs")).expect("docs");
+    let documents: Vec<String> = documents
+        .map(|entry| format!("docs/{}", entry.expect("an entry").file_name().to_string_lossy()))
+        .collect();
+    assert!(documents.len() >= 6, "{documents:?}");
+    let mut linked = BTreeSet::new();
+    for document in ["README.md", "CONTRIBUTING.md"].into_iter().chain(documents.iter().map(String::as_str)) {
+        let text = file(document);
+        let folder = Path::new(document).parent().expect("a folder");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let target = folder.join(target);
+            assert!(root.join(&target).exists(), "`{document}` links to `{}`", target.display());
+            if document == "README.md" {
+                linked.insert(target.to_string_lossy().into_owned());
+            }
+        }
+    }
+    for document in &documents {
+        assert!(linked.contains(document), "README.md does not link to `{document}`");
+    }
 }

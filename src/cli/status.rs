@@ -70,7 +70,7 @@ fn interception(found: &api::Interception, paint: Paint) -> String {
     format!("{}   {}", safe(&(interfaces + &subnets)), paint.text(style, state))
 }
 
-/// What the kernel refused by itself: everything that is neither TCP nor DNS.
+/// What the kernel refused by itself: what is neither TCP, nor DNS, nor UDP to a port that policy names.
 fn refused(found: &api::Interception) -> String {
     let parts = ["tcp", "udp", "quic", "icmp", "other"];
     let counted: Vec<String> = (parts.iter())
@@ -94,6 +94,9 @@ fn policy(policy: &api::PolicyState, paint: Paint) -> String {
             (format!("on disk: does not load ({})", words::several(errors.len() as u64, "error")), Style::Bad)
         }
     };
+    if policy.documents == 0 {
+        return format!("nothing in force   {}", paint.text(style, &state));
+    }
     format!(
         "{} {}, {}   {}",
         words::digest(&safe(&policy.digest)),
@@ -121,9 +124,9 @@ fn last_hour(hour: &api::LastHour) -> String {
 }
 
 fn ledger(ledger: &api::LedgerState, paint: Paint) -> String {
-    let journal = match ledger.backlog {
+    let journal = match ledger.backlog_bytes {
         0 => "journal empty".to_owned(),
-        backlog => format!("{} on the way in {}", words::count(backlog), words::bytes(ledger.journal_bytes)),
+        backlog => format!("{} of journal on the way", words::bytes(backlog)),
     };
     let records = words::several(ledger.records, "record");
     if ledger.healthy {

@@ -227,11 +227,12 @@ nothing needs you
     assert_eq!(status::render(&status, Paint(false)), expected);
 
     status.policy.on_disk = OnDisk::Errors(vec![Diagnostic::default(); 2]);
-    status.ledger = LedgerState { records: 1, journal_bytes: 2048, backlog: 9, healthy: false };
+    status.policy.documents = 0;
+    status.ledger = LedgerState { records: 1, journal_bytes: 4096, backlog_bytes: 2048, healthy: false };
     status.needs = vec!["policies.d does not load (2 errors): clawgress validate".into()];
     let text = status::render(&status, Paint(false));
-    assert!(text.contains("on disk: does not load (2 errors)\n"), "{text}");
-    assert!(text.contains("1 record, 9 on the way in 2.0 KiB, cannot write\n"), "{text}");
+    assert!(text.contains("  nothing in force   on disk: does not load (2 errors)\n"), "{text}");
+    assert!(text.contains("1 record, 2.0 KiB of journal on the way, cannot write\n"), "{text}");
     assert!(text.ends_with("\npolicies.d does not load (2 errors): clawgress validate\n"), "{text}");
 }
 
@@ -258,6 +259,16 @@ fn recorded() -> Vec<Value> {
             "reason": "identity.unknown",
         }),
         json!({"timestamp": "2026-01-02T14:03:01Z", "kind": "admin", "decision": "allow", "http_method": "reload"}),
+        json!({
+            "timestamp": "2026-01-02T14:03:02Z", "kind": "request", "decision": "deny", "agent_id": "bob",
+            "destination_host": "a.example", "destination_port": 443, "protocol": "http/1.1", "status": 400,
+            "reason": "protocol.malformed", "evidence": "http/1 guard: BothLengths",
+        }),
+        json!({
+            "timestamp": "2026-01-02T14:03:03Z", "kind": "connection", "decision": "allow", "agent_id": "bob",
+            "destination_host": "time.example", "destination_port": 123, "protocol": "udp", "datagrams_out": 1,
+            "policy_id": "EgressL4Route/time",
+        }),
     ]
 }
 
@@ -265,11 +276,13 @@ fn recorded() -> Vec<Value> {
 fn records_are_aligned_lines_that_cannot_steer_a_terminal() {
     let now = Timestamp::parse("2026-01-02T15:00:00Z").unwrap();
     let expected = "\
-14:02:11             deny   alice      POST paste.example/upload       policy.no-route   EgressGateway/default  0199c0de-7a31
-14:02:40             allow  bob        tcp [2001:db8::1]:22                              EgressL4Route/ssh      0199c0de-7b02
-2026-01-01 23:59:59  allow  bob        dns AAAA evil\\u{1b}[2J.example  0                                        0199
+14:02:11             deny   alice      POST paste.example/upload       policy.no-route     EgressGateway/default  0199c0de-7a31
+14:02:40             allow  bob        tcp [2001:db8::1]:22                                EgressL4Route/ssh      0199c0de-7b02
+2026-01-01 23:59:59  allow  bob        dns AAAA evil\\u{1b}[2J.example  0                                          0199
 14:03:00             deny   10.77.0.9  a.example:443                   identity.unknown
 14:03:01             allow  -          admin reload
+14:03:02             deny   bob        http/1.1 a.example              protocol.malformed
+14:03:03             allow  bob        udp time.example:123                                EgressL4Route/time
 ";
     assert_eq!(audit::Table::default().lines(&recorded(), now, Paint(false)), expected);
     let details = audit::details(&recorded()[0], Paint(false));
@@ -278,6 +291,11 @@ fn records_are_aligned_lines_that_cannot_steer_a_terminal() {
         "{details}"
     );
     assert!(details.ends_with("destination_port  443\nstatus            403\n"), "{details}");
+    let details = audit::details(&recorded()[5], Paint(false));
+    assert!(
+        details.contains("malformed\nevidence          http/1 guard: BothLengths\n"),
+        "what was seen: {details}"
+    );
 }
 
 #[test]

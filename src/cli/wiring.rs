@@ -40,10 +40,7 @@ pub fn local_checks(config: &Path) -> Result<Vec<Check>, Failure> {
         interfaces: settings.intercept.interfaces,
         subnets: settings.intercept.subnets,
         allow_local: settings.intercept.allow_local,
-        fail_mode: match settings.fail_mode {
-            config::FailMode::Closed => intercept::FailMode::Closed,
-            config::FailMode::Open => intercept::FailMode::Open,
-        },
+        fail_mode: settings.fail_mode,
         udp_ports: Vec::new(),
     };
     let found = block_on(async { Ok(checks::run(&wanted).await) })?;

@@ -11,7 +11,7 @@
 mod places;
 pub mod road;
 mod peeked;
-mod turn;
+mod handshakes;
 mod patience;
 mod departure;
 mod watch;

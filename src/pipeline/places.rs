@@ -52,12 +52,12 @@ pub struct Places {
 struct Holder {
     taken: usize,
     /// Turns to open TLS.
-    turns: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
 }
 
 impl Default for Holder {
     fn default() -> Self {
-        Self { taken: 0, turns: Arc::new(Semaphore::new(HANDSHAKES_PER_AGENT)) }
+        Self { taken: 0, handshakes: Arc::new(Semaphore::new(HANDSHAKES_PER_AGENT)) }
     }
 }
 
@@ -87,9 +87,9 @@ impl Places {
         Some(Place(self.clone(), agent))
     }
 
-    /// The turns of an agent that holds a place.
-    pub fn turns(&self, agent: Option<&Arc<str>>) -> Option<Arc<Semaphore>> {
-        self.by_agent.borrow().get(&agent.cloned()).map(|holder| holder.turns.clone())
+    /// The slots for TLS handshakes of an agent that holds a place.
+    pub fn handshakes(&self, agent: Option<&Arc<str>>) -> Option<Arc<Semaphore>> {
+        self.by_agent.borrow().get(&agent.cloned()).map(|holder| holder.handshakes.clone())
     }
 
     /// How many are taken.
@@ -143,17 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_those_of_one_agent_and_last_as_long_as_its_places() {
+    fn handshake_slots_are_those_of_one_agent_and_last_as_long_as_its_places() {
         let places = Places::new(Room { all: 8, each: 4 });
         let (alice, bob): (Arc<str>, Arc<str>) = ("alice".into(), "bob".into());
         let held = [Some(alice.clone()), Some(bob.clone()), None].map(|agent| places.take(agent).unwrap());
-        let of_alice = places.turns(Some(&alice)).unwrap();
+        let of_alice = places.handshakes(Some(&alice)).unwrap();
         let all = of_alice.try_acquire_many(u32::try_from(HANDSHAKES_PER_AGENT).unwrap()).unwrap();
-        assert!(places.turns(Some(&alice)).unwrap().try_acquire().is_err());
-        assert!(places.turns(Some(&bob)).unwrap().try_acquire().is_ok());
-        assert!(places.turns(None).unwrap().try_acquire().is_ok());
+        assert!(places.handshakes(Some(&alice)).unwrap().try_acquire().is_err());
+        assert!(places.handshakes(Some(&bob)).unwrap().try_acquire().is_ok());
+        assert!(places.handshakes(None).unwrap().try_acquire().is_ok());
         drop((all, held));
-        assert!(places.turns(Some(&alice)).is_none());
+        assert!(places.handshakes(Some(&alice)).is_none());
     }
 
     #[test]

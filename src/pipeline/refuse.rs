@@ -13,10 +13,10 @@ use super::arrival::{Arrival, Refused};
 use super::case::denied;
 use super::departure::Wire;
 use super::exchange;
+use super::handshakes;
 use super::peeked::Peeked;
 use super::road::{Road, Snapshot};
 use super::serving::{self, Watched};
-use super::turn;
 use crate::act::dial::Protocol;
 use crate::act::tls::{AlpnChoice, TlsName, alert};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Subject};
@@ -123,11 +123,11 @@ pub(super) async fn in_http(road: &Rc<Road>, refused: Refused, denial: Denial, s
                 return by_alert(stream, AlertDescription::AccessDenied).await;
             };
             let agent = refused.known.as_ref().map(|known| &known.agent().name);
-            // Who gets no turn is not told; the refusal stands on the record already.
-            let Ok(turn) = turn::take(road, agent, &stream).await else { return by_reset(stream) };
+            // Who gets no slot is not told; the refusal stands on the record already.
+            let Ok(slot) = handshakes::take(road, agent, &stream).await else { return by_reset(stream) };
             let name = TlsName::from(name);
             let opening = road.shared.terminator.refuse_over_tls(&name, AlpnChoice::Either, stream);
-            let opened = Box::pin(turn.spend(opening)).await;
+            let opened = Box::pin(slot.run(opening)).await;
             // A client that does not trust our certificate breaks off here; the refusal stands on the record already.
             let Ok(opened) = opened else { return };
             let (stream, protocol) = opened.into_parts();

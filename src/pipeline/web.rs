@@ -13,12 +13,12 @@ use super::arrival::{Judged, Refused};
 use super::case;
 use super::departure::Wire;
 use super::exchange;
+use super::handshakes;
 use super::peeked::Peeked;
 use super::refuse;
 use super::road::Road;
 use super::serving::{self, Watched};
 use super::site::{Leg, Site};
-use super::turn;
 use crate::act::dial::{Protocol, choose_client_alpn};
 use crate::act::tls::{AlpnChoice, Opened};
 use crate::act::upstream::Sender;
@@ -37,8 +37,8 @@ pub type Requests = Pin<Box<dyn Future<Output = ()>>>;
 pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Peeked) -> Option<Requests> {
     let site = Site::new(road, judged, Scheme::Https);
     bound(&stream);
-    let turn = match turn::take(&site.road, Some(&site.known.agent().name), &stream).await {
-        Ok(turn) => turn,
+    let slot = match handshakes::take(&site.road, Some(&site.known.agent().name), &stream).await {
+        Ok(slot) => slot,
         Err(denial) => {
             let latency = site.arrival.started.elapsed();
             entry.close(Outcome { latency, denial: Some(denial), ..Outcome::default() });
@@ -46,7 +46,7 @@ pub async fn terminated(road: Rc<Road>, judged: Judged, entry: Entry, stream: Pe
             return None;
         }
     };
-    let (sender, opened) = match Box::pin(turn.spend(open(&site, &entry, stream))).await {
+    let (sender, opened) = match Box::pin(slot.run(open(&site, &entry, stream))).await {
         Tls::Open(sender, opened) => (sender, opened),
         Tls::Unreached(denial, stream) => {
             Box::pin(late(site, entry, denial, stream)).await;

@@ -9,10 +9,10 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use super::dialogue::{NAME, opening_gateway, zone};
-use super::streaming::{PLAIN, TLS, get, get2, http2, talks};
+use super::dialogue::{opening_gateway, zone};
+use super::streaming::{get, get2, http2, serve_both, talks};
 use crate::lab::Lab;
-use crate::lab::backends::{Wire, eventually};
+use crate::lab::backends::eventually;
 
 /// Answers with a beginning of a body, by the digit that is the path: with a length, in chunks, and up to the end of the
 /// connection. Then waits for a permit, and resets.
@@ -23,23 +23,20 @@ fn breaking(lab: &Lab) -> Arc<Semaphore> {
         b"HTTP/1.1 200 OK\r\n\r\n0123456789",
     ];
     let permits = Arc::new(Semaphore::new(0));
-    let leaf = lab.pki().leaf(&[NAME]);
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
-        let permits = permits.clone();
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let permits = permits.clone();
-            async move {
-                let mut request = vec![0; 16 * 1024];
-                let _ = stream.read(&mut request).await?;
-                let which = usize::from(request[5] - b'0');
-                stream.write_all(BEGINNINGS[which]).await?;
-                stream.flush().await?;
-                permits.acquire().await.expect("never closed").forget();
-                stream.reset_on_close();
-                Ok(())
-            }
-        });
-    }
+    let permits_there = permits.clone();
+    serve_both(lab, move |mut stream| {
+        let permits = permits_there.clone();
+        async move {
+            let mut request = vec![0; 16 * 1024];
+            let _ = stream.read(&mut request).await?;
+            let which = usize::from(request[5] - b'0');
+            stream.write_all(BEGINNINGS[which]).await?;
+            stream.flush().await?;
+            permits.acquire().await.expect("never closed").forget();
+            stream.reset_on_close();
+            Ok(())
+        }
+    });
     permits
 }
 
@@ -84,32 +81,28 @@ fn a_transfer_that_the_upstream_breaks_off_is_broken_for_the_client_too() {
 fn a_client_that_leaves_in_the_middle_closes_its_record_and_its_upstream_connection() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
-    let leaf = lab.pki().leaf(&[NAME]);
     let (tell, told) = mpsc::channel();
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
+    serve_both(&lab, move |mut stream| {
         let tell = tell.clone();
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let tell = tell.clone();
-            async move {
-                let mut buffer = vec![0; 16 * 1024];
-                let _ = stream.read(&mut buffer).await?;
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").await?;
-                // The next thing to be read here is the end, or a request on a connection that is not free.
-                let mut clock = tokio::time::interval(Duration::from_millis(5));
-                let read = loop {
-                    tokio::select! {
-                        read = stream.read(&mut buffer) => break read.unwrap_or(0),
-                        _ = clock.tick() => {}
-                    }
-                    if stream.write_all(b"half").await.is_err() || stream.flush().await.is_err() {
-                        break 0;
-                    }
-                };
-                tell.send(read).expect("the test waits");
-                Ok(())
-            }
-        });
-    }
+        async move {
+            let mut buffer = vec![0; 16 * 1024];
+            let _ = stream.read(&mut buffer).await?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").await?;
+            // The next thing to be read here is the end, or a request on a connection that is not free.
+            let mut clock = tokio::time::interval(Duration::from_millis(5));
+            let read = loop {
+                tokio::select! {
+                    read = stream.read(&mut buffer) => break read.unwrap_or(0),
+                    _ = clock.tick() => {}
+                }
+                if stream.write_all(b"half").await.is_err() || stream.flush().await.is_err() {
+                    break 0;
+                }
+            };
+            tell.send(read).expect("the test waits");
+            Ok(())
+        }
+    });
     for round in 0..2 {
         for mut talk in talks(&lab, &daemon) {
             talk.say(get("/half"));

@@ -10,10 +10,9 @@ use tokio::sync::Semaphore;
 
 use super::dialogue::{NAME, PATIENCE, Talk, opening_gateway, over_tls, plain, zone};
 use super::http::{BOTH, get, ok, recorded};
-use super::streaming::{PLAIN, TLS, talks};
+use super::streaming::{TLS, serve_both, talks};
 use super::world::{PASTE, ROUTES, World};
 use crate::lab::Lab;
-use crate::lab::backends::Wire;
 
 /// What a silent upstream tells of one connection, in this order.
 #[derive(Debug, PartialEq)]
@@ -27,23 +26,19 @@ enum Told {
 /// An upstream that answers with these bytes and then says nothing more, until the other side ends.
 fn silent(lab: &Lab, answer: &'static [u8]) -> mpsc::Receiver<Told> {
     let (tell, told) = mpsc::channel();
-    let leaf = lab.pki().leaf(&[NAME]);
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
+    serve_both(lab, move |mut stream| {
         let tell = tell.clone();
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let tell = tell.clone();
-            async move {
-                let mut buffer = vec![0; 16 * 1024];
-                let _ = stream.read(&mut buffer).await?;
-                stream.write_all(answer).await?;
-                stream.flush().await?;
-                tell.send(Told::Asked).expect("the test waits");
-                let _ = stream.read(&mut buffer).await;
-                tell.send(Told::Over).expect("the test waits");
-                Ok(())
-            }
-        });
-    }
+        async move {
+            let mut buffer = vec![0; 16 * 1024];
+            let _ = stream.read(&mut buffer).await?;
+            stream.write_all(answer).await?;
+            stream.flush().await?;
+            tell.send(Told::Asked).expect("the test waits");
+            let _ = stream.read(&mut buffer).await;
+            tell.send(Told::Over).expect("the test waits");
+            Ok(())
+        }
+    });
     told
 }
 
@@ -113,24 +108,21 @@ fn a_client_that_only_ends_its_side_gets_its_answer_byte_by_byte() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let permits = Arc::new(Semaphore::new(0));
-    let leaf = lab.pki().leaf(&[NAME]);
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
-        let permits = permits.clone();
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let permits = permits.clone();
-            async move {
-                let _ = stream.read(&mut [0; 16 * 1024]).await?;
-                permits.acquire().await.expect("never closed").forget();
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\nX: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
-                    .await?;
-                stream.flush().await?;
-                permits.acquire().await.expect("never closed").forget();
-                stream.write_all(b"1\r\nb\r\n0\r\n\r\n").await?;
-                stream.flush().await
-            }
-        });
-    }
+    let permits_there = permits.clone();
+    serve_both(&lab, move |mut stream| {
+        let permits = permits_there.clone();
+        async move {
+            let _ = stream.read(&mut [0; 16 * 1024]).await?;
+            permits.acquire().await.expect("never closed").forget();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nX: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+                .await?;
+            stream.flush().await?;
+            permits.acquire().await.expect("never closed").forget();
+            stream.write_all(b"1\r\nb\r\n0\r\n\r\n").await?;
+            stream.flush().await
+        }
+    });
     for mut talk in talks(&lab, &daemon) {
         talk.say(get("/half"));
         talk.finish();

@@ -15,7 +15,7 @@ use super::dialogue::{NAME, PATIENCE, Talk, opening_gateway, over_tls, plain, zo
 use super::http::recorded;
 use super::http2::{Http2, data};
 use super::origin::Origin;
-use crate::lab::backends::{Wire, eventually};
+use crate::lab::backends::{Duplex, Wire, eventually};
 use crate::lab::services::{Feed, HttpServer};
 use crate::lab::{Daemon, Lab};
 
@@ -33,6 +33,18 @@ const GROWTH: u64 = 64 * MIB;
 pub fn servers(lab: &Lab, protocols: &[&str]) -> [HttpServer; 2] {
     let leaf = lab.pki().leaf(&[NAME]);
     [lab.backends().http(PLAIN, Wire::Plain), lab.backends().http(TLS, Wire::Tls(&leaf, protocols))]
+}
+
+/// HTTP/1.1 by hand on both ports.
+pub fn serve_both<F>(lab: &Lab, handler: impl Fn(Box<dyn Duplex>) -> F + Clone + Send + Sync + 'static)
+where
+    F: Future<Output = std::io::Result<()>> + Send + 'static,
+{
+    let leaf = lab.pki().leaf(&[NAME]);
+    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
+        let handler = handler.clone();
+        lab.backends().serve(address, wire, move |stream, _| handler(stream));
+    }
 }
 
 /// A connection of each kind, plain and over TLS. The second is made when the first is done with.
@@ -184,22 +196,19 @@ fn a_slow_reader_holds_the_upstream_back_and_grows_no_memory() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let written = Arc::new(AtomicU64::new(0));
-    let leaf = lab.pki().leaf(&[NAME]);
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
-        let written = written.clone();
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let written = written.clone();
-            async move {
-                let _ = stream.read(&mut [0; 16 * 1024]).await?;
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000000\r\n\r\n").await?;
-                let piece = vec![b's'; 64 * 1024];
-                loop {
-                    stream.write_all(&piece).await?;
-                    written.fetch_add(piece.len() as u64, Ordering::Relaxed);
-                }
+    let written_there = written.clone();
+    serve_both(&lab, move |mut stream| {
+        let written = written_there.clone();
+        async move {
+            let _ = stream.read(&mut [0; 16 * 1024]).await?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000000\r\n\r\n").await?;
+            let piece = vec![b's'; 64 * 1024];
+            loop {
+                stream.write_all(&piece).await?;
+                written.fetch_add(piece.len() as u64, Ordering::Relaxed);
             }
-        });
-    }
+        }
+    });
     let before = peak(&daemon);
     for mut talk in talks(&lab, &daemon) {
         written.store(0, Ordering::Relaxed);

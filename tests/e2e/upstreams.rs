@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::dialogue::{NAME, opening_gateway, zone};
 use super::origin::Origin;
-use super::streaming::{PLAIN, TLS, get, get2, http2, talks};
+use super::streaming::{PLAIN, TLS, get, get2, http2, serve_both, talks};
 use crate::lab::Lab;
 use crate::lab::backends::{Wire, eventually};
 
@@ -158,24 +158,21 @@ fn a_kept_connection_on_which_the_upstream_speaks_unasked_is_closed() {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let go = Arc::new(Semaphore::new(0));
     let (tell, told) = mpsc::channel();
-    let leaf = lab.pki().leaf(&[NAME]);
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
-        let (go, tell) = (go.clone(), tell.clone());
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let (go, tell) = (go.clone(), tell.clone());
-            async move {
-                let mut buffer = vec![0; 16 * 1024];
-                let _ = stream.read(&mut buffer).await?;
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nasked").await?;
-                stream.flush().await?;
-                go.acquire().await.expect("never closed").forget();
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nunasked").await?;
-                stream.flush().await?;
-                tell.send(stream.read(&mut buffer).await.unwrap_or(0)).expect("the test waits");
-                Ok(())
-            }
-        });
-    }
+    let go_there = go.clone();
+    serve_both(&lab, move |mut stream| {
+        let (go, tell) = (go_there.clone(), tell.clone());
+        async move {
+            let mut buffer = vec![0; 16 * 1024];
+            let _ = stream.read(&mut buffer).await?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nasked").await?;
+            stream.flush().await?;
+            go.acquire().await.expect("never closed").forget();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nunasked").await?;
+            stream.flush().await?;
+            tell.send(stream.read(&mut buffer).await.unwrap_or(0)).expect("the test waits");
+            Ok(())
+        }
+    });
     for mut talk in talks(&lab, &daemon) {
         for _ in 0..3 {
             assert_eq!(talk.ask(get("/")).text(), "asked");
@@ -188,30 +185,27 @@ fn a_kept_connection_on_which_the_upstream_speaks_unasked_is_closed() {
 /// A beginning of an answer, and what follows it when the test says so.
 fn continued(lab: &Lab, cases: &'static [(&'static str, &'static str, bool)]) -> Arc<Semaphore> {
     let permits = Arc::new(Semaphore::new(0));
-    let leaf = lab.pki().leaf(&[NAME]);
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
-        let permits = permits.clone();
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let permits = permits.clone();
-            async move {
-                let mut request = vec![0; 16 * 1024];
-                let length = stream.read(&mut request).await?;
-                let text = String::from_utf8_lossy(&request[..length]).into_owned();
-                let number = text.split(['/', ' ']).nth(2).and_then(|number| number.parse::<usize>().ok());
-                let (begin, more, orderly) = cases[number.unwrap_or(0)];
-                stream.write_all(begin.as_bytes()).await?;
-                stream.flush().await?;
-                permits.acquire().await.expect("never closed").forget();
-                stream.write_all(more.as_bytes()).await?;
-                stream.flush().await?;
-                // Over TLS an orderly end says so (RFC 8446, section 6.1); just closing is what an attacker can do.
-                if orderly {
-                    stream.shutdown().await?;
-                }
-                Ok(())
+    let permits_there = permits.clone();
+    serve_both(lab, move |mut stream| {
+        let permits = permits_there.clone();
+        async move {
+            let mut request = vec![0; 16 * 1024];
+            let length = stream.read(&mut request).await?;
+            let text = String::from_utf8_lossy(&request[..length]).into_owned();
+            let number = text.split(['/', ' ']).nth(2).and_then(|number| number.parse::<usize>().ok());
+            let (begin, more, orderly) = cases[number.unwrap_or(0)];
+            stream.write_all(begin.as_bytes()).await?;
+            stream.flush().await?;
+            permits.acquire().await.expect("never closed").forget();
+            stream.write_all(more.as_bytes()).await?;
+            stream.flush().await?;
+            // Over TLS an orderly end says so (RFC 8446, section 6.1); just closing is what an attacker can do.
+            if orderly {
+                stream.shutdown().await?;
             }
-        });
-    }
+            Ok(())
+        }
+    });
     permits
 }
 
@@ -324,28 +318,24 @@ fn whatever_has_no_end_is_ended() {
     ];
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
-    let leaf = lab.pki().leaf(&[NAME]);
     let (tell, told) = mpsc::channel();
     let scripts = cases.clone();
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
+    serve_both(&lab, move |mut stream| {
         let (tell, scripts) = (tell.clone(), scripts.clone());
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let (tell, scripts) = (tell.clone(), scripts.clone());
-            async move {
-                let mut request = vec![0; 16 * 1024];
-                let _ = stream.read(&mut request).await?;
-                let (begin, more, _) = &scripts[usize::from(request[5] - b'0')];
-                stream.write_all(begin.as_bytes()).await?;
-                let more = more.repeat(64);
-                let mut written = 0_usize;
-                while stream.write_all(more.as_bytes()).await.is_ok() {
-                    written += more.len();
-                }
-                tell.send(written).expect("the test waits");
-                Ok(())
+        async move {
+            let mut request = vec![0; 16 * 1024];
+            let _ = stream.read(&mut request).await?;
+            let (begin, more, _) = &scripts[usize::from(request[5] - b'0')];
+            stream.write_all(begin.as_bytes()).await?;
+            let more = more.repeat(64);
+            let mut written = 0_usize;
+            while stream.write_all(more.as_bytes()).await.is_ok() {
+                written += more.len();
             }
-        });
-    }
+            tell.send(written).expect("the test waits");
+            Ok(())
+        }
+    });
     for (number, (_, more, why)) in cases.iter().enumerate() {
         let path = format!("/{number}");
         for mut talk in talks(&lab, &daemon) {

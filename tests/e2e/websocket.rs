@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::dialogue::{NAME, PATIENCE, opening_gateway, plain, zone};
 use super::frames::{Peer, headers};
 use super::origin::Origin;
-use super::streaming::{PLAIN, TLS, get, servers, talks};
+use super::streaming::{PLAIN, TLS, get, serve_both, servers, talks};
 use super::world::{ROUTES, World};
 use crate::lab::backends::{Wire, eventually};
 use crate::lab::frames::{self, CANCEL, DATA, END_STREAM, GOAWAY, RST_STREAM, greeting};
@@ -139,33 +139,29 @@ fn a_declined_upgrade_goes_on_as_http_and_what_was_sent_early_is_judged_as_such(
 fn bytes_sent_early_behind_an_upgrade_wait_for_the_switch_and_are_no_request() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
-    let leaf = lab.pki().leaf(&[NAME]);
     let (tell, told) = mpsc::channel();
-    for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
+    serve_both(&lab, move |mut stream| {
         let tell = tell.clone();
-        lab.backends().serve(address, wire, move |mut stream, _| {
-            let tell = tell.clone();
-            async move {
-                let mut head = vec![0; 16 * 1024];
-                let mut length = 0;
-                while !head[..length].ends_with(b"\r\n\r\n") {
-                    length += stream.read(&mut head[length..]).await?;
-                }
-                head.truncate(length);
-                tell.send(head).expect("the test waits");
-                stream
-                    .write_all(
-                        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nnow",
-                    )
-                    .await?;
-                stream.flush().await?;
-                let mut rest = Vec::new();
-                stream.read_to_end(&mut rest).await?;
-                tell.send(rest).expect("the test waits");
-                Ok(())
+        async move {
+            let mut head = vec![0; 16 * 1024];
+            let mut length = 0;
+            while !head[..length].ends_with(b"\r\n\r\n") {
+                length += stream.read(&mut head[length..]).await?;
             }
-        });
-    }
+            head.truncate(length);
+            tell.send(head).expect("the test waits");
+            stream
+                .write_all(
+                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nnow",
+                )
+                .await?;
+            stream.flush().await?;
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await?;
+            tell.send(rest).expect("the test waits");
+            Ok(())
+        }
+    });
     let early = get("/smuggled");
     for mut talk in talks(&lab, &daemon) {
         talk.say(format!("{}{early}", upgrade("/switch")));

@@ -69,6 +69,8 @@ fn asked(row: &Value) -> String {
         _ => host.to_owned(),
     };
     let parts = match text(row, "kind") {
+        // What could not be read has no method.
+        "request" if method.is_empty() => [text(row, "protocol").to_owned(), with_port(false)],
         "request" => [method.to_owned(), with_port(false) + path],
         "connection" => [text(row, "protocol").to_owned(), with_port(true)],
         "dns" => [format!("dns {method}"), if path.is_empty() { host } else { path }.to_owned()],
@@ -78,12 +80,13 @@ fn asked(row: &Value) -> String {
 }
 
 /// The fields that come first when a record is shown whole.
-const FIRST: [&str; 12] = [
+const FIRST: [&str; 13] = [
     "timestamp",
     "request_id",
     "kind",
     "decision",
     "reason",
+    "evidence",
     "policy_id",
     "rule",
     "agent_id",

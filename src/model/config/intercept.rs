@@ -11,16 +11,6 @@ use crate::model::manifest::values;
 /// Longest interface name in bytes (`IFNAMSIZ` less its end mark, Linux `if.h`).
 const INTERFACE_BYTES: usize = 15;
 
-/// What the kernel does with workload traffic while the daemon is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FailMode {
-    /// It is refused. The default.
-    #[default]
-    Closed,
-    /// It is forwarded, unjudged and unrecorded.
-    Open,
-}
-
 /// `spec.intercept`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intercept {

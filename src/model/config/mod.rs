@@ -13,7 +13,7 @@ pub mod ledger;
 
 pub use dns::Dns;
 pub use folders::Folders;
-pub use intercept::{FailMode, Intercept};
+pub use intercept::Intercept;
 pub use ledger::{Durability, Ledger};
 pub use upstream::Upstream;
 
@@ -22,7 +22,7 @@ use crate::model::manifest::report::{Diagnostic, Mistakes, Report};
 use crate::model::manifest::source::{Place, Source, SourceFile};
 use crate::model::manifest::tree::{self, Node};
 use crate::model::manifest::values;
-use crate::model::types::limits;
+use crate::model::types::{FailMode, limits};
 
 /// Where the settings stand unless the command line says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/clawgress/clawgress.yaml";

@@ -1,8 +1,24 @@
 //! Every wait and every buffer that a peer controls has its bound here, with its unit in its type or name.
 //!
-//! A bound that is reached ends in a prompt, recorded refusal, never in a hang.
+//! A bound that is reached ends in a prompt, recorded refusal, never in a hang. In the order of the road: connections, what
+//! they say first, HTTP, patience with workloads, TLS, upstreams; UDP and DNS; records, documents, the operator's API.
 
 use std::time::Duration;
+
+/// Connections of workloads alive at once on one worker.
+pub const CONNECTIONS_PER_WORKER: usize = 16 * 1024;
+/// Connections that a worker takes before it turns to those it has.
+pub const ACCEPTS_IN_A_ROW: usize = 8;
+/// Pause of a worker that cannot accept for want of files or memory; the backlog keeps what arrives meanwhile.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// Connections of one agent alive at once on one worker, whatever its addresses; sources that no agent has count as one.
+/// Where the limit of open files allows fewer connections, an agent has the same part of those.
+pub const CONNECTIONS_PER_AGENT: usize = 4 * 1024;
+/// Descriptors that a connection costs as a rule: the workload's and the upstream's. While bytes are spliced there are
+/// four more.
+pub const FILES_PER_CONNECTION: u64 = 2;
+/// A limit of open files below which a start warns.
+pub const FILES_WANTED: u64 = 64 * 1024;
 
 /// Bytes looked at before a connection must have said what it is: room for a ClientHello with several
 /// post-quantum key shares, or for a whole HTTP/1 head.
@@ -35,12 +51,9 @@ pub const CONNECTION_OPTIONS: usize = 32;
 /// Bytes of a path that is read in every way in which servers read it, where a rule denies paths; one that is longer
 /// and leaves doubt is denied.
 pub const LOOSE_PATH_BYTES: usize = 4 * 1024;
-/// Time to send a whole request head once its first byte is there.
+/// Time to send a whole head, of a request or of an answer, once its first byte is there.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
-/// Time a kept connection may idle between requests.
-pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(620);
-/// Time a body or a relayed flow may stand still in both directions.
-pub const FLOW_IDLE_TIME: Duration = Duration::from_secs(3600);
+
 /// Concurrent requests on one HTTP/2 connection from a workload.
 pub const HTTP2_STREAMS: u32 = 256;
 /// Frames of one HTTP/2 connection that may bring nothing, all at once: pings, settings, window updates and their
@@ -52,52 +65,18 @@ pub const FRAMES_PER_SECOND: u64 = 512;
 /// (CVE-2025-8671), until the connection is ended.
 pub const HTTP2_RESETS: usize = 64;
 
-/// Time for a TLS handshake, on either leg.
-pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// Time for one TCP connection attempt to one address.
-pub const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// Time for all attempts to reach one destination.
-pub const DIAL_TIME: Duration = Duration::from_secs(15);
-/// Time until an upstream must have sent its response head; long, because models think.
-pub const RESPONSE_HEAD_TIME: Duration = Duration::from_secs(900);
-/// Interim answers (1xx) in front of one answer.
-pub const INTERIM_ANSWERS: u32 = 100;
-/// Time an unused upstream connection stays in the pool.
-pub const POOL_IDLE_TIME: Duration = Duration::from_secs(60);
-/// Unused upstream connections kept per agent and destination, on one worker.
-pub const POOL_IDLE_PER_KEY: usize = 256;
-/// Unused upstream connections kept on one worker.
-pub const POOL_IDLE_ALL: usize = 2048;
-
-/// Connections of workloads alive at once on one worker.
-pub const CONNECTIONS_PER_WORKER: usize = 16 * 1024;
-/// Connections that a worker takes before it turns to those it has.
-pub const ACCEPTS_IN_A_ROW: usize = 8;
-/// Pause of a worker that cannot accept for want of files or memory; the backlog keeps what arrives meanwhile.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// Connections of one agent alive at once on one worker, whatever its addresses; sources that no agent has count as one.
-/// Where the limit of open files allows fewer connections, an agent has the same part of those.
-pub const CONNECTIONS_PER_AGENT: usize = 4 * 1024;
-/// Descriptors that a connection costs as a rule: the workload's and the upstream's. While bytes are spliced there are
-/// four more.
-pub const FILES_PER_CONNECTION: u64 = 2;
-/// A limit of open files below which a start warns.
-pub const FILES_WANTED: u64 = 64 * 1024;
-/// Time a workload may take nothing while bytes wait for it: after that its connection is reset. It reads slowly, or it
-/// is gone; what it does not take is memory of this host.
-pub const CLIENT_STALL_TIME: Duration = Duration::from_secs(300);
+/// Time a kept connection may idle between requests.
+pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(620);
+/// Time a body or a relayed flow may stand still in both directions.
+pub const FLOW_IDLE_TIME: Duration = Duration::from_secs(3600);
 /// Time in which a request body that is waited for must bring `BODY_PROGRESS` bytes, or its end, as long as the request
 /// has no answer. After that it may be a conversation, and `FLOW_IDLE_TIME` holds.
 pub const BODY_TIME: Duration = Duration::from_secs(120);
 /// Bytes that a request body must bring in each `BODY_TIME`.
 pub const BODY_PROGRESS: u64 = 1024;
-/// Time a connection that was refused may stay to read the answer.
-pub const REFUSAL_LINGER: Duration = Duration::from_secs(5);
-/// Bytes that a workload may still send on an HTTP/1 connection that the gateway has ended, or of an HTTP/2 request
-/// that was refused, so that it gets to read the answer; what comes after them meets a reset.
-pub const LINGER_BYTES: u64 = 64 * 1024 * 1024;
-/// Time it has for that.
-pub const LINGER_TIME: Duration = Duration::from_secs(30);
+/// Time a workload may take nothing while bytes wait for it: after that its connection is reset. It reads slowly, or it
+/// is gone; what it does not take is memory of this host.
+pub const CLIENT_STALL_TIME: Duration = Duration::from_secs(300);
 /// Silence after which a workload is asked whether it still lives (TCP keep-alive).
 pub const CLIENT_PROBE_TIME: Duration = Duration::from_secs(60);
 /// Time between questions.
@@ -110,22 +89,47 @@ pub const TUNNEL_END_TIME: Duration = Duration::from_secs(60);
 pub const REFUSED_BODY_BYTES: u64 = 64 * 1024;
 /// Time they may take.
 pub const REFUSED_BODY_TIME: Duration = Duration::from_millis(250);
-/// TLS handshakes of one agent under way at once on one worker; more of its own wait for their turn.
+/// Time a connection that was refused may stay to read the answer.
+pub const REFUSAL_LINGER: Duration = Duration::from_secs(5);
+/// Bytes that a workload may still send on an HTTP/1 connection that the gateway has ended, or of an HTTP/2 request
+/// that was refused, so that it gets to read the answer; what comes after them meets a reset.
+pub const LINGER_BYTES: u64 = 64 * 1024 * 1024;
+/// Time it has for that.
+pub const LINGER_TIME: Duration = Duration::from_secs(30);
+
+/// Time for a TLS handshake, on either leg.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// TLS handshakes of one agent under way at once on one worker; more of its own wait for a slot.
 pub const HANDSHAKES_PER_AGENT: usize = 64;
-/// Time for which one of them keeps its turn: longer ones wait for the network.
-pub const TURN_TIME: Duration = Duration::from_millis(250);
+/// Time for which one of them keeps its slot: longer ones wait for the network.
+pub const HANDSHAKE_SLOT_TIME: Duration = Duration::from_millis(250);
 /// Leaf certificates kept in memory.
 pub const LEAF_CACHE: usize = 4096;
+
 /// Addresses of one name that are looked at and tried; the rest of a longer answer is not used.
 pub const DIAL_CANDIDATES: usize = 8;
+/// Time for one TCP connection attempt to one address.
+pub const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Time for all attempts to reach one destination.
+pub const DIAL_TIME: Duration = Duration::from_secs(15);
+/// Bytes of one bundle of trust anchors.
+pub const TRUST_BUNDLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Clocks of certificate status responders may be ahead of ours by this much.
 pub const OCSP_SKEW: Duration = Duration::from_secs(300);
 /// Certificates in a stapled response that are tried as its signer.
 pub const OCSP_SIGNERS: usize = 4;
 /// TLS sessions kept for resumption towards upstreams, over all workers; rustls keeps eight a name.
 pub const UPSTREAM_SESSIONS: usize = 2048;
-/// Bytes of one bundle of trust anchors.
-pub const TRUST_BUNDLE_BYTES: u64 = 16 * 1024 * 1024;
+/// Time until an upstream must have sent its response head; long, because models think.
+pub const RESPONSE_HEAD_TIME: Duration = Duration::from_secs(900);
+/// Interim answers (1xx) in front of one answer.
+pub const INTERIM_ANSWERS: u32 = 100;
+/// Time an unused upstream connection stays in the pool.
+pub const POOL_IDLE_TIME: Duration = Duration::from_secs(60);
+/// Unused upstream connections kept per agent and destination, on one worker.
+pub const POOL_IDLE_PER_KEY: usize = 256;
+/// Unused upstream connections kept on one worker.
+pub const POOL_IDLE_ALL: usize = 2048;
 
 /// Time a UDP flow may be still while its destination has not answered: two minutes at least (RFC 4787, REQ-5).
 pub const UDP_UNANSWERED_TIME: Duration = Duration::from_secs(120);
@@ -149,35 +153,25 @@ pub const UDP_REFUSALS_PER_WORKER: usize = 16 * 1024;
 
 /// Bytes of one DNS message over TCP; UDP is bounded by the datagram.
 pub const DNS_MESSAGE_BYTES: usize = 65_535;
-/// Bytes of one DNS query over UDP; clients announce at most 4096 for answers, and queries are far smaller.
-pub const DNS_DATAGRAM_BYTES: usize = 4096;
+/// Bytes of one DNS message over UDP, in either direction; what is longer goes over TCP. Queries are far smaller.
+pub const DNS_UDP_BYTES: usize = 4096;
+/// Time a workload may leave a DNS connection over TCP idle, or a message on it unfinished (RFC 7766, section 6.2.3).
+pub const DNS_TCP_IDLE_TIME: Duration = Duration::from_secs(10);
 /// Sockets kept on one worker to answer DNS from the addresses that were asked.
 pub const DNS_REPLY_SOCKETS: usize = 64;
-/// Time for one try at one DNS upstream.
-pub const DNS_TRY_TIME: Duration = Duration::from_secs(2);
-/// Time for a DNS query as a whole: less than the five seconds after which clients give up (resolv.conf(5)), so that
-/// they hear of a failure.
-pub const DNS_QUERY_TIME: Duration = Duration::from_secs(4);
-/// DNS queries in flight on one worker.
-pub const DNS_IN_FLIGHT: usize = 1024;
-/// The part of them that one agent may take: a name server that keeps silent ties up no other agent.
-pub const DNS_IN_FLIGHT_PER_AGENT: usize = 256;
 /// DNS queries over UDP that a worker takes before it turns to other work.
 pub const DNS_BATCH: usize = 256;
 /// Those of one agent that are answered of a full batch; the rest is dropped, so that others are heard.
 pub const DNS_BATCH_PER_AGENT: usize = 16;
-/// Names remembered per agent; past it the oldest is forgotten.
-pub const DNS_NAMES_PER_AGENT: usize = 4096;
-/// A name stays believed at least this long, whatever its TTL: clients cache longer than they should.
-pub const DNS_BELIEF_FLOOR: Duration = Duration::from_secs(300);
-/// A name is believed no longer than this after its TTL began.
-pub const DNS_BELIEF_CEILING: Duration = Duration::from_secs(86_400);
-/// Names believed for one address of one agent; past it the oldest is forgotten.
-pub const DNS_NAMES_PER_ADDRESS: usize = 128;
-/// Agents whose names are remembered; past it the agent that asked least recently is forgotten.
-pub const DNS_AGENTS: usize = 16 * 1024;
-/// Bytes of one DNS message over UDP, in either direction; what is longer goes over TCP.
-pub const DNS_UDP_BYTES: usize = 4096;
+/// DNS queries in flight on one worker.
+pub const DNS_IN_FLIGHT: usize = 1024;
+/// The part of them that one agent may take: a name server that keeps silent ties up no other agent.
+pub const DNS_IN_FLIGHT_PER_AGENT: usize = 256;
+/// Time for a DNS query as a whole: less than the five seconds after which clients give up (resolv.conf(5)), so that
+/// they hear of a failure.
+pub const DNS_QUERY_TIME: Duration = Duration::from_secs(4);
+/// Time for one try at one DNS upstream.
+pub const DNS_TRY_TIME: Duration = Duration::from_secs(2);
 /// Tries for one DNS query, over all upstreams.
 pub const DNS_TRIES: usize = 6;
 /// Time an upstream that kept silent is asked only after the others.
@@ -186,8 +180,16 @@ pub const DNS_REST_TIME: Duration = Duration::from_secs(30);
 pub const DNS_ADDRESSES_PER_ANSWER: usize = 256;
 /// Links of a CNAME chain that are followed.
 pub const DNS_CHAIN_LINKS: usize = 16;
-/// Time a workload may leave a DNS connection over TCP idle, or a message on it unfinished (RFC 7766, section 6.2.3).
-pub const DNS_TCP_IDLE_TIME: Duration = Duration::from_secs(10);
+/// Agents whose names are remembered; past it the agent that asked least recently is forgotten.
+pub const DNS_AGENTS: usize = 16 * 1024;
+/// Names remembered per agent; past it the oldest is forgotten.
+pub const DNS_NAMES_PER_AGENT: usize = 4096;
+/// Names believed for one address of one agent; past it the oldest is forgotten.
+pub const DNS_NAMES_PER_ADDRESS: usize = 128;
+/// A name stays believed at least this long, whatever its TTL: clients cache longer than they should.
+pub const DNS_BELIEF_FLOOR: Duration = Duration::from_secs(300);
+/// A name is believed no longer than this after its TTL began.
+pub const DNS_BELIEF_CEILING: Duration = Duration::from_secs(86_400);
 /// Time the gateway's own resolution waits for one address family once it has the other.
 pub const DNS_FAMILY_PATIENCE: Duration = Duration::from_millis(300);
 /// Names in the cache of the gateway's own resolution, per worker.

@@ -12,11 +12,11 @@ use tokio::task::JoinHandle;
 
 use super::routes::ROUTES;
 use super::*;
-use crate::model::types::{Reason, Timestamp};
+use crate::model::types::{FailMode, Reason, Timestamp};
 use crate::operate::api::{
-    AuditFilter, Check, CheckState, Client, Daemon, Error, ExplainQuery, Explanation, FailMode, Fault,
-    FaultCode, Interception, LastHour, LedgerState, OnDisk, Page, PolicyState, ReloadResult, Resource, Setup,
-    Status, Window,
+    AuditFilter, Check, CheckState, Client, Daemon, Error, ExplainQuery, Explanation, Fault, FaultCode,
+    Interception, LastHour, LedgerState, OnDisk, Page, PolicyState, ReloadResult, Resource, Setup, Status,
+    Window,
 };
 
 #[derive(Default)]

@@ -17,8 +17,8 @@ pub use explain::{ExplainQuery, Explanation, Step, StepVerdict, Target};
 pub use fault::{Diagnostic, Fault, FaultCode, Severity};
 pub use resource::{Resource, canonical_kind};
 pub use status::{
-    Check, CheckState, Daemon, FailMode, Interception, LastHour, LedgerState, OnDisk, PolicyState,
-    ReloadResult, Setup, Status,
+    Check, CheckState, Daemon, Interception, LastHour, LedgerState, OnDisk, PolicyState, ReloadResult, Setup,
+    Status,
 };
 
 /// Where the daemon's socket is unless said otherwise.

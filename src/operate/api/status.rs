@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Diagnostic;
-use crate::model::types::Timestamp;
+use crate::model::types::{FailMode, Timestamp};
 
 /// The whole of `clawgress status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,26 +42,6 @@ pub struct Daemon {
     pub uptime_s: u64,
     /// What the kernel does with workloads' traffic while the daemon is not there.
     pub fail_mode: FailMode,
-}
-
-/// `spec.failMode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FailMode {
-    /// Nothing passes.
-    Closed,
-    /// Everything passes.
-    Open,
-}
-
-impl FailMode {
-    /// The word in settings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-        }
-    }
 }
 
 /// What is intercepted.
@@ -141,8 +121,8 @@ pub struct LedgerState {
     pub records: u64,
     /// Bytes of journal that still exist.
     pub journal_bytes: u64,
-    /// Records in the journal that are not in `ledger.db` yet.
-    pub backlog: u64,
+    /// Bytes of the journal that are not in `ledger.db` yet.
+    pub backlog_bytes: u64,
     /// Whether records can be written.
     pub healthy: bool,
 }

@@ -132,6 +132,12 @@ fn told(query: &ExplainQuery, target: &Target, found: Found, snapshot: &Snapshot
         (Some(Reason::PolicyNoRoute), _) => {
             vec!["to allow it, add a route for it in policies.d, then: clawgress validate".to_owned()]
         }
+        (Some(Reason::ProtocolQuic), _) => {
+            vec!["QUIC is refused whatever routes say: clients fall back to TCP".to_owned()]
+        }
+        (Some(Reason::DestinationPrivate), _) => {
+            vec!["to allow it, name its network in `destinationCIDRs` of an EgressL4Route".to_owned()]
+        }
         (Some(_), Some(source)) => vec![format!("decided by {source}")],
         _ => Vec::new(),
     };

@@ -22,8 +22,7 @@ use crate::model::types::AddressClass;
 use crate::model::types::address::classify;
 use crate::model::types::limits::FILES_WANTED;
 use crate::perceive::dns::{Memory, host_resolvers};
-use crate::perceive::intercept::{self, Interception};
-use crate::perceive::intercept::{checks, links};
+use crate::perceive::intercept::{Interception, checks, links};
 use crate::pipeline::{Home, Room, Shared, Snapshot, worker};
 use crate::platform::sys::{clock, process, socket};
 
@@ -69,10 +68,7 @@ pub fn interception(config: &Config, udp_ports: &[PortRange]) -> Interception {
         interfaces: config.intercept.interfaces.clone(),
         subnets: config.intercept.subnets.clone(),
         allow_local: config.intercept.allow_local.clone(),
-        fail_mode: match config.fail_mode {
-            config::FailMode::Closed => intercept::FailMode::Closed,
-            config::FailMode::Open => intercept::FailMode::Open,
-        },
+        fail_mode: config.fail_mode,
         udp_ports: udp_ports.to_vec(),
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::backend::Operator;
-use crate::model::config;
 use crate::operate::api::{
-    Daemon, FailMode, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, Setup, Status,
+    Daemon, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, Setup, Status,
 };
 use crate::perceive::intercept::apply::{self, TableStatus};
 use crate::platform::sys::clock;
@@ -29,10 +28,7 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
             pid: std::process::id(),
             started_at: operator.started_at,
             uptime_s: operator.started.elapsed().as_secs(),
-            fail_mode: match operator.config.fail_mode {
-                config::FailMode::Closed => FailMode::Closed,
-                config::FailMode::Open => FailMode::Open,
-            },
+            fail_mode: operator.config.fail_mode,
         },
         interception,
         policy,
@@ -94,7 +90,7 @@ fn ledger(operator: &Operator) -> Result<(LedgerState, LastHour), Fault> {
     let state = LedgerState {
         records: stats.records,
         journal_bytes: health.journal_bytes,
-        backlog: health.backlog_bytes,
+        backlog_bytes: health.backlog_bytes,
         healthy: health.journal_failure.is_none() && health.database_failure.is_none(),
     };
     Ok((state, hour))

@@ -157,7 +157,7 @@ fn failed(query: &Query, failure: ForwardError) -> Vec<u8> {
 mod tests {
     use hickory_proto::op::{Message, ResponseCode};
 
-    use super::super::lab::{self, Act, Upstream, a};
+    use super::super::tests::lab::{self, Act, Upstream, a};
     use super::super::wire::kind;
     use super::*;
     use crate::model::types::HostName;

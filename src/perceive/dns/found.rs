@@ -164,7 +164,7 @@ fn seconds(ttl: u32) -> u32 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::lab::{self, a, aaaa, cname};
+    use super::super::tests::lab::{self, a, aaaa, cname};
     use super::*;
 
     fn addresses(query: &Query, records: &[lab::Record]) -> Vec<(String, u64)> {

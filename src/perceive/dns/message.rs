@@ -188,7 +188,7 @@ fn read_edns(bytes: &[u8], from: usize, count: u16) -> Option<Option<Edns>> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::lab;
+    use super::super::tests::lab;
     use super::*;
 
     #[test]

@@ -15,7 +15,7 @@ pub mod own;
 pub mod exchange;
 
 #[cfg(test)]
-mod lab;
+mod tests;
 
 pub use exchange::{Answered, Exchange};
 pub use forward::{ForwardError, Forwarder, host_resolvers};

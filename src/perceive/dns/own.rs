@@ -143,7 +143,7 @@ fn join(v4: Option<Family>, v6: Option<Family>) -> (Result<Arc<[IpAddr]>, Resolv
 
 #[cfg(test)]
 mod tests {
-    use super::super::lab::{Act, Upstream, a, aaaa, cname};
+    use super::super::tests::lab::{Act, Upstream, a, aaaa, cname};
     use super::*;
 
     fn host(text: &str) -> HostName {

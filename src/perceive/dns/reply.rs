@@ -150,8 +150,8 @@ mod tests {
     use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
     use proptest::prelude::*;
 
-    use super::super::lab;
     use super::super::message::Edns;
+    use super::super::tests::lab;
     use super::super::wire::{HEADER, kind};
     use super::*;
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::model::types::limits::{ACCEPT_PAUSE, DNS_DATAGRAM_BYTES, DNS_REPLY_SOCKETS};
+use crate::model::types::limits::{ACCEPT_PAUSE, DNS_REPLY_SOCKETS, DNS_UDP_BYTES};
 use crate::model::types::{ClientAddress, OriginalDestination};
 use crate::platform::sys::socket;
 use crate::platform::telemetry::Seldom;
@@ -163,9 +163,9 @@ impl DnsDatagrams {
         Ok(Self { inner, replies: Mutex::default() })
     }
 
-    /// The next query. A datagram longer than [`DNS_DATAGRAM_BYTES`] is cut, and so no valid message.
+    /// The next query. A datagram longer than [`DNS_UDP_BYTES`] is cut, and so no valid message.
     pub async fn receive(&self) -> Datagram {
-        let mut buffer = [0; DNS_DATAGRAM_BYTES];
+        let mut buffer = [0; DNS_UDP_BYTES];
         loop {
             let received = self
                 .inner

@@ -22,7 +22,7 @@ pub mod checks;
 
 pub use accept::{Accepted, Datagram, DnsDatagrams, Listener};
 pub use flows::{FlowSockets, Why};
-pub use ruleset::{FailMode, Interception};
+pub use ruleset::Interception;
 pub use words::TABLE_NAME;
 
 /// Port of the listener that takes every intercepted TCP connection.

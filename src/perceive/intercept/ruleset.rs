@@ -20,6 +20,7 @@ use super::words::{
 };
 use super::{DNS_PORT, MARK, PROXY_PORT, UDP_PORT};
 use crate::model::manifest::resources::PortRange;
+use crate::model::types::FailMode;
 
 /// The counters of what was refused, by protocol, and of what was meant for this host.
 pub const COUNTERS: [&str; 6] =
@@ -37,26 +38,6 @@ pub(super) const ICMP: u16 = 1;
 pub(super) const TCP: u16 = 6;
 pub(super) const UDP: u16 = 17;
 pub(super) const ICMPV6: u16 = 58;
-
-/// What the kernel does with workload traffic while the daemon is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FailMode {
-    /// Refused. The default.
-    #[default]
-    Closed,
-    /// TCP, UDP and DNS are forwarded as if the gateway were a plain router.
-    Open,
-}
-
-impl FailMode {
-    /// The word in settings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-        }
-    }
-}
 
 /// `spec.intercept`, and the ports of this daemon's sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
@@ -21,7 +20,7 @@ const FILES: u64 = 512;
 /// The share, for any number of cores.
 const SHARE: usize = 56;
 
-/// Connects so many times and returns the connections that are served. Whoever is turned away is reset.
+/// Connects so many times. Whoever is turned away is reset, soon.
 fn crowd(space: &Namespace, tried: usize) -> Vec<TcpStream> {
     let address: SocketAddr = PLAIN.parse().expect("an address with a port");
     // The request is not finished, so that a connection which is served says nothing.
@@ -30,12 +29,21 @@ fn crowd(space: &Namespace, tried: usize) -> Vec<TcpStream> {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: site").ok()?;
         Some(stream)
     };
-    let mut all: Vec<_> = space.enter(|| (0..tried).filter_map(one).collect());
-    all.retain_mut(|stream| {
-        stream.set_read_timeout(Some(Duration::from_millis(10))).expect("a socket option");
-        matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    space.enter(|| (0..tried).filter_map(one).collect())
+}
+
+/// Waits until all are reset but those that have a share to live on.
+fn only_a_share_stays(all: &mut Vec<TcpStream>) {
+    for stream in all.iter() {
+        stream.set_nonblocking(true).expect("a socket option");
+    }
+    eventually("all but a share are reset", || {
+        all.retain_mut(
+            |stream| matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock),
+        );
+        (all.len() <= SHARE).then_some(())
     });
-    all
+    assert!(!all.is_empty(), "nobody was served");
 }
 
 #[test]
@@ -48,8 +56,8 @@ fn an_agent_takes_its_share_of_places_and_what_is_more_is_turned_away_on_record(
     let mut bob = Bystander::new(&lab, &daemon);
     let before = resident(&daemon);
     let tried = 4 * SHARE;
-    let held = crowd(lab.workload(), tried);
-    assert!(!held.is_empty() && held.len() <= SHARE, "{} of {tried} were served", held.len());
+    let mut held = crowd(lab.workload(), tried);
+    only_a_share_stays(&mut held);
     recorded(
         &daemon,
         tried - SHARE,
@@ -78,13 +86,12 @@ fn sources_that_no_agent_has_share_one_share_whatever_their_addresses() {
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
     let tried = 2 * SHARE;
-    let held: Vec<_> = (0..4)
-        .map(|host| {
-            lab.workload().add_address(&format!("10.77.0.{}/32", 20 + host));
-            crowd(lab.workload(), tried / 2)
-        })
-        .collect();
-    assert!(held.iter().flatten().count() <= SHARE);
+    let mut held = Vec::new();
+    for host in 20..24 {
+        lab.workload().add_address(&format!("10.77.0.{host}/32"));
+        held.extend(crowd(lab.workload(), tried / 2));
+    }
+    only_a_share_stays(&mut held);
     eventually("those turned away are on record", || {
         let rows = daemon.records(&["--kind", "connection"]);
         let overload = rows.iter().filter(|row| row["reason"] == "overload" && row.get("agent_id").is_none());

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::lab::{self, Act, Upstream, a};
+use super::super::tests::lab::{self, Act, Upstream, a};
 use super::super::wire::kind;
 use super::*;
 

@@ -1,7 +1,8 @@
 //! The checks that run at start, on a host that can intercept and on hosts that cannot.
 
 use super::office::{Namespace, Office, example};
-use crate::perceive::intercept::{FailMode, checks};
+use crate::model::types::FailMode;
+use crate::perceive::intercept::checks;
 
 fn outcome(checks: &[checks::Check], name: &str) -> checks::Outcome {
     checks

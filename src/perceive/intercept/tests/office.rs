@@ -6,8 +6,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::model::types::FailMode;
 use crate::perceive::intercept::{
-    Accepted, DNS_PORT, DnsDatagrams, FailMode, Interception, Listener, PROXY_PORT, apply, routes,
+    Accepted, DNS_PORT, DnsDatagrams, Interception, Listener, PROXY_PORT, apply, routes,
 };
 
 pub const LONG: Duration = Duration::from_secs(5);

@@ -4,8 +4,9 @@ use std::process::Command;
 
 use super::office::{Namespace, example};
 use crate::model::manifest::resources::PortRange;
+use crate::model::types::FailMode;
 use crate::perceive::intercept::apply::{self, Applied, TableStatus};
-use crate::perceive::intercept::{FailMode, routes, ruleset};
+use crate::perceive::intercept::{routes, ruleset};
 
 #[test]
 fn the_documented_twin_and_the_typed_rules_are_one_ruleset() {

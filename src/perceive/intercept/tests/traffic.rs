@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::office::{CLIENT, GATEWAY, LONG, OUTSIDE, Office, example, refused, with_upstream};
-use crate::perceive::intercept::{DNS_PORT, FailMode, PROXY_PORT, apply};
+use crate::model::types::FailMode;
+use crate::perceive::intercept::{DNS_PORT, PROXY_PORT, apply};
 
 #[test]
 fn tcp_and_dns_reach_the_gateway_with_their_destination_and_the_rest_is_refused_at_once() {

@@ -1,4 +1,4 @@
-//! For tests alone: messages made to order, and an upstream on loopback that answers, lies or keeps silent.
+//! Messages made to order, and an upstream on loopback that answers, lies or keeps silent.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
 
-use super::message::Query;
-use super::wire::{HEADER, kind};
+use super::super::message::Query;
+use super::super::wire::{HEADER, kind};
 
 /// One record, already in wire form.
 pub type Record = Vec<u8>;

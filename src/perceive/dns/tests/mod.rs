@@ -1,0 +1,3 @@
+//! What the tests of this module's parts share; those tests stand in the parts.
+
+pub mod lab;
