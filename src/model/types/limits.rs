@@ -131,10 +131,13 @@ pub const TRUST_BUNDLE_BYTES: u64 = 16 * 1024 * 1024;
 pub const UDP_UNANSWERED_TIME: Duration = Duration::from_secs(120);
 /// The same once it has answered: the five minutes that REQ-5 recommends.
 pub const UDP_IDLE_TIME: Duration = Duration::from_secs(300);
+/// UDP flows alive at once over all workers. Each takes one of the kernel's 28,232 ports (`ip_local_port_range`, ip(7)),
+/// and DNS must find some left.
+pub const UDP_FLOWS: usize = 16 * 1024;
 /// UDP flows alive at once on one worker, each with two sockets.
 pub const UDP_FLOWS_PER_WORKER: usize = 8 * 1024;
-/// UDP flows of one source address alive at once on one worker.
-pub const UDP_FLOWS_PER_SOURCE: usize = 2 * 1024;
+/// One source address may have this part of the UDP flows of a worker.
+pub const UDP_FLOWS_SHARE: usize = 4;
 /// Datagrams of one flow that wait until its decision is on record.
 pub const UDP_WAITING: usize = 16;
 /// Bytes of datagrams that wait so, on one worker.
