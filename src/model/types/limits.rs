@@ -86,6 +86,9 @@ pub const FILES_WANTED: u64 = 64 * 1024;
 /// Time a workload may take nothing while bytes wait for it: after that its connection is reset. It reads slowly, or it
 /// is gone; what it does not take is memory of this host.
 pub const CLIENT_STALL_TIME: Duration = Duration::from_secs(300);
+/// Bytes in one connection that the kernel has not sent yet, towards a workload, past which it takes no more
+/// (`TCP_NOTSENT_LOWAT`, tcp(7)): what a workload does not take would else be 4 MiB of this host's memory.
+pub const UNSENT_BYTES: u32 = 256 * 1024;
 /// Time in which a request body that is waited for must bring `BODY_PROGRESS` bytes, or its end, as long as the request
 /// has no answer. After that it may be a conversation, and `FLOW_IDLE_TIME` holds.
 pub const BODY_TIME: Duration = Duration::from_secs(120);

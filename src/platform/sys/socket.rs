@@ -13,7 +13,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::model::types::address::unmapped;
-use crate::model::types::limits::{CLIENT_PROBE_INTERVAL, CLIENT_PROBE_TIME, CLIENT_PROBES};
+use crate::model::types::limits::{CLIENT_PROBE_INTERVAL, CLIENT_PROBE_TIME, CLIENT_PROBES, UNSENT_BYTES};
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -28,6 +28,8 @@ pub fn transparent_listener(port: u16) -> io::Result<TcpListener> {
     let probes = TcpKeepalive::new().with_time(CLIENT_PROBE_TIME).with_interval(CLIENT_PROBE_INTERVAL);
     socket.set_tcp_keepalive(&probes.with_retries(CLIENT_PROBES))?;
     socket.bind(&any(port).into())?;
+    // And what waits in them for a workload that takes nothing is bounded, beyond what it has room for itself.
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
