@@ -125,6 +125,8 @@ struct Allowed {
 }
 
 impl Desk {
+    /// Judges a datagram that is nobody's yet. One from port 0 (RFC 768) is refused: a socket connected to that port takes
+    /// the datagrams of all ports.
     fn take(self: &Rc<Self>, datagram: Datagram) {
         let key = (datagram.client(), datagram.destination());
         if self.live.borrow().contains_key(&key) {
@@ -144,6 +146,12 @@ impl Desk {
                 return self.refuse(&snapshot, refused, &denial, length);
             }
         };
+        if client.0.port() == 0 {
+            let detail = "A datagram without a source port has no way back.";
+            let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
+            let denial = Denial::built_in(Reason::ProtocolMalformed, detail);
+            return self.refuse(&snapshot, refused, &denial, length);
+        }
         match connection::judge(&self.road, &snapshot, &known, arrival, &hello) {
             Err(refusal) => {
                 let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
