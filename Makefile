@@ -31,6 +31,7 @@ test: root tools cargo ## every test, the end-to-end ones included (needs root)
 
 test-long: export PROPTEST_CASES := 20000
 test-long: export CLAWGRESS_TEST_SCALE := 20
+test-long: export NEXTEST_PROFILE := long
 test-long: FEATURES := --features long-tests
 test-long: long-tools test ## the same with far more random cases, longer loads, and clients from PyPI and npm, a browser, Java
 

@@ -71,6 +71,8 @@ pub struct Seen {
 /// | `/ws` | WebSocket, every message sent back |
 /// | `/lab.Echo/Say` | gRPC: the message sent back, `grpc-status: 0` in the trailers |
 /// | `/lab.Echo/Chat` | gRPC: every piece sent back as it comes, `grpc-status: 0` in the trailers |
+/// | `/lab.Echo/Count` | gRPC: a hundred messages, `0` to `99`, `grpc-status: 0` in the trailers |
+/// | `/lab.Echo/Silence` | gRPC: one message, `listen`, and nothing more until the caller leaves |
 #[derive(Clone)]
 pub struct HttpServer(Arc<State>);
 
@@ -179,11 +181,14 @@ async fn answer(state: &Arc<State>, request: Request<Incoming>) -> Result<Respon
         ["", "ws"] => websocket::accept(request, fed(Vec::new())),
         ["", "lab.Echo", "Say"] => {
             let message = request.into_body().collect().await?.to_bytes();
-            let mut response = fed(vec![Ok(Frame::data(message)), Ok(trailers("grpc-status", "0"))]);
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            response
+            grpc(fed(vec![Ok(Frame::data(message)), Ok(trailers("grpc-status", "0"))]))
         }
-        ["", "lab.Echo", "Chat"] => chat(request.into_body()),
+        ["", "lab.Echo", "Chat"] => grpc(Response::new(chat(request.into_body()))),
+        ["", "lab.Echo", "Count"] => {
+            let messages = (0..100).map(|number| Ok(message(&number.to_string())));
+            grpc(fed(messages.chain([Ok(trailers("grpc-status", "0"))]).collect()))
+        }
+        ["", "lab.Echo", "Silence"] => grpc(Response::new(silence())),
         _ => {
             let mut response = whole("text/plain", "no such path\n".to_owned());
             *response.status_mut() = StatusCode::NOT_FOUND;
@@ -275,7 +280,7 @@ fn download(bytes: u64) -> Response<Feed> {
     response
 }
 
-fn chat(mut body: Incoming) -> Response<Feed> {
+fn chat(mut body: Incoming) -> Feed {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         while let Some(Ok(frame)) = body.frame().await {
@@ -287,7 +292,23 @@ fn chat(mut body: Incoming) -> Response<Feed> {
         }
         let _ = sender.send(Ok(trailers("grpc-status", "0"))).await;
     });
-    let mut response = Response::new(Feed(receiver));
+    Feed(receiver)
+}
+
+fn silence() -> Feed {
+    let (sender, body) = Feed::by_hand();
+    let _ = sender.try_send(Ok(message("listen")));
+    tokio::spawn(async move { sender.closed().await });
+    body
+}
+
+/// A message as gRPC frames it: not compressed, its length, itself.
+fn message(text: &str) -> Frame<Bytes> {
+    let length = u32::try_from(text.len()).expect("a short message").to_be_bytes();
+    Frame::data([&[0], &length[..], text.as_bytes()].concat().into())
+}
+
+fn grpc(mut response: Response<Feed>) -> Response<Feed> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }

@@ -58,7 +58,10 @@ fn chromium_loads_a_page_posts_and_opens_a_websocket() {
             "kind": "request", "path": path, "protocol": "http/2", "status": 200, "decision": "allow",
         }));
     }
-    daemon.record(&json!({"kind": "request", "path": "/ws", "status": 101, "decision": "allow"}));
+    // On the connection that it has (RFC 8441), where it would have to open one of its own otherwise.
+    daemon.record(&json!({
+        "kind": "request", "path": "/ws", "protocol": "http/2", "status": 101, "decision": "allow",
+    }));
 }
 
 #[test]

@@ -85,6 +85,29 @@ fn grpcio_calls_once_and_streams_both_ways() {
 }
 
 #[test]
+fn grpcio_streams_from_the_server_and_keeps_its_deadline() {
+    let world = World::new();
+    let daemon = world.gateway(ROUTES);
+    run(&world, &daemon, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "grpc_streaming.py", &[]);
+    let row = daemon.record(&json!({"kind": "request", "path": "/lab.Echo/Count", "status": 200}));
+    assert_eq!(row.get("end"), None, "{row}");
+    daemon.record(&json!({
+        "kind": "request", "path": "/lab.Echo/Silence", "decision": "allow", "status": 200, "end": "client-closed",
+    }));
+    // The server is told of the deadline too.
+    let seen = world.site.behind_grpc().seen();
+    let call = seen.iter().find(|seen| seen.path == "/lab.Echo/Silence").expect("the call");
+    assert!(call.headers.contains_key("grpc-timeout"), "{:?}", call.headers);
+}
+
+#[test]
+fn an_http2_library_of_its_own_finds_no_fault_and_its_faults_are_found() {
+    let upload = json!({"path": "/upload", "status": 200, "protocol": "http/2", "bytes_out": 300_000});
+    let socket = json!({"path": "/ws", "status": 101, "protocol": "http/2", "bytes_in": 100_021});
+    allowed_and_refused("SSL_CERT_FILE", "h2_client.py", &[], &[upload, socket]);
+}
+
+#[test]
 fn botocore_by_its_own_variable() {
     let world = World::new();
     let daemon = world.gateway(ROUTES);

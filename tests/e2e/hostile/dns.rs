@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use serde_json::json;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Bystander, besieged, is_ended, many, opened, query, recorded, resident, resolved, stayed_small};
+use super::{
+    Bystander, besieged, held, is_ended, many, opened, query, recorded, resident, resolved, stayed_small,
+};
 use crate::e2e::dialogue::{NAME, opening_gateway, zone};
 use crate::e2e::streaming::servers;
 use crate::lab::{GATEWAY_V4, Lab};
@@ -92,7 +94,7 @@ fn connections_that_dribble_queries_hold_nobody_up_and_are_recorded() {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
-    let (before, each) = (resident(&daemon), many(60));
+    let (before, each) = (resident(&daemon), held(60, 2));
     let whole = query(NAME, 9);
     let prefix = u16::try_from(whole.len()).expect("a short query").to_be_bytes();
     let mut held = opened(lab.workload(), DNS_TCP, each, &[&prefix, &whole[..20]].concat());

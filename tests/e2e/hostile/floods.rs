@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Bystander, besieged, is_ended, many, narrow, opened, recorded, resident, stayed_small};
+use super::{Bystander, besieged, held, is_ended, many, narrow, opened, recorded, resident, stayed_small};
 use crate::e2e::dialogue::{NAME, client_hello, opening_gateway, plain, zone};
 use crate::e2e::streaming::{PLAIN, TLS, get, servers};
 use crate::lab::Lab;
@@ -63,7 +63,7 @@ fn connections_that_are_never_finished_take_no_place() {
             let _ = socket.connect(&address(TLS).into());
             socket
         };
-        (0..many(1000)).map(one).collect()
+        (0..held(1000, 1)).map(one).collect()
     });
     bob.is_served(20);
     stayed_small(&daemon, before, 1);

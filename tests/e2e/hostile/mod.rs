@@ -33,14 +33,22 @@ pub const EACH: u64 = 64 * 1024;
 /// What the daemon may grow by besides: caches that fill once.
 pub const SLACK: u64 = 16 * 1024 * 1024;
 
-/// So many, or more where the tests are asked for larger attacks.
+/// So many times, or more often where the tests are asked for larger attacks.
 pub fn many(few: usize) -> usize {
     let scale = std::env::var("CLAWGRESS_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
+    few * scale
+}
+
+/// So many connections of each of some kinds, held at once: more where the tests are asked for larger attacks, but no
+/// more than one workload's share of places has room for.
+pub fn held(few: usize, kinds: usize) -> usize {
     // This process holds both ends of everything.
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("a limit of open files");
-    let bound = limit.maximum.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX) / 4);
-    (few * scale).min(bound.max(few))
+    let files = limit.maximum.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    // Seven 64ths of the files are its share, or 4,096 places on one worker.
+    let room = (files / 16).min(2048) / kinds;
+    many(few).min(room.max(few))
 }
 
 /// The daemon's memory in bytes (proc(5), `VmRSS`).

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Bystander, many, narrow, opened, recorded, resident, stayed_small};
+use super::{Bystander, held, narrow, opened, recorded, resident, stayed_small};
 use crate::e2e::dialogue::{NAME, client_hello, opening_gateway, over_tls, plain, zone};
 use crate::e2e::streaming::{PLAIN, TLS, get, servers};
 use crate::lab::Lab;
@@ -18,7 +18,7 @@ fn first_messages_that_never_end_hold_nobody_up() {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
-    let (before, each) = (resident(&daemon), many(60));
+    let (before, each) = (resident(&daemon), held(60, 6));
     let hello = client_hello(daemon.authority(), NAME);
     let mut held = Vec::new();
     for (address, said) in [
@@ -46,7 +46,7 @@ fn later_heads_and_bodies_that_never_end_hold_nobody_up() {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
-    let (before, each) = (resident(&daemon), many(40));
+    let (before, each) = (resident(&daemon), held(40, 2));
     let (mut heads, mut bodies) = (Vec::new(), Vec::new());
     for _ in 0..each {
         let mut talk = over_tls(lab.workload(), TLS, NAME, daemon.authority());
@@ -79,7 +79,7 @@ fn answers_that_nobody_takes_are_held_back_and_not_gathered() {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
-    let (before, count) = (resident(&daemon), many(60));
+    let (before, count) = (resident(&daemon), held(60, 1));
     let ask = |_| {
         let mut stream = narrow(lab.workload(), PLAIN);
         stream.write_all(get("/download/1000000000").as_bytes()).expect("a request");

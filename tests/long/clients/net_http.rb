@@ -10,6 +10,6 @@ end
 
 raise "not what was sent" unless ask("https://site.example/small", nil).body == "hello from upstream\n"
 raise "not what was sent" unless ask("https://site.example/upload", "x" * 300_000).body == "300000"
-refused = ask("https://paste.example/upload", "x" * 50_000)
+refused = ask("https://paste.example/upload", "x" * 200_000)
 raise refused.code unless refused.code == "403"
 puts refused.body
