@@ -135,10 +135,11 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     }
 }
 
-/// The head as it goes to the upstream: target in origin form, `Host` always there, in the agent's own spelling.
+/// The head as it goes to the upstream: target in origin form, and as `Host` the authority that was judged (RFC 9112,
+/// section 3.2.2).
 fn outgoing(mut head: request::Parts, target: &str, authority: &str) -> Result<request::Parts, Denial> {
     head.uri = target.parse().map_err(|error| Denial::internal(format!("target: {error}")))?;
-    if !head.headers.contains_key(header::HOST) {
+    if head.headers.get(header::HOST).is_none_or(|host| host.as_bytes() != authority.as_bytes()) {
         let host = HeaderValue::from_str(authority);
         let host = host.map_err(|error| Denial::internal(format!("authority: {error}")))?;
         head.headers.insert(header::HOST, host);
