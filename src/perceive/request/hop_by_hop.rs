@@ -3,7 +3,9 @@
 //! Strip a request's head before it is read as a [`super::Request`]: then policy judges exactly the fields that are
 //! sent on. Never touches bodies, and never lets `Connection` name a field away that matters at the other end.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::request::Parts;
 use http::{Method, Version};
 use smallvec::SmallVec;
@@ -47,10 +49,13 @@ const PROTECTED_PREFIXES: [&str; 6] = ["sec-", "x-amz-", "x-goog-", "anthropic-"
 
 /// Whether a request asks for WebSocket, the one protocol that a connection may change to (RFC 6455, section 4.1).
 /// An upgrade to anything else is not forwarded: what follows it would be judged by nobody. In HTTP/2 no workload can
-/// say so (RFC 9113, section 8.2.2): there it stands for an extended CONNECT (RFC 8441).
+/// say so (RFC 9113, section 8.2.2): there it stands for an extended CONNECT (RFC 8441). It has no body: a server that
+/// switches in front of one would take the rest for frames.
 pub fn is_websocket(head: &Parts) -> bool {
     head.version >= Version::HTTP_11
         && head.method == Method::GET
+        && !head.headers.contains_key(TRANSFER_ENCODING)
+        && head.headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0")
         && single(&head.headers, &UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
         && options(&head.headers).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
 }
@@ -283,9 +288,13 @@ mod tests {
             &[("connection", "upgrade"), ("upgrade", "websocket, h2c")],
             &[("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "h2c")],
             &[("connection", "close"), ("upgrade", "websocket")],
+            &[("connection", "upgrade"), ("upgrade", "websocket"), ("transfer-encoding", "chunked")],
         ] {
             assert_eq!(stripped(other), [], "{other:?}");
         }
+        let with_length =
+            |length| is_websocket(&head(&[&websocket[..], &[("content-length", length)]].concat()));
+        assert_eq!(["0", "5"].map(with_length), [true, false]);
         let mut old = head(&websocket);
         old.version = Version::HTTP_10;
         assert!(!is_websocket(&old));
