@@ -84,7 +84,7 @@ struct Back {
     watched: Watched,
     /// The connection itself, where the request asks to switch protocols.
     upgrade: Option<OnUpgrade>,
-    /// What the upstream has to prove, where the workload asks by RFC 8441.
+    /// What the upstream has to prove, where the workload asks for WebSocket.
     challenge: Option<Challenge>,
     busy: Busy,
 }
@@ -128,17 +128,19 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         is_grpc: canonical.is_grpc(),
     };
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
-    let leg = if back.challenge.is_some() { Leg::Http1 } else { Leg::Usual };
+    let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
+    let leg = if bridged { Leg::Http1 } else { Leg::Usual };
     match go(&site, &going, leg, (outgoing(head, &target, &authority), body.inner)).await {
         Ok((reply, added)) => relay(&site, going, reply, added, back),
         Err(denial) => fail(going, denial, &back.watched),
     }
 }
 
-/// The head as it goes to the upstream: target in origin form, `Host` always there, in the agent's own spelling.
+/// The head as it goes to the upstream: target in origin form, and as `Host` the authority that was judged (RFC 9112,
+/// section 3.2.2).
 fn outgoing(mut head: request::Parts, target: &str, authority: &str) -> Result<request::Parts, Denial> {
     head.uri = target.parse().map_err(|error| Denial::internal(format!("target: {error}")))?;
-    if !head.headers.contains_key(header::HOST) {
+    if head.headers.get(header::HOST).is_none_or(|host| host.as_bytes() != authority.as_bytes()) {
         let host = HeaderValue::from_str(authority);
         let host = host.map_err(|error| Denial::internal(format!("authority: {error}")))?;
         head.headers.insert(header::HOST, host);
@@ -206,9 +208,11 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
         // RFC 9110, section 8.6: it has none, and a reader might wait for what it announces.
         head.headers.remove(header::CONTENT_LENGTH);
     }
+    let challenge = back.challenge.as_ref();
+    let proven = switches && challenge.is_some_and(|challenge| challenge.is_met(&mut head.headers));
     // Extended CONNECT has succeeded with any 2xx: an upstream that did not switch must not seem to have.
-    let bridged = back.challenge.as_ref().map(|challenge| switches && challenge.is_met(&mut head.headers));
-    let switches = switches || (bridged.is_some() && status.is_success());
+    let bridged = challenge.is_some_and(Challenge::is_bridged);
+    let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
     let closing = Closing {
         entry: going.take_entry(),
@@ -227,11 +231,11 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
         );
     }
     if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded)
-        && bridged != Some(false)
+        && proven
     {
         let tunnel = tunnel::run((workload, upstream), closing, back.busy, site.road.drain.clone());
         let running = tokio::task::spawn_local(tunnel);
-        if bridged.is_some() {
+        if bridged {
             // The workload's connection goes on, and may carry several.
             head.status = StatusCode::OK;
         } else {

@@ -370,6 +370,25 @@ fn targets_reach_the_upstream_byte_by_byte() {
 }
 
 #[test]
+fn the_host_that_was_judged_is_the_one_that_is_sent() {
+    let lab = Lab::new();
+    let (_resolver, _daemon) = opening_gateway(&lab, zone());
+    let origin = Way::Plain.origin(&lab, ok);
+    let mut talk = plain(lab.workload(), Way::Plain.address());
+    for (target, host, sent) in [
+        ("/", "SITE.Example", "SITE.Example"),
+        // U+017F is an `s` to IDNA, and some other name to a server that knows bytes alone.
+        ("/", "\u{17f}ite.example", NAME),
+        ("http://site.EXAMPLE/", "SITE.Example", "site.EXAMPLE"),
+    ] {
+        let answer = talk.ask(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(answer.status, 200, "{host}");
+        let head = origin.taken().pop().expect("a request").head;
+        assert_eq!(fields(&head, "host").collect::<Vec<_>>(), [sent]);
+    }
+}
+
+#[test]
 fn absolute_form_becomes_a_path_and_options_asterisk_stays_one() {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());

@@ -12,10 +12,12 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dialogue::{NAME, PATIENCE, Talk, opening_gateway, over_tls, plain, zone};
+use super::frames::{Peer, headers, request};
 use super::http::recorded;
 use super::http2::{Http2, data};
 use super::origin::Origin;
 use crate::lab::backends::{Duplex, Wire, eventually};
+use crate::lab::frames::{END_STREAM, WINDOW_UPDATE, frame};
 use crate::lab::services::{Feed, HttpServer};
 use crate::lab::{Daemon, Lab};
 
@@ -235,6 +237,21 @@ fn a_slow_reader_holds_the_upstream_back_and_grows_no_memory() {
         let closed = rows.iter().filter(|row| row["path"] == "/endless" && row["end"] == "client-closed");
         (closed.count() == 3).then_some(())
     });
+}
+
+#[test]
+fn an_answer_that_its_reader_leaves_standing_holds_back_no_other_from_the_same_upstream() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let _servers = servers(&lab, &["h2"]);
+    let mut peer = Peer::new(&lab, &daemon);
+    // Room on the connection for all that follows, and on each stream for what the standard gives it.
+    peer.say(frame(WINDOW_UPDATE, 0, 0, (64 * MIB as u32).to_be_bytes()));
+    peer.say(headers(1, END_STREAM, &request("GET", "/download/4000000", &[])));
+    assert_eq!(peer.answer(1).0, "200");
+    for stream in 1..60 {
+        peer.exchange(2 * stream + 1, "/download/60000");
+    }
 }
 
 #[test]

@@ -5,14 +5,14 @@ use std::sync::mpsc;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::dialogue::{NAME, PATIENCE, opening_gateway, plain, zone};
+use super::dialogue::{NAME, PATIENCE, fields, opening_gateway, plain, zone};
 use super::frames::{Peer, headers};
-use super::origin::Origin;
+use super::origin::{Origin, Taken};
 use super::streaming::{PLAIN, TLS, get, serve_both, servers, talks};
 use super::world::{ROUTES, World};
 use crate::lab::backends::{Wire, eventually};
 use crate::lab::frames::{self, CANCEL, DATA, END_STREAM, GOAWAY, RST_STREAM, greeting};
-use crate::lab::{Lab, UPSTREAM_V4};
+use crate::lab::{Lab, UPSTREAM_V4, websocket};
 
 /// One frame of a client, masked as RFC 6455 (section 5.3) asks.
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
@@ -40,6 +40,14 @@ fn upgrade(path: &str) -> String {
         "GET {path} HTTP/1.1\r\nHost: {NAME}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
+}
+
+/// The beginning of a switch.
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+
+/// What answers the key in a head.
+fn proof(head: &str) -> String {
+    websocket::proof(fields(head, "sec-websocket-key").next().expect("a key").as_bytes())
 }
 
 #[test]
@@ -149,12 +157,9 @@ fn bytes_sent_early_behind_an_upgrade_wait_for_the_switch_and_are_no_request() {
                 length += stream.read(&mut head[length..]).await?;
             }
             head.truncate(length);
+            let proof = proof(&String::from_utf8_lossy(&head));
             tell.send(head).expect("the test waits");
-            stream
-                .write_all(
-                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nnow",
-                )
-                .await?;
+            stream.write_all(format!("{SWITCH}Sec-WebSocket-Accept: {proof}\r\n\r\nnow").as_bytes()).await?;
             stream.flush().await?;
             let mut rest = Vec::new();
             stream.read_to_end(&mut rest).await?;
@@ -197,6 +202,67 @@ fn a_switch_of_protocols_that_nobody_asked_for_is_a_failure_of_the_upstream() {
     daemon.record(&json!({
         "kind": "request", "path": "/unasked", "decision": "deny", "reason": "upstream.malformed", "status": 502,
     }));
+}
+
+/// A site that can be made to say 101, and whose server goes on to read requests.
+fn reflecting(taken: &Taken) -> Vec<u8> {
+    let target = taken.line().split(' ').nth(1).unwrap_or_default();
+    let answer = match target {
+        "/status/101" => format!("{SWITCH}\r\n"),
+        // The answer to the workload's own key.
+        "/reflected" => format!("{SWITCH}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"),
+        _ => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned(),
+    };
+    answer.into_bytes()
+}
+
+#[test]
+fn a_101_that_does_not_answer_our_key_opens_no_way_around_policy() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let leaf = lab.pki().leaf(&[NAME]);
+    let origins = [
+        Origin::start(&lab, PLAIN, Wire::Plain, reflecting),
+        Origin::start(&lab, TLS, Wire::Tls(&leaf, &["http/1.1"]), reflecting),
+    ];
+    for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
+        for path in ["/status/101", "/reflected"] {
+            talk.say(format!("{}{}", upgrade(path), get("/behind")));
+            talk.hear().is_refusal(502, "upstream.failed");
+            assert_eq!(talk.hear().text(), "ok", "it is a request, and has its own decision");
+        }
+        // On another connection: nothing goes out behind the upgrade.
+        for received in origin.received() {
+            let text = String::from_utf8_lossy(&received);
+            let behind = text.split_once("Upgrade").map_or("", |(_, behind)| behind);
+            assert!(!behind.contains("GET "), "{text}");
+        }
+    }
+    for path in ["/status/101", "/reflected"] {
+        daemon.record(&json!({
+            "kind": "request", "path": path, "decision": "deny", "reason": "upstream.failed", "status": 502,
+        }));
+    }
+    daemon.record(&json!({"kind": "request", "path": "/behind", "decision": "allow", "status": 200}));
+}
+
+#[test]
+fn an_upgrade_with_a_body_is_a_request_like_any_other() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let origin = Origin::ok(&lab, PLAIN, Wire::Plain);
+    for framing in
+        ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+    {
+        let mut talk = plain(lab.workload(), PLAIN);
+        let head = upgrade("/with-body");
+        let answer = talk.ask(format!("{}{framing}", head.strip_suffix("\r\n").expect("an empty line")));
+        assert_eq!((answer.status, answer.text().as_str()), (200, "ok /with-body"));
+    }
+    let taken = origin.taken();
+    assert_eq!(taken.len(), 2);
+    assert!(taken.iter().all(|taken| fields(&taken.head, "upgrade").next().is_none()), "{taken:?}");
+    daemon.record(&json!({"kind": "request", "path": "/with-body", "status": 200, "bytes_out": 5}));
 }
 
 /// An extended CONNECT (RFC 8441, section 5).

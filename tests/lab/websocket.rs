@@ -21,8 +21,7 @@ pub fn accept<B>(request: Request<Incoming>, mut response: Response<B>) -> Respo
         *response.status_mut() = StatusCode::BAD_REQUEST;
         return response;
     };
-    let joined = [key.as_bytes(), MAGIC.as_bytes()].concat();
-    let proof = base64(digest(&SHA1_FOR_LEGACY_USE_ONLY, &joined).as_ref());
+    let proof = proof(key.as_bytes());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.clear();
@@ -35,6 +34,11 @@ pub fn accept<B>(request: Request<Incoming>, mut response: Response<B>) -> Respo
         }
     });
     response
+}
+
+/// What answers a key (RFC 6455, section 4.2.2).
+pub fn proof(key: &[u8]) -> String {
+    base64(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, MAGIC.as_bytes()].concat()).as_ref())
 }
 
 /// Sends back every frame, unmasked, until a close frame has been sent back.

@@ -38,8 +38,11 @@ const PING_TIME: Duration = Duration::from_secs(10);
 
 /// Bytes a connection reads ahead and, for HTTP/2, the window of one stream.
 const READ_AHEAD: usize = 64 * 1024;
-/// HTTP/2 window of a stream and of a connection: a megabyte in flight keeps distant upstreams busy.
+/// HTTP/2 window of a stream: a megabyte in flight keeps distant upstreams busy.
 const STREAM_WINDOW: u32 = 1024 * 1024;
+/// HTTP/2 window of a connection, which all requests of an agent to one destination share: several answers that their
+/// readers leave standing fill their own windows, and must not keep the others from theirs.
+const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
 
 /// One leg towards an upstream, ready for a request.
 #[derive(Debug)]
@@ -289,7 +292,7 @@ fn http2_builder<S>(executor: GatheringExecutor<S>) -> http2::Builder<GatheringE
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIME)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX));
     builder
 }

@@ -3,7 +3,9 @@
 //! Strip a request's head before it is read as a [`super::Request`]: then policy judges exactly the fields that are
 //! sent on. Never touches bodies, and never lets `Connection` name a field away that matters at the other end.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::request::Parts;
 use http::{Method, Version};
 use smallvec::SmallVec;
@@ -47,10 +49,13 @@ const PROTECTED_PREFIXES: [&str; 6] = ["sec-", "x-amz-", "x-goog-", "anthropic-"
 
 /// Whether a request asks for WebSocket, the one protocol that a connection may change to (RFC 6455, section 4.1).
 /// An upgrade to anything else is not forwarded: what follows it would be judged by nobody. In HTTP/2 no workload can
-/// say so (RFC 9113, section 8.2.2): there it stands for an extended CONNECT (RFC 8441).
+/// say so (RFC 9113, section 8.2.2): there it stands for an extended CONNECT (RFC 8441). It has no body: a server that
+/// switches in front of one would take the rest for frames.
 pub fn is_websocket(head: &Parts) -> bool {
     head.version >= Version::HTTP_11
         && head.method == Method::GET
+        && !head.headers.contains_key(TRANSFER_ENCODING)
+        && head.headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0")
         && single(&head.headers, &UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
         && options(&head.headers).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
 }
@@ -68,12 +73,21 @@ pub fn strip_response(headers: &mut HeaderMap, switching: bool) {
 }
 
 /// Makes a request's trailers fit to be forwarded: what belongs in a head does not count there (RFC 9110, section
-/// 6.5.1). The guard refuses such trailers in HTTP/1; in HTTP/2 the request is on its way already.
+/// 6.5.1), and blanks around a value make the whole request malformed to some upstreams of HTTP/2 (RFC 9113, section
+/// 8.2.1), which then end the connection. The guard refuses such trailers in HTTP/1; in HTTP/2 the request is on its way
+/// already.
 pub fn strip_trailers(trailers: &mut HeaderMap) {
     for name in HEAD_ONLY {
         if let Ok(name) = HeaderName::from_bytes(name) {
             trailers.remove(name);
         }
+    }
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let blank = |value: &HeaderValue| is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last());
+    let gone: SmallVec<[HeaderName; 4]> =
+        trailers.iter().filter(|(_, value)| blank(value)).map(|(name, _)| name.clone()).collect();
+    for name in gone {
+        trailers.remove(name);
     }
 }
 
@@ -219,13 +233,16 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_in_a_head_does_not_count_among_trailers() {
-        let mut trailers = head(&[("x-sum", "1"), ("grpc-status", "0")]).headers;
+    fn what_belongs_in_a_head_or_has_blanks_around_it_does_not_count_among_trailers() {
+        let blank = [("x-before", " 1"), ("x-behind", "1\t"), ("x-blank", " ")];
+        let mut trailers = head(&[&[("x-sum", "1"), ("grpc-status", "0")][..], &blank].concat()).headers;
         for name in HEAD_ONLY {
             trailers.insert(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_static("1"));
         }
         strip_trailers(&mut trailers);
-        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum", "grpc-status"]);
+        let mut left: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["grpc-status", "x-sum"]);
     }
 
     #[test]
@@ -271,9 +288,13 @@ mod tests {
             &[("connection", "upgrade"), ("upgrade", "websocket, h2c")],
             &[("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "h2c")],
             &[("connection", "close"), ("upgrade", "websocket")],
+            &[("connection", "upgrade"), ("upgrade", "websocket"), ("transfer-encoding", "chunked")],
         ] {
             assert_eq!(stripped(other), [], "{other:?}");
         }
+        let with_length =
+            |length| is_websocket(&head(&[&websocket[..], &[("content-length", length)]].concat()));
+        assert_eq!(["0", "5"].map(with_length), [true, false]);
         let mut old = head(&websocket);
         old.version = Version::HTTP_10;
         assert!(!is_websocket(&old));

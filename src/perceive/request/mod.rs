@@ -175,6 +175,10 @@ fn http2_fields(headers: &HeaderMap) -> Result<(), Denial> {
     if headers.len() > HEAD_FIELDS {
         return Err(malformed("The request has more fields than the gateway allows.", ""));
     }
+    // Servers behind HTTP/1 know no difference, as the guard says there.
+    if headers.keys().any(|name| matches!(name.as_str(), "content_length" | "transfer_encoding")) {
+        return Err(malformed(guard::Refusal::Underscore.sentence(), ""));
+    }
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     match headers.iter().find(|(_, value)| blank(value.as_bytes().first()) || blank(value.as_bytes().last()))
     {

@@ -115,6 +115,11 @@ fn http2_fields_that_readers_take_differently_are_malformed() {
         head.version = Version::HTTP_2;
         assert_eq!(reason(&https(), &head), Reason::ProtocolMalformed, "{value:?}");
     }
+    for name in ["content_length", "transfer_encoding"] {
+        let mut head = head("POST", "https://api.example/", &[(name, "0")]);
+        head.version = Version::HTTP_2;
+        assert_eq!(reason(&https(), &head), Reason::ProtocolMalformed, "{name}");
+    }
     let many = |fields: usize| {
         let mut head = head("GET", "https://api.example/", &vec![("x-a", "1"); fields]);
         head.version = Version::HTTP_2;
