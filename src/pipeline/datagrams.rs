@@ -26,14 +26,13 @@ use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::{Flow, Passage};
-use crate::model::types::limits::{
-    UDP_FLOWS_PER_SOURCE, UDP_FLOWS_PER_WORKER, UDP_REFUSALS_PER_SOURCE, UDP_WAITING, UDP_WAITING_BYTES,
-};
+use crate::model::types::limits::{UDP_FLOWS_SHARE, UDP_REFUSALS_PER_SOURCE, UDP_WAITING, UDP_WAITING_BYTES};
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::Datagram;
 use crate::perceive::intercept::flows::{FlowSockets, Scratch, Why, scratch, speak_for};
+use crate::platform::sys::socket;
 
 /// Who sends, and where to.
 type Key = (ClientAddress, OriginalDestination);
@@ -126,6 +125,8 @@ struct Allowed {
 }
 
 impl Desk {
+    /// Judges a datagram that is nobody's yet. One from port 0 (RFC 768) is refused: a socket connected to that port takes
+    /// the datagrams of all ports.
     fn take(self: &Rc<Self>, datagram: Datagram) {
         let key = (datagram.client(), datagram.destination());
         if self.live.borrow().contains_key(&key) {
@@ -145,6 +146,12 @@ impl Desk {
                 return self.refuse(&snapshot, refused, &denial, length);
             }
         };
+        if client.0.port() == 0 {
+            let detail = "A datagram without a source port has no way back.";
+            let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
+            let denial = Denial::built_in(Reason::ProtocolMalformed, detail);
+            return self.refuse(&snapshot, refused, &denial, length);
+        }
         match connection::judge(&self.road, &snapshot, &known, arrival, &hello) {
             Err(refusal) => {
                 let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
@@ -174,7 +181,8 @@ impl Desk {
         let mut by_source = self.by_source.borrow_mut();
         let own = by_source.get(&source).copied().unwrap_or(0);
         let mut live = self.live.borrow_mut();
-        if live.len() >= UDP_FLOWS_PER_WORKER || own >= UDP_FLOWS_PER_SOURCE {
+        let room = self.road.shared.room.flows;
+        if live.len() >= room || own >= room / UDP_FLOWS_SHARE {
             return None;
         }
         let place = self.road.places.take(Some(known.agent().name.clone()))?;
@@ -256,6 +264,10 @@ async fn ends(road: &Road, judged: &Judged, entry: &Entry) -> Result<Ends, Denia
     let (upstream, address) = dialled.into_parts();
     let Arrival { client, destination, .. } = judged.arrival;
     let workload = speak_for(destination, client).map_err(|error| {
+        if socket::is_shortage(&error) {
+            let detail = "The gateway cannot open another UDP flow.";
+            return Denial::built_in(Reason::Overload, detail).seen(error.to_string());
+        }
         let hint = "does another program of this host hold that port on every address?";
         Denial::internal(format!("the gateway cannot answer from {}: {error}; {hint}", destination.0))
     })?;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::model::types::limits::{
-    CONNECTIONS_PER_AGENT, CONNECTIONS_PER_WORKER, FILES_PER_CONNECTION, HANDSHAKES_PER_AGENT,
+    CONNECTIONS_PER_AGENT, CONNECTIONS_PER_WORKER, FILES_PER_CONNECTION, HANDSHAKES_PER_AGENT, UDP_FLOWS,
+    UDP_FLOWS_PER_WORKER,
 };
 
 /// The part of the files that is kept for everything but connections: the ledger, queries to resolvers, the local API,
@@ -27,6 +28,8 @@ pub struct Room {
     pub all: usize,
     /// For one agent; sources that no agent has count as one.
     pub each: usize,
+    /// UDP flows, which take places too.
+    pub flows: usize,
 }
 
 impl Room {
@@ -34,7 +37,8 @@ impl Room {
     pub fn of(files: u64, workers: usize) -> Self {
         let usable = (files - files / KEPT) / FILES_PER_CONNECTION / workers.max(1) as u64;
         let all = usize::try_from(usable).unwrap_or(usize::MAX).clamp(SHARE, CONNECTIONS_PER_WORKER);
-        Self { all, each: all / SHARE }
+        let flows = (UDP_FLOWS / workers.max(1)).min(UDP_FLOWS_PER_WORKER);
+        Self { all, each: all / SHARE, flows }
     }
 }
 
@@ -118,7 +122,7 @@ mod tests {
 
     #[test]
     fn an_agent_takes_its_share_and_others_still_find_places() {
-        let places = Places::new(Room { all: 8, each: 2 });
+        let places = Places::new(Room { all: 8, each: 2, flows: 8 });
         let agent = |name: &str| Some(Arc::<str>::from(name));
         let held: Vec<_> = (0..5).map(|_| places.take(agent("alice"))).collect();
         assert_eq!(held.iter().flatten().count(), 2);
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn when_all_places_are_taken_nobody_gets_one() {
-        let places = Places::new(Room { all: 4, each: 2 });
+        let places = Places::new(Room { all: 4, each: 2, flows: 4 });
         let held: Vec<_> = ["a", "b", "c"]
             .into_iter()
             .flat_map(|name| [places.take(Some(name.into())), places.take(Some(name.into()))])
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn handshake_slots_are_those_of_one_agent_and_last_as_long_as_its_places() {
-        let places = Places::new(Room { all: 8, each: 4 });
+        let places = Places::new(Room { all: 8, each: 4, flows: 8 });
         let (alice, bob): (Arc<str>, Arc<str>) = ("alice".into(), "bob".into());
         let held = [Some(alice.clone()), Some(bob.clone()), None].map(|agent| places.take(agent).unwrap());
         let of_alice = places.handshakes(Some(&alice)).unwrap();
@@ -158,10 +162,23 @@ mod tests {
 
     #[test]
     fn places_follow_from_the_files_that_may_be_open_and_are_never_without_end() {
-        assert_eq!(Room::of(1 << 20, 2), Room { all: CONNECTIONS_PER_WORKER, each: CONNECTIONS_PER_AGENT });
-        assert_eq!(Room::of(1024, 2), Room { all: 224, each: 56 });
-        assert_eq!(Room::of(20_000, 1), Room { all: 8750, each: 2187 });
+        let told = |files, workers| {
+            let room = Room::of(files, workers);
+            (room.all, room.each)
+        };
+        assert_eq!(told(1 << 20, 2), (CONNECTIONS_PER_WORKER, CONNECTIONS_PER_AGENT));
+        assert_eq!(told(1024, 2), (224, 56));
+        assert_eq!(told(20_000, 1), (8750, 2187));
         // A limit that leaves nothing still lets one connection of an agent in.
-        assert_eq!(Room::of(16, 64), Room { all: 4, each: 1 });
+        assert_eq!(told(16, 64), (4, 1));
+    }
+
+    #[test]
+    fn udp_flows_of_all_workers_together_leave_ports_for_dns_however_many_workers_there_are() {
+        for workers in [0, 1, 2, 3, 8, 64, 512] {
+            let flows = Room::of(1 << 20, workers).flows;
+            assert!(flows >= 32 && flows * workers <= UDP_FLOWS, "{workers}: {flows}");
+        }
+        assert_eq!(Room::of(1 << 20, 1).flows, UDP_FLOWS_PER_WORKER);
     }
 }

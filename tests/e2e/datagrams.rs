@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 use serde_json::{Value, json};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::probes::{
     AT_ONCE, BOB, OPEN, SHUT, UPSTREAM, ask, at, call, counted, fail_mode, lab, refused, who_is_there,
@@ -394,6 +395,25 @@ fn one_source_has_its_bound_of_flows_and_others_are_served() {
         rows.into_iter().find(|row| row["agent_id"] == "alice" && row["protocol"] == "udp")
     });
     assert_eq!(ask(lab.bob(), &at(UPSTREAM_V4, OPEN)).expect("bob is served"), OUTSIDE[0]);
+}
+
+#[test]
+fn a_datagram_from_no_port_is_refused_and_takes_no_other_flow_with_it() {
+    let lab = lab();
+    let daemon = start(&lab, NETWORKS);
+    lab.workload().enter(|| {
+        let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket");
+        let to: SocketAddr = (UPSTREAM_V4.parse::<std::net::Ipv4Addr>().expect("an address"), 0).into();
+        let [high, low] = OPEN.to_be_bytes();
+        raw.send_to(&[0, 0, high, low, 0, 12, 0, 0, b'p', b'i', b'n', b'g'], &to.into()).expect("it is sent");
+    });
+    daemon.record(&json!({
+        "protocol": "udp", "destination_port": OPEN, "agent_id": "alice", "decision": "deny",
+        "reason": "protocol.malformed",
+    }));
+    who_is_there(&lab, OPEN);
+    assert_eq!(ask(lab.workload(), &at(UPSTREAM_V4, OPEN)).expect("an answer"), OUTSIDE[0]);
+    assert_eq!(flows(&daemon).iter().filter(|row| row["decision"] == "allow").count(), 1);
 }
 
 #[cfg(feature = "long-tests")]

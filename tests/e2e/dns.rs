@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::hostile::query;
 use super::probes::{AT_ONCE, BOB, LISTENERS, at, call, lab, refused, route_to, who_is_there};
 use crate::lab::backends::Wire;
 use crate::lab::daemon::alice_and_gateway;
@@ -273,4 +274,42 @@ fn what_is_no_query_is_recorded_as_malformed_and_never_hangs_others() {
         &json!({"kind": "dns", "agent_id": "alice", "decision": "deny", "reason": "protocol.malformed"}),
     );
     assert_eq!(dig(lab.workload(), &["+short", "db.example", "A"]).trim(), UPSTREAM_V4);
+}
+
+#[test]
+fn a_query_that_arrives_in_fragments_is_a_query_like_any_other() {
+    /// An OPT record for answers of 4096 bytes, with padding (RFC 6891, RFC 7830).
+    const PADDING: u16 = 3000;
+    let lab = lab();
+    let _resolver = lab.resolver(zone());
+    let daemon = start(&lab);
+    let [high, low] = PADDING.to_be_bytes();
+    let [all_high, all_low] = (PADDING + 4).to_be_bytes();
+    let option = [0, 0, 41, 16, 0, 0, 0, 0, 0, all_high, all_low, 0, 12, high, low];
+    let mut query = [&query("db.example", 7)[..], &option, &vec![0; usize::from(PADDING)]].concat();
+    query[11] = 1;
+    for (server, source) in
+        [(RESOLVER_V4, ALICE_V4), (RESOLVER_V6, ALICE_V6), (GATEWAY_V4, ALICE_V4), (GATEWAY_V6, ALICE_V6)]
+    {
+        let answer = lab.workload().enter(|| {
+            let socket = UdpSocket::bind((source, 0)).expect("a socket");
+            socket.set_read_timeout(Some(AT_ONCE)).expect("a timeout");
+            socket.connect((server, 53)).expect("a route");
+            assert_eq!(
+                socket.send(&query).expect("fragments"),
+                query.len(),
+                "more than the link takes at once"
+            );
+            let mut answer = [0; 512];
+            let length = socket.recv(&mut answer).unwrap_or_else(|error| panic!("{server}: {error}"));
+            answer[..length].to_vec()
+        });
+        assert_eq!((answer[3] & 15, answer[7]), (0, 1), "{server}: one address");
+    }
+    for source in [ALICE_V4, ALICE_V6] {
+        daemon.record(&json!({
+            "kind": "dns", "source_address": source, "query_name": "db.example", "decision": "allow",
+            "bytes_out": query.len(),
+        }));
+    }
 }

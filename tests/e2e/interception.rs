@@ -300,6 +300,30 @@ fn services_of_the_gateways_host_are_out_of_reach_by_link_local_address_too() {
 }
 
 #[test]
+fn a_workload_that_poses_as_a_router_turns_no_route_of_the_gateways_host() {
+    /// A router advertisement (RFC 4861, section 4.2) from the workload's link-local address, for half an hour.
+    const ADVERTISE: &str = "import socket, struct\n\
+        s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)\n\
+        link = socket.if_nametoindex('eth0')\n\
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)\n\
+        s.sendto(struct.pack('>BBHBBHII', 134, 0, 0, 64, 0, 1800, 0, 0), ('ff02::1', 0, 0, link))";
+    let lab = lab();
+    lab.gateway().set("net/ipv6/conf/agents0/accept_ra", "2");
+    let advertise = || lab.workload().command("python3").args(["-c", ADVERTISE]).run().succeeded();
+    let routes = |what: &str| {
+        let told = lab.gateway().command("ip").args(["-6", "route", what, "proto", "ra"]).run();
+        told.succeeded()
+    };
+    advertise();
+    eventually("without rules it is believed", || routes("show").starts_with("default").then_some(()));
+    routes("flush");
+    let _daemon = lab.daemon(&no_settings(), &[("all.yaml", &alice_with_network())]);
+    advertise();
+    eventually("it is refused", || (counted(&lab, "refused_icmp") > 0).then_some(()));
+    assert_eq!(routes("show"), "");
+}
+
+#[test]
 fn dialling_the_gateway_itself_does_not_loop() {
     let lab = lab();
     let zone = Zone::new()

@@ -2,8 +2,10 @@
 //!
 //! A destination that is not public is refused unless a CIDR route names the very address the workload asked for.
 //! An answer that mixes public and other addresses is refused whole: that is the shape of DNS rebinding, and what is
-//! dialled must not depend on which address happens to answer. Addresses of this gateway are always refused.
+//! dialled must not depend on which address happens to answer. Addresses of this gateway are always refused, and so is
+//! an address of which the host cannot say whether it is.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
@@ -72,10 +74,13 @@ pub(super) fn interleave(answer: &[IpAddr], port: u16) -> Candidates {
     ordered
 }
 
+/// Tells whether an address is this gateway's own; fails where the host is too short of something to tell.
+pub type IsOwn = fn(IpAddr) -> io::Result<bool>;
+
 /// Refuses the whole set if one of its addresses may not be dialled.
-pub(super) fn check(wanted: &Wanted<'_>, found: &[IpAddr], is_own: fn(IpAddr) -> bool) -> Result<(), Denial> {
+pub(super) fn check(wanted: &Wanted<'_>, found: &[IpAddr], is_own: IsOwn) -> Result<(), Denial> {
     for ip in found.iter().map(IpAddr::to_canonical) {
-        if is_own(ip) {
+        if is_own(ip).map_err(|error| untold(wanted, ip, &error))? {
             return Err(refused(wanted, Reason::DestinationPrivate, "this gateway's own", ip));
         }
         // Only the address the workload itself asked for: a name may lead back to it, and to no neighbour of it.
@@ -97,6 +102,11 @@ pub(super) fn check(wanted: &Wanted<'_>, found: &[IpAddr], is_own: fn(IpAddr) ->
         }
     }
     Ok(())
+}
+
+fn untold(wanted: &Wanted<'_>, ip: IpAddr, error: &io::Error) -> Denial {
+    Denial::built_in(Reason::Overload, format!("The gateway cannot open another connection to {wanted}."))
+        .seen(format!("whether {ip} is this gateway's own cannot be told: {error}"))
 }
 
 fn refused(wanted: &Wanted<'_>, reason: Reason, what: &str, ip: IpAddr) -> Denial {
@@ -129,7 +139,8 @@ mod tests {
             destination: destination.parse().unwrap(),
             private_allowed,
         };
-        let is_own = |ip: IpAddr| ip == IpAddr::from([203, 0, 113, 1]) || ip == IpAddr::from([10, 77, 0, 1]);
+        let is_own =
+            |ip: IpAddr| Ok(ip == IpAddr::from([203, 0, 113, 1]) || ip == IpAddr::from([10, 77, 0, 1]));
         check(&wanted, &ips(found), is_own).err().map(|denial| denial.reason)
     }
 
@@ -193,5 +204,18 @@ mod tests {
         );
         let found = reason(NameSource::Resolve, false, "192.0.2.1:443", &["::ffff:203.0.113.1"]);
         assert_eq!(found, Some(Reason::DestinationPrivate), "public, but this gateway's own");
+    }
+
+    #[test]
+    fn what_the_host_cannot_tell_from_its_own_is_refused_for_want_of_room() {
+        let wanted = Wanted {
+            host: None,
+            name_source: NameSource::None,
+            destination: "192.0.2.1:443".parse().unwrap(),
+            private_allowed: false,
+        };
+        let short = |_| Err(io::Error::from_raw_os_error(24));
+        let denial = check(&wanted, &ips(&["192.0.2.1"]), short).unwrap_err();
+        assert_eq!(denial.reason, Reason::Overload);
     }
 }

@@ -38,6 +38,7 @@ use words::Attempt;
 
 pub use alpn::{Protocol, choose_client_alpn};
 pub use anchors::{AnchorError, TrustAnchors};
+pub use candidates::IsOwn;
 pub use datagrams::{DialledDatagrams, unreachable};
 pub use stream::UpstreamStream;
 
@@ -75,13 +76,13 @@ impl Dialled {
 /// anchors it was filled under, and the remembered certificates must still be in their time.
 pub struct Dialler {
     tls: TlsConnector,
-    is_own: fn(IpAddr) -> bool,
+    is_own: IsOwn,
 }
 
 impl Dialler {
     /// A dialler that trusts `anchors` and nothing else. `is_own` tells the addresses of this gateway, which are
     /// never dialled.
-    pub fn new(anchors: &TrustAnchors, is_own: fn(IpAddr) -> bool) -> Self {
+    pub fn new(anchors: &TrustAnchors, is_own: IsOwn) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = Verifier::new(Arc::clone(&anchors.roots), provider.signature_verification_algorithms);
         let versions = [&version::TLS13, &version::TLS12];

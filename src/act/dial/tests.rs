@@ -108,7 +108,7 @@ fn dialler(anchors: &[&Issuer]) -> Dialler {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("anchors.pem");
     std::fs::write(&path, anchors.iter().map(|issuer| issuer.pem()).collect::<String>()).unwrap();
-    Dialler::new(&TrustAnchors::load(&[path]).unwrap(), |_| false)
+    Dialler::new(&TrustAnchors::load(&[path]).unwrap(), |_| Ok(false))
 }
 
 fn wanted(host: Option<&HostName>, address: SocketAddr) -> Wanted<'_> {

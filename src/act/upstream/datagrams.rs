@@ -11,13 +11,14 @@ use std::time::Duration;
 use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Passage;
 use crate::model::types::limits::{UDP_IDLE_TIME, UDP_UNANSWERED_TIME};
 
-/// Datagrams moved one way before the other way gets its turn.
+/// Datagrams moved one way before anything else gets its turn.
 const BURST: usize = 32;
 
 /// What was moved.
@@ -136,7 +137,7 @@ async fn moved<Q: AsRef<[u8]>>(
             _ = interrupts.drain.wait_for(|drains| *drains) => return Stopped::Drain,
             Ok(()) = interrupts.policy.changed() => return Stopped::Policy,
             Some(datagram) = line.early.recv() => {
-                deliver(line.upstream, datagram.as_ref(), line.out).map_err(Stopped::Unreachable)
+                deliver(line.upstream, datagram.as_ref(), line.out).map(|()| 1).map_err(Stopped::Unreachable)
             }
             ready = line.workload.ready(READABLE) => {
                 pump(ready, (line.workload, line.upstream), line.scratch, line.out).map_err(|end| match end {
@@ -156,12 +157,17 @@ async fn moved<Q: AsRef<[u8]>>(
                     return Stopped::Idle;
                 }
                 alarm.as_mut().reset(last + bound);
-                Ok(false)
+                Ok(0)
             }
         };
         match moved {
-            Ok(true) => last = Instant::now(),
-            Ok(false) => {}
+            Ok(0) => {}
+            Ok(BURST) => {
+                last = Instant::now();
+                // There may be more, without end: the other flows of this thread come first.
+                yield_now().await;
+            }
+            Ok(_) => last = Instant::now(),
             Err(stopped) => return stopped,
         }
     }
@@ -176,13 +182,13 @@ enum Broken {
     To(io::Error),
 }
 
-/// Moves what is there, a burst at most; tells whether there was anything.
+/// Moves what is there, a burst at most; tells how many datagrams there were.
 fn pump(
     ready: io::Result<Ready>,
     (from, to): (&UdpSocket, &UdpSocket),
     scratch: &RefCell<Box<[u8]>>,
     moved: &Moved,
-) -> Result<bool, Broken> {
+) -> Result<usize, Broken> {
     if ready.map_err(Broken::From)?.is_error()
         && let Some(error) = pending_error(from)
     {
@@ -191,12 +197,12 @@ fn pump(
     let mut buffer = scratch.borrow_mut();
     for turn in 0..BURST {
         match from.try_recv(&mut buffer) {
-            Ok(length) => drop(deliver(to, &buffer[..length], moved).map_err(Broken::To)?),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(turn > 0),
+            Ok(length) => deliver(to, &buffer[..length], moved).map_err(Broken::To)?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(turn),
             Err(error) => return Err(Broken::From(error)),
         }
     }
-    Ok(true)
+    Ok(BURST)
 }
 
 /// An error that came back for something sent earlier, by ICMP. Asking takes it from the socket.
@@ -208,14 +214,14 @@ fn pending_error(socket: &UdpSocket) -> Option<io::Error> {
     asked.err().filter(|error| error.kind() != io::ErrorKind::WouldBlock)
 }
 
-/// Sends one datagram. Always true, but for errors: something came, whether there was room for it or not.
-fn deliver(to: &UdpSocket, datagram: &[u8], moved: &Moved) -> io::Result<bool> {
+/// Sends one datagram, or loses it where there is no room.
+fn deliver(to: &UdpSocket, datagram: &[u8], moved: &Moved) -> io::Result<()> {
     match to.try_send(datagram) {
         Ok(length) => moved.add(length),
         Err(error) if is_loss(&error) => {}
         Err(error) => return Err(error),
     }
-    Ok(true)
+    Ok(())
 }
 
 /// No room in the socket or in the queue of the link, or too long for the path: one datagram is lost, and the flow lives.

@@ -77,6 +77,9 @@ pub const BODY_PROGRESS: u64 = 1024;
 /// Time a workload may take nothing while bytes wait for it: after that its connection is reset. It reads slowly, or it
 /// is gone; what it does not take is memory of this host.
 pub const CLIENT_STALL_TIME: Duration = Duration::from_secs(300);
+/// Bytes in one connection that the kernel has not sent yet, towards a workload, past which it takes no more
+/// (`TCP_NOTSENT_LOWAT`, tcp(7)): what a workload does not take would else be 4 MiB of this host's memory.
+pub const UNSENT_BYTES: u32 = 256 * 1024;
 /// Silence after which a workload is asked whether it still lives (TCP keep-alive).
 pub const CLIENT_PROBE_TIME: Duration = Duration::from_secs(60);
 /// Time between questions.
@@ -135,10 +138,13 @@ pub const POOL_IDLE_ALL: usize = 2048;
 pub const UDP_UNANSWERED_TIME: Duration = Duration::from_secs(120);
 /// The same once it has answered: the five minutes that REQ-5 recommends.
 pub const UDP_IDLE_TIME: Duration = Duration::from_secs(300);
+/// UDP flows alive at once over all workers. Each takes one of the kernel's 28,232 ports (`ip_local_port_range`, ip(7)),
+/// and DNS must find some left.
+pub const UDP_FLOWS: usize = 16 * 1024;
 /// UDP flows alive at once on one worker, each with two sockets.
 pub const UDP_FLOWS_PER_WORKER: usize = 8 * 1024;
-/// UDP flows of one source address alive at once on one worker.
-pub const UDP_FLOWS_PER_SOURCE: usize = 2 * 1024;
+/// One source address may have this part of the UDP flows of a worker.
+pub const UDP_FLOWS_SHARE: usize = 4;
 /// Datagrams of one flow that wait until its decision is on record.
 pub const UDP_WAITING: usize = 16;
 /// Bytes of datagrams that wait so, on one worker.

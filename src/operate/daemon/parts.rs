@@ -101,7 +101,7 @@ impl Parts {
         let authority = Arc::new(authority);
         let terminator = Terminator::new(authority.clone()).map_err(|error| part(&error))?;
         let anchors = TrustAnchors::load(&config.upstream.trust_anchors).map_err(|error| part(&error))?;
-        let dialler = Dialler::new(&anchors, socket::is_own_address);
+        let dialler = Dialler::new(&anchors, socket::own_address);
         let ledger = Ledger::start(&LedgerConfig {
             dir: config.folders.state.clone(),
             durability: match config.ledger.durability {

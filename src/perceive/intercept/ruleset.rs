@@ -237,7 +237,7 @@ fn gateway_rules() -> Vec<NfListObject<'static>> {
     let icmp = ["echo-reply", "destination-unreachable", "time-exceeded", "parameter-problem"];
     let icmpv6 =
         ["destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem", "echo-reply"];
-    let neighbours = ["nd-router-solicit", "nd-router-advert", "nd-neighbor-solicit", "nd-neighbor-advert"];
+    let neighbours = ["nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert"];
     let listeners =
         ["mld-listener-query", "mld-listener-report", "mld-listener-done", "mld2-listener-report"];
     let admit = |protocol, types: Expression<'static>| {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::model::types::address::unmapped;
-use crate::model::types::limits::{CLIENT_PROBE_INTERVAL, CLIENT_PROBE_TIME, CLIENT_PROBES};
+use crate::model::types::limits::{CLIENT_PROBE_INTERVAL, CLIENT_PROBE_TIME, CLIENT_PROBES, UNSENT_BYTES};
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -28,6 +28,8 @@ pub fn transparent_listener(port: u16) -> io::Result<TcpListener> {
     let probes = TcpKeepalive::new().with_time(CLIENT_PROBE_TIME).with_interval(CLIENT_PROBE_INTERVAL);
     socket.set_tcp_keepalive(&probes.with_retries(CLIENT_PROBES))?;
     socket.bind(&any(port).into())?;
+    // And what waits in them for a workload that takes nothing is bounded, beyond what it has room for itself.
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
@@ -258,37 +260,50 @@ pub fn original_destination_of(stream: &tokio::net::TcpStream) -> io::Result<Soc
 ///
 /// Asks the routing table by connecting a UDP socket, which sends nothing: to reach itself the kernel picks the
 /// destination as the source, and never for any other address. Unlike trying to bind, this is not fooled by
-/// `ip_nonlocal_bind`; unlike a list of addresses it needs no netlink and sees `local` routes too. Costs four system
-/// calls. An address that cannot be reached at all is nobody's: false. Where files or memory are too short to ask, every
-/// address counts as this host's: who can bring that about must not reach it thereby.
-pub fn is_own_address(address: IpAddr) -> bool {
-    own_address(address).unwrap_or(true)
-}
-
-/// The same, for those who have nothing to lose by a wrong answer: fails where files or memory are short.
+/// `ip_nonlocal_bind`; unlike a list of addresses it needs no netlink and sees `local` routes too. Costs three system
+/// calls. An address to which no way leads is nobody's: false.
+///
+/// # Errors
+/// Where the kernel could not be asked, for want of files, memory or ports. Nobody may take that for a no: workloads can
+/// bring it about.
 pub fn own_address(address: IpAddr) -> io::Result<bool> {
     let address = address.to_canonical();
     if address.is_loopback() || address.is_unspecified() {
         return Ok(true);
     }
-    let any: SocketAddr = match address {
-        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
     // The port does not matter; discard (RFC 863) is as good as any.
-    let source = UdpSocket::bind(any).and_then(|socket| {
-        socket.connect((address, 9))?;
-        socket.local_addr()
-    });
-    match source {
-        Ok(source) => Ok(source.ip() == address),
-        Err(error) if is_shortage(&error) => Err(error),
-        Err(_) => Ok(false),
+    let asked = SocketAddr::new(address, 9);
+    let socket = match Socket::new(Domain::for_address(asked), Type::DGRAM, Some(Protocol::UDP)) {
+        // A kernel without that family has no address of it.
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => return Ok(false),
+        socket => socket?,
+    };
+    match socket.connect(&asked.into()) {
+        Ok(()) => {
+            let source = socket.local_addr()?.as_socket().map(|source| source.ip());
+            Ok(source == Some(address))
+        }
+        Err(error) if leads_nowhere(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
+/// Whether the routing table has answered, and knows no way: none at all, one that is shut on purpose, or one to a
+/// broadcast address or a group, or to an interface that is down.
+fn leads_nowhere(error: &io::Error) -> bool {
+    const ANSWERS: [i32; 6] = [
+        libc::ENETUNREACH,
+        libc::EHOSTUNREACH,
+        libc::EACCES,
+        libc::EINVAL,
+        libc::EADDRNOTAVAIL,
+        libc::ENETDOWN,
+    ];
+    error.raw_os_error().is_some_and(|code| ANSWERS.contains(&code))
+}
+
 /// Whether the kernel lacks files or memory for this process.
-fn is_shortage(error: &io::Error) -> bool {
+pub fn is_shortage(error: &io::Error) -> bool {
     const SHORT: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
     error.raw_os_error().is_some_and(|code| SHORT.contains(&code))
 }
@@ -300,10 +315,10 @@ mod tests {
     #[test]
     fn own_addresses_are_known_without_a_packet() {
         for own in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::"] {
-            assert!(is_own_address(own.parse().unwrap()), "{own}");
+            assert!(own_address(own.parse().unwrap()).unwrap(), "{own}");
         }
         for foreign in ["192.0.2.1", "2001:db8::1", "::ffff:198.51.100.1", "224.0.0.1"] {
-            assert!(!is_own_address(foreign.parse().unwrap()), "{foreign}");
+            assert!(!own_address(foreign.parse().unwrap()).unwrap(), "{foreign}");
         }
     }
 

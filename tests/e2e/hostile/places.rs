@@ -2,7 +2,7 @@
 //! a gateway without files goes on.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
@@ -10,6 +10,7 @@ use socket2::SockRef;
 
 use super::{Bystander, opened, recorded, resident, resolved, sockets, stayed_small};
 use crate::e2e::dialogue::{NAME, OPENED, PATIENCE, opening_gateway, plain, zone};
+use crate::e2e::probes::{alice_with_network, call};
 use crate::e2e::streaming::{PLAIN, get, servers};
 use crate::lab::backends::eventually;
 use crate::lab::{Daemon, Lab, Namespace};
@@ -154,8 +155,32 @@ fn an_upstream_for_which_no_file_is_left_is_refused_at_once() {
     limit_files(&daemon, next_file(&daemon));
     let heard = alice.ask("\r\n");
     limit_files(&daemon, 20_000);
-    // Too little is left to see whether the destination is the gateway itself: then it counts as that.
-    heard.is_refusal(403, "destination.private");
-    daemon
-        .record(&json!({"kind": "request", "agent_id": "alice", "decision": "deny", "path": "/status/200"}));
+    // Too little is left to see whether the destination is the gateway itself.
+    heard.is_refusal(503, "overload");
+    daemon.record(&json!({
+        "kind": "request", "agent_id": "alice", "decision": "deny", "reason": "overload", "path": "/status/200",
+    }));
+}
+
+#[test]
+fn with_every_port_of_the_host_taken_the_gateway_still_knows_itself() {
+    let lab = Lab::new();
+    // Ports are what UDP flows and DNS live on: workloads can take many.
+    lab.gateway().set("net/ipv4/ip_local_port_range", "40000 40003");
+    let own = "192.0.2.1:4000";
+    let service = lab.gateway().enter(|| TcpListener::bind(own).expect("a service of the gateway's host"));
+    service.set_nonblocking(true).expect("a socket option");
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
+    call(lab.workload(), own).expect_err("refused");
+    daemon.record(&json!({"destination_address": "192.0.2.1", "reason": "destination.private"}));
+    let taken = lab.gateway().enter(|| {
+        [40_000, 40_001, 40_002, 40_003].map(|port| UdpSocket::bind(("::", port)).expect("a free port"))
+    });
+    call(lab.workload(), own).expect_err("refused");
+    daemon.record(&json!({"destination_address": "192.0.2.1", "agent_id": "alice", "reason": "overload"}));
+    assert!(
+        matches!(service.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock),
+        "it was dialled"
+    );
+    drop(taken);
 }

@@ -10,7 +10,7 @@ use super::{Bystander, many, narrow, opened, recorded, resident, stayed_small};
 use crate::e2e::dialogue::{NAME, client_hello, opening_gateway, over_tls, plain, zone};
 use crate::e2e::streaming::{PLAIN, TLS, get, servers};
 use crate::lab::Lab;
-use crate::lab::backends::Wire;
+use crate::lab::backends::{Wire, eventually};
 
 #[test]
 fn first_messages_that_never_end_hold_nobody_up() {
@@ -95,6 +95,40 @@ fn answers_that_nobody_takes_are_held_back_and_not_gathered() {
     stayed_small(&daemon, before, 5 * count);
     drop(held);
     recorded(&daemon, count, &json!({"path": "/download/1000000000", "status": 200, "end": "client-closed"}));
+}
+
+#[test]
+fn what_waits_in_the_kernel_for_workloads_that_take_nothing_is_bounded() {
+    /// Of each connection: the bound, and what the kernel takes in one go beyond it.
+    const WAITING: u64 = 512 * 1024;
+    let lab = Lab::new();
+    let (_resolver, _daemon) = opening_gateway(&lab, zone());
+    servers(&lab, &["http/1.1"]);
+    let mut held: Vec<_> = (0..4)
+        .map(|_| {
+            let mut stream =
+                opened(lab.workload(), PLAIN, 1, get("/download/1000000000").as_bytes()).remove(0);
+            // Quick at first, so that it is trusted with more.
+            stream.read_exact(&mut vec![0; 40_000_000]).expect("an answer");
+            stream
+        })
+        .collect();
+    let waiting = || -> Vec<u64> {
+        let listed = lab.gateway().command("ss").args(["-Htn", "sport", "=", "80"]).run().succeeded();
+        let queue = |line: &str| line.split_whitespace().nth(2)?.parse().ok();
+        listed.lines().filter_map(queue).collect()
+    };
+    let (mut before, mut same) = (Vec::new(), 0);
+    let stuck = eventually("nothing moves any more", || {
+        let now = waiting();
+        same = if now == before { same + 1 } else { 0 };
+        before.clone_from(&now);
+        (same == 50 && now.len() == held.len()).then_some(now)
+    });
+    assert!(stuck.iter().all(|bytes| *bytes > 0 && *bytes < WAITING), "{stuck:?}");
+    for stream in &mut held {
+        stream.read_exact(&mut vec![0; 20_000_000]).expect("it goes on when it is taken");
+    }
 }
 
 #[test]

@@ -157,3 +157,25 @@ async fn other_documents_and_a_drain_come_before_any_datagram() {
     assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
     assert_eq!(wire.counts(), [0; 4]);
 }
+
+#[tokio::test]
+async fn a_flow_that_never_stands_still_leaves_others_of_its_thread_their_turn() {
+    let mut wire = Wire::new().await;
+    // What is sent on to the upstream comes from the workload again, at once.
+    (wire.workload, wire.upstream) = pair().await;
+    for _ in 0..2 * BURST {
+        wire.upstream.send(b"round").await.unwrap();
+    }
+    let drain = wire.drain.clone();
+    let stopped = wire
+        .run(Patience::default(), async |_: &UdpSocket, _: &UdpSocket| {
+            // Until the flow is busy.
+            for _ in 0..16 {
+                yield_now().await;
+            }
+            drain.send_replace(true);
+        })
+        .await;
+    assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
+    assert!(wire.counts()[0] >= BURST as u64, "it was busy");
+}
