@@ -258,7 +258,12 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
             format!("| {} at once and {FRAMES_PER_SECOND} more each second,", grouped(FRAME_BURST)),
             format!("{HTTP2_RESETS} of streams not yet heard"),
             format!("| {HTTP2_STREAMS} at once; the next is refused"),
-            format!("| {} on a worker and {} over all,", grouped(UDP_FLOWS_PER_WORKER), grouped(UDP_FLOWS)),
+            format!(
+                "| {} over all workers, so that ports are left for DNS, and {} on one; a quarter of",
+                grouped(UDP_FLOWS),
+                grouped(UDP_FLOWS_PER_WORKER)
+            ),
+            format!("{} that the kernel has not sent", size(UNSENT_BYTES)),
             format!("{UDP_WAITING} datagrams of each, {} of all, wait", size(UDP_WAITING_BYTES)),
             format!(
                 "one record a flow for {} s, {UDP_REFUSALS_PER_SOURCE} of them for one source",
