@@ -166,3 +166,14 @@ fn a_start_that_is_refused_leaves_the_network_as_it_was() {
     let routes = lab.gateway().command("ip").args(["rule"]).run().succeeded();
     assert!(!routes.contains("8385"), "{routes}");
 }
+
+#[test]
+fn who_is_told_that_the_daemon_is_ready_may_stop_it_at_once() {
+    let lab = Lab::new();
+    let mut daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
+    for _ in 0..10 {
+        // Killed by the signal it would not end by itself, and its last records would be lost.
+        assert_eq!(daemon.terminate(), 0);
+        daemon.start_again();
+    }
+}

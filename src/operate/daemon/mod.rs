@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as channel;
 
 use crate::model::config::Config;
@@ -108,9 +108,12 @@ async fn operate(config: Config) -> Result<(), Error> {
     }));
     let _watcher = watch::files(&operator);
     let upkeep = tokio::spawn(upkeep::run(operator.clone()));
+    // Whoever hears that it is ready may stop it at once.
+    let signals =
+        Signals::hear().map_err(|error| Error::Part(format!("signals cannot be heard: {error}")))?;
     announce_ready(&config);
 
-    until_stopped(&operator).await;
+    until_stopped(&operator, signals).await;
     upkeep.abort();
     tell_systemd(&[NotifyState::Stopping]);
     shared.ledger.system("stop", env!("CARGO_PKG_VERSION"), None);
@@ -150,22 +153,32 @@ fn tell_systemd(states: &[NotifyState<'_>]) {
     }
 }
 
+/// The signals by which the daemon is told what to do. Before they are heard each of them kills it.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn hear() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Signals and the watchdog: SIGHUP reloads; SIGTERM and SIGINT end it.
-async fn until_stopped(operator: &Arc<Operator>) {
-    let listen = |kind| signal(kind).ok();
-    let (Some(mut hangup), Some(mut terminate), Some(mut interrupt)) =
-        (listen(SignalKind::hangup()), listen(SignalKind::terminate()), listen(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be heard");
-        return;
-    };
+async fn until_stopped(operator: &Arc<Operator>, mut signals: Signals) {
     let pause = sd_notify::watchdog_enabled().map_or(WATCHDOG, |bound| (bound / 2).min(WATCHDOG));
     let mut beat = tokio::time::interval(pause);
     loop {
         tokio::select! {
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
-            _ = hangup.recv() => {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.hangup.recv() => {
                 let operator = operator.clone();
                 // The result is logged and recorded where it is made.
                 let _ = tokio::task::spawn_blocking(move || operator.reload_by("SIGHUP")).await;
