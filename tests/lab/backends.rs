@@ -233,13 +233,18 @@ impl Raw {
 }
 
 /// Asks again and again, for at most five seconds, until there is an answer. For events that nobody announces.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(5);
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(5), what, look)
+}
+
+/// The same for longer, where there is more to wait for.
+pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + time;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < end, "{what}: not within 5 s");
+        assert!(Instant::now() < end, "{what}: not within {time:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

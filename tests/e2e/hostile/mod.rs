@@ -24,7 +24,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::dialogue::{NAME, PATIENCE, Talk, over_tls};
 use super::streaming::{TLS, get};
-use crate::lab::backends::eventually;
+use crate::lab::backends::{eventually, within};
 use crate::lab::{Daemon, GATEWAY_V4, Lab, Namespace};
 
 /// What one connection of a workload may cost in the daemon, at most, however it behaves: a debug build has futures
@@ -185,9 +185,11 @@ impl Drop for Ending<'_> {
 /// Waits until at least so many of alice's records have these fields.
 pub fn recorded(daemon: &Daemon<'_>, count: usize, fields: &Value) {
     let wanted = fields.as_object().expect("fields as an object");
-    eventually(&format!("{count} records with {fields}"), || {
+    let time =
+        Duration::from_secs(5) + Duration::from_millis(20) * u32::try_from(count).expect("not that many");
+    within(time, &format!("{count} records with {fields}"), || {
         // Of a flood the newest will do.
-        let newest = (4 * count).max(1000).to_string();
+        let newest = (8 * count).max(1000).to_string();
         let rows = daemon.records(&["--agent", "alice", "--limit", &newest]);
         let fits = |row: &&Value| wanted.iter().all(|(name, value)| row.get(name) == Some(value));
         (rows.iter().filter(fits).count() >= count).then_some(())
