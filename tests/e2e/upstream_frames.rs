@@ -243,17 +243,20 @@ fn many_small_messages_wait_for_a_slow_reader_and_harm_nobody() {
     lab.backends().serve(TLS, Wire::Tls(&leaf, &["h2"]), move |stream, _| {
         let go = let_go.clone();
         async move {
-            let mut server = h2::server::handshake(stream).await.map_err(io::Error::other)?;
+            let mut builder = h2::server::Builder::new();
+            let builder = builder.initial_connection_window_size(16 << 20);
+            let mut server = builder.handshake(stream).await.map_err(io::Error::other)?;
             while let Some(Ok((request, mut respond))) = server.accept().await {
                 let go = go.clone();
                 tokio::spawn(async move {
                     let mut body = respond.send_response(http::Response::new(()), false).expect("a head");
-                    for _ in 0..if request.method() == "GET" { MESSAGES } else { 0 } {
+                    let posts = request.method() == "POST";
+                    for _ in 0..if posts { 0 } else { MESSAGES } {
                         body.send_data(bytes::Bytes::from_static(&[b'd'; 64]), false).expect("taken");
                     }
                     // An upload waits until the test lets it be read.
                     let (mut upload, mut read) = (request.into_body(), 0);
-                    if !upload.is_end_stream() {
+                    if posts {
                         go.acquire().await.expect("never closed").forget();
                     }
                     while let Some(Ok(data)) = upload.data().await {

@@ -47,7 +47,7 @@ const STREAM_WINDOW: u32 = 512 * 1024;
 /// HTTP/2 window of a connection. Many times that of a stream, so that a slow reader holds back no other, and so that
 /// the small frames of an honest server that wait for it stay below what the library takes for a flood: frames of less
 /// than 256 bytes that nobody has read may lack half of this window in all.
-const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
+const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
 /// One leg towards an upstream, ready for a request.
 #[derive(Debug)]
