@@ -11,12 +11,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use super::dialogue::{NAME, ORIGIN_OF_OTHER, OTHER, opening_gateway, over_tls, plain, zone};
-use super::http2::data;
+use super::http2::{Http2, data};
 use super::origin::Origin;
 use super::streaming::{TLS, get, get2, http2, peak};
-use crate::lab::Lab;
 use crate::lab::backends::{Duplex, Wire, eventually};
 use crate::lab::services::Feed;
+use crate::lab::{Lab, UPSTREAM_V4, Zone};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -288,6 +288,31 @@ fn many_small_messages_wait_for_a_slow_reader_and_harm_nobody() {
     assert_eq!(client.run(upload.collect()).expect("the body").to_bytes(), (20 * MESSAGES).to_string());
     assert_eq!(client.run(slow.collect()).expect("the body").to_bytes().len(), 64 * MESSAGES + 1);
     feeder.join().expect("fed");
+}
+
+#[test]
+fn what_nginx_says_about_many_small_messages_is_no_flood() {
+    const MESSAGES: usize = 30_000;
+    let lab = Lab::new();
+    let zone = Zone::new().host(NAME, &[UPSTREAM_V4]);
+    let (_resolver, daemon) = opening_gateway(&lab, zone);
+    let _nginx = lab.site(&[NAME]);
+    let https = format!("{UPSTREAM_V4}:443");
+    let mut client = Http2::over_tls(lab.workload(), &https, NAME, (daemon.authority(), &["h2"]));
+    // As fast as they go, each in a frame of its own, and none as large as a window update.
+    let (sender, body) = Feed::by_hand();
+    let feeder = std::thread::spawn(move || {
+        for _ in 0..MESSAGES {
+            sender.blocking_send(data(bytes::Bytes::from_static(b"gg"))).expect("taken");
+        }
+    });
+    let request = Request::post(format!("https://{NAME}/upload")).body(body).expect("a request");
+    let body = client.send(request).into_body();
+    feeder.join().expect("fed");
+    assert_eq!(client.run(body.collect()).expect("a body").to_bytes(), (2 * MESSAGES).to_string());
+    let row =
+        daemon.record(&json!({"kind": "request", "path": "/upload", "status": 200, "bytes_out": 60_000}));
+    assert_eq!(row["protocol"], "http/2", "{row}");
 }
 
 #[test]
