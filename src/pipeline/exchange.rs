@@ -173,14 +173,14 @@ async fn go(
         match sender.send(&going.permit, going.entry(), request).await {
             Ok(reply) => return Ok((reply, added)),
             Err(Failure::Unsent(unsent)) if !fresh => request = *unsent,
-            Err(failure) => return Err(failed(&failure)),
+            Err(failure) => return Err(failed(failure)),
         }
     }
     let detail = "The destination closed every connection before the request was sent.";
     Err(Denial::built_in(Reason::UpstreamFailed, detail))
 }
 
-fn failed(failure: &Failure) -> Denial {
+fn failed(failure: Failure) -> Denial {
     match failure {
         Failure::TimedOut => {
             Denial::built_in(Reason::UpstreamTimeout, "The destination did not answer in time.")
@@ -188,10 +188,10 @@ fn failed(failure: &Failure) -> Denial {
         Failure::Unsent(_) => {
             Denial::built_in(Reason::UpstreamFailed, "The destination closed the connection.")
         }
-        Failure::Malformed(refusal) => refusal.answer_denial(),
+        Failure::Refused(denial) => denial,
         Failure::Broken(error) => {
             let cause =
-                std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+                std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
             Denial::built_in(Reason::UpstreamFailed, "The destination failed before it answered.")
                 .seen(format!("{error}{cause}"))
         }

@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::watch::Watch;
 use crate::model::types::limits::HEAD_TIME;
-use crate::perceive::request::frames::Frames;
+use crate::perceive::framing::frames::Frames;
 
 /// Types of frames (RFC 9113, section 6).
 const HEADERS: u8 = 1;
@@ -56,7 +56,7 @@ pub struct Framed<S> {
 impl<S> Framed<S> {
     /// Counts the frames of `inner`, and its bytes into `watch`.
     pub fn new(inner: S, watch: Arc<Watch>) -> Self {
-        let frames = Frames::default();
+        let frames = Frames::of_workload();
         Self { inner, watch, frames, opened: 0, clock: None, broken: None, stood_in: 0 }
     }
 

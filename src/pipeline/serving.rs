@@ -37,9 +37,10 @@ use crate::model::types::{Denial, Reason};
 use crate::perceive::request::guard::Refusal;
 
 /// HTTP/2 window of one stream towards the workload; what one stream may hold in memory.
-const STREAM_WINDOW: u32 = 256 * 1024;
-/// HTTP/2 window of one connection towards the workload.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// HTTP/2 window of one connection towards the workload. Many times that of a stream: frames of less than 256 bytes
+/// that wait for the upstream may lack half of this in all, or the library takes them for a flood.
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 /// Bytes of one response that may wait for a slow workload on one HTTP/2 stream.
 const SEND_BUFFER: usize = 64 * 1024;
 

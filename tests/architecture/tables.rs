@@ -20,6 +20,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::tls", &["Opened"]),
     ("act::upstream", "perceive::request", &["Request"]),
+    ("act::upstream", "perceive::framing", &["Frames", "frames"]),
     ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
 ];
 

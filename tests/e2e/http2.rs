@@ -96,8 +96,10 @@ async fn handshake<S>(io: TokioIo<S>) -> http2::SendRequest<Feed>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) =
-        http2::Builder::new(TokioExecutor::new()).handshake(io).await.expect("an HTTP/2 connection");
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    // Room for many small frames that a test leaves unread; with less the library calls them a flood.
+    builder.initial_stream_window_size(64 << 10).initial_connection_window_size(16 << 20);
+    let (sender, connection) = builder.handshake(io).await.expect("an HTTP/2 connection");
     tokio::spawn(connection);
     sender
 }

@@ -4,16 +4,19 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use http::Request;
 use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use super::dialogue::{NAME, ORIGIN_OF_OTHER, OTHER, opening_gateway, over_tls, plain, zone};
+use super::http2::{Http2, data};
 use super::origin::Origin;
 use super::streaming::{TLS, get, get2, http2, peak};
-use crate::lab::Lab;
 use crate::lab::backends::{Duplex, Wire, eventually};
+use crate::lab::services::Feed;
+use crate::lab::{Lab, UPSTREAM_V4, Zone};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -121,24 +124,28 @@ fn an_upstream_that_breaks_http2_before_it_answers_is_502() {
         }),
         ("a head without end", |id| (bomb(id), vec![])),
     ];
+    // These break no rule.
+    const FAILED: [&str; 2] = ["a reset", "a goodbye"];
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let (which, _go) = serve(&lab, SCRIPTS);
     for (number, (what, _)) in SCRIPTS.iter().enumerate() {
         which.store(number, Ordering::Relaxed);
+        let code = if FAILED.contains(what) { "upstream.failed" } else { "upstream.malformed" };
         let (head, _) = http2(&lab, &daemon).get(&format!("https://{NAME}/{number}"));
         let reason = head.headers.get("x-clawgress-reason").and_then(|value| value.to_str().ok());
-        assert_eq!((head.status.as_u16(), reason), (502, Some("upstream.failed")), "{what}");
+        assert_eq!((head.status.as_u16(), reason), (502, Some(code)), "{what}");
         let row = daemon.record(&json!({
-            "kind": "request", "decision": "deny", "reason": "upstream.failed", "path": format!("/{number}"),
-            "status": 502,
+            "kind": "request", "decision": "deny", "reason": code, "path": format!("/{number}"), "status": 502,
         }));
-        assert!(row["evidence"].is_string(), "{what}: {row}");
+        let evidence = row["evidence"].as_str().unwrap_or_default();
+        assert!(evidence.starts_with("http"), "{what}: {row}");
     }
 }
 
 #[test]
 fn an_upstream_that_breaks_http2_in_a_body_breaks_the_body() {
+    const FAILED: [&str; 2] = ["a reset", "a goodbye"];
     const SCRIPTS: &[(&str, Script)] = &[
         ("a reset", |id| (begun(id, &[]), frame(RST_STREAM, 0, id, &[0, 0, 0, 8]))),
         ("no HTTP/2", |id| (begun(id, &[]), vec![0xff; 32])),
@@ -164,26 +171,28 @@ fn an_upstream_that_breaks_http2_in_a_body_breaks_the_body() {
         assert_eq!(first.into_data().expect("data"), "hello", "{what}");
         go.add_permits(1);
         assert!(client.run(body.collect()).is_err(), "{what}");
-        daemon.record(&json!({
+        let row = daemon.record(&json!({
             "kind": "request", "path": format!("/{number}"), "status": 200, "bytes_in": 5, "end": "upstream-failed",
         }));
+        let malformed = row["reason"] == "upstream.malformed";
+        assert_eq!(malformed, !FAILED.contains(what), "{what}: {row}");
     }
 }
 
 #[test]
 fn an_upstream_that_floods_hinders_nobody_else_and_fills_no_memory() {
-    for one in [
-        frame(PING, 0, 0, &[7; 8]),
-        frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0]),
-        frame(DATA, 0, 1, b""),
-        frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]),
+    for (one, seen) in [
+        (frame(PING, 0, 0, &[7; 8]), "http/2: too many PING frames"),
+        (frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0]), "http/2: too many SETTINGS frames"),
+        (frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]), "http/2: too many WINDOW_UPDATE frames"),
+        (frame(DATA, 0, 1, b""), "too_many_data_frames"),
     ] {
-        flooded(&one);
+        flooded(&one, seen);
     }
 }
 
 /// A mebibyte of one frame.
-fn flooded(one: &[u8]) {
+fn flooded(one: &[u8], seen: &str) {
     let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
@@ -213,12 +222,97 @@ fn flooded(one: &[u8]) {
         let heard = talk.ask(format!("GET /fine HTTP/1.1\r\nHost: {OTHER}\r\n\r\n"));
         assert_eq!(heard.text(), "ok /fine");
     }
-    drop((body, client));
-    let row = daemon.record(&json!({"kind": "request", "path": "/flood", "status": 200}));
-    assert!(row.get("end").is_some(), "{row}");
+    assert!(client.run(body.collect()).is_err(), "{seen}");
+    let row = daemon.record(&json!({
+        "kind": "request", "path": "/flood", "status": 200, "reason": "upstream.malformed", "end": "upstream-failed",
+    }));
+    assert!(row["evidence"].as_str().is_some_and(|evidence| evidence.contains(seen)), "{row}");
     assert_eq!(other.taken().len(), 5);
     let growth = peak(&daemon) - before;
     assert!(growth < 32 << 20, "{} MiB", growth >> 20);
+}
+
+#[test]
+fn many_small_messages_wait_for_a_slow_reader_and_harm_nobody() {
+    const MESSAGES: usize = 20_000;
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let leaf = lab.pki().leaf(&[NAME]);
+    let go = Arc::new(Semaphore::new(0));
+    let let_go = go.clone();
+    lab.backends().serve(TLS, Wire::Tls(&leaf, &["h2"]), move |stream, _| {
+        let go = let_go.clone();
+        async move {
+            let mut builder = h2::server::Builder::new();
+            let builder = builder.initial_connection_window_size(16 << 20);
+            let mut server = builder.handshake(stream).await.map_err(io::Error::other)?;
+            while let Some(Ok((request, mut respond))) = server.accept().await {
+                let go = go.clone();
+                tokio::spawn(async move {
+                    let mut body = respond.send_response(http::Response::new(()), false).expect("a head");
+                    let posts = request.method() == "POST";
+                    for _ in 0..if posts { 0 } else { MESSAGES } {
+                        body.send_data(bytes::Bytes::from_static(&[b'd'; 64]), false).expect("taken");
+                    }
+                    // An upload waits until the test lets it be read.
+                    let (mut upload, mut read) = (request.into_body(), 0);
+                    if posts {
+                        go.acquire().await.expect("never closed").forget();
+                    }
+                    while let Some(Ok(data)) = upload.data().await {
+                        read += data.len();
+                        upload.flow_control().release_capacity(data.len()).expect("what was read");
+                    }
+                    body.send_data(read.to_string().into(), true).expect("taken");
+                });
+            }
+            Ok(())
+        }
+    });
+    let mut client = http2(&lab, &daemon);
+    let slow = client.send(get2("/slow")).into_body();
+    let (sender, body) = Feed::by_hand();
+    let upload = Request::post(format!("https://{NAME}/upload")).body(body).expect("a request");
+    let upload = client.send(upload).into_body();
+    // As many as the gateway and the kernel take while nobody reads them.
+    let feeder = std::thread::spawn(move || {
+        for _ in 0..MESSAGES {
+            sender.blocking_send(data(bytes::Bytes::from_static(&[b'u'; 20]))).expect("taken");
+        }
+    });
+    for _ in 0..3 {
+        let fast = client.send(get2("/fast")).into_body();
+        assert_eq!(client.run(fast.collect()).expect("the body").to_bytes().len(), 64 * MESSAGES + 1);
+    }
+    go.add_permits(1);
+    assert_eq!(client.run(upload.collect()).expect("the body").to_bytes(), (20 * MESSAGES).to_string());
+    assert_eq!(client.run(slow.collect()).expect("the body").to_bytes().len(), 64 * MESSAGES + 1);
+    feeder.join().expect("fed");
+}
+
+#[test]
+fn what_nginx_says_about_many_small_messages_is_no_flood() {
+    const MESSAGES: usize = 30_000;
+    let lab = Lab::new();
+    let zone = Zone::new().host(NAME, &[UPSTREAM_V4]);
+    let (_resolver, daemon) = opening_gateway(&lab, zone);
+    let _nginx = lab.site(&[NAME]);
+    let https = format!("{UPSTREAM_V4}:443");
+    let mut client = Http2::over_tls(lab.workload(), &https, NAME, (daemon.authority(), &["h2"]));
+    // As fast as they go, each in a frame of its own, and none as large as a window update.
+    let (sender, body) = Feed::by_hand();
+    let feeder = std::thread::spawn(move || {
+        for _ in 0..MESSAGES {
+            sender.blocking_send(data(bytes::Bytes::from_static(b"gg"))).expect("taken");
+        }
+    });
+    let request = Request::post(format!("https://{NAME}/upload")).body(body).expect("a request");
+    let body = client.send(request).into_body();
+    feeder.join().expect("fed");
+    assert_eq!(client.run(body.collect()).expect("a body").to_bytes(), (2 * MESSAGES).to_string());
+    let row =
+        daemon.record(&json!({"kind": "request", "path": "/upload", "status": 200, "bytes_out": 60_000}));
+    assert_eq!(row["protocol"], "http/2", "{row}");
 }
 
 #[test]

@@ -12,11 +12,11 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::faults;
 use super::pool::Lease;
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
-use crate::perceive::response::Refusal;
 
 /// A request body on its way out.
 #[derive(Debug)]
@@ -31,6 +31,12 @@ impl RequestBody {
     /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
     pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, strip_trailers: fn(&mut HeaderMap)) -> Self {
         Self { inner: Some(inner).filter(|inner| !inner.is_end_stream()), sent, strip_trailers }
+    }
+
+    /// No body.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self { inner: None, sent: Rc::default(), strip_trailers: |_| () }
     }
 
     /// The same body again, where it is empty: any other may have been read.
@@ -171,18 +177,23 @@ impl ReplyBody {
         self
     }
 
-    /// Ends the exchange: gives the upstream connection back and closes the record, once. A body that the guard broke
-    /// off is on record with what was wrong with it.
-    fn end(&mut self, end: Option<&'static str>) {
-        let refusal = self.lease.as_ref().filter(|_| end == Some("upstream-failed")).and_then(Lease::refused);
+    /// Ends the exchange: gives the upstream connection back and closes the record, once.
+    fn end(&mut self, end: Option<&'static str>, denial: Option<Denial>) {
         if end.is_none()
             && let Some(lease) = self.lease.take()
         {
             lease.give_back();
         }
         if let Some(closing) = self.closing.take() {
-            closing.close(self.received.get(), end, refusal.map(Refusal::answer_denial));
+            closing.close(self.received.get(), end, denial);
         }
+    }
+
+    /// A body that was broken off is on record with what was wrong with it.
+    fn fail(&mut self, error: &hyper::Error) {
+        let refused = self.lease.as_ref().and_then(Lease::refused);
+        let denial = refused.or_else(|| faults::violation(error)).or_else(|| faults::silence(error));
+        self.end(Some("upstream-failed"), denial);
     }
 }
 
@@ -197,11 +208,11 @@ impl Body for ReplyBody {
         let this = &mut *self;
         let polled = poll_counted(&mut this.inner, cx, &this.received);
         match &polled {
-            Poll::Ready(None) => this.end(None),
-            Poll::Ready(Some(Err(_))) => this.end(Some("upstream-failed")),
+            Poll::Ready(None) => this.end(None, None),
+            Poll::Ready(Some(Err(error))) => this.fail(error),
             // Nothing follows trailers, and whoever sends them on does not ask for it.
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || this.inner.is_end_stream() => {
-                this.end(None)
+                this.end(None, None)
             }
             _ => {}
         }
@@ -220,6 +231,6 @@ impl Body for ReplyBody {
 impl Drop for ReplyBody {
     fn drop(&mut self) {
         let whole = self.ended || self.inner.is_end_stream() || self.expected == Some(self.received.get());
-        self.end(if whole { None } else { Some("client-closed") });
+        self.end(if whole { None } else { Some("client-closed") }, None);
     }
 }

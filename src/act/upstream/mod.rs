@@ -7,6 +7,8 @@ pub mod gathered;
 mod executor;
 mod body;
 mod answers;
+mod counted;
+mod faults;
 mod pool;
 pub mod send;
 pub mod relay;

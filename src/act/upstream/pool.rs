@@ -14,12 +14,15 @@ use hyper::client::conn::http2;
 
 use super::answers::Asker;
 use super::body::RequestBody;
+use super::counted::Joint;
+use super::faults;
 use crate::act::dial::Protocol;
-use crate::model::types::HostName;
 use crate::model::types::limits::{HTTP2_STREAMS, POOL_IDLE_ALL, POOL_IDLE_PER_KEY, POOL_IDLE_TIME};
+use crate::model::types::{Denial, HostName};
 use crate::perceive::response::Refusal;
 
-/// Requests in flight on one HTTP/2 connection before another is opened: what common servers allow.
+/// Requests in flight on one HTTP/2 connection before another is opened: what common servers allow. Where a server
+/// allows fewer, that counts.
 const STREAMS_PER_CONNECTION: usize = 100;
 const _: () = assert!(STREAMS_PER_CONNECTION <= HTTP2_STREAMS as usize);
 
@@ -75,7 +78,7 @@ struct Idle {
 struct Shared {
     sender: http2::SendRequest<RequestBody>,
     peer: SocketAddr,
-    in_flight: Rc<Cell<usize>>,
+    joint: Rc<Joint>,
     since: Rc<Cell<Instant>>,
 }
 
@@ -83,7 +86,7 @@ struct Shared {
 #[derive(Debug)]
 pub(super) enum Line {
     Http1(Asker),
-    Http2(http2::SendRequest<RequestBody>, Rc<Cell<usize>>),
+    Http2(http2::SendRequest<RequestBody>, Rc<Joint>),
 }
 
 /// A connection in use, and the way back into the pool. Dropped without [`Lease::give_back`] it is not reused.
@@ -123,11 +126,11 @@ impl Pool {
     pub(super) fn share(
         &self,
         key: &Rc<Key>,
-        sender: http2::SendRequest<RequestBody>,
+        (sender, joint): (http2::SendRequest<RequestBody>, Rc<Joint>),
         peer: SocketAddr,
     ) -> Lease {
         let since = Rc::new(Cell::new(Instant::now()));
-        let shared = Shared { sender, peer, in_flight: Rc::default(), since };
+        let shared = Shared { sender, peer, joint, since };
         let line = shared.line();
         self.0.borrow_mut().by_key.entry((**key).clone()).or_default().http2.push(shared);
         Lease { line: Some(line), peer, key: key.clone(), pool: self.clone() }
@@ -146,7 +149,7 @@ impl Pool {
         shelves.by_key.retain(|_, shelf| {
             shelf.http1.retain(|kept| !kept.sender.is_closed() && fresh(kept.since));
             shelf.http2.retain(|shared| {
-                !shared.sender.is_closed() && (shared.in_flight.get() > 0 || fresh(shared.since.get()))
+                !shared.sender.is_closed() && (shared.joint.in_flight.get() > 0 || fresh(shared.since.get()))
             });
             idle += shelf.http1.len();
             !shelf.http1.is_empty() || !shelf.http2.is_empty()
@@ -187,30 +190,32 @@ impl Shelf {
 
 impl Shared {
     fn has_room(&self) -> bool {
-        !self.sender.is_closed() && self.in_flight.get() < STREAMS_PER_CONNECTION
+        let allowed = || self.joint.allowed().min(STREAMS_PER_CONNECTION);
+        !self.sender.is_closed() && self.joint.in_flight.get() < allowed()
     }
 
     fn line(&self) -> Line {
-        self.in_flight.set(self.in_flight.get() + 1);
+        self.joint.in_flight.set(self.joint.in_flight.get() + 1);
         self.since.set(Instant::now());
-        Line::Http2(self.sender.clone(), self.in_flight.clone())
+        Line::Http2(self.sender.clone(), self.joint.clone())
     }
 }
 
 impl Lease {
     /// Takes the connection out of use for others: it does not answer.
     pub(super) fn retire(&self) {
-        let Some(Line::Http2(_, in_flight)) = &self.line else { return };
+        let Some(Line::Http2(_, joint)) = &self.line else { return };
         if let Some(shelf) = self.pool.0.borrow_mut().by_key.get_mut(&*self.key) {
-            shelf.http2.retain(|shared| !Rc::ptr_eq(&shared.in_flight, in_flight));
+            shelf.http2.retain(|shared| !Rc::ptr_eq(&shared.joint, joint));
         }
     }
 
     /// Why what came on the connection was refused, if it was.
-    pub(super) fn refused(&self) -> Option<Refusal> {
+    pub(super) fn refused(&self) -> Option<Denial> {
         match &self.line {
-            Some(Line::Http1(asker)) => asker.refused(),
-            _ => None,
+            Some(Line::Http1(asker)) => asker.refused().map(Refusal::answer_denial),
+            Some(Line::Http2(_, joint)) => joint.flood.get().map(faults::flood),
+            None => None,
         }
     }
 
@@ -229,8 +234,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(Line::Http2(_, in_flight)) = &self.line {
-            in_flight.set(in_flight.get().saturating_sub(1));
+        if let Some(Line::Http2(_, joint)) = &self.line {
+            joint.in_flight.set(joint.in_flight.get().saturating_sub(1));
         }
     }
 }

@@ -4,12 +4,14 @@
 //! So does one of which an HTTP/2 upstream says that it has done nothing with it, where it has no body. Any other that
 //! may have been sent is never repeated.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body;
@@ -22,14 +24,16 @@ use tokio::time::timeout;
 
 use super::answers;
 use super::body::{ReplyBody, RequestBody};
+use super::counted::{Counted, Joint};
 use super::executor::GatheringExecutor;
+use super::faults;
 use super::gathered::Gathered;
 use super::pool::{Key, Lease, Line, Pool};
 use crate::act::dial::Protocol;
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Permit;
+use crate::model::types::Denial;
 use crate::model::types::limits::{HEAD_BYTES, HEAD_FIELDS, RESPONSE_HEAD_TIME};
-use crate::perceive::response::Refusal;
 
 /// An HTTP/2 connection with requests in flight is asked this often whether it still lives.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -38,11 +42,12 @@ const PING_TIME: Duration = Duration::from_secs(10);
 
 /// Bytes a connection reads ahead and, for HTTP/2, the window of one stream.
 const READ_AHEAD: usize = 64 * 1024;
-/// HTTP/2 window of a stream: a megabyte in flight keeps distant upstreams busy.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-/// HTTP/2 window of a connection, which all requests of an agent to one destination share: several answers that their
-/// readers leave standing fill their own windows, and must not keep the others from theirs.
-const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
+/// HTTP/2 window of a stream: half a megabyte in flight keeps distant upstreams busy.
+const STREAM_WINDOW: u32 = 512 * 1024;
+/// HTTP/2 window of a connection. Many times that of a stream, so that a slow reader holds back no other, and so that
+/// the small frames of an honest server that wait for it stay below what the library takes for a flood: frames of less
+/// than 256 bytes that nobody has read may lack half of this window in all.
+const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
 /// One leg towards an upstream, ready for a request.
 #[derive(Debug)]
@@ -69,10 +74,10 @@ pub enum Failure {
     /// Nothing was sent, or the upstream says that it has done nothing with it (RFC 9113, section 8.7): the request
     /// can be tried on another connection.
     Unsent(Box<Request<RequestBody>>),
-    /// The upstream failed, or broke the protocol, after something was sent.
+    /// The upstream failed after something was sent.
     Broken(hyper::Error),
-    /// The upstream's answer is malformed or ambiguous, or its head stood still.
-    Malformed(Refusal),
+    /// What came from the upstream was refused: it is malformed, ambiguous or a flood, or it stands still.
+    Refused(Denial),
     /// No response head within the bound.
     TimedOut,
 }
@@ -104,11 +109,19 @@ impl Sender {
                 pool.lend(key, asker(sender), peer)
             }
             Protocol::H2 => {
-                let io = Gathered::new(io);
+                let joint = Rc::<Joint>::default();
+                let io = Gathered::new(Counted::new(io, joint.clone()));
                 let builder = http2_builder(GatheringExecutor::new(io.clone()));
                 let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
-                tokio::task::spawn_local(connection);
-                pool.share(key, sender, peer)
+                let connection = Rc::new(RefCell::new(connection));
+                let asked = Rc::downgrade(&connection);
+                joint.ask(move || {
+                    let connection = asked.upgrade();
+                    let connection = connection.as_ref().and_then(|connection| connection.try_borrow().ok());
+                    connection.map_or(0, |connection| connection.current_max_send_streams())
+                });
+                tokio::task::spawn_local(poll_fn(move |cx| connection.borrow_mut().poll_unpin(cx)));
+                pool.share(key, (sender, joint), peer)
             }
         };
         Ok(Self { lease, fresh: true })
@@ -149,11 +162,16 @@ impl Sender {
     /// # Errors
     /// A [`Failure`] that says whether anything was sent.
     pub async fn send(
-        mut self,
+        self,
         _permit: &Permit,
         _entry: &Entry,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
     ) -> Result<Reply, Failure> {
+        self.dispatch(request).await
+    }
+
+    /// The same, for whoever has shown the proofs.
+    async fn dispatch(mut self, mut request: Request<RequestBody>) -> Result<Reply, Failure> {
         shape(&mut request, self.protocol(), self.lease.tls());
         let sent = request.body().sent();
         let spare = if self.fresh { None } else { spare(&request) };
@@ -165,9 +183,9 @@ impl Sender {
         match answer {
             Ok(Ok(response)) => Ok(self.reply(response)),
             Ok(Err(mut error)) => match (error.take_message(), self.lease.refused()) {
-                (Some(_), Some(refusal)) if self.fresh => Err(Failure::Malformed(refusal)),
+                (Some(_), Some(refusal)) if self.fresh => Err(Failure::Refused(refusal)),
                 (Some(request), _) => Err(Failure::Unsent(Box::new(request))),
-                (None, Some(refusal)) => Err(Failure::Malformed(refusal)),
+                (None, Some(refusal)) => Err(Failure::Refused(refusal)),
                 (None, None) => Err(self.broken(error.into_error(), spare)),
             },
             Err(_) => {
@@ -184,7 +202,10 @@ impl Sender {
                 self.lease.retire();
                 Failure::Unsent(Box::new(spare))
             }
-            None => Failure::Broken(error),
+            None => match faults::violation(&error).or_else(|| faults::silence(&error)) {
+                Some(denial) => Failure::Refused(denial),
+                None => Failure::Broken(error),
+            },
         }
     }
 
@@ -298,8 +319,26 @@ fn http2_builder<S>(executor: GatheringExecutor<S>) -> http2::Builder<GatheringE
 }
 
 #[cfg(test)]
+mod shared;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_waited_for_as_long_as_the_request_moves_and_no_longer_than_its_time() {
+        let (sent, begun) = (Cell::new(0), tokio::time::Instant::now());
+        let upload = async {
+            for _ in 0..3 {
+                tokio::time::sleep(RESPONSE_HEAD_TIME / 2).await;
+                sent.set(sent.get() + 1);
+            }
+            std::future::pending::<()>().await;
+        };
+        assert!(patiently(upload, &sent).await.is_err());
+        // The third period begins with the last byte already sent, but for the half of it that the second saw.
+        assert_eq!(begun.elapsed().as_secs(), 3 * RESPONSE_HEAD_TIME.as_secs());
+    }
 
     #[test]
     fn a_request_takes_the_form_of_its_protocol_and_can_change_it() {

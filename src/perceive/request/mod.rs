@@ -2,12 +2,11 @@
 //!
 //! [`Request`] is the proof that a request names whom its connection may speak for. Policy, records and forwarding
 //! all read it, so none of them can see another request than the others. Pure: it resolves, sends and stores nothing.
-//! Read next: `guard`, `frames`, `hop_by_hop`.
+//! Read next: `guard`, `hop_by_hop`.
 
 mod target;
 mod query;
 pub mod guard;
-pub mod frames;
 pub mod hop_by_hop;
 #[cfg(test)]
 mod tests;

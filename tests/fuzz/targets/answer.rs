@@ -3,7 +3,7 @@
 
 use clawgress::perceive::response::{Asked, Guard, State};
 
-use super::guard::{HeadRead, body, lenient_head};
+use super::guard::{HeadRead, body, lenient_answer};
 
 /// The first byte says how the rest is cut, the second what was asked.
 pub fn check(bytes: &[u8]) {
@@ -46,7 +46,7 @@ fn pass<'p>(pieces: impl IntoIterator<Item = &'p [u8]>, asked: Asked) -> (State,
 /// Where the final answer ends, and its body, where it is whole; the same for both readers.
 fn readers_agree(passed: &[u8], asked: Asked, state: State) -> Option<(usize, Vec<u8>)> {
     let strict = answer(passed, asked, strict_head);
-    let lenient = answer(passed, asked, |bytes| lenient_head(bytes).map(|head| (status(bytes), head)));
+    let lenient = answer(passed, asked, |bytes| lenient_answer(bytes).map(|head| (status(bytes), head)));
     assert_eq!(strict, lenient, "{:?} in {state:?}", String::from_utf8_lossy(passed));
     if let Some((end, _)) = &strict {
         assert_eq!(*end, passed.len(), "nothing passes behind an answer");

@@ -159,9 +159,17 @@ fn strict_head(bytes: &[u8]) -> Option<HeadRead> {
     Some(HeadRead { end, chunked, length })
 }
 
-/// Ends lines at CR, LF or both, ignores blanks around names, takes `_` for `-`, lets the last length count, and sees
-/// `chunked` anywhere.
-pub(super) fn lenient_head(bytes: &[u8]) -> Option<HeadRead> {
+/// As [`lenient_answer`], and takes `_` for `-`, as what stands behind CGI does.
+fn lenient_head(bytes: &[u8]) -> Option<HeadRead> {
+    lenient(bytes, |byte| if byte == b'_' { b'-' } else { byte })
+}
+
+/// Ends lines at CR, LF or both, ignores blanks around names, lets the last length count, and sees `chunked` anywhere.
+pub(super) fn lenient_answer(bytes: &[u8]) -> Option<HeadRead> {
+    lenient(bytes, |byte| byte)
+}
+
+fn lenient(bytes: &[u8], read: fn(u8) -> u8) -> Option<HeadRead> {
     let (mut at, mut lines) = (0, 0);
     let (mut chunked, mut length) = (false, None);
     loop {
@@ -175,7 +183,7 @@ pub(super) fn lenient_head(bytes: &[u8]) -> Option<HeadRead> {
         lines += 1;
         let Some(colon) = line.iter().position(|byte| *byte == b':').filter(|_| lines > 1) else { continue };
         let mut name = line[..colon].trim_ascii().to_ascii_lowercase();
-        name.iter_mut().filter(|byte| **byte == b'_').for_each(|byte| *byte = b'-');
+        name.iter_mut().for_each(|byte| *byte = read(*byte));
         let value = String::from_utf8_lossy(&line[colon + 1..]).trim().to_ascii_lowercase();
         match name.as_slice() {
             b"transfer-encoding" => chunked = value.contains("chunked"),

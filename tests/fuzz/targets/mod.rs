@@ -5,6 +5,7 @@
 
 mod answer;
 mod dns;
+mod frames;
 mod guard;
 mod journal;
 mod manifest;
@@ -23,6 +24,7 @@ pub type Check = fn(&[u8]);
 pub const TARGETS: &[(&str, Check)] = &[
     ("answer", answer::check),
     ("dns", dns::check),
+    ("frames", frames::check),
     ("guard", guard::check),
     ("journal", journal::check),
     ("manifest", manifest::check),

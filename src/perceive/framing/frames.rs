@@ -3,8 +3,9 @@
 //!
 //! PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, CONTINUATION, empty DATA and unknown frames each cost their
 //! sender credit. Credit comes back with time, and with the bytes that we send it: whoever downloads may acknowledge
-//! what it gets. Requests and bodies cost nothing here; policy and flow control bound those. It reads frame headers
-//! alone, never a payload, changes no byte and keeps none. What a frame means is left to the library.
+//! what it gets. Requests and bodies cost nothing here; policy and flow control bound those. Heads of answers cost
+//! credit, because interim ones are answers to nothing. It reads frame headers alone, never a payload, changes no byte
+//! and keeps none. What a frame means is left to the library.
 
 use std::time::Duration;
 
@@ -18,8 +19,23 @@ const HEADER: usize = 9;
 /// What one frame costs; a reset more, because the request that it takes back has cost us more than a frame.
 const RESET_COST: u64 = 4;
 const _: () = assert!(RESET_COST < FRAME_BURST);
-/// Bytes sent to the peer that earn it one unit: less than any frame of theirs that we must answer in kind.
-const BYTES_PER_UNIT: u64 = 32;
+/// Whose frames are counted, and by which rates. Bytes that we send earn less than a frame costs that makes us send them.
+#[derive(Debug)]
+struct Rates {
+    /// Bytes of the preface that comes first.
+    preface: u64,
+    /// Bytes sent to the peer that earn it one unit.
+    bytes_per_unit: u64,
+    /// What PING and SETTINGS cost, which are answered in kind.
+    answered: u64,
+    /// What HEADERS cost.
+    headers: u64,
+}
+
+const OF_WORKLOADS: Rates = Rates { preface: PREFACE, bytes_per_unit: 32, answered: 1, headers: 0 };
+/// A server may acknowledge each small message by two window updates, one for the stream and one for the connection.
+const OF_UPSTREAMS: Rates = Rates { preface: 0, bytes_per_unit: 8, answered: 4, headers: 1 };
+
 /// DATA with padding and no more than this is taken to hold nothing else.
 const PADDING_ALONE: u64 = 256;
 
@@ -43,11 +59,14 @@ const KINDS: [&str; 10] = [
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const CONTINUATION: u8 = 9;
 
-/// The counter of one connection from a workload.
+/// The counter of one connection.
 #[derive(Debug)]
 pub struct Frames {
+    rates: &'static Rates,
     /// Bytes until the next frame header: the rest of the preface or of a payload.
     rest: u64,
     /// The frame header that is being read, and how much of it is there.
@@ -70,10 +89,21 @@ pub struct Frames {
     flood: Option<&'static str>,
 }
 
-impl Default for Frames {
-    fn default() -> Self {
+impl Frames {
+    /// For what a workload sends.
+    pub fn of_workload() -> Self {
+        Self::new(&OF_WORKLOADS)
+    }
+
+    /// For what an upstream sends.
+    pub fn of_upstream() -> Self {
+        Self::new(&OF_UPSTREAMS)
+    }
+
+    fn new(rates: &'static Rates) -> Self {
         Self {
-            rest: PREFACE,
+            rates,
+            rest: rates.preface,
             header: [0; HEADER],
             have: 0,
             seen: 0,
@@ -87,9 +117,7 @@ impl Default for Frames {
             flood: None,
         }
     }
-}
 
-impl Frames {
     /// Looks at bytes that were received `now` (since the connection began) and says how many may pass: all, or those
     /// up to the end of the frame that was one too many. How the bytes are cut into calls makes no difference.
     pub fn received(&mut self, bytes: &[u8], now: Duration) -> usize {
@@ -119,9 +147,10 @@ impl Frames {
     /// So many bytes were sent to the peer.
     pub fn sent(&mut self, bytes: usize) {
         self.sent += bytes as u64;
-        if self.sent >= BYTES_PER_UNIT {
-            self.earn(self.sent / BYTES_PER_UNIT);
-            self.sent %= BYTES_PER_UNIT;
+        let per_unit = self.rates.bytes_per_unit;
+        if self.sent >= per_unit {
+            self.earn(self.sent / per_unit);
+            self.sent %= per_unit;
         }
     }
 
@@ -161,10 +190,11 @@ impl Frames {
             }
         }
         let cost = match kind {
-            HEADERS => 0,
+            HEADERS => self.rates.headers,
             DATA if flags & END_STREAM != 0 => 0,
             DATA => u64::from(length == 0 || (flags & PADDED != 0 && length <= PADDING_ALONE)),
             RST_STREAM => RESET_COST,
+            SETTINGS | PING => self.rates.answered,
             _ => 1,
         };
         if cost > 0 {
@@ -197,8 +227,6 @@ mod tests {
 
     use super::*;
 
-    const PING: u8 = 6;
-
     fn frame(kind: u8, flags: u8, stream: u32, length: usize) -> Vec<u8> {
         let size = u32::try_from(length).unwrap().to_be_bytes();
         let mut frame = [&size[1..], &[kind, flags], &stream.to_be_bytes()[..]].concat();
@@ -207,7 +235,7 @@ mod tests {
     }
 
     fn begun() -> Frames {
-        let mut frames = Frames::default();
+        let mut frames = Frames::of_workload();
         assert_eq!(frames.received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Duration::ZERO), 24);
         frames
     }
@@ -273,8 +301,28 @@ mod tests {
     }
 
     #[test]
+    fn a_server_may_acknowledge_the_smallest_messages_and_may_not_live_on_our_answers() {
+        let (ping, update) = (frame(PING, 0, 0, 8), frame(8, 0, 1, 4));
+        let mut frames = Frames::of_upstream();
+        for _ in 0..10 * FRAME_BURST {
+            // An empty message of gRPC has five bytes.
+            frames.sent(HEADER + 7);
+            assert_eq!(frames.received(&update.repeat(2), Duration::ZERO), 2 * update.len());
+        }
+        for (one, ours) in [(ping, HEADER + 8), (frame(SETTINGS, 0, 0, 6), HEADER), (frame(1, 4, 1, 1), 0)] {
+            let mut frames = Frames::of_upstream();
+            let answered = (0..10 * FRAME_BURST).take_while(|_| {
+                frames.received(&one, Duration::ZERO);
+                frames.sent(ours);
+                frames.flood().is_none()
+            });
+            assert!(answered.count() <= usize::try_from(FRAME_BURST).unwrap());
+        }
+    }
+
+    #[test]
     fn what_ought_to_be_finished_at_once_is_known() {
-        let mut frames = Frames::default();
+        let mut frames = Frames::of_workload();
         assert!(frames.unfinished(), "the preface");
         frames.received(&[0; 24], Duration::ZERO);
         assert!(!frames.unfinished(), "between frames");
@@ -320,7 +368,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_stumble(bytes in vec(any::<u8>(), 0..2000), now in 0_u64..u64::MAX) {
-            let mut frames = Frames::default();
+            let mut frames = Frames::of_workload();
             prop_assert!(frames.received(&bytes, Duration::from_millis(now)) <= bytes.len());
         }
     }
