@@ -189,6 +189,10 @@ fn failed(failure: Failure) -> Denial {
             Denial::built_in(Reason::UpstreamFailed, "The destination closed the connection.")
         }
         Failure::Refused(denial) => denial,
+        // What the library calls its user is the body that came from the workload.
+        Failure::Broken(error) if error.is_user() => {
+            Denial::built_in(Reason::ProtocolMalformed, "The request's body broke off before its end.")
+        }
         Failure::Broken(error) => {
             let cause =
                 std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();

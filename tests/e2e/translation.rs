@@ -9,7 +9,7 @@ use super::http::recorded;
 use super::origin::{Origin, Taken};
 use super::streaming::TLS;
 use crate::lab::Lab;
-use crate::lab::backends::Wire;
+use crate::lab::backends::{Wire, eventually};
 use crate::lab::frames::*;
 
 fn answer(taken: &Taken) -> Vec<u8> {
@@ -126,4 +126,35 @@ fn an_answer_in_http1_reaches_a_workload_in_good_http2() {
         assert!(fields.iter().all(|(found, _)| found != name), "{name}: {fields:?}");
     }
     assert!(has(&fields, "x-theirs", "1"), "{fields:?}");
+}
+
+#[test]
+fn a_body_that_the_workload_breaks_off_is_no_failure_of_the_upstream() {
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let origin = begun(&lab);
+    let mut peer = Peer::new(&lab, &daemon);
+    for stream in (1..60).step_by(2) {
+        let body = format!("body {stream}.");
+        peer.say(headers(stream, 0, &request("POST", "/cut", &[("content-length", "30")])));
+        peer.say(frame(DATA, 0, stream, &body));
+        eventually("the beginning is there", || {
+            let arrived = |bytes: &Vec<u8>| bytes.ends_with(body.as_bytes());
+            origin.received().iter().any(arrived).then_some(())
+        });
+        // Shorter than announced; the stream is reset for it.
+        peer.say(frame(DATA, END_STREAM, stream, "end"));
+        peer.until(|frame| frame.stream == stream && frame.kind == RST_STREAM).expect("RFC 9113, 8.1.1");
+    }
+    let cut = eventually("all of them are closed on record", || {
+        let rows = daemon.records(&[]);
+        let cut: Vec<_> = rows.into_iter().filter(|row| row["path"] == "/cut").collect();
+        (cut.len() == 30 && cut.iter().all(|row| row["phase"] == "complete")).then_some(cut)
+    });
+    for row in cut {
+        let said = (row["reason"].as_str(), row["end"].as_str());
+        let known =
+            [(Some("protocol.malformed"), None), (None, Some("client-closed")), (None, Some("abandoned"))];
+        assert!(known.contains(&said), "{row}");
+    }
 }
