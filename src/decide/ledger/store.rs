@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::types::Null;
@@ -145,6 +146,8 @@ impl Store {
                     }
                 }
                 insert.raw_execute()?;
+                // A worker on this core must not wait for the end of a batch, which takes milliseconds.
+                thread::yield_now();
             }
         }
         tally.write(&transaction)?;
