@@ -68,6 +68,8 @@ CREATE TABLE minutes (
 const COLUMNS: usize = 10;
 /// Rows of one statement: its set-up is a third of what a single row costs.
 const ROWS_AT_ONCE: usize = 8;
+/// Batches below this take milliseconds in which a worker on the same core must not wait.
+const GIVE_WAY_ROWS: usize = 2048;
 
 /// A row that is refused rolls all of the batch back; otherwise SQLite would keep a journal of its own for each
 /// statement of several rows.
@@ -124,8 +126,10 @@ impl Store {
         Ok(u64::try_from(last).unwrap_or(0))
     }
 
-    /// Inserts records in order, all or none. Numbers already there must have been left out.
+    /// Inserts records in order, all or none. Numbers already there must have been left out. A few give way to the
+    /// workers on the same core; many say that a backlog grows, and those who give way on a busy core get little of it.
     pub fn insert(&mut self, rows: &[(u64, &[u8])]) -> rusqlite::Result<()> {
+        let gives_way = rows.len() < GIVE_WAY_ROWS;
         let transaction = self.db.transaction()?;
         let mut tally = Tally::default();
         let (groups, rest) = rows.as_chunks::<ROWS_AT_ONCE>();
@@ -146,8 +150,9 @@ impl Store {
                     }
                 }
                 insert.raw_execute()?;
-                // A worker on this core must not wait for the end of a batch, which takes milliseconds.
-                thread::yield_now();
+                if gives_way {
+                    thread::yield_now();
+                }
             }
         }
         tally.write(&transaction)?;
