@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::{LocalSet, spawn_local};
 
-use super::*;
+use super::super::*;
 use crate::act::upstream::Offer;
 use crate::model::types::Reason;
 
