@@ -80,8 +80,12 @@ pub type IsOwn = fn(IpAddr) -> io::Result<bool>;
 /// Refuses the whole set if one of its addresses may not be dialled.
 pub(super) fn check(wanted: &Wanted<'_>, found: &[IpAddr], is_own: IsOwn) -> Result<(), Denial> {
     for ip in found.iter().map(IpAddr::to_canonical) {
-        if is_own(ip).map_err(|error| untold(wanted, ip, &error))? {
-            return Err(refused(wanted, Reason::DestinationPrivate, "this gateway's own", ip));
+        // A translator or a relay would bring it back here.
+        let inside = address::embedded(ip).into_iter().map(IpAddr::V4);
+        for own in [ip].into_iter().chain(inside) {
+            if is_own(own).map_err(|error| untold(wanted, ip, &error))? {
+                return Err(refused(wanted, Reason::DestinationPrivate, "this gateway's own", ip));
+            }
         }
         // Only the address the workload itself asked for: a name may lead back to it, and to no neighbour of it.
         let named_by_route = wanted.private_allowed && ip == wanted.destination.ip();
@@ -202,8 +206,10 @@ mod tests {
             reason(NameSource::None, true, "10.77.0.1:22", &["10.77.0.1"]),
             Some(Reason::DestinationPrivate)
         );
-        let found = reason(NameSource::Resolve, false, "192.0.2.1:443", &["::ffff:203.0.113.1"]);
-        assert_eq!(found, Some(Reason::DestinationPrivate), "public, but this gateway's own");
+        for own in ["203.0.113.1", "::ffff:203.0.113.1", "64:ff9b::cb00:7101", "2002:cb00:7101::1"] {
+            let found = reason(NameSource::Resolve, false, "192.0.2.1:443", &[own]);
+            assert_eq!(found, Some(Reason::DestinationPrivate), "public, but this gateway's own: {own}");
+        }
     }
 
     #[test]

@@ -66,9 +66,22 @@ fn embedded_addresses_are_no_way_round(v6: Ipv6Addr) {
         v4.to_ipv6_mapped(),
         Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
         Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
-        Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, !high, !low),
+        // Teredo, as client and as server of one that is public.
+        Ipv6Addr::new(0x2001, 0, 0xc000, 0x0201, 0, 0, !high, !low),
+        Ipv6Addr::new(0x2001, 0, high, low, 0, 0, !0xc000, !0x0201),
+        // ISATAP.
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0x5efe, high, low),
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0x200, 0x5efe, high, low),
     ] {
         assert_eq!(classify(embedded.into()), alone, "{embedded} holds {v4}");
+    }
+    // Nor under a prefix of any kind, nor where the form itself is no place.
+    let [mut isatap, compatible] = [v6.segments(), [0, 0, 0, 0, 0, 0, high, low]];
+    isatap[4..].copy_from_slice(&[0, 0x5efe, high, low]);
+    for embedded in [isatap, compatible, [0x64, 0xff9b, 1, 0, 0, 0, high, low]].map(Ipv6Addr::from) {
+        let class = classify(embedded.into());
+        assert!(class != AddressClass::Public || alone == AddressClass::Public, "{embedded} holds {v4}");
+        assert!(class == AddressClass::Metadata || alone != AddressClass::Metadata || embedded.segments()[2] == 1);
     }
     let class = classify(v6.into());
     let inside = v6.is_loopback() || v6.is_unspecified() || v6.is_multicast() || v6.is_unique_local();
