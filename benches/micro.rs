@@ -220,7 +220,8 @@ impl Set {
     }
 
     fn passage(&self, known: &Known, hello: &Hello) -> Passage {
-        let flow = Flow { destination: OriginalDestination(destination()), hello, given: &[host()] };
+        let flow =
+            Flow { destination: OriginalDestination(destination()), hello, given: &[host()], stale: &[] };
         self.policy.connection(known, flow).expect("invariant: an allowed connection")
     }
 }

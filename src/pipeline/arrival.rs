@@ -6,6 +6,7 @@ use crate::decide::ledger::record::Subject;
 use crate::decide::policy::{Mode, Passage};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::{ClientAddress, HostName, OriginalDestination, RequestId, Timestamp};
+use crate::perceive::dns::Held;
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 
@@ -35,6 +36,8 @@ pub struct Judged {
     pub hello: Hello,
     /// What policy says of it.
     pub passage: Passage,
+    /// The belief by which it lives, where it lives by one.
+    pub held: Option<Held>,
 }
 
 /// Who and what is refused.

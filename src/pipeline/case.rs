@@ -12,9 +12,13 @@ use super::road::{Road, Snapshot};
 use super::site::Site;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
 use crate::decide::policy::Permit;
-use crate::model::types::{Denial, Reason, RequestId, Timestamp};
+use crate::model::types::agreed_name::Scheme;
+use crate::model::types::{Denial, HostName, Reason, RequestId, Timestamp};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
+
+/// Names of one address that evidence shows; of more there are dots.
+const EVIDENT_NAMES: usize = 4;
 
 /// One request as it is judged: with one set of documents from end to end.
 pub struct Case<'a> {
@@ -78,6 +82,27 @@ impl<'a> Case<'a> {
             policy_digest: self.snapshot.policy.digest().clone(),
             evidence: None,
         }
+    }
+
+    /// A disagreement of names, with what its connection is known by, for the record.
+    pub fn with_names(&self, denial: Denial) -> Denial {
+        if denial.reason != Reason::NameMismatch {
+            return denial;
+        }
+        let Site { road, arrival, known, passage, agreed, .. } = self.site;
+        let address = arrival.destination.0.ip();
+        let given = road.shared.memory.names(&known.agent().name, address, self.at);
+        let mut names: Vec<&str> = given.iter().take(EVIDENT_NAMES).map(HostName::as_str).collect();
+        if given.len() > names.len() {
+            names.push("...");
+        }
+        let given = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+        let server_name = match (agreed.scheme(), passage.host()) {
+            (Scheme::Https, Some(host)) => format!("; server name {host}"),
+            _ => String::new(),
+        };
+        let seen = denial.evidence.clone().unwrap_or_default();
+        denial.seen(format!("{seen}{server_name}; {address} was given for {given}"))
     }
 
     /// Records a refusal and words it. Without a head where the workload's own was not fit to be read.

@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use super::arrival::{Arrival, Judged, Refused, protocol};
 use super::flow;
 use super::home;
@@ -14,9 +16,11 @@ use super::web::{self, Requests};
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
 use crate::decide::policy::{Answer, Flow, Mode, NameSource, Passage, Refusal};
 use crate::model::types::Reason;
+use crate::perceive::dns::Held;
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::Accepted;
+use crate::platform::sys::clock;
 
 /// Serves one connection to its end. Never fails: whatever goes wrong is a recorded refusal.
 ///
@@ -81,8 +85,9 @@ async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Next {
             (Refused { arrival, known: None, hello: Some(hello) }, refusal)
         }
         Ok(known) => match judge(road, &snapshot, &known, arrival, &hello) {
-            Ok(passage) => {
-                return allowed(road, &snapshot, Judged { arrival, known, hello, passage }, stream).await;
+            Ok((passage, held)) => {
+                let judged = Judged { arrival, known, hello, passage, held };
+                return allowed(road, &snapshot, judged, stream).await;
             }
             Err(refusal) => (Refused { arrival, known: Some(known), hello: Some(hello) }, refusal),
         },
@@ -91,22 +96,28 @@ async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Next {
     Next::Nothing
 }
 
-/// Judges a connection or a UDP flow of a known agent, and renews the belief in the name by which it may live.
+/// Judges a connection or a UDP flow of a known agent, and takes hold of the belief in the name by which it may live.
 pub(super) fn judge(
     road: &Road,
     snapshot: &Snapshot,
     known: &Known,
     arrival: Arrival,
     hello: &Hello,
-) -> Result<Passage, Refusal> {
-    let destination = arrival.destination;
-    let given = road.shared.memory.names(&known.agent().name, destination.0.ip(), arrival.at);
-    let passage = snapshot.policy.connection(known, Flow { destination, hello, given: &given })?;
-    if let (NameSource::Given, Some(host)) = (passage.name_source(), passage.host()) {
+) -> Result<(Passage, Option<Held>), Refusal> {
+    let (memory, destination) = (&road.shared.memory, arrival.destination);
+    let (agent, address) = (&known.agent().name, destination.0.ip());
+    let given = memory.names(agent, address, arrival.at);
+    // TLS says for itself which host it is for, and what is fresh comes first.
+    let claims = given.is_empty() && !matches!(hello, Hello::Tls(_));
+    let stale = if claims { memory.stale(agent, address, arrival.at) } else { SmallVec::new() };
+    let flow = Flow { destination, hello, given: &given, stale: &stale };
+    let passage = snapshot.policy.connection(known, flow)?;
+    let held = match (passage.name_source(), passage.host()) {
         // Clients cache longer than the TTL: a name in use stays believed.
-        road.shared.memory.renew(&known.agent().name, destination.0.ip(), host, arrival.at);
-    }
-    Ok(passage)
+        (NameSource::Given, Some(host)) => memory.hold(agent, (address, host), clock::now),
+        _ => None,
+    };
+    Ok((passage, held))
 }
 
 /// The decision goes to disk; then the connection is relayed or opened as policy says.

@@ -25,7 +25,7 @@ use crate::act::dial;
 use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped, relay};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
-use crate::decide::policy::{Flow, Passage};
+use crate::decide::policy::{Flow, NameSource, Passage};
 use crate::model::types::limits::{UDP_FLOWS_SHARE, UDP_REFUSALS_PER_SOURCE, UDP_WAITING, UDP_WAITING_BYTES};
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
@@ -157,10 +157,10 @@ impl Desk {
                 let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
                 self.refuse(&snapshot, refused, &refusal.denial, length);
             }
-            Ok(passage) => match self.seat(key, &known) {
+            Ok((passage, held)) => match self.seat(key, &known) {
                 Some((seat, early)) => {
                     self.wait(key, datagram);
-                    let judged = Judged { arrival, known, hello, passage };
+                    let judged = Judged { arrival, known, hello, passage, held };
                     let allowed = Allowed { snapshot, judged, length, early, policy, seat };
                     tokio::task::spawn_local(recorded(self.clone(), allowed));
                 }
@@ -260,7 +260,9 @@ struct Ends {
 }
 
 async fn ends(road: &Road, judged: &Judged, entry: &Entry) -> Result<Ends, Denial> {
-    let dialled = road.shared.dialler.connect_datagrams(&judged.passage, entry).await?;
+    let resolve =
+        async |host: &_| road.own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
+    let dialled = road.shared.dialler.connect_datagrams(&judged.passage, entry, resolve).await?;
     let (upstream, address) = dialled.into_parts();
     let Arrival { client, destination, .. } = judged.arrival;
     let workload = speak_for(destination, client).map_err(|error| {
@@ -282,7 +284,8 @@ async fn relayed(
     ends: Ends,
     (mut early, mut policy): (mpsc::Receiver<Waiting>, watch::Receiver<()>),
 ) {
-    let Judged { arrival, known, mut passage, .. } = judged;
+    // The belief is held until the flow ends.
+    let Judged { arrival, known, mut passage, held: _held, .. } = judged;
     let (out, back) = (Moved::default(), Moved::default());
     let mut drain = desk.road.drain.clone();
     let mut line = Line {
@@ -340,7 +343,13 @@ fn judged_anew(road: &Road, arrival: Arrival, agent: &str, passage: &Passage) ->
     }
     let destination = arrival.destination;
     let mut given = road.shared.memory.names(agent, destination.0.ip(), road.stamp().1);
-    given.extend(passage.host().filter(|host| !given.contains(host)).cloned());
-    let flow = Flow { destination, hello: &Hello::Datagram, given: &given };
+    let host = passage.host().filter(|host| !given.contains(host)).cloned();
+    // A name that was only a claim stays one.
+    let (believed, stale) = match passage.name_source() {
+        NameSource::Given => (host, None),
+        NameSource::Resolve | NameSource::None => (None, host),
+    };
+    given.extend(believed);
+    let flow = Flow { destination, hello: &Hello::Datagram, given: &given, stale: stale.as_slice() };
     snapshot.policy.connection(&known, flow).map_err(|refusal| refusal.denial)
 }

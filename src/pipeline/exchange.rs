@@ -97,13 +97,16 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
     let back = Back { watched, upgrade, challenge, busy };
     let body = Waiting::new(&head, body);
-    if let Some(refusal) = back.watched.refusal() {
-        return early(case.refuse(None, None, &refusal.denial()), &head, body).await;
+    if let Some(denial) = back.watched.refusal() {
+        return early(case.refuse(None, None, &denial), &head, body).await;
     }
     hop_by_hop::strip_request(&mut head);
     let canonical = match Request::read(&site.agreed, &head) {
         Ok(canonical) => canonical,
-        Err(denial) => return early(case.refuse(None, Some(&head), &denial), &head, body).await,
+        Err(denial) => {
+            let denial = case.with_names(denial);
+            return early(case.refuse(None, Some(&head), &denial), &head, body).await;
+        }
     };
     let asked = |known| case.snapshot.policy.request(known, &site.passage, &canonical);
     let permit = match case.known.as_ref().map_err(Denial::clone).and_then(asked) {
@@ -285,7 +288,8 @@ pub async fn refused(
     hop_by_hop::strip_request(&mut head);
     let snapshot = road.snapshot();
     let malformed = watched.refusal();
-    let agreed = refused.agreed().filter(|_| malformed.is_none());
+    let is_malformed = malformed.is_some();
+    let agreed = refused.agreed().filter(|_| !is_malformed);
     let request = agreed.as_ref().and_then(|agreed| Request::read(agreed, &head).ok());
     let by_policy = matches!(of_connection.reason, Reason::PolicyDenied | Reason::PolicyNoRoute);
     let destination = refused.arrival.destination.0;
@@ -293,13 +297,13 @@ pub async fn refused(
         (Some(known), Some(request)) if by_policy => {
             snapshot.policy.refused_request(known, destination, request)
         }
-        _ => malformed.filter(|_| by_policy).map(Refusal::denial),
+        _ => malformed.filter(|_| by_policy),
     };
     let denial = of_request.as_ref().unwrap_or(of_connection);
     let id = refused.record_request(
         &road,
         &snapshot,
-        (request.as_ref(), malformed.is_none().then_some(&head)),
+        (request.as_ref(), (!is_malformed).then_some(&head)),
         denial,
     );
     let mut response = deny::response(denial, id, Heard { host: refused.host(), grpc: is_grpc(&head) });

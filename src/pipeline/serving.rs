@@ -55,7 +55,7 @@ pub struct Watched {
 
 impl Watched {
     /// Why this request was refused before hyper saw it: what is being answered is our stand-in.
-    pub fn refusal(&self) -> Option<Refusal> {
+    pub fn refusal(&self) -> Option<Denial> {
         self.watch.refusal(self.number)
     }
 

@@ -16,6 +16,7 @@ use crate::decide::policy::{NameSource, Passage};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::limits::TLS_HANDSHAKE_TIME;
 use crate::model::types::{Denial, Reason};
+use crate::perceive::dns::Held;
 use crate::perceive::hello::{Alpn, Hello};
 use crate::perceive::identity::Known;
 
@@ -38,6 +39,8 @@ pub struct Site {
     pub known: Known,
     /// What policy says of the connection.
     pub passage: Passage,
+    /// The belief by which it lives; held for its end.
+    _held: Option<Held>,
     /// The names on which DNS, SNI and certificate agree.
     pub agreed: AgreedName,
     /// Which kept upstream connections may serve it.
@@ -55,7 +58,7 @@ pub struct Site {
 impl Site {
     /// A connection that may live and will be read.
     pub fn new(road: Rc<Road>, judged: Judged, scheme: Scheme) -> Self {
-        let Judged { arrival, known, hello, passage } = judged;
+        let Judged { arrival, known, hello, passage, held } = judged;
         let port = arrival.destination.0.port();
         let agreed = match passage.host() {
             Some(host) => AgreedName::new(host.clone(), port, scheme).or(passage.also().iter().cloned()),
@@ -73,7 +76,8 @@ impl Site {
             offer: if speaks_h2 { Offer::Http2 } else { Offer::Http1 },
         };
         let (first, dialled, tunnel) = (RefCell::default(), Cell::default(), RefCell::default());
-        Self { road, arrival, known, passage, agreed, key: Rc::new(key), offer, first, dialled, tunnel }
+        let key = Rc::new(key);
+        Self { road, arrival, known, passage, _held: held, agreed, key, offer, first, dialled, tunnel }
     }
 
     /// A connection to the upstream: a kept one, or a new one.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::model::types::Denial;
+use crate::perceive::hello::connect_target;
 use crate::perceive::request::guard::{Advance, Guard, Refusal, State};
 
 /// What a stream tells those who serve it. Shared with the stream, which may move into an upgraded connection.
@@ -32,13 +34,15 @@ struct Guarding {
 }
 
 /// A refused message.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Refused {
     /// Its number on the connection, from 0.
     number: u64,
     /// Whether its head had passed and its body was refused.
     in_body: bool,
     why: Refusal,
+    /// Where a CONNECT was to lead.
+    target: Option<Box<str>>,
 }
 
 /// A request that is being answered; over when dropped.
@@ -109,7 +113,8 @@ impl Watch {
 
     /// Whether the rest of a request was refused after its head had passed.
     pub fn refused_in_body(&self) -> bool {
-        self.guarding().and_then(|guarding| guarding.refused).is_some_and(|refused| refused.in_body)
+        self.guarding()
+            .is_some_and(|guarding| guarding.refused.as_ref().is_some_and(|refused| refused.in_body))
     }
 
     /// Whether the guard has heard of the answer to the request that passed last.
@@ -118,14 +123,20 @@ impl Watch {
     }
 
     /// Why request `number` was refused before hyper saw it: what is being answered is our stand-in.
-    pub fn refusal(&self, number: u64) -> Option<Refusal> {
-        let refused = self.guarding()?.refused?;
-        (refused.number == number && !refused.in_body).then_some(refused.why)
+    pub fn refusal(&self, number: u64) -> Option<Denial> {
+        let guarding = self.guarding()?;
+        let refused = guarding.refused.as_ref()?;
+        let denial = || match &refused.target {
+            Some(target) => refused.why.denial().seen(format!("CONNECT {target}")),
+            None => refused.why.denial(),
+        };
+        (refused.number == number && !refused.in_body).then(denial)
     }
 
     /// Why the rest of request `number` was refused after its head had passed.
     pub fn refusal_in_body(&self, number: u64) -> Option<Refusal> {
-        let refused = self.guarding()?.refused?;
+        let guarding = self.guarding()?;
+        let refused = guarding.refused.as_ref()?;
         (refused.number == number && refused.in_body).then_some(refused.why)
     }
 
@@ -182,7 +193,12 @@ impl Watch {
         {
             let in_body = guarding.guard.refused_in_body();
             let number = guarding.guard.requests() - u64::from(in_body);
-            guarding.refused = Some(Refused { number, in_body, why });
+            let target = if why == Refusal::Connect {
+                connect_target(&bytes[advance.skip + advance.pass..])
+            } else {
+                None
+            };
+            guarding.refused = Some(Refused { number, in_body, why, target });
         }
         Some(advance)
     }
@@ -192,7 +208,7 @@ impl Watch {
         if let Some(mut guarding) = self.guarding() {
             let in_body = state == State::Body;
             let number = guarding.guard.requests() - u64::from(in_body);
-            guarding.refused = Some(Refused { number, in_body, why });
+            guarding.refused = Some(Refused { number, in_body, why, target: None });
         }
     }
 }

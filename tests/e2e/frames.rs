@@ -387,7 +387,7 @@ fn messages() -> Vec<Claim> {
         ("8.3.1 a host that is another", odd(&[m, s, p, ("host", OTHER)]), elsewhere()),
         ("8.3.1 two hosts", odd(&[m, s, p, ("host", NAME), ("host", NAME)]), refused()),
         ("8.3.1 neither authority nor host", odd(&[m, s, p]), refused()),
-        ("8.5 CONNECT", odd(&[(":method", "CONNECT"), a]), refused()),
+        ("8.5 CONNECT", odd(&[(":method", "CONNECT"), a]), BeRefused("403", "protocol.connect")),
         ("8.5 CONNECT with a path", odd(&[(":method", "CONNECT"), s, a, p]), malformed()),
         (
             "RFC 8441, 4: a protocol without CONNECT",
@@ -397,7 +397,7 @@ fn messages() -> Vec<Claim> {
         (
             "RFC 8441, 4: another protocol than WebSocket",
             odd(&[(":method", "CONNECT"), (":protocol", "connect-udp"), s, a, p]),
-            refused(),
+            BeRefused("403", "protocol.connect"),
         ),
         ("more fields than in HTTP/1", bad(&[("x-a", "1"); 201]), refused()),
         (

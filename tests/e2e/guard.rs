@@ -172,6 +172,7 @@ fn expected(verdict: Verdict) -> (u16, Option<String>) {
     match verdict {
         Verdict::Passes(_) => (200, None),
         Verdict::Refused(Refusal::Expect) => refused(417, "protocol.expectation"),
+        Verdict::Refused(Refusal::Connect) => refused(403, "protocol.connect"),
         Verdict::Refused(_) | Verdict::Path => refused(400, "protocol.malformed"),
         Verdict::Mismatch => refused(421, "name.mismatch"),
     }
@@ -210,7 +211,11 @@ fn each_message_of_the_table_has_its_verdict_and_the_upstream_sees_the_same_boun
         }
         assert_eq!(received(&origin) - bytes, whole, "{}: a byte that belongs to no request", row.what);
         if let Verdict::Refused(refusal) = row.verdict {
-            reasons.push(format!("http/1 guard: {refusal:?}"));
+            let target = || String::from_utf8_lossy(&row.bytes).split(' ').nth(1).map(str::to_owned);
+            reasons.push(match refusal {
+                Refusal::Connect => format!("CONNECT {}", target().expect("a target")),
+                _ => format!("http/1 guard: {refusal:?}"),
+            });
         }
     }
     let told = || -> Vec<String> {
@@ -218,7 +223,8 @@ fn each_message_of_the_table_has_its_verdict_and_the_upstream_sees_the_same_boun
         let evidence =
             rows.iter().filter(|row| row["kind"] == "request").filter_map(|row| row["evidence"].as_str());
         // What follows a good request in a table's row may be refused too.
-        evidence.filter(|text| text.starts_with("http/1 guard: ")).map(str::to_owned).collect()
+        let told = |text: &&str| text.starts_with("http/1 guard: ") || text.starts_with("CONNECT ");
+        evidence.filter(told).map(str::to_owned).collect()
     };
     eventually("every reason on record", || {
         let told = told();

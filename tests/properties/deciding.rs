@@ -34,7 +34,7 @@ fn answers(documents: &[String]) -> Vec<Answer> {
             for address in [[192, 0, 2, 1], [192, 0, 2, 200], [10, 0, 0, 1]] {
                 for given in [&[][..], std::slice::from_ref(&name)] {
                     let destination = OriginalDestination(SocketAddr::from((address, 443)));
-                    match policy.connection(&known, Flow { destination, hello: &hello, given }) {
+                    match policy.connection(&known, Flow { destination, hello: &hello, given, stale: &[] }) {
                         Err(refusal) => told.push(denied(&refusal.denial)),
                         Ok(passage) => {
                             told.push(Ok(format!("{:?} {}", passage.mode(), passage.route().policy.0)));

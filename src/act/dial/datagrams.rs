@@ -4,7 +4,7 @@
 //! errors that come back for it. Nothing is sent here.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use super::candidates::Wanted;
 use super::words::{self, Attempt};
 use crate::decide::ledger::Entry;
 use crate::decide::policy::{Mode, Passage};
-use crate::model::types::{Denial, limits};
+use crate::model::types::{Denial, HostName, limits};
 
 /// Proof that a socket is connected to where a passage of datagrams leads. Made by [`Dialler::connect_datagrams`]
 /// alone.
@@ -33,21 +33,24 @@ impl DialledDatagrams {
 }
 
 impl Dialler {
-    /// Connects a UDP socket to where the passage leads. Names of UDP flows are those the gateway's resolver gave, so
-    /// there is nothing to resolve.
+    /// Connects a UDP socket to where the passage leads; `resolve` as for [`Dialler::connect`].
     ///
-    /// Denials: `destination.private`, `destination.metadata`, `upstream.unreachable`, `overload`.
-    pub async fn connect_datagrams(
+    /// Denials: `destination.private`, `destination.metadata`, `upstream.unreachable`, `upstream.timeout`, `overload`.
+    pub async fn connect_datagrams<R>(
         &self,
         passage: &Passage,
         _entry: &Entry,
-    ) -> Result<DialledDatagrams, Denial> {
+        resolve: R,
+    ) -> Result<DialledDatagrams, Denial>
+    where
+        R: AsyncFn(&HostName) -> Vec<IpAddr>,
+    {
         if passage.mode() != Mode::Datagrams {
             return Err(Denial::internal("a stream was to be dialled as a UDP flow"));
         }
         let wanted = Wanted::from(passage);
         let deadline = Instant::now() + limits::DIAL_TIME;
-        let candidates = self.candidates(&wanted, async |_: &_| Vec::new(), deadline).await?;
+        let candidates = self.candidates(&wanted, resolve, deadline).await?;
         let Some(&address) = candidates.first() else { return Err(words::no_address(&wanted)) };
         match connected(address).await {
             Ok(socket) => Ok(DialledDatagrams { socket, address }),

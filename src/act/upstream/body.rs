@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -206,7 +206,13 @@ impl Body for ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let polled = poll_counted(&mut this.inner, cx, &this.received);
+        let mut polled = poll_counted(&mut this.inner, cx, &this.received);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            // As in the head: it would lead around the gateway.
+            trailers.remove(header::ALT_SVC);
+        }
         match &polled {
             Poll::Ready(None) => this.end(None, None),
             Poll::Ready(Some(Err(error))) => this.fail(error),

@@ -120,7 +120,7 @@ impl<'a> Compiler<'a> {
             let listeners = (gateway.listeners.iter())
                 .filter(|listener| parent.section.as_ref().is_none_or(|section| *section == listener.name))
                 .filter(|listener| usable.contains(&listener.protocol))
-                .fold(Listeners::default(), |set, listener| set.with(listener.protocol));
+                .fold(Listeners::default(), Listeners::with_listener);
             match found.iter_mut().find(|(name, _)| **name == parent.gateway) {
                 Some((_, known)) => *known = known.or(listeners),
                 None => found.push((&parent.gateway, listeners)),
@@ -185,11 +185,10 @@ fn canonical(one: &HttpMatch) -> HttpMatch {
 }
 
 fn empty_plan(name: &str, gateway: &Gateway) -> GatewayPlan {
-    let listeners = gateway.listeners.iter().map(|listener| listener.protocol);
     GatewayPlan {
         policy: PolicyRef::new("EgressGateway", name),
         default: gateway.default_policy,
-        listeners: listeners.fold(Listeners::default(), Listeners::with),
+        listeners: gateway.listeners.iter().fold(Listeners::default(), Listeners::with_listener),
         l4: Vec::new(),
         l4_by_host: HostIndex::default(),
         l4_by_address: Vec::new(),

@@ -1,16 +1,18 @@
 //! The first question: may this connection live, and how?
 //!
-//! Order: names, safe destination, deny rules, routes, default. Deny wins; absence denies. Whether the resolved
-//! address of a claimed name is safe is checked where it is dialled, with the `Passage` in hand.
+//! Order: side doors, names, safe destination, deny rules, routes, default. Deny wins; absence denies. Whether the
+//! resolved address of a claimed name is safe is checked where it is dialled, with the `Passage` in hand.
+
+mod side_doors;
 
 use std::net::SocketAddr;
 
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::words;
-use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol, QUIC_PORT};
+use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
-use crate::model::types::{AddressClass, Denial, HostName, OriginalDestination};
+use crate::model::types::{AddressClass, Denial, HostName, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 
@@ -23,6 +25,8 @@ pub struct Flow<'a> {
     pub hello: &'a Hello,
     /// Names that the gateway's resolver gave this agent for this address, newest first.
     pub given: &'a [HostName],
+    /// Names that it gave once and that are believed no more, newest first: claims, where nothing else names the host.
+    pub stale: &'a [HostName],
 }
 
 /// How a refusal reaches the workload.
@@ -61,7 +65,11 @@ impl PolicySet {
             _ => Err(words::unknown_agent(known)),
         };
         let opens = plan.is_some_and(|plan| plan.listeners.has(ListenerProtocol::TlsTerminate));
-        verdict.map_err(|denial| Refusal { answer: answer_to(flow.hello, opens), denial })
+        verdict.map_err(|denial| {
+            // Whoever hides a name would take our leaf for the wrong one.
+            let opens = opens && denial.reason != Reason::TlsEch;
+            Refusal { answer: answer_to(flow.hello, opens), denial }
+        })
     }
 
     /// How a denial reaches a source that no agent has.
@@ -106,14 +114,42 @@ struct Opening {
 
 impl<'a> Judge<'a> {
     fn verdict(&self) -> Result<Passage, Denial> {
-        let destination = self.flow.destination.0;
-        if self.transport() == L4Protocol::Udp && destination.port() == QUIC_PORT {
-            return Err(words::quic(self.known, destination));
-        }
         let addressed = self.by_address();
+        self.check_side_doors(&addressed)?;
+        let destination = self.flow.destination.0;
         let named_by_cidr = addressed.iter().any(|entry| entry.names_address(destination));
         let claim = self.claim(named_by_cidr)?;
-        let Claim { names, source, .. } = claim;
+        let nameless = claim.names.is_empty() && !self.names_its_host();
+        match self.by_claim(&claim, &addressed, named_by_cidr) {
+            Err(refusal) if nameless => self.by_stale_names(refusal, &addressed),
+            verdict => verdict,
+        }
+    }
+
+    /// A client may keep to an address for longer than its name was believed. Where the connection names no host, and
+    /// no fresh name for its address is there to judge by, one that has expired counts as a claim: what is dialled is
+    /// the gateway's own answer for it. `refusal` is why the address alone opens nothing.
+    fn by_stale_names(&self, refusal: Denial, addressed: &[&'a L4Entry]) -> Result<Passage, Denial> {
+        let may_help = matches!(refusal.reason, Reason::PolicyNoRoute | Reason::DestinationPrivate);
+        if !may_help || self.flow.stale.is_empty() {
+            return Err(refusal);
+        }
+        let claim = Claim { names: self.flow.stale, source: NameSource::Resolve, shadow: &[] };
+        self.by_claim(&claim, addressed, false).map_err(|anew| match anew.reason {
+            Reason::PolicyNoRoute => refusal,
+            _ => anew,
+        })
+    }
+
+    /// Judges by the names of one claim, each by itself.
+    fn by_claim(
+        &self,
+        claim: &Claim<'a>,
+        addressed: &[&'a L4Entry],
+        named_by_cidr: bool,
+    ) -> Result<Passage, Denial> {
+        let destination = self.flow.destination.0;
+        let Claim { names, source, .. } = *claim;
         // Where the original destination is dialled, a route may name it by CIDR beside the host.
         let confirmed = |name: &HostName| {
             source != NameSource::Resolve
@@ -122,7 +158,7 @@ impl<'a> Judge<'a> {
         if source != NameSource::Resolve && !named_by_cidr && !names.iter().any(confirmed) {
             self.check_class(destination)?;
         }
-        self.check_denied(&claim, &addressed)?;
+        self.check_denied(claim, addressed)?;
         let candidates = names.iter().map(Some).chain(names.is_empty().then_some(None));
         let mut refusal = None;
         for name in candidates {
@@ -132,12 +168,22 @@ impl<'a> Judge<'a> {
             } else {
                 self.check_class(destination)
             };
-            match safe.and_then(|()| self.open(name, &claim, &addressed)) {
+            match safe.and_then(|()| self.open(name, claim, addressed)) {
                 Ok(opening) => return Ok(self.passage(name, source, &opening, private_allowed)),
                 Err(denial) => refusal = refusal.or(Some(denial)),
             }
         }
         Err(refusal.unwrap_or_else(|| words::no_route(self.known, None, destination, &self.plan.policy)))
+    }
+
+    /// Whether the first message says which host it is for. Where nobody reads the requests, one `Host` says nothing
+    /// about the next.
+    fn names_its_host(&self) -> bool {
+        match self.flow.hello {
+            Hello::Tls(_) => true,
+            Hello::Http1(_) => self.plan.listeners.has(ListenerProtocol::Http),
+            Hello::Http2 | Hello::Opaque | Hello::Silent | Hello::Datagram => false,
+        }
     }
 
     /// The names to judge by.
@@ -148,8 +194,7 @@ impl<'a> Judge<'a> {
                 return Err(words::no_name(self.known, self.flow.destination.0));
             }
             Hello::Tls(hello) => hello.server_name.as_ref(),
-            // Where nobody reads the requests, one `Host` says nothing about the next.
-            Hello::Http1(hello) if self.plan.listeners.has(ListenerProtocol::Http) => hello.host.as_ref(),
+            Hello::Http1(hello) if self.names_its_host() => hello.host.as_ref(),
             Hello::Http1(_) | Hello::Http2 | Hello::Opaque | Hello::Silent | Hello::Datagram => {
                 let source = if given.is_empty() { NameSource::None } else { NameSource::Given };
                 return Ok(Claim { names: given, source, shadow: given });
@@ -204,7 +249,8 @@ impl<'a> Judge<'a> {
             return Err(denial);
         }
         let (name, port) = (claim.names.first(), self.flow.destination.0.port());
-        if claim.source == NameSource::Resolve && self.plan.denies_networks(self.agent, name, port) {
+        let place = (self.transport(), port);
+        if claim.source == NameSource::Resolve && self.plan.denies_networks(self.agent, name, place) {
             return Err(words::unverified(self.known, name, self.flow.destination.0));
         }
         Ok(())
@@ -245,13 +291,18 @@ impl<'a> Judge<'a> {
         let offers: Vec<_> = of_l4.chain(http.iter().map(|entry| (entry.listeners, &entry.route))).collect();
         let listeners = offers.iter().fold(Listeners::default(), |set, offer| set.or(offer.0)).and(takers);
         let route = offers.iter().find(|offer| !offer.0.and(listeners).is_empty()).map(|offer| offer.1);
-        match route.or_else(|| self.raw_by_intent(&entries)) {
+        let opening = match route.or_else(|| self.raw_by_intent(&entries)) {
             Some(route) if !listeners.is_empty() || self.is_raw() => {
-                Ok(Opening { route: route.clone(), listeners })
+                Opening { route: route.clone(), listeners }
             }
-            _ if unconfirmed => Err(words::unverified(self.known, name, destination)),
-            _ => self.by_default(name, takers),
+            _ if unconfirmed => return Err(words::unverified(self.known, name, destination)),
+            _ => self.by_default(name, takers)?,
+        };
+        let by_network = !resolve && addressed.iter().any(|entry| entry.names_address(destination));
+        if self.hides_its_name(opening.listeners) && !by_network {
+            return Err(words::ech(self.known, name, destination));
         }
+        Ok(opening)
     }
 
     fn is_raw(&self) -> bool {
@@ -314,7 +365,7 @@ impl<'a> Judge<'a> {
             Hello::Opaque | Hello::Silent => &[Tcp],
             Hello::Datagram => &[Udp],
         };
-        protocols.iter().copied().fold(Listeners::default(), Listeners::with)
+        protocols.iter().copied().fold(Listeners::default().with_hidden_names(), Listeners::with)
     }
 
     fn passage(

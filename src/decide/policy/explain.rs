@@ -22,6 +22,8 @@ pub struct Question<'a> {
     pub host: Option<&'a HostName>,
     /// Names that the agent was given for the destination, the one asked for among them.
     pub given: &'a [HostName],
+    /// Names that it was given once, and that are believed no more.
+    pub stale: &'a [HostName],
     /// Where the connection would go.
     pub destination: SocketAddr,
     /// What the connection would say first.
@@ -33,7 +35,7 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `name`, `destination`, `deny`, `routes`, `default`.
+    /// `identity`, `name`, `protocol`, `deny`, `routes`, `default`.
     pub stage: &'static str,
     /// What came of it.
     pub text: String,
@@ -63,6 +65,7 @@ impl PolicySet {
             destination: OriginalDestination(question.destination),
             hello: question.hello,
             given: question.given,
+            stale: question.stale,
         };
         let passage = self.connection(question.known, flow).map_err(|refusal| refusal.denial);
         let verdict = passage.and_then(|passage| self.ask_request(question, passage));
@@ -116,6 +119,9 @@ impl Inquiry<'_> {
         step("identity", self.identity());
         if let Some(host) = self.question.host {
             step("name", format!("{host}, taken as given to the agent by DNS"));
+        }
+        if let Some(text) = explanation.reason.and_then(side_door) {
+            step("protocol", text.to_owned());
         }
         step("deny", self.deny(explanation.reason));
         let (looked_at, opened) = self.routes();
@@ -215,6 +221,26 @@ impl Inquiry<'_> {
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, named, route)| format!("{} names {named}, this was {host}", route.policy.0))
     }
+}
+
+/// What is refused before routes, and what would do instead.
+fn side_door(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::ProtocolQuic => "QUIC (UDP 443) is refused whatever routes say: clients fall back to TCP",
+        Reason::ProtocolEncryptedDns => {
+            "encrypted DNS is refused whatever routes say: the gateway answers DNS itself"
+        }
+        Reason::ProtocolConnect => {
+            "CONNECT is refused whatever routes say: it leads on to a host that is not judged"
+        }
+        Reason::ProtocolNotTls => {
+            "port 443 takes nothing but TLS: a route attached to a TCP listener alone (`sectionName`) opens it to more"
+        }
+        Reason::TlsEch => {
+            "ECH hides the name that decides: open TLS, name the network by CIDR, or set `ech: Allow` on the listener"
+        }
+        _ => return None,
+    })
 }
 
 fn allows(effect: &Effect) -> bool {

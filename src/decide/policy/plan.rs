@@ -10,7 +10,9 @@ use ipnet::IpNet;
 
 use super::index::HostIndex;
 use super::passage::Route;
-use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, L4Protocol, ListenerProtocol, PortRange};
+use crate::model::manifest::resources::{
+    DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
+};
 use crate::model::types::{DenyResponse, HostName, HostPattern, PolicyRef};
 
 /// Compiled policy: pure, deterministic, independent of the order of files.
@@ -54,23 +56,43 @@ pub(super) struct GatewayPlan {
 }
 
 impl GatewayPlan {
-    /// Whether a deny rule for this agent and port names networks, for every host or for this one. Where the gateway
-    /// dials its own answer for a claimed name, nobody knows beforehand whether that lies in one of them. Names are
-    /// claimed over TCP alone.
-    pub(super) fn denies_networks(&self, agent: usize, host: Option<&HostName>, port: u16) -> bool {
+    /// Whether a deny rule for this agent, transport and port names networks, for every host or for this one. Where the
+    /// gateway dials its own answer for a claimed name, nobody knows beforehand whether that lies in one of them.
+    pub(super) fn denies_networks(
+        &self,
+        agent: usize,
+        host: Option<&HostName>,
+        (transport, port): (L4Protocol, u16),
+    ) -> bool {
         let named = host.into_iter().flat_map(|host| self.l4_by_host.find(host));
         let entries = self.l4_by_address.iter().chain(named).map(|index| &self.l4[*index]);
         entries
-            .filter(|entry| entry.protocol == L4Protocol::Tcp && matches!(entry.effect, Effect::Deny { .. }))
+            .filter(|entry| entry.protocol == transport && matches!(entry.effect, Effect::Deny { .. }))
             .any(|entry| !entry.cidrs.is_empty() && entry.agents.contains(agent) && entry.covers_port(port))
     }
 }
 
-/// A set of listener protocols.
+/// A set of listener protocols; beside TLS that is passed through, whether that may hide its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Listeners(u8);
 
+/// Stands for a listener that passes Encrypted ClientHello through.
+const HIDDEN_NAMES: u8 = 1 << 7;
+
 impl Listeners {
+    pub(super) fn with_listener(self, listener: &Listener) -> Self {
+        let set = self.with(listener.protocol);
+        if listener.ech == Ech::Allow { set.with_hidden_names() } else { set }
+    }
+
+    pub(super) fn with_hidden_names(self) -> Self {
+        Self(self.0 | HIDDEN_NAMES)
+    }
+
+    pub(super) fn has_hidden_names(self) -> bool {
+        self.0 & HIDDEN_NAMES != 0
+    }
+
     pub(super) fn with(self, protocol: ListenerProtocol) -> Self {
         Self(self.0 | 1 << protocol as u8)
     }
@@ -87,8 +109,9 @@ impl Listeners {
         Self(self.0 | other.0)
     }
 
+    /// Whether no listener is among them.
     pub(super) fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0 & !HIDDEN_NAMES == 0
     }
 }
 

@@ -64,6 +64,9 @@ struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn verdict(&self, passage: &Passage) -> Result<Route, Denial> {
+        if self.request.is_dns() {
+            return Err(words::encrypted_dns_request(self.known, self.request, self.destination));
+        }
         let source = passage.name_source();
         let listener = match passage.mode() {
             Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
@@ -77,7 +80,8 @@ impl<'a> Judge<'a> {
             return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
         }
         let (host, port) = (self.request.name(), self.destination.port());
-        if source == NameSource::Resolve && self.plan.denies_networks(self.agent, host, port) {
+        let place = (L4Protocol::Tcp, port);
+        if source == NameSource::Resolve && self.plan.denies_networks(self.agent, host, place) {
             return Err(words::unverified(self.known, host, self.destination));
         }
         if let Some(denial) = self.denied_by_http() {

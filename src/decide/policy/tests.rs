@@ -1,6 +1,9 @@
 //! What the two questions answer, on sets loaded from documents as operators write them. Every refusal is named by
 //! its reason, every permission by the document that gave it.
 
+mod side_doors;
+mod stale;
+
 use std::net::SocketAddr;
 
 use super::*;
@@ -45,6 +48,7 @@ struct Ask<'a> {
     agent: &'a str,
     to: (&'a str, u16),
     given: &'a [&'a str],
+    stale: &'a [&'a str],
 }
 
 impl Set {
@@ -72,7 +76,9 @@ impl Set {
         let known = self.directory.by_name(ask.agent).unwrap();
         let given: Vec<HostName> = ask.given.iter().map(|name| host(name)).collect();
         let destination = SocketAddr::new(ask.to.0.parse().unwrap(), ask.to.1);
-        let flow = Flow { destination: OriginalDestination(destination), hello, given: &given };
+        let stale: Vec<HostName> = ask.stale.iter().map(|name| host(name)).collect();
+        let flow =
+            Flow { destination: OriginalDestination(destination), hello, given: &given, stale: &stale };
         self.policy.connection(&known, flow)
     }
 
@@ -98,7 +104,11 @@ impl Set {
             None => (true, url.trim_start_matches("https://")),
         };
         let (name, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let hello = if tls { tls_to(name) } else { Hello::Http1(Http1Hello { host: Some(host(name)) }) };
+        let hello = if tls {
+            tls_to(name)
+        } else {
+            Hello::Http1(Http1Hello { host: Some(host(name)), connect: None })
+        };
         let passage = self.connect(ask, &hello).map_err(|refusal| refusal.denial)?;
         let scheme = if tls { Scheme::Https } else { Scheme::Http };
         let agreed = AgreedName::new(host(name), ask.to.1, scheme);
@@ -127,7 +137,12 @@ fn tls_to(name: &str) -> Hello {
 
 /// Alice, to a public address on port 443 that she was given for these names.
 fn alice<'a>(given: &'a [&'a str]) -> Ask<'a> {
-    Ask { agent: "alice", to: (PUBLIC, 443), given }
+    Ask { agent: "alice", to: (PUBLIC, 443), given, stale: &[] }
+}
+
+/// The same on a port that is not that of TLS.
+fn raw(ask: Ask<'_>) -> Ask<'_> {
+    Ask { to: (ask.to.0, 5432), ..ask }
 }
 
 fn l4(name: &str, matches: &str) -> String {
@@ -157,14 +172,14 @@ fn deny(name: &str, kind: &str, route: &str, more: &str) -> String {
 fn absence_denies() {
     let set = Set::with("");
     assert_eq!(set.opens(alice(&["a.example"]), &tls_to("a.example")), Err("policy.no-route"));
-    assert_eq!(set.opens(alice(&[]), &Hello::Opaque), Err("policy.no-route"));
-    assert_eq!(set.opens(alice(&["a.example"]), &Hello::Silent), Err("policy.no-route"));
+    assert_eq!(set.opens(raw(alice(&[])), &Hello::Opaque), Err("policy.no-route"));
+    assert_eq!(set.opens(raw(alice(&["a.example"])), &Hello::Silent), Err("policy.no-route"));
 }
 
 #[test]
 fn an_l4_route_opens_the_connection_and_allows_all_requests_where_no_http_route_names_the_host() {
     let set = Set::with(&l4("open", "{destinationHostnames: [a.example]}"));
-    assert_eq!(set.opens(alice(&["a.example"]), &Hello::Opaque), Ok("EgressL4Route/open".into()));
+    assert_eq!(set.opens(raw(alice(&["a.example"])), &Hello::Opaque), Ok("EgressL4Route/open".into()));
     for method in ["GET", "DELETE"] {
         let answer = set.asks(alice(&["a.example"]), method, "a.example/anything?x=1");
         assert_eq!(answer, Ok("EgressL4Route/open".into()));
@@ -190,9 +205,9 @@ fn an_http_route_of_other_agents_does_not_restrict_this_one() {
         .replace("  hostnames", "  sourceAgents: {matchLabels: {tier: prod}}\n  hostnames");
     let set = Set::with(&(l4("open", "{destinationHostnames: [a.example]}") + &route));
     let (given, to) = (&["a.example"][..], (PUBLIC, 443));
-    let answer = set.asks(Ask { agent: "alice", to, given }, "POST", "a.example/");
+    let answer = set.asks(Ask { agent: "alice", to, given, stale: &[] }, "POST", "a.example/");
     assert_eq!(answer, Ok("EgressL4Route/open".into()));
-    let answer = set.asks(Ask { agent: "bob", to, given }, "POST", "a.example/");
+    let answer = set.asks(Ask { agent: "bob", to, given, stale: &[] }, "POST", "a.example/");
     assert_eq!(answer, Err("policy.no-route"));
 }
 
@@ -200,7 +215,7 @@ fn an_http_route_of_other_agents_does_not_restrict_this_one() {
 fn an_http_route_opens_the_connections_to_its_own_hosts_for_what_speaks_http() {
     let set = Set::with(&http_route("read", "a.example", "{method: GET}"));
     assert_eq!(set.asks(alice(&["a.example"]), "GET", "a.example/"), Ok("EgressHTTPRoute/read".into()));
-    assert_eq!(set.opens(alice(&["a.example"]), &Hello::Opaque), Err("policy.no-route"));
+    assert_eq!(set.opens(raw(alice(&["a.example"])), &Hello::Opaque), Err("policy.no-route"));
     assert_eq!(set.opens(alice(&["a.example"]), &tls_to("b.example")), Err("policy.no-route"));
 }
 
@@ -231,7 +246,7 @@ fn ports_and_ranges_include_their_ends_and_nothing_else() {
     for (port, allowed) in
         [(21, false), (22, true), (23, false), (7999, false), (8000, true), (8010, true), (8011, false)]
     {
-        let ask = Ask { agent: "alice", to: (PUBLIC, port), given: &["a.example"] };
+        let ask = Ask { agent: "alice", to: (PUBLIC, port), given: &["a.example"], stale: &[] };
         assert_eq!(set.opens(ask, &Hello::Silent).is_ok(), allowed, "port {port}");
     }
 }
@@ -242,7 +257,11 @@ fn a_route_is_for_the_agents_it_selects() {
         let route = l4("some", "{destinationHostnames: [a.example]}");
         let set = Set::with(&route.replace("  rules", &format!("  sourceAgents: {selector}\n  rules")));
         ["alice", "bob"].map(|agent| {
-            set.opens(Ask { agent, to: (PUBLIC, 443), given: &["a.example"] }, &tls_to("a.example")).is_ok()
+            set.opens(
+                Ask { agent, to: (PUBLIC, 443), given: &["a.example"], stale: &[] },
+                &tls_to("a.example"),
+            )
+            .is_ok()
         })
     };
     assert_eq!(select("{matchLabels: {tier: dev}}"), [true, false]);
@@ -255,13 +274,13 @@ fn a_route_is_for_the_agents_it_selects() {
 fn cidr_routes_need_no_name_and_open_private_addresses() {
     let set = Set::with(&l4("office", "{destinationCIDRs: [10.9.0.0/16, 198.51.100.0/24]}"));
     for address in ["10.9.3.4", "198.51.100.7"] {
-        let ask = Ask { agent: "alice", to: (address, 5432), given: &[] };
+        let ask = Ask { agent: "alice", to: (address, 5432), given: &[], stale: &[] };
         let passage = set.connect(ask, &Hello::Silent).unwrap();
         assert!(passage.private_allowed() && passage.host().is_none(), "{address}");
         let nameless = Hello::Tls(ClientHello { server_name: None, alpn: Default::default(), ech: false });
         assert_eq!(set.opens(ask, &nameless), Ok("EgressL4Route/office".into()));
     }
-    let beside = Ask { agent: "alice", to: ("10.10.0.1", 5432), given: &[] };
+    let beside = Ask { agent: "alice", to: ("10.10.0.1", 5432), given: &[], stale: &[] };
     assert_eq!(set.opens(beside, &Hello::Silent), Err("destination.private"));
 }
 
@@ -269,7 +288,7 @@ fn cidr_routes_need_no_name_and_open_private_addresses() {
 fn a_host_and_a_cidr_must_both_hold_and_then_open_a_private_address() {
     let matches = "{destinationHostnames: [db.example], destinationCIDRs: [10.9.0.0/16]}";
     let set = Set::with(&(l4("db", matches) + &l4("any", "{destinationHostnames: [evil.example]}")));
-    let ask = |address, given| Ask { agent: "alice", to: (address, 5432), given };
+    let ask = |address, given| Ask { agent: "alice", to: (address, 5432), given, stale: &[] };
     assert_eq!(set.opens(ask("10.9.0.1", &["db.example"]), &Hello::Silent), Ok("EgressL4Route/db".into()));
     assert_eq!(set.opens(ask("10.8.0.1", &["db.example"]), &Hello::Silent), Err("destination.private"));
     assert_eq!(set.opens(ask(PUBLIC, &["db.example"]), &Hello::Silent), Err("policy.no-route"));
@@ -300,9 +319,9 @@ fn addresses_that_no_cidr_names_are_judged_by_what_they_are() {
         ("203.0.113.1", Ok("EgressL4Route/named".into())),
         ("2001:db8::1", Ok("EgressL4Route/named".into())),
     ] {
-        let ask = Ask { agent: "alice", to: (address, 443), given: &["a.example"] };
+        let ask = Ask { agent: "alice", to: (address, 443), given: &["a.example"], stale: &[] };
         assert_eq!(set.opens(ask, &tls_to("a.example")), expected, "{address}");
-        assert_eq!(set.opens(ask, &Hello::Silent), expected, "{address}");
+        assert_eq!(set.opens(raw(ask), &Hello::Silent), expected, "{address}");
     }
 }
 
@@ -314,10 +333,10 @@ fn allow_all_allows_what_no_route_names_and_still_no_private_address() {
         + &deny("no", "EgressL4Route", "bad", "");
     let set = Set::of(&[&base, &routes]);
     assert_eq!(set.asks(alice(&["c.example"]), "POST", "c.example/"), Ok("EgressGateway/default".into()));
-    assert_eq!(set.opens(alice(&[]), &Hello::Opaque), Ok("EgressGateway/default".into()));
+    assert_eq!(set.opens(raw(alice(&[])), &Hello::Opaque), Ok("EgressGateway/default".into()));
     assert_eq!(set.asks(alice(&["a.example"]), "POST", "a.example/"), Err("policy.no-route"));
     assert_eq!(set.opens(alice(&["b.example"]), &tls_to("b.example")), Err("policy.denied"));
-    let inside = Ask { agent: "alice", to: ("10.0.0.1", 443), given: &["c.example"] };
+    let inside = Ask { agent: "alice", to: ("10.0.0.1", 443), given: &["c.example"], stale: &[] };
     assert_eq!(set.opens(inside, &tls_to("c.example")), Err("destination.private"));
 }
 
@@ -327,8 +346,9 @@ fn deny_wins_over_every_allowing_route_and_speaks_in_the_administrators_words() 
         + &l4("shut", "{destinationHostnames: [bad.example]}")
         + &deny("no-bad", "EgressL4Route", "shut", "denyResponse: {statusCode: 451, message: not for us}");
     let set = Set::with(&routes);
-    for hello in [tls_to("bad.example"), Hello::Silent] {
-        let refusal = set.connect(alice(&["bad.example"]), &hello).unwrap_err();
+    let ask = alice(&["bad.example"]);
+    for (ask, hello) in [(ask, tls_to("bad.example")), (raw(ask), Hello::Silent)] {
+        let refusal = set.connect(ask, &hello).unwrap_err();
         let denial = refusal.denial;
         assert_eq!((denial.reason.code(), denial.status()), ("policy.denied", 451));
         assert_eq!(denial.detail, "not for us");
@@ -337,7 +357,7 @@ fn deny_wins_over_every_allowing_route_and_speaks_in_the_administrators_words() 
     assert!(set.opens(alice(&["good.example"]), &tls_to("good.example")).is_ok());
     // An opaque flow to an address that has a denied name beside an allowed one is denied.
     let both = alice(&["good.example", "bad.example"]);
-    assert_eq!(set.opens(both, &Hello::Opaque), Err("policy.denied"));
+    assert_eq!(set.opens(raw(both), &Hello::Opaque), Err("policy.denied"));
 }
 
 #[test]
@@ -458,7 +478,7 @@ fn a_denied_network_is_not_reached_under_a_claimed_name() {
         + &l4("net", "{destinationCIDRs: [203.0.113.0/24]}")
         + &deny("no-net", "EgressL4Route", "net", "");
     let set = Set::with(&routes);
-    let inside = Ask { agent: "alice", to: ("203.0.113.7", 443), given: &["a.example"] };
+    let inside = Ask { agent: "alice", to: ("203.0.113.7", 443), given: &["a.example"], stale: &[] };
     assert_eq!(set.opens(inside, &tls_to("a.example")), Err("policy.denied"));
     assert!(set.opens(alice(&["a.example"]), &tls_to("a.example")).is_ok());
     // The gateway would resolve the name itself, and the answer may lie in the denied network.
@@ -490,9 +510,12 @@ fn what_is_done_follows_the_listeners() {
     let modes = |listeners: &str| {
         let start = BASE.find("  listeners").unwrap();
         let set = Set::of(&[&format!("{}  listeners: [{listeners}]", &BASE[..start]), &route]);
-        let http = Hello::Http1(Http1Hello { host: Some(host("a.example")) });
-        [tls_to("a.example"), http, Hello::Silent]
-            .map(|hello| set.connect(alice(&["a.example"]), &hello).map(|passage| passage.mode()).ok())
+        let http = Hello::Http1(Http1Hello { host: Some(host("a.example")), connect: None });
+        [tls_to("a.example"), http, Hello::Silent].map(|hello| {
+            let ask = alice(&["a.example"]);
+            let ask = if hello == Hello::Silent { raw(ask) } else { ask };
+            set.connect(ask, &hello).map(|passage| passage.mode()).ok()
+        })
     };
     let (tcp, web) = ("{name: raw, protocol: TCP}", "{name: web, protocol: HTTP}");
     let pass = "{name: p, protocol: TLS, tls: {mode: Passthrough}}";
@@ -514,11 +537,11 @@ fn a_name_is_believed_only_where_the_resolver_gave_it_or_is_resolved_anew() {
     assert_eq!(source(&["a.example"]), NameSource::Given);
     assert_eq!(source(&[]), NameSource::Resolve);
     // Where the claimed name is resolved anew, the address the agent chose says nothing.
-    let inside = Ask { agent: "alice", to: ("10.0.0.1", 443), given: &[] };
+    let inside = Ask { agent: "alice", to: ("10.0.0.1", 443), given: &[], stale: &[] };
     assert_eq!(set.connect(inside, &tls_to("a.example")).unwrap().name_source(), NameSource::Resolve);
     assert!(!set.connect(inside, &tls_to("a.example")).unwrap().private_allowed());
     // A flow that names nobody has only the names it was given.
-    assert_eq!(set.opens(alice(&[]), &Hello::Opaque), Err("policy.no-route"));
+    assert_eq!(set.opens(raw(alice(&[])), &Hello::Opaque), Err("policy.no-route"));
 }
 
 #[test]
@@ -558,9 +581,10 @@ fn an_agent_that_is_no_longer_in_the_set_is_unknown() {
     let gone = BASE.split("---").enumerate().filter(|(number, _)| *number != 1).map(|(_, text)| text);
     let without = Set::of(&[&gone.collect::<Vec<_>>().join("---")]);
     let flow = Flow {
-        destination: OriginalDestination(SocketAddr::new(PUBLIC.parse().unwrap(), 443)),
+        destination: OriginalDestination(SocketAddr::new(PUBLIC.parse().unwrap(), 22)),
         hello: &Hello::Silent,
         given: &[],
+        stale: &[],
     };
     let refused = |set: &Set| set.policy.connection(&bob, flow).unwrap_err().denial.reason.code();
     assert_eq!(refused(&without), "identity.unknown");
@@ -580,7 +604,7 @@ fn with_udp(more: &str, documents: &str) -> Set {
 fn udp_and_tcp_rules_open_their_own_transport_and_no_other() {
     let rules = "{protocol: UDP, destinationHostnames: [a.example]}, {destinationHostnames: [b.example]}";
     let set = with_udp("", &l4("flows", rules));
-    let at = |port, given| Ask { agent: "alice", to: (PUBLIC, port), given };
+    let at = |port, given| Ask { agent: "alice", to: (PUBLIC, port), given, stale: &[] };
     assert_eq!(set.opens(at(123, &["a.example"]), &Hello::Datagram), Ok("EgressL4Route/flows".into()));
     assert_eq!(set.opens(at(123, &["a.example"]), &Hello::Opaque), Err("policy.no-route"));
     assert_eq!(set.opens(at(443, &["a.example"]), &tls_to("a.example")), Err("policy.no-route"));
@@ -596,7 +620,7 @@ fn udp_and_tcp_rules_open_their_own_transport_and_no_other() {
 
 #[test]
 fn quic_is_refused_whatever_routes_say() {
-    let to = |port| Ask { agent: "alice", to: (PUBLIC, port), given: &[] };
+    let to = |port| Ask { agent: "alice", to: (PUBLIC, port), given: &[], stale: &[] };
     let open = "  defaultPolicy: allow-all\n";
     for set in
         [with_udp("", &l4("all", "{protocol: UDP, destinationCIDRs: [0.0.0.0/0]}")), with_udp(open, "")]
@@ -611,7 +635,7 @@ fn quic_is_refused_whatever_routes_say() {
 
 #[test]
 fn udp_is_taken_by_a_udp_listener_alone_and_where_http_is_governed_by_intent_alone() {
-    let to = |given| Ask { agent: "alice", to: (PUBLIC, 123), given };
+    let to = |given| Ask { agent: "alice", to: (PUBLIC, 123), given, stale: &[] };
     let open = BASE.replace("spec:\n  listeners", "spec:\n  defaultPolicy: allow-all\n  listeners");
     assert_eq!(Set::of(&[&open]).opens(to(&[]), &Hello::Datagram), Err("policy.no-route"));
     let allow = "  defaultPolicy: allow-all\n";
@@ -626,7 +650,7 @@ fn udp_is_taken_by_a_udp_listener_alone_and_where_http_is_governed_by_intent_alo
 
 #[test]
 fn a_deny_policy_flips_udp_rules_and_tcp_rules_each_for_itself() {
-    let to = |address| Ask { agent: "alice", to: (address, 123), given: &[] };
+    let to = |address| Ask { agent: "alice", to: (address, 123), given: &[], stale: &[] };
     let all = l4("all", "{protocol: UDP, destinationCIDRs: [0.0.0.0/0]}, {destinationCIDRs: [0.0.0.0/0]}");
     let some = l4("some", "{protocol: UDP, destinationCIDRs: [192.0.2.0/25]}");
     let set = with_udp("", &(all + &some + &deny("no", "EgressL4Route", "some", "")));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::passage::Route;
 use super::plan::Effect;
 use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason};
+use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
@@ -27,12 +28,14 @@ pub(super) fn no_route(
     destination: SocketAddr,
     gateway: &PolicyRef,
 ) -> Denial {
-    let what = if host.is_some() { "host" } else { "destination" };
-    let detail = format!(
-        "Agent {} may not reach {}. No route allows this {what}.",
-        known.agent().name,
-        place(host, destination)
-    );
+    // An address alone is most often one that was not looked up here.
+    let why = match host {
+        Some(_) => "No route allows this host.",
+        None => {
+            "It is an address without a name, which only a route by network (CIDR) allows. Use the host's name."
+        }
+    };
+    let detail = format!("Agent {} may not reach {}. {why}", known.agent().name, place(host, destination));
     Denial::by(Reason::PolicyNoRoute, gateway.clone(), Some("defaultPolicy".into()), detail)
 }
 
@@ -50,6 +53,53 @@ pub(super) fn quic(known: &Known, destination: SocketAddr) -> Denial {
         known.agent().name
     );
     Denial::built_in(Reason::ProtocolQuic, detail)
+}
+
+pub(super) fn encrypted_dns(known: &Known, destination: SocketAddr) -> Denial {
+    let detail = format!(
+        "Agent {} may not use encrypted DNS ({destination}). Ask this network's own resolver.",
+        known.agent().name
+    );
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail)
+}
+
+/// DNS over HTTPS, by the request's own words.
+pub(super) fn encrypted_dns_request(known: &Known, request: &Request<'_>, destination: SocketAddr) -> Denial {
+    let detail = format!(
+        "Agent {} may not send DNS queries over HTTP to {}. Ask this network's own resolver.",
+        known.agent().name,
+        place(request.name(), destination)
+    );
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail)
+}
+
+/// CONNECT, to `target` as the workload wrote it.
+pub(super) fn connect(known: &Known, destination: SocketAddr, target: &str) -> Denial {
+    let detail = format!(
+        "Agent {} may not send CONNECT to {destination}, which would lead on to a host that is not judged here. Connect to \
+         that host itself.",
+        known.agent().name
+    );
+    Denial::built_in(Reason::ProtocolConnect, detail).seen(format!("CONNECT {target}"))
+}
+
+pub(super) fn not_tls(known: &Known, destination: SocketAddr, hello: &Hello) -> Denial {
+    let detail = format!(
+        "Agent {} may speak nothing but TLS to {destination}. Use the protocol's own port.",
+        known.agent().name
+    );
+    let seen = if *hello == Hello::Silent { "silence" } else { "bytes of no protocol known here" };
+    Denial::built_in(Reason::ProtocolNotTls, detail).seen(format!("{seen} on port {}", destination.port()))
+}
+
+pub(super) fn ech(known: &Known, name: Option<&HostName>, destination: SocketAddr) -> Denial {
+    let detail = format!(
+        "Agent {} may not hide the server name (Encrypted ClientHello, or its GREASE) on a connection to {destination} that \
+         is judged by its name. Switch ECH off.",
+        known.agent().name
+    );
+    let name = name.map_or_else(|| "none".to_owned(), ToString::to_string);
+    Denial::built_in(Reason::TlsEch, detail).seen(format!("ECH, server name in the open: {name}"))
 }
 
 pub(super) fn unverified(known: &Known, host: Option<&HostName>, destination: SocketAddr) -> Denial {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fields::{Fields, Item};
 use super::header::Header;
 use super::report::quoted;
-use super::resources::{DefaultPolicy, Gateway, Listener, ListenerProtocol};
+use super::resources::{DefaultPolicy, Ech, Gateway, Listener, ListenerProtocol};
 use super::values;
 
 /// Most listeners of a gateway (Gateway API has the same bound).
@@ -62,9 +62,9 @@ fn listener(item: &Item<'_>, before: &[Listener]) -> Option<Listener> {
         ("HTTP", Word::Http),
         ("HTTPS", Word::Https),
     ])?;
-    let protocol = match word {
-        Word::Tls => tls_mode(&fields, false)?,
-        Word::Https => tls_mode(&fields, true)?,
+    let (protocol, ech) = match word {
+        Word::Tls => tls(&fields, false)?,
+        Word::Https => tls(&fields, true)?,
         plain => {
             if let Some(tls) = fields.get("tls") {
                 let message = format!("a listener with `protocol: {}` has no `tls`", protocol.written());
@@ -74,14 +74,15 @@ fn listener(item: &Item<'_>, before: &[Listener]) -> Option<Listener> {
                     Some("remove it, or write `protocol: TLS`".into()),
                 );
             }
-            match plain {
+            let protocol = match plain {
                 Word::Http => ListenerProtocol::Http,
                 Word::Udp => ListenerProtocol::Udp,
                 _ => ListenerProtocol::Tcp,
-            }
+            };
+            (protocol, Ech::default())
         }
     };
-    Some(Listener { name: name?, protocol })
+    Some(Listener { name: name?, protocol, ech })
 }
 
 fn unique_name(item: &Item<'_>, before: &[Listener]) -> Option<Arc<str>> {
@@ -96,11 +97,23 @@ fn unique_name(item: &Item<'_>, before: &[Listener]) -> Option<Arc<str>> {
     Some(name)
 }
 
-/// `tls.mode`; Terminate unless said otherwise (Gateway API). HTTPS cannot be passed through.
-fn tls_mode(fields: &Fields<'_>, https: bool) -> Option<ListenerProtocol> {
-    let Some(tls) = fields.get("tls") else { return Some(ListenerProtocol::TlsTerminate) };
-    let tls = tls.fields(&["mode", "certificateRefs", "options"])?;
+/// `tls`: its mode, and what it does with ECH where there is something to decide.
+fn tls(fields: &Fields<'_>, https: bool) -> Option<(ListenerProtocol, Ech)> {
+    let Some(tls) = fields.get("tls") else { return Some((ListenerProtocol::TlsTerminate, Ech::default())) };
+    let tls = tls.fields(&["mode", "ech", "certificateRefs", "options"])?;
     tls.not_yet(&["certificateRefs", "options"]);
+    let mode = tls_mode(&tls, https)?;
+    let Some(item) = tls.get("ech") else { return Some((mode, Ech::default())) };
+    if mode != ListenerProtocol::TlsPassthrough {
+        let hint = "remove it: where TLS is opened, ECH is ignored and the client falls back";
+        item.scope.mistake(item.key_span(), "only `mode: Passthrough` has `ech`", Some(hint.into()));
+        return None;
+    }
+    Some((mode, item.choice(&[("Refuse", Ech::Refuse), ("Allow", Ech::Allow)])?))
+}
+
+/// `tls.mode`; Terminate unless said otherwise (Gateway API). HTTPS cannot be passed through.
+fn tls_mode(tls: &Fields<'_>, https: bool) -> Option<ListenerProtocol> {
     let Some(mode) = tls.get("mode") else { return Some(ListenerProtocol::TlsTerminate) };
     let modes =
         [("Terminate", ListenerProtocol::TlsTerminate), ("Passthrough", ListenerProtocol::TlsPassthrough)];

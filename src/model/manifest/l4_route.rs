@@ -3,7 +3,7 @@
 use super::fields::Item;
 use super::header::{Header, Index};
 use super::references::{Needs, parents, selector};
-use super::resources::{DOMAIN_PORT, L4Match, L4Protocol, L4Route, PortRange, QUIC_PORT};
+use super::resources::{DOMAIN_PORT, ENCRYPTED_DNS_PORT, L4Match, L4Protocol, L4Route, PortRange, QUIC_PORT};
 use super::values;
 
 /// Reads one route.
@@ -58,27 +58,33 @@ fn one_match(item: &Item<'_>) -> Option<L4Match> {
     })
 }
 
-/// Refuses an entry that names nothing but a UDP port which no route can open: it would never do anything.
-fn check_relayed(item: &Item<'_>, range: PortRange) {
-    let (what, hint) = match (range.start, range.end) {
-        (QUIC_PORT, QUIC_PORT) => (
+/// Refuses an entry that names nothing but a port which no route can open: it would never do anything.
+fn check_relayed(item: &Item<'_>, range: PortRange, protocol: L4Protocol) {
+    if range.start != range.end {
+        return;
+    }
+    let (what, hint) = match (range.start, protocol) {
+        (QUIC_PORT, L4Protocol::Udp) => (
             "is QUIC, which is always refused",
             "remove it: clients fall back to TCP, where requests can be judged",
         ),
-        (DOMAIN_PORT, DOMAIN_PORT) => {
+        (DOMAIN_PORT, L4Protocol::Udp) => {
             ("is DNS, which the gateway answers itself", "remove it: every agent may ask")
         }
+        (ENCRYPTED_DNS_PORT, _) => (
+            "is encrypted DNS, which is always refused",
+            "remove it: the gateway answers DNS itself, and a resolver of your own is one of its upstreams",
+        ),
         _ => return,
     };
-    item.mistake_hint(format!("UDP port {} {what}", range.start), hint);
+    let transport = if protocol == L4Protocol::Udp { "UDP" } else { "TCP" };
+    item.mistake_hint(format!("{transport} port {} {what}", range.start), hint);
 }
 
 /// `{port}` or `{startPort, endPort}`, the end included.
 fn ports(item: &Item<'_>, protocol: L4Protocol) -> Option<PortRange> {
     let range = range(item)?;
-    if protocol == L4Protocol::Udp {
-        check_relayed(item, range);
-    }
+    check_relayed(item, range, protocol);
     Some(range)
 }
 

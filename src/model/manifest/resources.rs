@@ -95,6 +95,18 @@ pub struct Listener {
     pub name: Arc<str>,
     /// What it intercepts.
     pub protocol: ListenerProtocol,
+    /// `tls.ech`, for TLS that is passed through.
+    pub ech: Ech,
+}
+
+/// What happens to Encrypted ClientHello (RFC 9849) where TLS is passed through by the name in the open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ech {
+    /// Refused, GREASE too: they look the same. The default.
+    #[default]
+    Refuse,
+    /// Passed through: the server may be another than the name in the open says.
+    Allow,
 }
 
 /// What a listener intercepts.
@@ -162,6 +174,10 @@ pub enum L4Protocol {
 pub const QUIC_PORT: u16 = 443;
 /// The port of DNS, which the gateway answers itself.
 pub const DOMAIN_PORT: u16 = 53;
+/// The port of DNS over TLS (RFC 7858) and over QUIC (RFC 9250), refused whatever routes say: names are asked of the gateway.
+pub const ENCRYPTED_DNS_PORT: u16 = 853;
+/// The port of HTTPS, and of nothing but TLS where a gateway has a listener for TLS.
+pub const TLS_PORT: u16 = 443;
 
 /// An inclusive range of ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -144,7 +144,9 @@ fn classify_v6(address: Ipv6Addr) -> AddressClass {
         // RFC 8215: somebody's own translator, which may lead anywhere inside.
         [0x64, 0xff9b, 1, ..] => AddressClass::Private,
         // As public as the address inside: Teredo, mapped addresses, the well-known NAT64 prefix.
-        [0x2001, 0, ..] | [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => AddressClass::Public,
+        [0x2001, 0, ..] | [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+            AddressClass::Public
+        }
         // Of the protocol assignments (RFC 2928) only AMT (RFC 7450) and AS112 (RFC 7535) are places; the rest is
         // benchmarks (RFC 5180), identifiers (ORCHID, RFC 7343) and anycast.
         [0x2001, 3, ..] | [0x2001, 4, 0x112, ..] => AddressClass::Public,
@@ -188,16 +190,23 @@ mod tests {
 
     #[test]
     fn documentation_ranges_count_as_public() {
-        for text in
-            ["192.0.2.1", "198.51.100.7", "203.0.113.255", "2001:db8::1", "3fff::1", "1.1.1.1", "2606:4700::1111"]
-        {
+        for text in [
+            "192.0.2.1",
+            "198.51.100.7",
+            "203.0.113.255",
+            "2001:db8::1",
+            "3fff::1",
+            "1.1.1.1",
+            "2606:4700::1111",
+        ] {
             assert_eq!(class(text), AddressClass::Public, "{text}");
         }
     }
 
     #[test]
     fn special_ranges_that_are_places_on_the_internet_are_public() {
-        for text in ["192.31.196.1", "192.52.193.1", "192.175.48.1", "2001:3::1", "2001:4:112::1", "2620:4f:8000::1"]
+        for text in
+            ["192.31.196.1", "192.52.193.1", "192.175.48.1", "2001:3::1", "2001:4:112::1", "2620:4f:8000::1"]
         {
             assert_eq!(class(text), AddressClass::Public, "{text}");
         }

@@ -36,6 +36,8 @@ pub const HELLO_ALPN: usize = 64;
 pub const HEAD_BYTES: usize = 64 * 1024;
 /// Bytes of a request method; the longest registered one has 17.
 pub const METHOD_BYTES: usize = 32;
+/// Bytes kept of the target of a CONNECT: a host name and a port.
+pub const CONNECT_TARGET_BYTES: usize = 260;
 /// Bytes of one request line.
 pub const REQUEST_LINE_BYTES: usize = 32 * 1024;
 /// Bytes of one field line in a head.
@@ -188,14 +190,18 @@ pub const DNS_ADDRESSES_PER_ANSWER: usize = 256;
 pub const DNS_CHAIN_LINKS: usize = 16;
 /// Agents whose names are remembered; past it the agent that asked least recently is forgotten.
 pub const DNS_AGENTS: usize = 16 * 1024;
-/// Names remembered per agent; past it the oldest is forgotten.
+/// Names remembered per agent, beside those in use; past it what has expired is forgotten, then the oldest.
 pub const DNS_NAMES_PER_AGENT: usize = 4096;
-/// Names believed for one address of one agent; past it the oldest is forgotten.
+/// Names remembered for one address of one agent; past it one that has expired is forgotten, else the oldest that is not
+/// in use.
 pub const DNS_NAMES_PER_ADDRESS: usize = 128;
-/// A name stays believed at least this long, whatever its TTL: clients cache longer than they should.
+/// A name stays believed at least this long, whatever its TTL, and this long after its last connection has ended: clients
+/// cache longer than they should.
 pub const DNS_BELIEF_FLOOR: Duration = Duration::from_secs(300);
-/// A name is believed no longer than this after its TTL began.
+/// A name is believed no longer than this after it was given, unless it is in use.
 pub const DNS_BELIEF_CEILING: Duration = Duration::from_secs(86_400);
+/// Time after it was given in which a name that has expired still counts as a claim, which the gateway then resolves.
+pub const DNS_STALE_TIME: Duration = Duration::from_secs(7 * 86_400);
 /// Time the gateway's own resolution waits for one address family once it has the other.
 pub const DNS_FAMILY_PATIENCE: Duration = Duration::from_millis(300);
 /// Names in the cache of the gateway's own resolution, per worker.

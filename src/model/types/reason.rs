@@ -75,7 +75,7 @@ reasons! {
     NameMismatch = "name.mismatch", 421, Never, "Names do not agree";
     /// The claimed name could not be confirmed by the gateway's own resolver.
     NameUnverified = "name.unverified", 421, Later, "Name not confirmed";
-    /// The address is private, loopback, link-local, multicast or this gateway's own.
+    /// The address is private, of a carrier's NAT, loopback, link-local, multicast, reserved or this gateway's own.
     DestinationPrivate = "destination.private", 403, AfterApproval, "Destination is not public";
     /// The address is a cloud metadata service.
     DestinationMetadata = "destination.metadata", 403, Never, "Destination is a metadata service";
@@ -91,6 +91,8 @@ reasons! {
     TlsUntrustedUpstream = "tls.untrusted-upstream", 502, Never, "Destination's certificate is not trusted";
     /// A TLS connection without a server name where a name is needed.
     TlsNoName = "tls.no-name", 403, Never, "TLS without a server name";
+    /// Encrypted ClientHello where the name in the open decides.
+    TlsEch = "tls.ech", 403, Never, "Encrypted ClientHello is not allowed";
     /// The client broke the TLS handshake off, or offers nothing this gateway speaks.
     TlsHandshake = "tls.handshake", 400, Later, "TLS handshake failed";
     /// Bytes that are not what they claim to be.
@@ -103,6 +105,12 @@ reasons! {
     ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
     /// UDP to port 443: QUIC, which is refused so that clients fall back to TCP.
     ProtocolQuic = "protocol.quic", 403, Never, "QUIC is not allowed";
+    /// DNS over TLS, HTTPS or QUIC: queries that the gateway could not judge.
+    ProtocolEncryptedDns = "protocol.encrypted-dns", 403, Never, "Encrypted DNS is not allowed";
+    /// CONNECT: a way through an allowed host to another.
+    ProtocolConnect = "protocol.connect", 403, Never, "CONNECT is not allowed";
+    /// Something other than TLS on the port of TLS.
+    ProtocolNotTls = "protocol.not-tls", 403, Never, "Not TLS on the port of TLS";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.

@@ -39,10 +39,12 @@ pub fn explain(shared: &Shared, query: &ExplainQuery) -> Result<Explanation, Fau
     if let Some(name) = name.as_ref().filter(|name| !given.contains(name)) {
         given.insert(0, name.clone());
     }
+    let stale = shared.memory.stale(&query.agent, address, clock::now());
     let question = Question {
         known: &known,
         host: name.as_ref(),
         given: &given,
+        stale: &stale,
         destination,
         hello: &hello,
         request: request.as_ref(),
@@ -69,7 +71,7 @@ fn hello(target: &Target, name: Option<&HostName>) -> Hello {
             alpn: [Alpn::H2, Alpn::Http11].into_iter().collect(),
             ech: false,
         }),
-        Target::Url { tls: false, .. } => Hello::Http1(Http1Hello { host: name.cloned() }),
+        Target::Url { tls: false, .. } => Hello::Http1(Http1Hello { host: name.cloned(), connect: None }),
         Target::Connection { .. } => Hello::Opaque,
         Target::Flow { .. } => Hello::Datagram,
     }
@@ -132,9 +134,6 @@ fn told(query: &ExplainQuery, target: &Target, found: Found, snapshot: &Snapshot
         (Some(Reason::PolicyNoRoute), _) => {
             vec!["to allow it, add a route for it in policies.d, then: clawgress validate".to_owned()]
         }
-        (Some(Reason::ProtocolQuic), _) => {
-            vec!["QUIC is refused whatever routes say: clients fall back to TCP".to_owned()]
-        }
         (Some(Reason::DestinationPrivate), _) => {
             vec!["to allow it, name its network in `destinationCIDRs` of an EgressL4Route".to_owned()]
         }
@@ -160,6 +159,13 @@ fn deciding_stage(reason: Option<Reason>) -> &'static str {
         Some(Reason::PolicyDenied) => "deny",
         Some(Reason::IdentityUnknown) => "identity",
         Some(Reason::PolicyNoRoute) => "default",
+        Some(
+            Reason::ProtocolQuic
+            | Reason::ProtocolEncryptedDns
+            | Reason::ProtocolConnect
+            | Reason::ProtocolNotTls
+            | Reason::TlsEch,
+        ) => "protocol",
         Some(_) => "name",
     }
 }

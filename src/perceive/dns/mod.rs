@@ -20,7 +20,7 @@ mod tests;
 pub use exchange::{Answered, Exchange};
 pub use forward::{ForwardError, Forwarder, host_resolvers};
 pub use frame::{Frames, write_message};
-pub use memory::Memory;
+pub use memory::{Held, Memory};
 pub use message::{Query, QueryError};
 pub use own::{OwnResolver, ResolveError};
 pub use reply::{ExtendedError, Transport};

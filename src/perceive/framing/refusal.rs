@@ -31,7 +31,7 @@ refusals! {
     Target = "The request target holds a character that must be percent-encoded.";
     TargetForm = "The request target is neither a path nor an absolute URL of the scheme http or https.";
     Asterisk = "The request target `*` goes with OPTIONS alone.";
-    Connect = "CONNECT is for explicit proxies, and this connection is intercepted.";
+    Connect = "CONNECT leads on to a host that is not judged here.";
     Rtsp = "The method belongs to RTSP, which is another protocol with lines like those of HTTP.";
     Version = "The version is not HTTP/1.0 or HTTP/1.1.";
     FieldName = "A field line has no name of valid characters directly in front of a colon.";
@@ -74,6 +74,7 @@ impl Refusal {
         let sentence = self.sentence();
         let (reason, hint) = match self {
             Self::Expect => (Reason::ProtocolExpectation, "Send it again without that field."),
+            Self::Connect => (Reason::ProtocolConnect, "Connect to that host itself."),
             Self::Incomplete => (Reason::ProtocolMalformed, "Send it again whole."),
             Self::HeadTooSlow => (Reason::ProtocolMalformed, "Send it again at once."),
             _ => (Reason::ProtocolMalformed, "Send it again in strict HTTP/1.1."),

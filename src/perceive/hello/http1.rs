@@ -7,7 +7,7 @@
 use memchr::memchr;
 
 use super::{Hello, Http1Hello, Sniff};
-use crate::model::types::limits::METHOD_BYTES;
+use crate::model::types::limits::{CONNECT_TARGET_BYTES, METHOD_BYTES};
 use crate::model::types::{Authority, HostName};
 
 /// Whether an HTTP request may begin with this byte: a method's, or a line break that servers skip.
@@ -74,7 +74,8 @@ impl Head {
                 _ if !self.method_over && is_method_byte(byte) && index - self.start < METHOD_BYTES => {}
                 // Control characters are in no request line, and some servers take them for blanks or for letters.
                 _ if begins_like_http(&bytes[self.start..index]) => {
-                    return Err(Sniff::Is(Hello::Http1(Http1Hello { host: None })));
+                    let connect = connect(&bytes[self.start..index]);
+                    return Err(Sniff::Is(Hello::Http1(Http1Hello { host: None, connect })));
                 }
                 _ => return Err(Sniff::Is(Hello::Opaque)),
             }
@@ -92,7 +93,9 @@ impl Head {
                 self.scanned = newline + 1;
                 Ok(newline)
             }
-            FirstLine::Doubtful => Err(Sniff::Is(Hello::Http1(Http1Hello { host: None }))),
+            FirstLine::Doubtful => {
+                Err(Sniff::Is(Hello::Http1(Http1Hello { host: None, connect: connect(line) })))
+            }
             FirstLine::Foreign => Err(Sniff::Is(Hello::Opaque)),
         }
     }
@@ -102,8 +105,9 @@ impl Head {
         while let Some(offset) = bytes.get(self.scanned..).and_then(|rest| memchr(b'\n', rest)) {
             let end = self.scanned + offset;
             if matches!(bytes[self.line..end], [] | [b'\r']) {
-                let host = host(&bytes[self.start..request_line], &bytes[request_line + 1..end]);
-                return Sniff::Is(Hello::Http1(Http1Hello { host }));
+                let first_line = &bytes[self.start..request_line];
+                let host = host(first_line, &bytes[request_line + 1..end]);
+                return Sniff::Is(Hello::Http1(Http1Hello { host, connect: connect(first_line) }));
             }
             self.line = end + 1;
             self.scanned = end + 1;
@@ -156,6 +160,18 @@ fn is_like_http(line: &[u8]) -> bool {
         && line[3..].trim_ascii_start().starts_with(b"/")
         && line[3] != b'/';
     versioned || old
+}
+
+/// The target of CONNECT (RFC 9110, section 9.3.6). Lenient proxies take the method in any case and any blanks.
+pub fn connect(line: &[u8]) -> Option<Box<str>> {
+    let method = line.get(..7).filter(|method| method.eq_ignore_ascii_case(b"CONNECT"))?;
+    let rest = &line[method.len()..];
+    if rest.first().is_some_and(|byte| is_method_byte(*byte)) {
+        return None;
+    }
+    let mut words = rest.split(|byte| !byte.is_ascii_graphic()).filter(|word| !word.is_empty());
+    let target = words.next().unwrap_or_default();
+    Some(target.iter().take(CONNECT_TARGET_BYTES).map(|byte| char::from(*byte)).collect())
 }
 
 /// The one name that the head gives: `Host`, and the absolute-form where there is one. Anything else is no name.

@@ -16,6 +16,8 @@ use crate::model::manifest::resources::L4Protocol;
 use crate::model::types::HostName;
 use crate::model::types::limits::HELLO_BYTES;
 
+pub use http1::connect as connect_target;
+
 /// The first message of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hello {
@@ -70,10 +72,13 @@ pub enum Alpn {
 }
 
 /// What is known of a plain HTTP/1 connection before it is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Http1Hello {
     /// The first request's `Host`, where it is one valid name.
     pub host: Option<HostName>,
+    /// Where the first request is CONNECT, in any case: the target as written, printable and at most
+    /// `CONNECT_TARGET_BYTES` of it.
+    pub connect: Option<Box<str>>,
 }
 
 /// What the bytes seen so far amount to.

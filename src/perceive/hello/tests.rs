@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::types::limits::HELLO_BYTES;
+use crate::model::types::limits::{CONNECT_TARGET_BYTES, HELLO_BYTES};
 
 /// A ClientHello as rustls sends it, in its one record.
 fn rustls_hello(name: &str, alpn: &[&str]) -> Vec<u8> {
@@ -226,6 +226,39 @@ fn http1_names_its_host_only_where_it_is_one_valid_name() {
             assert_eq!(sniffer.look(&head.as_bytes()[..short]), Sniff::NeedMore, "{head:?} {short}");
         }
     }
+}
+
+#[test]
+fn connect_is_seen_with_its_target_however_a_lenient_proxy_would_take_it() {
+    let target = |text: &str| match Sniffer::default().end(text.as_bytes()) {
+        Sniff::Is(Hello::Http1(hello)) => hello.connect.map(String::from),
+        _ => None,
+    };
+    for line in [
+        "CONNECT paste.example:443 HTTP/1.1\r\nHost: paste.example:443\r\n\r\n",
+        "CONNECT paste.example:443 HTTP/1.0\r\n\r\n",
+        "\r\nCONNECT paste.example:443 HTTP/1.1\r\n\r\n",
+        "connect paste.example:443 HTTP/1.1\r\n\r\n",
+        "CONNECT paste.example:443 http/1.1\r\n\r\n",
+        "CONNECT  paste.example:443  HTTP/1.1\r\n",
+        "CONNECT\tpaste.example:443 HTTP/1.1\n",
+        "CONNECT paste.example:443 HTTP/1.1\n",
+        "Connect paste.example:443\u{1} HTTP/1.1\r\n",
+    ] {
+        assert_eq!(target(line).as_deref(), Some("paste.example:443"), "{line:?}");
+    }
+    for line in [
+        "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        "CONNECTED / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        // STOMP, NATS and IRC are no HTTP.
+        "CONNECT\naccept-version:1.2\nhost:a.example\n\n\0",
+        "CONNECT {\"verbose\":false}\r\n",
+        "CONNECT irc.example 6667\r\n",
+    ] {
+        assert_eq!(target(line), None, "{line:?}");
+    }
+    let long = target(&format!("CONNECT {} HTTP/1.1\r\n\r\n", "a".repeat(9000))).unwrap();
+    assert_eq!(long.len(), CONNECT_TARGET_BYTES);
 }
 
 #[test]

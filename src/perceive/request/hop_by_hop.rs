@@ -1,4 +1,5 @@
-//! Fields that belong to one connection and are not forwarded (RFC 9110, section 7.6.1), in both directions.
+//! Fields that belong to one connection and are not forwarded (RFC 9110, section 7.6.1), in both directions; and those of
+//! alternative services (RFC 7838), which name other hosts, ports and protocols for the same names.
 //!
 //! Strip a request's head before it is read as a [`super::Request`]: then policy judges exactly the fields that are
 //! sent on. Never touches bodies, and never lets `Connection` name a field away that matters at the other end.
@@ -161,6 +162,12 @@ fn names_trailers(value: &HeaderValue) -> bool {
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(name, "connection" | "keep-alive" | "te" | "transfer-encoding" | "upgrade" | "http2-settings")
         || name.starts_with("proxy-")
+        || is_of_alternatives(name)
+}
+
+/// An alternative service stands at a place that was not looked up here, and most often speaks QUIC.
+fn is_of_alternatives(name: &str) -> bool {
+    matches!(name, "alt-svc" | "alt-used")
 }
 
 fn is_protected(name: &str) -> bool {
@@ -217,6 +224,7 @@ mod tests {
             ("te", "gzip"),
             ("upgrade", "h2c"),
             ("http2-settings", "AAMAAABk"),
+            ("alt-used", "other.example"),
             ("trailer", "x-sum"),
         ]);
         assert_eq!(left, [("host".to_owned(), "a".to_owned()), ("trailer".to_owned(), "x-sum".to_owned())]);

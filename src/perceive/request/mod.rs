@@ -6,6 +6,7 @@
 
 mod target;
 mod query;
+mod dns;
 pub mod guard;
 pub mod hop_by_hop;
 #[cfg(test)]
@@ -53,8 +54,11 @@ impl<'h> Request<'h> {
         if !matches!(head.version, Version::HTTP_10 | Version::HTTP_11 | Version::HTTP_2) {
             return Err(malformed("The HTTP version is not 1.0, 1.1 or 2.", &format!("{:?}", head.version)));
         }
-        if head.method == Method::CONNECT || !target::is_method(head.method.as_str().as_bytes()) {
-            return Err(malformed("The method is CONNECT or not in capital letters.", head.method.as_str()));
+        if head.method == Method::CONNECT {
+            return Err(connect(head));
+        }
+        if !target::is_method(head.method.as_str().as_bytes()) {
+            return Err(malformed("The method is not in capital letters.", head.method.as_str()));
         }
         if head.version == Version::HTTP_2 {
             http2_fields(&head.headers)?;
@@ -157,6 +161,11 @@ impl<'h> Request<'h> {
     /// Whether the connection is to become a WebSocket, the one upgrade that is forwarded.
     pub fn is_upgrade(&self) -> bool {
         hop_by_hop::is_websocket(self.head)
+    }
+
+    /// Whether this is a DNS query, by its own words (RFC 8484, RFC 9230, and the JSON form of public resolvers).
+    pub fn is_dns(&self) -> bool {
+        dns::is_query(&self.head.headers, self.query())
     }
 
     /// Whether this is a gRPC call (`application/grpc`, `application/grpc+proto` and so on).
@@ -287,6 +296,13 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Denial> {
         Ok(length) if plain && values.next().is_none() => Ok(Some(length)),
         _ => Err(malformed("The Content-Length is not one plain decimal number.", text)),
     }
+}
+
+/// CONNECT, but for the WebSocket that was taken out before (RFC 8441).
+fn connect(head: &Parts) -> Denial {
+    let detail = "CONNECT leads on to a host that is not judged here. Nothing of this request was sent. Connect to that host \
+                  itself.";
+    Denial::built_in(Reason::ProtocolConnect, detail).seen(cut(&format!("CONNECT {}", head.uri)))
 }
 
 fn malformed(sentence: &str, seen: &str) -> Denial {

@@ -169,7 +169,6 @@ fn what_has_no_canonical_form_is_malformed() {
     for (method, uri) in [
         ("GET", "*"),
         ("get", "/"),
-        ("CONNECT", "/"),
         ("GET", "/a%00"),
         ("GET", "/a%zz"),
         ("GET", "/a/..%2fadmin"),
@@ -187,6 +186,19 @@ fn what_has_no_canonical_form_is_malformed() {
     let mut old = head("GET", "/", &[host]);
     old.version = Version::HTTP_09;
     assert_eq!(reason(&agreed, &old), Reason::ProtocolMalformed);
+}
+
+#[test]
+fn connect_is_refused_by_its_own_reason_with_its_target_on_record() {
+    let mut head = head("GET", "/", &[("host", "api.example")]);
+    head.method = Method::CONNECT;
+    head.uri = http::Uri::from_static("paste.example:443");
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        head.version = version;
+        let denial = read(&https(), &head).unwrap_err();
+        assert_eq!((denial.reason, denial.status()), (Reason::ProtocolConnect, 403));
+        assert_eq!(denial.evidence.as_deref(), Some("CONNECT paste.example:443"));
+    }
 }
 
 #[test]

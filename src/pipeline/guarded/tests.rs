@@ -47,7 +47,7 @@ async fn a_head_that_does_not_end_is_refused_after_head_time() {
         stream.read_exact(&mut bytes).await.unwrap();
         assert_eq!(bytes, STAND_IN);
         assert_eq!(begun.elapsed().as_secs(), HEAD_TIME.as_secs());
-        assert_eq!(stream.watch.refusal(0), Some(Refusal::HeadTooSlow));
+        assert_eq!(stream.watch.refusal(0), Some(Refusal::HeadTooSlow.denial()));
     }
 }
 
@@ -65,7 +65,7 @@ async fn bytes_that_trickle_in_do_not_prolong_head_time() {
     });
     let mut bytes = vec![0; STAND_IN.len()];
     stream.read_exact(&mut bytes).await.unwrap();
-    assert_eq!(stream.watch.refusal(0), Some(Refusal::HeadTooSlow));
+    assert_eq!(stream.watch.refusal(0), Some(Refusal::HeadTooSlow.denial()));
     assert!(begun.elapsed() <= HEAD_TIME + Duration::from_secs(1));
 }
 
@@ -125,7 +125,7 @@ async fn a_request_that_ends_in_its_middle_is_refused() {
     workload.shutdown().await.unwrap();
     let mut bytes = vec![0; STAND_IN.len()];
     stream.read_exact(&mut bytes).await.unwrap();
-    assert_eq!((&*bytes, stream.watch.refusal(0)), (STAND_IN, Some(Refusal::Incomplete)));
+    assert_eq!((&*bytes, stream.watch.refusal(0)), (STAND_IN, Some(Refusal::Incomplete.denial())));
 
     let (mut stream, mut workload) = pair();
     workload.write_all(&[POST, b"half"].concat()).await.unwrap();

@@ -81,7 +81,9 @@ fn embedded_addresses_are_no_way_round(v6: Ipv6Addr) {
     for embedded in [isatap, compatible, [0x64, 0xff9b, 1, 0, 0, 0, high, low]].map(Ipv6Addr::from) {
         let class = classify(embedded.into());
         assert!(class != AddressClass::Public || alone == AddressClass::Public, "{embedded} holds {v4}");
-        assert!(class == AddressClass::Metadata || alone != AddressClass::Metadata || embedded.segments()[2] == 1);
+        assert!(
+            class == AddressClass::Metadata || alone != AddressClass::Metadata || embedded.segments()[2] == 1
+        );
     }
     let class = classify(v6.into());
     let inside = v6.is_loopback() || v6.is_unspecified() || v6.is_multicast() || v6.is_unique_local();

@@ -81,6 +81,18 @@ fn a_gateway_says_what_is_wrong_with_it() {
             "6:46 HTTPS is always opened (write `protocol: TLS` to pass it through)",
         ),
         (
+            gateway("protocol: TLS, tls: {ech: Allow}"),
+            "6:38 only `mode: Passthrough` has `ech` (remove it: where TLS is opened, ECH is ignored and the client falls back)",
+        ),
+        (
+            gateway("protocol: HTTPS, tls: {mode: Terminate, ech: Refuse}"),
+            "6:57 only `mode: Passthrough` has `ech` (remove it: where TLS is opened, ECH is ignored and the client falls back)",
+        ),
+        (
+            gateway("protocol: TLS, tls: {mode: Passthrough, ech: Alow}"),
+            "6:62 unknown `ech` `Alow` (did you mean `Allow`?)",
+        ),
+        (
             gateway("protocol: TLS, hostname: a.b"),
             "6:32 `hostname` is not yet enforced (remove it: what it asks for would not be done)",
         ),
@@ -230,6 +242,12 @@ fn an_l4_route_says_what_is_wrong_with_it() {
             &[
                 "5:23 UDP is not taken on any listener of EgressGateway `default` (give it a listener with `protocol: UDP`)",
                 "8:32 UDP port 53 is DNS, which the gateway answers itself (remove it: every agent may ask)",
+            ],
+        ),
+        (
+            "{destinationHostnames: [dns.example], ports: [{port: 443}, {port: 853}]}",
+            &[
+                "8:67 TCP port 853 is encrypted DNS, which is always refused (remove it: the gateway answers DNS itself, and a resolver of your own is one of its upstreams)",
             ],
         ),
         (

@@ -99,7 +99,7 @@ fn documents_of_the_reference_load_into_what_they_say() {
     assert_eq!(gateway.default_policy, DefaultPolicy::DenyAll);
     assert_eq!(
         gateway.listeners,
-        [Listener { name: "egress".into(), protocol: ListenerProtocol::TlsTerminate }]
+        [Listener { name: "egress".into(), protocol: ListenerProtocol::TlsTerminate, ech: Ech::Refuse }]
     );
     assert_eq!((&*gateway.origin.file, gateway.origin.line), ("a.yaml", 3));
 

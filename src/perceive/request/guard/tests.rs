@@ -287,11 +287,12 @@ fn a_refused_upgrade_goes_on_as_http() {
 }
 
 #[test]
-fn every_refusal_is_a_malformed_message_in_plain_words_but_for_an_expectation() {
+fn every_refusal_is_a_malformed_message_in_plain_words_but_for_an_expectation_and_connect() {
     for refusal in Refusal::ALL {
         let denial = refusal.denial();
         let expected = match refusal {
             Refusal::Expect => (Reason::ProtocolExpectation, 417),
+            Refusal::Connect => (Reason::ProtocolConnect, 403),
             _ => (Reason::ProtocolMalformed, 400),
         };
         assert_eq!((denial.reason, denial.status()), expected);

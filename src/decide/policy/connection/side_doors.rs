@@ -1,0 +1,52 @@
+//! Side doors: what would go around the judgement of names, and is refused before any route is looked at.
+//!
+//! QUIC, encrypted DNS, CONNECT, another protocol on the port of TLS, and TLS that hides its name where the name decides.
+//! Requests that are DNS by their own words are met in `request.rs`.
+
+use super::{Judge, L4Entry, Listeners, words};
+use crate::model::manifest::resources::{
+    ENCRYPTED_DNS_PORT, L4Protocol, ListenerProtocol, QUIC_PORT, TLS_PORT,
+};
+use crate::model::types::Denial;
+use crate::perceive::hello::Hello;
+
+impl<'a> Judge<'a> {
+    /// Refuses what goes around every judgement of names, whatever routes say.
+    pub(super) fn check_side_doors(&self, addressed: &[&'a L4Entry]) -> Result<(), Denial> {
+        let destination = self.flow.destination.0;
+        match (self.transport(), destination.port()) {
+            (L4Protocol::Udp, QUIC_PORT) => return Err(words::quic(self.known, destination)),
+            (_, ENCRYPTED_DNS_PORT) => return Err(words::encrypted_dns(self.known, destination)),
+            (L4Protocol::Tcp, TLS_PORT) if self.is_raw() && !self.is_meant(addressed) => {
+                return Err(words::not_tls(self.known, destination, self.flow.hello));
+            }
+            _ => {}
+        }
+        match self.flow.hello {
+            Hello::Http1(hello) => match &hello.connect {
+                Some(target) => Err(words::connect(self.known, destination, target)),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether somebody meant something else than TLS to use its port here: there is no listener for TLS, or a route
+    /// of TCP alone covers the address or one of its names.
+    fn is_meant(&self, addressed: &[&'a L4Entry]) -> bool {
+        use ListenerProtocol::{TlsPassthrough, TlsTerminate};
+        let listeners = self.plan.listeners;
+        let takes_tls = listeners.has(TlsTerminate) || listeners.has(TlsPassthrough);
+        let names = self.flow.given.iter().chain(self.flow.stale);
+        !takes_tls
+            || self.raw_by_intent(addressed).is_some()
+            || names.into_iter().any(|name| self.raw_by_intent(&self.by_host(name)).is_some())
+    }
+
+    /// Whether the name in the open decides, and may not be the one that the server hears: TLS with ECH that nobody
+    /// opens. Where TLS is opened we are a server without ECH, and the client falls back.
+    pub(super) fn hides_its_name(&self, listeners: Listeners) -> bool {
+        let Hello::Tls(hello) = self.flow.hello else { return false };
+        hello.ech && !listeners.has(ListenerProtocol::TlsTerminate) && !listeners.has_hidden_names()
+    }
+}
