@@ -67,6 +67,8 @@ macro_rules! reasons {
 reasons! {
     /// No Agent has this source address.
     IdentityUnknown = "identity.unknown", 403, AfterApproval, "Unknown source";
+    /// What the network shows of the sender contradicts the source address.
+    IdentityInvalid = "identity.invalid", 403, Never, "Identity is not valid";
     /// No route allows the destination or the request.
     PolicyNoRoute = "policy.no-route", 403, AfterApproval, "Not allowed by policy";
     /// A policy denies it by name.
@@ -103,6 +105,16 @@ reasons! {
     ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
     /// UDP to port 443: QUIC, which is refused so that clients fall back to TCP.
     ProtocolQuic = "protocol.quic", 403, Never, "QUIC is not allowed";
+    /// DNS over TLS or QUIC (port 853): names are looked up at this gateway.
+    ProtocolEncryptedDns = "protocol.encrypted-dns", 403, Never, "Encrypted DNS is not allowed";
+    /// ICMP that belongs to no flow: echo requests, timestamps, redirects.
+    ProtocolIcmp = "protocol.icmp", 403, Never, "ICMP is not allowed";
+    /// An IP protocol besides TCP, UDP and ICMP: SCTP, GRE, ESP, IP in IP.
+    ProtocolOther = "protocol.other", 403, Never, "Protocol is not allowed";
+    /// A packet in pieces, of anything but UDP that policy allows.
+    ProtocolFragment = "protocol.fragment", 403, Never, "Fragments are not allowed";
+    /// IPv4 options, or IPv6 extension headers that steer the packet.
+    ProtocolExtension = "protocol.extension", 403, Never, "Packet options are not allowed";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.
