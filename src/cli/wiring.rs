@@ -40,10 +40,15 @@ pub fn local_checks(config: &Path) -> Result<Vec<Check>, Failure> {
         interfaces: settings.intercept.interfaces,
         subnets: settings.intercept.subnets,
         allow_local: settings.intercept.allow_local,
+        echo: settings.intercept.echo,
         fail_mode: settings.fail_mode,
-        udp_ports: Vec::new(),
+        policy: intercept::FromPolicy::default(),
     };
-    let found = block_on(async { Ok(checks::run(&wanted).await) })?;
+    let found = block_on(async {
+        let mut found = checks::run(&wanted).await;
+        found.push(checks::drops(intercept::Drops::listen().map(drop).as_ref().map(drop)));
+        Ok(found)
+    })?;
     Ok(found.into_iter().map(check).collect())
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use super::arrival::{Arrival, Judged, Refused};
 use super::connection;
 use super::places::Place;
-use super::refusals::{Record, Refusals};
+use super::refusals::{Record, Refusals, too_many};
 use super::refuse;
 use super::road::{Road, Snapshot};
 use crate::act::dial;
@@ -26,7 +26,7 @@ use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::{Flow, NameSource, Passage};
-use crate::model::types::limits::{UDP_FLOWS_SHARE, UDP_REFUSALS_PER_SOURCE, UDP_WAITING, UDP_WAITING_BYTES};
+use crate::model::types::limits::{UDP_FLOWS_SHARE, UDP_WAITING, UDP_WAITING_BYTES};
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
@@ -212,15 +212,7 @@ impl Desk {
         let record = self.refusals.borrow_mut().note(client.0, destination.0, denial.reason, started);
         match record {
             Record::Flow => refuse::record(&self.road, snapshot, &refused, denial),
-            Record::Overload => {
-                let detail = "Too many UDP flows of this source were refused; not each of them is recorded.";
-                let seen = format!(
-                    "{UDP_REFUSALS_PER_SOURCE} flows of one source, or many of forged sources; the last reason was {}",
-                    denial.reason
-                );
-                let denial = Denial::built_in(Reason::Overload, detail).seen(seen);
-                refuse::record(&self.road, snapshot, &refused, &denial);
-            }
+            Record::Overload => refuse::record(&self.road, snapshot, &refused, &too_many(denial.reason)),
             Record::Nothing => {}
         }
         self.sockets.refuse(client, destination, length, Why::Prohibited);

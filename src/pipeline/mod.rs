@@ -5,8 +5,8 @@
 //! (`decide::ledger`) and hands it on: to `flow`, where bytes are only moved, or to `web`, where the upstream is reached
 //! (`act::dial`), TLS is opened (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame
 //! counter (`framed`). Each request takes the road of `exchange`: read, judged, recorded, sent, answered, closed. What is
-//! refused goes through `refuse` and `deny`. `dns` is the same road for queries, `datagrams` for UDP flows. Only this
-//! folder knows the order of the stages.
+//! refused goes through `refuse` and `deny`. `dns` is the same road for queries, `datagrams` for UDP flows, and
+//! `dropped` records what never came here, because the kernel refused it. Only this folder knows the order of the stages.
 
 mod places;
 pub mod road;
@@ -33,6 +33,7 @@ mod connection;
 mod dns;
 mod refusals;
 mod datagrams;
+pub mod dropped;
 pub mod worker;
 
 pub use places::Room;

@@ -1,4 +1,4 @@
-//! Which refused UDP flows are on record already, so that a flow is recorded once and not with each of its datagrams.
+//! Which refused flows of packets are on record already, so that a flow is recorded once and not with each of its datagrams.
 //!
 //! Anybody can send from any port to any other without an answer, so this is bounded per source and in all; past a
 //! bound one record speaks for the rest. Reads no clock, and refuses nothing by itself.
@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::model::types::Reason;
 use crate::model::types::limits::{UDP_REFUSAL_TIME, UDP_REFUSALS_PER_SOURCE, UDP_REFUSALS_PER_WORKER};
+use crate::model::types::{Denial, Reason};
 
 /// How often the memory is searched for what is over, once it is full.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -25,6 +25,15 @@ pub enum Record {
     Overload,
     /// Nothing more.
     Nothing,
+}
+
+/// What goes on record where [`Record::Overload`] does; the last reason is seen in it.
+pub fn too_many(last: Reason) -> Denial {
+    let detail = "Too many flows of this source were refused; not each of them is recorded.";
+    let seen = format!(
+        "{UDP_REFUSALS_PER_SOURCE} flows of one source, or many of forged sources; the last reason was {last}"
+    );
+    Denial::built_in(Reason::Overload, detail).seen(seen)
 }
 
 /// The memory of one worker.

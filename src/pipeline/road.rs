@@ -17,7 +17,7 @@ use crate::decide::policy::PolicySet;
 use crate::model::manifest::Resources;
 use crate::model::types::{RequestId, Timestamp};
 use crate::perceive::dns::{Exchange, Forwarder, Memory, OwnResolver};
-use crate::perceive::identity::Directory;
+use crate::perceive::identity::{Bindings, Directory};
 use crate::platform::sys::clock;
 
 /// One valid set of documents, compiled. Replaced as a whole; a decision looks at one of them from end to end.
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub directory: Directory,
     /// Compiled policy.
     pub policy: PolicySet,
+    /// What the kernel checks of source addresses.
+    pub bindings: Bindings,
     /// The documents themselves, for operators.
     pub resources: Arc<Resources>,
     /// In force since.
@@ -39,6 +41,7 @@ impl Snapshot {
         Self {
             directory: Directory::build(&resources),
             policy: PolicySet::compile(&resources),
+            bindings: Bindings::of(&resources),
             resources,
             since,
         }

@@ -61,13 +61,9 @@ pub fn fail_mode(mode: &str) -> Value {
     json!({ "failMode": mode })
 }
 
-/// A lab in which the gateway's kernel answers every refused packet: by default it rations ICMP, and a test refuses
-/// more in a moment than an agent in a minute.
+/// A lab.
 pub fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.gateway().set("net/ipv4/icmp_ratelimit", "0");
-    lab.gateway().set("net/ipv6/icmp/ratelimit", "0");
-    lab
+    Lab::new()
 }
 
 /// `address:port`, with brackets where they belong.

@@ -91,7 +91,7 @@ fn settings_of_the_host_that_break_interception_in_silence_are_found() {
         ),
         (
             "net/ipv4/conf/agents0/src_valid_mark",
-            "rp-filter.agents0",
+            "src-valid-mark.agents0",
             "sysctl -w net.ipv4.conf.all.src_valid_mark=0 net.ipv4.conf.agents0.src_valid_mark=0",
         ),
         (

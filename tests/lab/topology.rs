@@ -84,9 +84,9 @@ pub fn build(home: &Path) -> [Namespace; 4] {
     spaces
 }
 
-/// What makes a namespace quick (no duplicate address detection) and a router. Forwarding everywhere does no harm:
-/// a workload has one link.
-const SETTINGS: [(&str, &str); 7] = [
+/// What makes a namespace quick (no duplicate address detection) and a router that answers whatever it refuses, as
+/// `clawgress doctor` asks. Forwarding everywhere does no harm: a workload has one link.
+const SETTINGS: [(&str, &str); 9] = [
     ("net/ipv6/conf/all/accept_dad", "0"),
     ("net/ipv6/conf/default/accept_dad", "0"),
     ("net/ipv6/conf/default/accept_ra", "0"),
@@ -94,6 +94,8 @@ const SETTINGS: [(&str, &str); 7] = [
     ("net/ipv6/conf/all/forwarding", "1"),
     ("net/ipv4/conf/all/rp_filter", "0"),
     ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/icmp_ratemask", "6160"),
+    ("net/ipv6/icmp/ratemask", "0,3-127"),
 ];
 
 /// With `br_netfilter` loaded a bridge shows its packets to the rules too early for tproxy. Without it there are no

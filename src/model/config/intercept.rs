@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::model::manifest::fields::Item;
 use crate::model::manifest::report::quoted;
 use crate::model::manifest::values;
+use crate::model::types::limits::ECHO_PER_SECOND;
 
 /// Longest interface name in bytes (`IFNAMSIZ` less its end mark, Linux `if.h`).
 const INTERFACE_BYTES: usize = 15;
@@ -20,16 +21,35 @@ pub struct Intercept {
     pub subnets: Vec<IpNet>,
     /// Ports of this host that workloads may reach besides the gateway's own.
     pub allow_local: Vec<u16>,
+    /// Who may be pinged; nobody where it is absent.
+    pub echo: Option<Echo>,
+}
+
+/// `spec.intercept.echo`: echo requests (RFC 792, RFC 4443) that the kernel lets pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Echo {
+    /// Networks that may be pinged, at least one, no two equal. What is named here may be private too.
+    pub destinations: Vec<IpNet>,
+    /// Requests of one address of an agent each second, 1 to [`ECHO_PER_SECOND`].
+    pub per_second: u32,
 }
 
 pub(super) fn read(item: &Item<'_>) -> Option<Intercept> {
-    let fields = item.fields(&["interfaces", "subnets", "allowLocal"])?;
+    let fields = item.fields(&["interfaces", "subnets", "allowLocal", "echo"])?;
     let interfaces = distinct(&fields.required_list("interfaces"), interface);
     let subnets = distinct(&fields.required_list("subnets"), values::network);
     // An empty list is the default and may be written down.
     let empty = fields.get("allowLocal").is_some_and(|item| item.node().value == empty_list());
     let ports = if empty { Vec::new() } else { fields.list("allowLocal") };
-    Some(Intercept { interfaces, subnets, allow_local: distinct(&ports, Item::port) })
+    let echo = fields.get("echo").and_then(|item| echo(&item));
+    Some(Intercept { interfaces, subnets, allow_local: distinct(&ports, Item::port), echo })
+}
+
+fn echo(item: &Item<'_>) -> Option<Echo> {
+    let fields = item.fields(&["destinations", "packetsPerSecond"])?;
+    let destinations = distinct(&fields.required_list("destinations"), values::network);
+    let rate = fields.required("packetsPerSecond")?.whole(1..=ECHO_PER_SECOND.into())?;
+    Some(Echo { destinations, per_second: u32::try_from(rate).ok()? })
 }
 
 fn empty_list() -> crate::model::manifest::tree::Value {

@@ -13,7 +13,7 @@ pub mod ledger;
 
 pub use dns::Dns;
 pub use folders::Folders;
-pub use intercept::Intercept;
+pub use intercept::{Echo, Intercept};
 pub use ledger::{Durability, Ledger};
 pub use upstream::Upstream;
 

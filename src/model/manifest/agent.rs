@@ -12,15 +12,18 @@ use super::report::quoted;
 use super::resources::Agent;
 use super::source::Place;
 use super::values;
-use crate::model::types::AgentProfile;
+use crate::model::types::{AgentProfile, MacAddress, MacAddressError};
 
 /// The gateway of agents that name none.
 const DEFAULT_GATEWAY: &str = "default";
 
-/// Which agent has which source network, over all agents of a set. The same network twice is a mistake; a network
+/// Which agent has which source network and which card, over all agents of a set. The same twice is a mistake; a network
 /// inside another is not: the longest prefix wins.
 #[derive(Debug, Default)]
-pub struct Sources(BTreeMap<IpNet, (Arc<str>, Place)>);
+pub struct Sources {
+    networks: BTreeMap<IpNet, (Arc<str>, Place)>,
+    cards: BTreeMap<MacAddress, (Arc<str>, Place)>,
+}
 
 /// Reads one agent.
 pub fn read(header: &Header<'_>, index: &Index, all: &mut Sources) -> Option<Agent> {
@@ -44,10 +47,10 @@ pub fn read(header: &Header<'_>, index: &Index, all: &mut Sources) -> Option<Age
         environment: word("environment"),
         labels: header.labels.clone(),
     };
-    let sources =
+    let (sources, mac) =
         fields.required("sources").map(|item| sources(&item, &header.name, all)).unwrap_or_default();
     let gateway = gateway(&fields, header, index)?;
-    Some(Agent { profile: Arc::new(profile), sources, gateway, origin: header.origin() })
+    Some(Agent { profile: Arc::new(profile), sources, mac, gateway, origin: header.origin() })
 }
 
 /// Nothing but the network proves who speaks yet, so an agent that asks for more is refused.
@@ -63,21 +66,51 @@ fn assertion(fields: &Fields<'_>) {
     assertion.not_yet(&["provider", "subject"]);
 }
 
-fn sources(item: &Item<'_>, agent: &Arc<str>, all: &mut Sources) -> Vec<IpNet> {
-    let Some(fields) = item.fields(&["addresses", "mac", "interface"]) else { return Vec::new() };
-    fields.not_yet(&["mac", "interface"]);
+fn sources(item: &Item<'_>, agent: &Arc<str>, all: &mut Sources) -> (Vec<IpNet>, Option<MacAddress>) {
+    let Some(fields) = item.fields(&["addresses", "mac", "interface"]) else { return Default::default() };
+    fields.not_yet(&["interface"]);
+    let mac = fields.get("mac").and_then(|item| card(&item, agent, all));
     let mut networks = Vec::new();
     for item in fields.required_list("addresses") {
         let Some(network) = values::network(&item) else { continue };
-        if let Some((other, place)) = all.0.get(&network) {
+        if let Some((other, place)) = all.networks.get(&network) {
             let message = format!("{network} is already a source of agent {}", quoted(other));
             item.mistake_hint(message, format!("an address proves one agent; the other is at {place}"));
             continue;
         }
-        all.0.insert(network, (agent.clone(), item.scope.place(item.span())));
+        all.networks.insert(network, (agent.clone(), item.scope.place(item.span())));
         networks.push(network);
     }
-    networks
+    (networks, mac)
+}
+
+/// `mac`: the card that these addresses are believed from, and no other.
+fn card(item: &Item<'_>, agent: &Arc<str>, all: &mut Sources) -> Option<MacAddress> {
+    let text = item.text()?;
+    let mac = match MacAddress::parse(text) {
+        Ok(mac) => mac,
+        Err(error) => {
+            let hint = match error {
+                MacAddressError::Form if text.contains('-') => {
+                    format!("write it with colons: {}", quoted(&text.replace('-', ":")))
+                }
+                MacAddressError::Form => "write it like `02:00:00:00:00:02`".to_owned(),
+                MacAddressError::Group | MacAddressError::Zero => {
+                    "`ip link` shows the workload's own, behind `link/ether`".to_owned()
+                }
+            };
+            item.mistake_hint(format!("{} {error}", quoted(text)), hint);
+            return None;
+        }
+    };
+    if let Some((other, place)) = all.cards.get(&mac) {
+        let message = format!("{mac} is already the card of agent {}", quoted(other));
+        let hint = format!("behind one card agents could not be told apart; the other is at {place}");
+        item.mistake_hint(message, hint);
+        return None;
+    }
+    all.cards.insert(mac, (agent.clone(), item.scope.place(item.span())));
+    Some(mac)
 }
 
 /// `egressRefs`, else the gateway named `default`, else the only one.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::model::types::{AgentProfile, DenyResponse, HostPattern};
+use crate::model::types::{AgentProfile, DenyResponse, HostPattern, MacAddress};
 
 /// A whole valid set of documents.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +61,9 @@ pub struct Agent {
     /// `spec.sources.addresses`: no network stands at two agents; of networks inside each other the longest
     /// prefix wins.
     pub sources: Vec<IpNet>,
+    /// `spec.sources.mac`: the one card from which these addresses are believed; absent where any is. No two agents name
+    /// the same.
+    pub mac: Option<MacAddress>,
     /// The gateway this agent leaves through.
     pub gateway: Arc<str>,
     /// Where it stands.

@@ -159,6 +159,33 @@ pub const UDP_REFUSAL_TIME: Duration = Duration::from_secs(30);
 /// Refused UDP flows of all sources that are remembered so, on one worker.
 pub const UDP_REFUSALS_PER_WORKER: usize = 16 * 1024;
 
+/// Packets of one agent's address that the kernel tells the daemon of when it drops them, at once: more than
+/// [`UDP_REFUSALS_PER_SOURCE`], so that the record says itself where it ends. Sources that no agent has share as many.
+pub const DROPS_BURST: u32 = 300;
+/// Such packets that come to be told again each second.
+pub const DROPS_PER_SECOND: u32 = 50;
+/// The same for all sources together, at once.
+pub const DROPS_BURST_ALL: u32 = 4000;
+/// And each second: what the daemon reads beside its work.
+pub const DROPS_PER_SECOND_ALL: u32 = 2000;
+/// Packets with a forged source address that are told at once, whoever forges: their own bound, so that they drown no others.
+pub const FORGED_BURST: u32 = 100;
+/// Such packets that come to be told again each second.
+pub const FORGED_PER_SECOND: u32 = 20;
+/// Addresses of agents that the kernel keeps such an account for, in each family; past it only the common bound holds.
+pub const DROPS_SOURCES: u32 = 16 * 1024;
+/// Seconds after which it forgets an address that was silent: then its account is full again anyway.
+pub const DROPS_MEMORY: u32 = 60;
+/// Bytes of a dropped packet that the daemon looks at: the IP header with all its options and the ports behind it.
+pub const DROPS_BYTES: u32 = 128;
+/// Bytes of told packets that wait in the kernel until the daemon reads them; what does not fit is lost and counted.
+pub const DROPS_BUFFER: usize = 1024 * 1024;
+/// Echo requests of one address that the settings may allow each second, at most: a diagnosis, and no channel.
+pub const ECHO_PER_SECOND: u32 = 100;
+/// Bytes of an IPv4 packet with an echo request that may pass, its header included: what ping(8) sends without options.
+/// Over IPv6 the same message has 20 bytes less before it is counted.
+pub const ECHO_BYTES: u16 = 84;
+
 /// Bytes of one DNS message over TCP; UDP is bounded by the datagram.
 pub const DNS_MESSAGE_BYTES: usize = 65_535;
 /// Bytes of one DNS message over UDP, in either direction; what is longer goes over TCP. Queries are far smaller.

@@ -67,6 +67,8 @@ macro_rules! reasons {
 reasons! {
     /// No Agent has this source address.
     IdentityUnknown = "identity.unknown", 403, AfterApproval, "Unknown source";
+    /// What the network shows of the sender contradicts the source address.
+    IdentityInvalid = "identity.invalid", 403, Never, "Identity is not valid";
     /// No route allows the destination or the request.
     PolicyNoRoute = "policy.no-route", 403, AfterApproval, "Not allowed by policy";
     /// A policy denies it by name.
@@ -111,6 +113,14 @@ reasons! {
     ProtocolConnect = "protocol.connect", 403, Never, "CONNECT is not allowed";
     /// Something other than TLS on the port of TLS.
     ProtocolNotTls = "protocol.not-tls", 403, Never, "Not TLS on the port of TLS";
+    /// ICMP that belongs to no flow: echo requests, timestamps, redirects.
+    ProtocolIcmp = "protocol.icmp", 403, Never, "ICMP is not allowed";
+    /// An IP protocol besides TCP, UDP and ICMP: SCTP, GRE, ESP, IP in IP.
+    ProtocolOther = "protocol.other", 403, Never, "Protocol is not allowed";
+    /// A packet in pieces, of anything but UDP that policy allows.
+    ProtocolFragment = "protocol.fragment", 403, Never, "Fragments are not allowed";
+    /// IPv4 options, or IPv6 extension headers that steer the packet.
+    ProtocolExtension = "protocol.extension", 403, Never, "Packet options are not allowed";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.

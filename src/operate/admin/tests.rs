@@ -46,6 +46,8 @@ pub(crate) fn status() -> Status {
             refused: [("quic", 12), ("udp", 3), ("tcp", 0)]
                 .map(|(name, count)| (name.to_owned(), count))
                 .into(),
+            seen: Default::default(),
+            passed: Default::default(),
         },
         policy: PolicyState {
             digest: "sha256:00".into(),

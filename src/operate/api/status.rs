@@ -55,10 +55,16 @@ pub struct Interception {
     pub rules: Setup,
     /// Policy rules and local routes.
     pub routes: Setup,
-    /// Packets that the kernel refused since the table was written: `tcp`, `udp`, `quic`, `icmp`, `other`, and
-    /// `gateway` for the part of them that was aimed at this host.
+    /// Packets that the kernel refused since the table was written: `tcp`, `udp`, `quic`, `icmp`, `other`; `fragment`,
+    /// `extension` and `forged` whatever their protocol; and `gateway` for the part of them that was aimed at this host.
     #[serde(default)]
     pub refused: BTreeMap<String, u64>,
+    /// What it saw before it judged: `fragments`, those of allowed datagrams among them.
+    #[serde(default)]
+    pub seen: BTreeMap<String, u64>,
+    /// What it let pass by itself: `echo` requests.
+    #[serde(default)]
+    pub passed: BTreeMap<String, u64>,
 }
 
 /// Whether the kernel holds what was written into it.

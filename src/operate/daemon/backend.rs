@@ -33,6 +33,8 @@ pub struct Operator {
     pub(super) started_at: Timestamp,
     pub(super) started: Instant,
     authority: Arc<Authority>,
+    /// Whether what the kernel drops is put on record, or why not.
+    recorded: Result<(), String>,
     runtime: Handle,
     /// Held while rules are written, so that they follow the documents in force.
     rules: Mutex<()>,
@@ -44,7 +46,7 @@ impl Operator {
         config: Arc<Config>,
         shared: Arc<Shared>,
         policies: Policies,
-        authority: Arc<Authority>,
+        (authority, recorded): (Arc<Authority>, Result<(), String>),
     ) -> Self {
         let (started_at, started) = (clock::now(), Instant::now());
         Self {
@@ -54,6 +56,7 @@ impl Operator {
             started_at,
             started,
             authority,
+            recorded,
             runtime: Handle::current(),
             rules: Mutex::default(),
         }
@@ -80,7 +83,7 @@ impl Operator {
 
     /// What the kernel is to be told by the settings and the documents in force.
     pub(super) fn interception(&self) -> Interception {
-        parts::interception(&self.config, self.shared.snapshot.load().policy.udp_ports())
+        parts::interception(&self.config, parts::from_policy(&self.shared.snapshot.load()))
     }
 
     /// Puts the rules in place where they are not. Blocks.
@@ -133,7 +136,8 @@ impl Backend for Operator {
     }
 
     fn checks(&self) -> Result<Vec<Check>, Fault> {
-        let found = self.runtime.block_on(checks::run(&self.interception()));
+        let mut found = self.runtime.block_on(checks::run(&self.interception()));
+        found.push(checks::drops(self.recorded.as_ref().map(drop)));
         Ok(found.into_iter().map(check).collect())
     }
 

@@ -24,7 +24,7 @@ use tokio::sync::watch as channel;
 use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
 use crate::perceive::intercept;
-use crate::pipeline::Shared;
+use crate::pipeline::{Shared, dropped};
 use crate::platform::{sys, telemetry};
 use backend::Operator;
 use parts::Parts;
@@ -87,7 +87,7 @@ async fn operate(config: Config) -> Result<(), Error> {
     let config = Arc::new(config);
     let room = parts::room();
     parts::make_folders(&config)?;
-    parts::check_host(&config).await?;
+    let drops = parts::check_host(&config).await?;
     let parts = Parts::build(&config)?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
@@ -96,7 +96,9 @@ async fn operate(config: Config) -> Result<(), Error> {
     let (drain, draining) = channel::channel(false);
     let workers = parts::start_workers(&shared, &draining).await?;
 
-    let operator = Arc::new(Operator::new(config.clone(), shared.clone(), policies, authority));
+    let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
+    let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
+    let operator = Arc::new(Operator::new(config.clone(), shared.clone(), policies, (authority, recorded)));
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;
     let socket = config.folders.runtime.join("admin.sock");
@@ -115,6 +117,9 @@ async fn operate(config: Config) -> Result<(), Error> {
 
     until_stopped(&operator, signals).await;
     upkeep.abort();
+    if let Some(recorder) = recorder {
+        recorder.abort();
+    }
     tell_systemd(&[NotifyState::Stopping]);
     shared.ledger.system("stop", env!("CARGO_PKG_VERSION"), None);
     // The receivers live in the workers: if they are gone there is nobody left to tell.
@@ -128,7 +133,7 @@ async fn operate(config: Config) -> Result<(), Error> {
 
 /// Puts rules and routes in place; what is there already stays as it is.
 async fn intercept_traffic(config: &Config, shared: &Shared) -> Result<(), Error> {
-    let wanted = parts::interception(config, shared.snapshot.load().policy.udp_ports());
+    let wanted = parts::interception(config, parts::from_policy(&shared.snapshot.load()));
     let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
     let applied = tokio::task::spawn_blocking(move || intercept::apply::apply(&wanted)).await;
     match applied {

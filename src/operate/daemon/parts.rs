@@ -17,12 +17,12 @@ use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
 use crate::model::config::{self, Config};
 use crate::model::manifest::SourceFile;
-use crate::model::manifest::resources::PortRange;
 use crate::model::types::AddressClass;
 use crate::model::types::address::classify;
 use crate::model::types::limits::FILES_WANTED;
 use crate::perceive::dns::{Memory, host_resolvers};
-use crate::perceive::intercept::{Interception, checks, links};
+use crate::perceive::identity::Bindings;
+use crate::perceive::intercept::{Drops, FromPolicy, Interception, checks, links};
 use crate::pipeline::{Home, Room, Shared, Snapshot, worker};
 use crate::platform::sys::{clock, process, socket};
 
@@ -62,24 +62,34 @@ pub fn make_folders(config: &Config) -> Result<(), Error> {
         .map_err(|source| Error::Folder { path: config.folders.state.clone(), source })
 }
 
-/// What the kernel is to be told, with the UDP ports about which policy has something to decide.
-pub fn interception(config: &Config, udp_ports: &[PortRange]) -> Interception {
+/// What the kernel is to be told by the settings, and by these documents.
+pub fn interception(config: &Config, policy: FromPolicy) -> Interception {
     Interception {
         interfaces: config.intercept.interfaces.clone(),
         subnets: config.intercept.subnets.clone(),
         allow_local: config.intercept.allow_local.clone(),
+        echo: config.intercept.echo.clone(),
         fail_mode: config.fail_mode,
-        udp_ports: udp_ports.to_vec(),
+        policy,
     }
 }
 
-/// Refuses to start on a host where interception cannot work.
-pub async fn check_host(config: &Config) -> Result<(), Error> {
-    let found = checks::run(&interception(config, &[])).await;
+/// What the documents in force say to the kernel.
+pub fn from_policy(snapshot: &Snapshot) -> FromPolicy {
+    let Bindings { agents, cards } = snapshot.bindings.clone();
+    FromPolicy { udp_ports: snapshot.policy.udp_ports().to_vec(), agents, cards }
+}
+
+/// Refuses to start on a host where interception cannot work. Where it can, what the kernel drops is listened to from now
+/// on, if that is possible: without it the counters go on, and only the records are missing.
+pub async fn check_host(config: &Config) -> Result<io::Result<Drops>, Error> {
+    let mut found = checks::run(&interception(config, FromPolicy::default())).await;
+    let drops = Drops::listen();
+    found.push(checks::drops(drops.as_ref().map(drop)));
     for check in found.iter().filter(|check| check.outcome == checks::Outcome::Warn) {
         tracing::warn!(check = check.name, "{}", check.found);
     }
-    checks::refusal(&found).map_or(Ok(()), |refusal| Err(Error::Host(refusal)))
+    checks::refusal(&found).map_or(Ok(drops), |refusal| Err(Error::Host(refusal)))
 }
 
 /// This host's addresses on the workload-facing interfaces, as they are at the start.

@@ -7,6 +7,7 @@ use crate::operate::api::{
     Daemon, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, Setup, Status,
 };
 use crate::perceive::intercept::apply::{self, TableStatus};
+use crate::perceive::intercept::listing::Counted;
 use crate::platform::sys::clock;
 
 /// Looks at everything. Blocks.
@@ -47,20 +48,22 @@ fn interception(operator: &Operator) -> Interception {
         Ok(TableStatus::Differs(_)) => Setup::Differs,
         Ok(TableStatus::Absent) | Err(_) => Setup::Absent,
     };
+    let counted = apply::counters().unwrap_or_default();
     Interception {
         interfaces: wanted.interfaces,
         subnets: wanted.subnets.iter().map(ToString::to_string).collect(),
         rules,
         routes: operator.routes(ipv6),
-        refused: refused(),
+        refused: named(&counted, "refused_"),
+        seen: named(&counted, "seen_"),
+        passed: named(&counted, "passed_"),
     }
 }
 
-/// What the kernel refused, by the names of its counters without their prefix.
-fn refused() -> BTreeMap<String, u64> {
-    let counted = apply::counters().unwrap_or_default();
-    let short = |name: &str| name.strip_prefix("refused_").unwrap_or(name).to_owned();
-    counted.iter().map(|counter| (short(&counter.name), counter.packets)).collect()
+/// The counters of one kind, by their names without its word.
+fn named(counted: &[Counted], kind: &str) -> BTreeMap<String, u64> {
+    let of_kind = |counter: &Counted| Some((counter.name.strip_prefix(kind)?.to_owned(), counter.packets));
+    counted.iter().filter_map(of_kind).collect()
 }
 
 fn on_disk(operator: &Operator) -> OnDisk {

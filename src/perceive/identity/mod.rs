@@ -1,6 +1,9 @@
 //! Who speaks? The network proves an agent by its source address; an unknown source is a denial.
 //!
-//! Never guesses: no address, no agent. Read next: `decide/policy`.
+//! Never guesses: no address, no agent. What the kernel is to check of a source address before that is computed in
+//! `bindings.rs`. Read next: `decide/policy`.
+
+mod bindings;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,6 +13,8 @@ use ipnet::IpNet;
 
 use crate::model::manifest::Resources;
 use crate::model::types::{AgentProfile, ClientAddress, Denial, Reason};
+
+pub use bindings::Bindings;
 
 /// Proof that a source address belongs to a declared agent. Made by [`Directory::by_source`] alone.
 #[derive(Debug)]
@@ -128,6 +133,7 @@ mod tests {
         Agent {
             profile: Arc::new(profile),
             sources: sources.iter().map(|text| text.parse().unwrap()).collect(),
+            mac: None,
             gateway: "default".into(),
             origin: Origin { file: "a.yaml".into(), line: 1 },
         }

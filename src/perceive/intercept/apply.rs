@@ -1,9 +1,9 @@
 //! Puts the table in place, looks whether it is, reads its counters, and takes it away.
 //!
 //! Everything goes through `nft` (nft(8), JSON), as a child in the network namespace of the calling thread. What is in
-//! place as written is left alone, so its counters go on, and so they do where UDP ports alone change with policy;
-//! anything else is replaced in one transaction, so there is no moment without rules. Touches no other table. These functions block for some milliseconds: call them at start,
-//! stop and on request, never on the road.
+//! place as written is left alone, so its counters go on, and so they do where only the sets change that policy fills;
+//! anything else is replaced in one transaction, so there is no moment without rules. Touches no other table. These
+//! functions block for some milliseconds: call them at start, stop and on request, never on the road.
 
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::listing::{Counted, Listing, counters as counters_of};
-use super::ruleset::{Interception, adjustment, objects, removal, replacement};
+use super::ruleset::{FROM_POLICY, Interception, adjustment, objects, removal, replacement};
 use super::words::TABLE_NAME;
 
 /// Why the kernel does not have our rules.
@@ -67,12 +67,10 @@ pub fn apply(wanted: &Interception) -> Result<Applied, NftError> {
     let (wanted_listing, found) = (Listing::of_objects(&objects(wanted)), found()?);
     let commands = match &found {
         Some(found) if wanted_listing == *found => return Ok(Applied::Unchanged),
-        Some(found) if wanted_listing.differs_only_in(UDP_PORTS_SET, found) => adjustment(wanted),
+        Some(found) if wanted_listing.differs_only_in(&FROM_POLICY, found) => adjustment(wanted),
         _ => replacement(wanted),
     };
-    let commands =
-        serde_json::to_string(&commands).map_err(|_| NftError::Unreadable { doing: "writing the rules" })?;
-    nft(&["-j", "-f", "-"], &commands, "writing the rules")?;
+    nft(&["-j", "-f", "-"], &commands.to_string(), "writing the rules")?;
     match status(wanted)? {
         TableStatus::InPlace => Ok(Applied::Written),
         TableStatus::Differs(differences) => Err(NftError::NotAsWritten { differences }),
@@ -97,18 +95,13 @@ fn found() -> Result<Option<Listing>, NftError> {
 
 /// Takes the table away; it need not be there.
 pub fn remove() -> Result<(), NftError> {
-    let commands = serde_json::to_string(&removal())
-        .map_err(|_| NftError::Unreadable { doing: "removing the rules" })?;
-    nft(&["-j", "-f", "-"], &commands, "removing the rules").map(drop)
+    nft(&["-j", "-f", "-"], &removal().to_string(), "removing the rules").map(drop)
 }
 
 /// What was refused since the table was written; empty where there is no table.
 pub fn counters() -> Result<Vec<Counted>, NftError> {
     Ok(list()?.as_ref().map(counters_of).unwrap_or_default())
 }
-
-/// The one object that changes with policy, as `listing` names it: the others change with settings.
-const UDP_PORTS_SET: &str = "set udp_ports";
 
 const LISTING: &str = "listing the rules";
 

@@ -2,29 +2,10 @@
 //!
 //! Pure: texts from /proc and netlink in, meanings out. `checks` fetches the texts and turns meanings into advice.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-
-/// `net.ipv4.conf.*.rp_filter`: what the kernel does with packets whose source it would route elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReversePath {
-    /// 0: forged sources pass.
-    Off,
-    /// 1: the source must be reached through the same interface.
-    Strict,
-    /// 2: the source must be reached through any interface.
-    Loose,
-}
-
-/// The value in force for an interface: the larger of its own and that of `all` (Linux `ip-sysctl.rst`).
-pub fn reverse_path(of_all: &str, of_interface: &str) -> Option<ReversePath> {
-    match number(of_all)?.max(number(of_interface)?) {
-        0 => Some(ReversePath::Off),
-        1 => Some(ReversePath::Strict),
-        _ => Some(ReversePath::Loose),
-    }
-}
 
 /// A switch of sysctl: anything but 0 is on.
 pub fn is_on(value: &str) -> Option<bool> {
@@ -34,6 +15,36 @@ pub fn is_on(value: &str) -> Option<bool> {
 /// A number as sysctl files have it.
 pub fn number(value: &str) -> Option<u64> {
     value.trim().parse().ok()
+}
+
+/// What `net.ipv4.icmp_ratemask` should be instead, so that destination-unreachable (type 3, RFC 792) is not rationed;
+/// nothing where it is so, or cannot be read.
+pub fn icmp_ratemask(value: &str) -> Option<Option<String>> {
+    const UNREACHABLE: u64 = 1 << 3;
+    let mask = number(value)?;
+    Some((mask & UNREACHABLE != 0).then(|| (mask & !UNREACHABLE).to_string()))
+}
+
+/// The same for `net.ipv6.icmp.ratemask`, as in `0-1,3-127`, and type 1 (RFC 4443).
+pub fn icmpv6_ratemask(value: &str) -> Option<Option<String>> {
+    const UNREACHABLE: u8 = 1;
+    let mut types = BTreeSet::new();
+    for entry in value.trim().split(',').filter(|entry| !entry.is_empty()) {
+        let (first, last) = entry.split_once('-').unwrap_or((entry, entry));
+        types.extend(first.parse::<u8>().ok()?..=last.parse().ok()?);
+    }
+    if !types.remove(&UNREACHABLE) {
+        return Some(None);
+    }
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for one in types {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(one) => *last = one,
+            _ => ranges.push((one, one)),
+        }
+    }
+    let text = |(first, last)| if first == last { format!("{first}") } else { format!("{first}-{last}") };
+    Some(Some(ranges.into_iter().map(text).collect::<Vec<_>>().join(",")))
 }
 
 /// `net.ipv4.ip_local_port_range`: two ports and white space.
@@ -75,11 +86,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_larger_reverse_path_value_is_in_force() {
-        assert_eq!(reverse_path("0\n", "1\n"), Some(ReversePath::Strict));
-        assert_eq!(reverse_path("2\n", "1\n"), Some(ReversePath::Loose));
-        assert_eq!(reverse_path("0\n", "0\n"), Some(ReversePath::Off));
-        assert_eq!(reverse_path("0\n", ""), None);
+    fn only_refusals_are_taken_out_of_the_rationed_errors() {
+        assert_eq!(icmp_ratemask("6168\n"), Some(Some("6160".into())));
+        assert_eq!(icmp_ratemask("6160"), Some(None));
+        assert_eq!(icmp_ratemask("x"), None);
+        assert_eq!(icmpv6_ratemask("0-1,3-127\n"), Some(Some("0,3-127".into())));
+        assert_eq!(icmpv6_ratemask("0-127"), Some(Some("0,2-127".into())));
+        assert_eq!(icmpv6_ratemask("1"), Some(Some(String::new())));
+        assert_eq!(icmpv6_ratemask("0,3-127\n"), Some(None));
+        assert_eq!(icmpv6_ratemask("\n"), Some(None));
+        assert_eq!(icmpv6_ratemask("a-b"), None);
     }
 
     #[test]

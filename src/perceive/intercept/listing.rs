@@ -1,7 +1,7 @@
 //! What the kernel says is in the table, made comparable with what we wanted.
 //!
 //! Pure. nft lists a ruleset in its own words: handles and counts are added, order within sets is its own, and its
-//! versions spell some expressions differently. Both sides are brought to one form here and compared object by object.
+//! versions spell some expressions differently (some say of a set that rules fill that it is dynamic). Both sides are brought to one form here and compared object by object.
 //! The `nftables` crate reads listings too, but with 32-bit counts; a busy gateway passes those in minutes.
 
 use std::collections::BTreeMap;
@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 use nftables::schema::NfListObject;
 use serde_json::{Map, Value};
 
-use super::ruleset::{ICMP, ICMPV6, TCP, UDP};
+use super::chains;
+use super::words::as_nft_says;
 
 /// Differences reported at most; one is enough to act on.
 const DIFFERENCES: usize = 8;
+/// Packets of a limit whose burst nft leaves out.
+const DEFAULT_BURST: u32 = 5;
 
 /// A table in comparable form: `rule intercept 3`, `set interfaces` and so on, with what they say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Listing {
     /// The form of a typed ruleset.
     pub fn of_objects(objects: &[NfListObject<'_>]) -> Self {
         let values = objects.iter().filter_map(|object| serde_json::to_value(object).ok());
-        Self::of_values(values)
+        Self::of_values(values.map(as_nft_says))
     }
 
     /// The form of what `nft -j list table` printed; absent where it is not such a listing.
@@ -64,17 +67,19 @@ impl Listing {
         Self(all)
     }
 
-    /// Whether the two differ in this object at most.
-    pub fn differs_only_in(&self, object: &str, found: &Self) -> bool {
-        let others = |listing: &Self| {
-            listing
-                .0
-                .iter()
-                .filter(|(name, _)| *name != object)
-                .map(|(name, body)| (name.clone(), body.clone()))
-                .collect::<Vec<_>>()
+    /// Whether the two differ in what these sets hold at most.
+    pub fn differs_only_in(&self, sets: &[&str], found: &Self) -> bool {
+        let is_among = |name: &str| name.strip_prefix("set ").is_some_and(|name| sets.contains(&name));
+        let shape = |listing: &Self| {
+            let mut shape = listing.0.clone();
+            for (_, body) in shape.iter_mut().filter(|(name, _)| is_among(name)) {
+                if let Value::Object(fields) = body {
+                    fields.remove("elem");
+                }
+            }
+            shape
         };
-        self.0.contains_key(object) && found.0.contains_key(object) && others(self) == others(found)
+        shape(self) == shape(found)
     }
 
     /// What must change in `found` to make it this listing, in words; empty where they are equal.
@@ -115,6 +120,10 @@ fn forget_what_is_not_ours(kind: &str, body: &mut Value) {
         fields.remove("packets");
         fields.remove("bytes");
     }
+    if kind == "set" && fields.contains_key("timeout") {
+        // Rules write into it.
+        fields.remove("elem");
+    }
 }
 
 /// One spelling for each expression: sets and flags sorted, an `or` of flags as a list of them, a lone flag as a list
@@ -128,7 +137,15 @@ fn canonical(value: Value) -> Value {
     }
 }
 
-/// The number of a protocol that is compared with `meta l4proto`: a host without /etc/protocols lists numbers.
+/// Whether an expression is the number of a protocol.
+fn is_protocol(left: &Value) -> bool {
+    left["meta"]["key"] == "l4proto"
+        || ["protocol", "nexthdr"]
+            .iter()
+            .any(|field| left["payload"]["field"] == *field || left["exthdr"]["field"] == *field)
+}
+
+/// The number of a protocol that is named: a host without /etc/protocols lists numbers.
 fn protocol_number(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -136,10 +153,18 @@ fn protocol_number(value: Value) -> Value {
         }
         Value::Array(items) => items.into_iter().map(protocol_number).collect(),
         Value::String(name) => match name.as_str() {
-            "tcp" => Value::from(TCP),
-            "udp" => Value::from(UDP),
-            "icmp" => Value::from(ICMP),
-            "icmpv6" | "ipv6-icmp" => Value::from(ICMPV6),
+            "ip" | "hopopt" => Value::from(chains::HOP_BY_HOP),
+            "icmp" => Value::from(chains::ICMP),
+            "igmp" => Value::from(chains::IGMP),
+            "tcp" => Value::from(chains::TCP),
+            "udp" => Value::from(chains::UDP),
+            "ipv6-route" => Value::from(chains::ROUTING),
+            "ipv6-frag" => Value::from(chains::FRAGMENT),
+            "icmpv6" | "ipv6-icmp" => Value::from(chains::ICMPV6),
+            "ipv6-opts" => Value::from(chains::DESTINATION_OPTIONS),
+            "mobility-header" => Value::from(chains::MOBILITY),
+            "hip" => Value::from(chains::HIP),
+            "shim6" => Value::from(chains::SHIM6),
             _ => Value::String(name),
         },
         other => other,
@@ -152,12 +177,17 @@ fn canonical_object(mut fields: Map<String, Value>) -> Value {
     {
         return sorted(flat(canonical(alternatives)));
     }
-    let compares_protocols = fields.get("left").is_some_and(|left| left["meta"]["key"] == "l4proto");
+    let compares_protocols = fields.get("left").is_some_and(is_protocol);
+    if fields.contains_key("rate") {
+        // What nft does not say where it is so.
+        fields.entry("burst").or_insert(Value::from(DEFAULT_BURST));
+    }
     let fields = fields.into_iter().map(|(name, value)| {
         let value = if compares_protocols && name == "right" { protocol_number(value) } else { value };
         let value = canonical(value);
         let value = match name.as_str() {
-            "set" | "elem" | "flags" => sorted(flat(value)),
+            "flags" => sorted(flat(value).into_iter().filter(|flag| flag != "dynamic").collect()),
+            "set" | "elem" => sorted(flat(value)),
             "&" => match value {
                 Value::Array(sides) => Value::Array(
                     sides

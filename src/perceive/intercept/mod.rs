@@ -9,6 +9,7 @@
 //! Read `ruleset` for what is intercepted and refused (its documented twin is `nftables/clawgress.nft`).
 
 mod words;
+mod chains;
 pub mod ruleset;
 pub mod listing;
 pub mod apply;
@@ -16,13 +17,17 @@ pub mod routes;
 pub mod accept;
 mod icmp;
 pub mod flows;
+mod packet;
+pub mod drops;
 pub mod links;
 pub mod facts;
 pub mod checks;
 
 pub use accept::{Accepted, Datagram, DnsDatagrams, Listener};
+pub use drops::{Drops, Fate, Told};
 pub use flows::{FlowSockets, Why};
-pub use ruleset::Interception;
+pub use packet::{Odd, Packet};
+pub use ruleset::{FromPolicy, Interception};
 pub use words::TABLE_NAME;
 
 /// Port of the listener that takes every intercepted TCP connection.
@@ -36,6 +41,11 @@ pub const UDP_PORT: u16 = 13_129;
 /// bits keep clear of those that others claim: Kubernetes (0xc000), Tailscale (0xff0000), Calico (0xffff0000), Cilium
 /// (0x0f00).
 pub const MARK: u32 = 0x20c1;
+/// Mark of a datagram that came in parts, until somebody takes it.
+pub const PARTS_MARK: u32 = 0x20c2;
+/// The log group of nftables by which the kernel tells of what it drops; one daemon in a network namespace reads it. The
+/// same number as the routing table, far from the small ones that people choose by hand.
+pub const LOG_GROUP: u16 = 8385;
 /// Routing table in which every address is this host's own. The same number as the mark; above the tables that the
 /// kernel (253 to 255), Tailscale (52), Cilium (2004) and wg-quick (51820) use.
 pub const TABLE: u32 = 8385;

@@ -8,17 +8,21 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use nftables::expr::{
-    BinaryOperation, Expression, Fib, FibFlag, FibResult, Meta, MetaKey, NamedExpression, Payload,
+    BinaryOperation, Expression, Exthdr, Fib, FibFlag, FibResult, Meta, MetaKey, NamedExpression, Payload,
     PayloadField, Prefix, Range, SetItem, Socket, SocketAttr,
 };
 use nftables::schema::{Chain, Counter, NfListObject, Rule, Set, SetFlag, SetType, SetTypeValue, Table};
 use nftables::stmt::{
-    Counter as Count, JumpTarget, Mangle, Match, Operator, Reject, RejectType, Statement, TProxy,
+    Counter as Count, JumpTarget, Limit, Log, Mangle, Match, Meter, Operator, Reject, RejectType, Statement,
+    TProxy,
 };
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook, RejectCode};
+use serde_json::{Value, json};
 
-use super::MARK;
+use super::{LOG_GROUP, MARK};
 use crate::model::manifest::resources::PortRange;
+use crate::model::types::MacAddress;
+use crate::model::types::limits::{DROPS_BYTES, DROPS_MEMORY, DROPS_SOURCES};
 
 /// The table's name, in family `inet`.
 pub const TABLE_NAME: &str = "clawgress";
@@ -35,13 +39,18 @@ pub(super) fn numbers<const N: usize>(values: [u16; N]) -> Expression<'static> {
 
 /// Gives what matches to our socket on `port`, marks it so that it is routed to this host, and is done.
 pub(super) fn hand_over(what: Statement<'static>, port: u16) -> Vec<Statement<'static>> {
-    vec![what, tproxy(port), set_mark(), accept()]
+    vec![what, tproxy(port), set_mark(MARK), accept()]
 }
 
 pub(super) fn flow_errors(protocol: &'static str, types: &[&'static str]) -> Vec<Statement<'static>> {
     let types = named(NamedExpression::Set(types.iter().map(|name| SetItem::Element(text(*name))).collect()));
     let ours = named(NamedExpression::Socket(Socket { key: Cow::Owned(SocketAttr::Transparent) }));
-    vec![equals(payload(protocol, "type"), types), equals(ours, Expression::Number(1)), set_mark(), accept()]
+    vec![
+        equals(payload(protocol, "type"), types),
+        equals(ours, Expression::Number(1)),
+        set_mark(MARK),
+        accept(),
+    ]
 }
 
 /// `tcp flags & (syn | ack)` compared with `syn`: a bare SYN, without which no connection is opened.
@@ -49,6 +58,31 @@ pub(super) fn new_connection(op: Operator) -> Statement<'static> {
     let flags = Expression::List(vec![text("syn"), text("ack")]);
     let left = Expression::BinaryOperation(Box::new(BinaryOperation::AND(payload("tcp", "flags"), flags)));
     Statement::Match(Match { left, right: text("syn"), op })
+}
+
+/// Whether a packet in parts is meant: an offset, or more to come (RFC 791, section 3.1).
+pub(super) fn in_parts(op: Operator) -> Statement<'static> {
+    const OFFSET_OR_MORE: u32 = 0x3fff;
+    let (field, mask) = (payload("ip", "frag-off"), Expression::Number(OFFSET_OR_MORE));
+    let left = Expression::BinaryOperation(Box::new(BinaryOperation::AND(field, mask)));
+    Statement::Match(Match { left, right: Expression::Number(0), op })
+}
+
+/// No way leads back to the source through the interface on which the packet came.
+pub(super) fn no_way_back() -> Statement<'static> {
+    let fib = Fib { result: FibResult::Oif, flags: HashSet::from([FibFlag::Saddr, FibFlag::Iif]) };
+    equals(named(NamedExpression::Fib(fib)), Expression::Boolean(false))
+}
+
+/// Source address and sending card, taken together.
+pub(super) fn source_and_card(protocol: &'static str) -> Expression<'static> {
+    let parts = vec![payload(protocol, "saddr"), payload("ether", "saddr")];
+    named(NamedExpression::Concat(parts))
+}
+
+/// A field of an IPv6 extension header.
+pub(super) fn extension(name: &'static str, field: &'static str) -> Expression<'static> {
+    named(NamedExpression::Exthdr(Exthdr { name: name.into(), field: Some(field.into()), offset: None }))
 }
 
 /// The kind of destination, as this host's routing sees it.
@@ -65,6 +99,10 @@ pub(super) fn equals(left: Expression<'static>, right: Expression<'static>) -> S
     Statement::Match(Match { left, right, op: Operator::EQ })
 }
 
+pub(super) fn at_most(left: Expression<'static>, right: u16) -> Statement<'static> {
+    Statement::Match(Match { left, right: number(right), op: Operator::LEQ })
+}
+
 pub(super) fn differs(left: Expression<'static>, right: Expression<'static>) -> Statement<'static> {
     Statement::Match(Match { left, right, op: Operator::NEQ })
 }
@@ -73,8 +111,8 @@ pub(super) fn tproxy(port: u16) -> Statement<'static> {
     Statement::TProxy(TProxy { family: None, port, addr: None })
 }
 
-pub(super) fn set_mark() -> Statement<'static> {
-    Statement::Mangle(Mangle { key: meta(MetaKey::Mark), value: Expression::Number(MARK) })
+pub(super) fn set_mark(mark: u32) -> Statement<'static> {
+    Statement::Mangle(Mangle { key: meta(MetaKey::Mark), value: Expression::Number(mark) })
 }
 
 pub(super) fn accept() -> Statement<'static> {
@@ -83,6 +121,84 @@ pub(super) fn accept() -> Statement<'static> {
 
 pub(super) fn goto(target: &'static str) -> Statement<'static> {
     Statement::Goto(JumpTarget { target: target.into() })
+}
+
+pub(super) fn jump(target: &'static str) -> Statement<'static> {
+    Statement::Jump(JumpTarget { target: target.into() })
+}
+
+pub(super) fn leave() -> Statement<'static> {
+    Statement::Return(None)
+}
+
+pub(super) fn discard() -> Statement<'static> {
+    Statement::Drop(None)
+}
+
+/// So many packets at once, and so many more each second.
+#[derive(Clone, Copy)]
+pub(super) struct Rate {
+    pub burst: u32,
+    pub per_second: u32,
+}
+
+/// Matches as long as no more come than that.
+pub(super) fn within(rate: Rate) -> Statement<'static> {
+    limit(rate, false)
+}
+
+/// Matches what comes beyond that.
+pub(super) fn beyond(rate: Rate) -> Statement<'static> {
+    limit(rate, true)
+}
+
+fn limit(rate: Rate, beyond: bool) -> Statement<'static> {
+    Statement::Limit(Limit {
+        rate: rate.per_second,
+        rate_unit: None,
+        per: Some("second".into()),
+        burst: Some(rate.burst),
+        burst_unit: None,
+        inv: beyond.then_some(true),
+    })
+}
+
+/// A limit for each key by itself, kept in a set of that name.
+pub(super) fn each(
+    key: Expression<'static>,
+    set: &'static str,
+    limit: Statement<'static>,
+) -> Statement<'static> {
+    Statement::Meter(Meter { name: set.into(), key, stmt: Box::new(limit) })
+}
+
+/// What the `nftables` crate wrote, as nft reads and lists it. The crate knows limits for each key as meters alone, and
+/// those are named otherwise by every version of nft; an update of a set is not. And it writes offsets that are not there.
+pub(super) fn as_nft_says(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(as_nft_says).collect(),
+        Value::Object(fields) => {
+            let said = |(name, body): (String, Value)| match (name.as_str(), body) {
+                ("meter", body) => {
+                    let set = format!("@{}", body["name"].as_str().unwrap_or_default());
+                    let update =
+                        json!({"op": "update", "elem": body["key"], "set": set, "stmt": [body["stmt"]]});
+                    ("set".to_owned(), update)
+                }
+                (_, body) => (name, as_nft_says(body)),
+            };
+            let there = |(name, body): &(String, Value)| name != "offset" || !body.is_null();
+            fields.into_iter().filter(there).map(said).collect()
+        }
+        other => other,
+    }
+}
+
+/// Tells the daemon of the packet, under this word.
+pub(super) fn tell(word: &'static str) -> Statement<'static> {
+    let log =
+        Log { prefix: Some(word.into()), snaplen: Some(DROPS_BYTES), ..Log::new(Some(LOG_GROUP.into())) };
+    Statement::Log(Some(log))
 }
 
 pub(super) fn count(name: &'static str) -> Statement<'static> {
@@ -140,26 +256,46 @@ pub(super) fn prefix(net: IpNet) -> Expression<'static> {
     named(NamedExpression::Prefix(Prefix { addr: Box::new(text(address.to_string())), len }))
 }
 
+/// A prefix together with a card.
+pub(super) fn pair((net, card): (IpNet, MacAddress)) -> Expression<'static> {
+    named(NamedExpression::Concat(vec![prefix(net), text(card.to_string())]))
+}
+
+/// Single values.
 pub(super) fn set(
     name: &'static str,
     kind: SetType,
-    interval: bool,
     elements: Vec<Expression<'static>>,
 ) -> NfListObject<'static> {
-    NfListObject::Set(Box::new(Set {
-        family: FAMILY,
-        table: TABLE_NAME.into(),
-        name: name.into(),
-        set_type: SetTypeValue::Single(kind),
-        flags: interval.then(|| HashSet::from([SetFlag::Interval])),
-        elem: (!elements.is_empty()).then_some(Cow::Owned(elements)),
-        handle: None,
-        policy: None,
-        timeout: None,
-        gc_interval: None,
-        size: None,
-        comment: None,
-    }))
+    NfListObject::Set(Box::new(filled(name, SetTypeValue::Single(kind), elements)))
+}
+
+/// Ranges and prefixes.
+pub(super) fn intervals(
+    name: &'static str,
+    kind: SetTypeValue<'static>,
+    elements: Vec<Expression<'static>>,
+) -> NfListObject<'static> {
+    let mut set = filled(name, kind, elements);
+    set.flags = Some(HashSet::from([SetFlag::Interval]));
+    NfListObject::Set(Box::new(set))
+}
+
+/// What rules write addresses into, each with its account; what is not seen for a while is forgotten.
+pub(super) fn accounts(name: &'static str, kind: SetType) -> NfListObject<'static> {
+    let mut set = filled(name, SetTypeValue::Single(kind), Vec::new());
+    (set.size, set.timeout) = (Some(DROPS_SOURCES), Some(DROPS_MEMORY));
+    set.flags = Some(HashSet::from([SetFlag::Timeout]));
+    NfListObject::Set(Box::new(set))
+}
+
+fn filled(
+    name: &'static str,
+    set_type: SetTypeValue<'static>,
+    elements: Vec<Expression<'static>>,
+) -> Set<'static> {
+    let elem = (!elements.is_empty()).then_some(Cow::Owned(elements));
+    Set { family: FAMILY, table: TABLE_NAME.into(), name: name.into(), set_type, elem, ..Set::default() }
 }
 
 pub(super) fn counter(name: &'static str) -> NfListObject<'static> {

@@ -363,10 +363,17 @@ fn an_agent_says_what_is_wrong_with_it() {
         ("  team: red", &["4:1 `spec` lacks the field `sources`"][..]),
         ("  sources: {addresses: [10.0.0.1]}", &["5:25 `10.0.0.1` is not a network (write `10.0.0.1/32`)"]),
         (
-            "  sources: {addresses: [10.0.0.1/32], mac: '02:00:00:00:00:02', interface: a0}",
+            "  sources: {addresses: [10.0.0.1/32], mac: '02:00:00:00:00:0A', interface: a0}",
+            &["5:65 `interface` is not yet enforced (remove it: what it asks for would not be done)"],
+        ),
+        (
+            "  sources: {addresses: [10.0.0.1/32], mac: 02-00-00-00-00-02}",
+            &["5:44 `02-00-00-00-00-02` is not a MAC address (write it with colons: `02:00:00:00:00:02`)"],
+        ),
+        (
+            "  sources: {addresses: [10.0.0.1/32], mac: '01:00:5e:00:00:01'}",
             &[
-                "5:39 `mac` is not yet enforced (remove it: what it asks for would not be done)",
-                "5:65 `interface` is not yet enforced (remove it: what it asks for would not be done)",
+                "5:44 `01:00:5e:00:00:01` is the address of a group of cards (`ip link` shows the workload's own, behind `link/ether`)",
             ],
         ),
         (

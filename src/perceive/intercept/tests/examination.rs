@@ -23,10 +23,8 @@ fn set_in(space: &Namespace, setting: &str, value: &str) {
 #[test]
 fn a_host_that_can_intercept_passes_every_check() {
     let office = Office::new(FailMode::Closed);
-    for family in ["ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"] {
-        set_in(&office.gateway, family, "0");
-    }
-    set_in(&office.gateway, "ipv4/conf/agents0/rp_filter", "1");
+    set_in(&office.gateway, "ipv4/icmp_ratemask", "6160");
+    set_in(&office.gateway, "ipv6/icmp/ratemask", "0,3-127");
     let checks = examined(&office);
     assert!(checks.iter().all(|check| check.outcome == checks::Outcome::Ok), "{checks:#?}");
     assert_eq!(checks::refusal(&checks), None);
@@ -39,7 +37,7 @@ fn every_condition_that_breaks_interception_fails_its_check_and_names_the_repair
         ("ipv6/conf/all/forwarding", "0", "forwarding.ipv6"),
         ("ipv4/tcp_fwmark_accept", "1", "marks.ipv4.tcp_fwmark_accept"),
         ("ipv4/ip_local_port_range", "10000 60999", "ports"),
-        ("ipv4/conf/agents0/src_valid_mark", "1", "rp-filter.agents0"),
+        ("ipv4/conf/agents0/src_valid_mark", "1", "src-valid-mark.agents0"),
     ] {
         let office = Office::new(FailMode::Closed);
         set_in(&office.gateway, setting, value);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::types::FailMode;
 use crate::perceive::intercept::{
-    Accepted, DNS_PORT, DnsDatagrams, Interception, Listener, PROXY_PORT, apply, routes,
+    Accepted, DNS_PORT, DnsDatagrams, FromPolicy, Interception, Listener, PROXY_PORT, apply, routes,
 };
 
 pub const LONG: Duration = Duration::from_secs(5);
@@ -67,8 +67,9 @@ pub fn example(fail_mode: FailMode) -> Interception {
         interfaces: vec!["agents0".into()],
         subnets: vec!["10.77.0.0/24".parse().unwrap(), "fd77::/64".parse().unwrap()],
         allow_local: Vec::new(),
+        echo: None,
         fail_mode,
-        udp_ports: Vec::new(),
+        policy: FromPolicy::default(),
     }
 }
 /// A workload and a gateway with one cable between them, and a second interface behind the gateway.

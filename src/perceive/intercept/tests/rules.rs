@@ -14,9 +14,9 @@ fn the_documented_twin_and_the_typed_rules_are_one_ruleset() {
     // The rules of `failMode: open` stand in the twin as comments of their own shape.
     let open = twin.replace("\t\t#   ", "\t\t");
     assert_eq!(
-        open.matches("#   ").count() + 4,
+        open.matches("#   ").count() + 3,
         twin.matches("#   ").count(),
-        "four rules are commented out"
+        "three rules are commented out"
     );
     for (text, fail_mode) in [(twin, FailMode::Closed), (&open, FailMode::Open)] {
         let status = Namespace::new().run(|_| {
@@ -61,14 +61,14 @@ fn udp_ports_change_alone_and_the_table_stays() {
         apply::apply(&wanted).unwrap();
         let before = handle();
         for ports in [&[(123, 123), (1000, 2000)][..], &[(1, 52), (54, 442), (444, 65_535)], &[]] {
-            wanted.udp_ports = ports.iter().map(|&(start, end)| PortRange { start, end }).collect();
+            wanted.policy.udp_ports = ports.iter().map(|&(start, end)| PortRange { start, end }).collect();
             assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written, "{ports:?}");
             assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged, "{ports:?}");
             assert_eq!(handle(), before);
         }
         // Where more than the ports is wrong, all is replaced.
         apply::nft(&["insert", "rule", "inet", "clawgress", "forward", "accept"], "", "slipping in").unwrap();
-        wanted.udp_ports = vec![PortRange { start: 9, end: 9 }];
+        wanted.policy.udp_ports = vec![PortRange { start: 9, end: 9 }];
         assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
         assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace);
         assert_ne!(handle(), before);
@@ -84,7 +84,7 @@ fn a_rule_that_somebody_slipped_in_is_found_and_mended() {
         let TableStatus::Differs(differences) = apply::status(&wanted).unwrap() else {
             panic!("must differ")
         };
-        assert!(differences.iter().any(|line| line == "`rule forward 2` is not ours"), "{differences:?}");
+        assert!(differences.iter().any(|line| line == "`rule forward 3` is not ours"), "{differences:?}");
         assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
         assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace);
     });
