@@ -1,9 +1,9 @@
 //! Micro-benchmarks of what every connection and every request pays: sniffing, the byte guard, the canonical view,
-//! policy, memory of names, records, leaves.
+//! policy, memory of names, DNS answers, records, leaves.
 //!
 //! They go through the public interface. Minting is not part of it, so it is measured as what a handshake for a new
 //! name costs more than one for a known name. Policy is asked in a small set and in one of 1,000 agents and 1,000
-//! routes, both written as YAML and read by the real loader. Read next: `micro/tls.rs`, then `lab/run`: the whole road.
+//! routes, both written as YAML and read by the real loader. Read next: `micro/dns.rs`, `micro/tls.rs`, then `lab/run`: the whole road.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +26,8 @@ use http::request::Parts;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+#[path = "micro/dns.rs"]
+mod dns;
 #[path = "micro/tls.rs"]
 mod tls;
 

@@ -16,7 +16,7 @@ class Way:
     """One way to the origin. `address` and `host` are asked where traffic is opened, `through` where it is passed on."""
 
     name, address, host, through = "plain", office.ORIGIN_PLAIN, office.PLAIN, office.PLAIN
-    cases = HTTP1 | {"http2", "bulk_through", "dns"}
+    cases = HTTP1 | {"http2", "bulk_through", "dns", "dns_new"}
 
     def __init__(self, lab):
         self.lab = lab

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ const HOLDERS: usize = 16;
 const USAGE: &str = "load latency ADDRESS NAME CA PATH COUNT
 load connections ADDRESS NAME CA PATH SECONDS THREADS
 load hold ADDRESS NAME CA PATH COUNT
-load dns ADDRESS NAME SECONDS THREADS";
+load dns ADDRESS NAME|*.PARENT SECONDS THREADS";
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -204,14 +205,22 @@ fn hold(site: &Site, count: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Queries for the address of `name`, each thread with a socket of its own.
+/// Queries for the address of `name`, each thread with a socket of its own. `*.` in front stands for a name that nobody
+/// has asked for yet.
 fn dns(address: SocketAddr, name: &str, seconds: &str, threads: &str) -> Outcome<String> {
-    let mut query = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.') {
-        query.push(u8::try_from(label.len())?);
-        query.extend_from_slice(label.as_bytes());
-    }
-    query.extend_from_slice(&[0, 0, 1, 0, 1]);
+    static NAMES: AtomicU64 = AtomicU64::new(0);
+    let question = |name: &str| -> Outcome<Vec<u8>> {
+        let mut query = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in name.split('.') {
+            query.push(u8::try_from(label.len())?);
+            query.extend_from_slice(label.as_bytes());
+        }
+        query.extend_from_slice(&[0, 0, 1, 0, 1]);
+        Ok(query)
+    };
+    // A name of one run is none of another's.
+    let run = std::time::UNIX_EPOCH.elapsed()?.as_millis();
+    let same = question(name)?;
     thread_local! {
         static SOCKET: io::Result<UdpSocket> = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| {
             socket.set_read_timeout(Some(Duration::from_secs(1)))?;
@@ -222,7 +231,13 @@ fn dns(address: SocketAddr, name: &str, seconds: &str, threads: &str) -> Outcome
         SOCKET.with(|socket| {
             let socket = socket.as_ref().map_err(ToString::to_string)?;
             let mut answer = [0; 512];
-            socket.send_to(&query, address)?;
+            match name.strip_prefix("*.") {
+                Some(parent) => {
+                    let number = NAMES.fetch_add(1, Ordering::Relaxed);
+                    socket.send_to(&question(&format!("n{run:x}-{number:x}.{parent}"))?, address)?
+                }
+                None => socket.send_to(&same, address)?,
+            };
             let length = socket.recv(&mut answer)?;
             // RFC 1035, section 4.1.1: the code is in the last four bits, then the number of answers.
             match answer[..length] {

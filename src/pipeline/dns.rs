@@ -15,9 +15,10 @@ use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
+use crate::model::types::address::classify;
 use crate::model::types::limits::{DNS_BATCH, DNS_BATCH_PER_AGENT, TLS_HANDSHAKE_TIME};
-use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
-use crate::perceive::dns::{Frames, Query, Transport, reply, write_message};
+use crate::model::types::{AddressClass, ClientAddress, Denial, OriginalDestination, Reason};
+use crate::perceive::dns::{Frames, Query, Recipient, Transport, reply, write_message};
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::{Accepted, Datagram, DnsDatagrams};
 use crate::platform::telemetry::Seldom;
@@ -184,7 +185,12 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
         Ok(entry) => entry,
         Err(denial) => return Some(refused(road, &snapshot, opening, &denial, &query)),
     };
-    let answered = road.exchange.answer(&query, asker.transport, Some(&known.agent().name), at).await;
+    let recipient = Recipient {
+        agent: Some(&known.agent().name),
+        transport: asker.transport,
+        keep: &|address| classify(address) == AddressClass::Public,
+    };
+    let answered = road.exchange.answer(&query, recipient, at).await;
     entry.close(Outcome {
         status: Some(answered.rcode),
         bytes_out: bytes.len() as u64,

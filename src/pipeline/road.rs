@@ -1,6 +1,6 @@
 //! What a worker has at hand: what all workers share, and its own pool of upstream connections.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,9 +14,10 @@ use crate::act::tls::Terminator;
 use crate::act::upstream::Pool;
 use crate::decide::ledger::Ledger;
 use crate::decide::policy::PolicySet;
+use crate::model::config::DnsServer;
 use crate::model::manifest::Resources;
 use crate::model::types::{RequestId, Timestamp};
-use crate::perceive::dns::{Exchange, Forwarder, Memory, OwnResolver};
+use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver};
 use crate::perceive::identity::{Bindings, Directory};
 use crate::platform::sys::clock;
 
@@ -56,8 +57,10 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Which agent was given which address for which name.
     pub memory: Arc<Memory>,
-    /// Resolvers that queries are forwarded to.
-    pub resolvers: Vec<SocketAddr>,
+    /// What resolvers said and still holds.
+    pub answers: Arc<Cache>,
+    /// Resolvers that are asked.
+    pub resolvers: Vec<DnsServer>,
     /// Opens TLS towards workloads.
     pub terminator: Terminator,
     /// Reaches upstreams.
@@ -113,7 +116,7 @@ pub struct Road {
     pub shared: Arc<Shared>,
     /// Kept upstream connections.
     pub pool: Pool,
-    /// Forwards the queries of workloads, remembers what was answered.
+    /// Answers the queries of workloads, remembers what was answered.
     pub exchange: Exchange,
     /// The gateway's own resolution, for names that an agent merely claims.
     pub own: OwnResolver,
@@ -126,9 +129,9 @@ pub struct Road {
 impl Road {
     /// A worker's road.
     pub fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>) -> Rc<Self> {
-        let forwarder = Arc::new(Forwarder::new(shared.resolvers.iter().copied()));
-        let exchange = Exchange::new(forwarder.clone(), shared.memory.clone());
-        let own = OwnResolver::new(forwarder);
+        let forwarder = Arc::new(Forwarder::new(&shared.resolvers, shared.dialler.for_resolvers()));
+        let exchange = Exchange::new(forwarder.clone(), shared.answers.clone(), shared.memory.clone());
+        let own = OwnResolver::new(forwarder, shared.answers.clone());
         let places = Places::new(shared.room);
         Rc::new(Self { shared, pool: Pool::default(), exchange, own, drain, places })
     }

@@ -1,15 +1,27 @@
-//! A small authoritative DNS server: the answers a test gives it, and a log of what it was asked.
+//! A small authoritative DNS server: the answers a test gives it, and a log of what it was asked. Over UDP and TCP, and
+//! over TLS and HTTPS where a test says so.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use hickory_proto::op::{Edns, Message, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, NULL, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::backends::{Backends, Wire};
+use super::pki::Leaf;
 use super::{RESOLVER_V4, RESOLVER_V6};
 
 /// The longest chain of CNAME records that is followed.
@@ -20,12 +32,15 @@ const CHAIN: usize = 8;
 pub struct Zone {
     ttl: u32,
     records: BTreeMap<Name, Vec<RData>>,
+    additional: Vec<(Name, RData)>,
+    /// TTL and MINIMUM of the SOA record that a denial carries.
+    denial: Option<(u32, u32)>,
 }
 
 impl Zone {
     /// An empty zone with a time to live of 60 s.
     pub fn new() -> Self {
-        Self { ttl: 60, records: BTreeMap::new() }
+        Self { ttl: 60, ..Self::default() }
     }
 
     /// The time to live of every record, in seconds.
@@ -64,6 +79,37 @@ impl Zone {
         self
     }
 
+    /// A record of any type by its data on the wire.
+    pub fn raw(self, name: &str, kind: u16, data: &[u8]) -> Self {
+        let rdata = NULL::with(data.to_vec());
+        self.record(name, RData::Unknown { code: RecordType::from(kind), rdata })
+    }
+
+    /// A record that every answer carries in its additional section.
+    pub fn additional(mut self, name: &str, data: RData) -> Self {
+        self.additional.push((absolute(name), data));
+        self
+    }
+
+    /// Denials carry an SOA record with this TTL and MINIMUM. Without it they carry none.
+    pub fn denial(mut self, ttl: u32, minimum: u32) -> Self {
+        self.denial = Some((ttl, minimum));
+        self
+    }
+
+    /// What an answer carries behind its answer section.
+    fn others(&self, answers: &[Record], kind: RecordType) -> (Option<Record>, Vec<Record>) {
+        let found = answers.iter().any(|record| record.record_type() == kind || kind == RecordType::ANY);
+        let soa = self.denial.filter(|_| !found).map(|(ttl, minimum)| {
+            let soa = SOA::new(absolute("ns.example"), absolute("admin.example"), 1, 2, 3, 4, minimum);
+            Record::from_rdata(absolute("example"), ttl, RData::SOA(soa))
+        });
+        let additional = self.additional.iter();
+        let additional =
+            additional.map(|(name, data)| Record::from_rdata(name.clone(), self.ttl, data.clone()));
+        (soa, additional.collect())
+    }
+
     fn answer(&self, name: &Name, kind: RecordType) -> (ResponseCode, Vec<Record>) {
         let mut answers = Vec::new();
         let mut current = name.to_lowercase();
@@ -73,7 +119,7 @@ impl Zone {
             };
             let mut next = None;
             for data in records {
-                if data.record_type() == kind {
+                if data.record_type() == kind || kind == RecordType::ANY {
                     answers.push(Record::from_rdata(current.clone(), self.ttl, data.clone()));
                 } else if let RData::CNAME(target) = data {
                     answers.push(Record::from_rdata(current.clone(), self.ttl, data.clone()));
@@ -96,8 +142,10 @@ pub struct Asked {
     pub name: String,
     /// The type, such as `AAAA`.
     pub kind: String,
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp`, `tls` or `https`.
     pub transport: &'static str,
+    /// The whole query.
+    pub bytes: Vec<u8>,
     /// Who asked.
     pub from: IpAddr,
 }
@@ -110,11 +158,17 @@ pub struct Resolver {
 struct Shared {
     zone: Mutex<Zone>,
     asked: Mutex<Vec<Asked>>,
+    /// Over TCP, TLS and HTTPS.
+    connections: AtomicUsize,
 }
 
 impl Resolver {
     pub(super) fn start(backends: &Backends, zone: Zone) -> Self {
-        let shared = Arc::new(Shared { zone: Mutex::new(zone), asked: Mutex::new(Vec::new()) });
+        let shared = Arc::new(Shared {
+            zone: Mutex::new(zone),
+            asked: Mutex::new(Vec::new()),
+            connections: AtomicUsize::new(0),
+        });
         for address in [format!("{RESOLVER_V4}:53"), format!("[{RESOLVER_V6}]:53")] {
             let socket = backends.udp(&address);
             let here = shared.clone();
@@ -126,22 +180,33 @@ impl Resolver {
                     }
                 }
             });
-            let here = shared.clone();
-            backends.serve(&address, Wire::Plain, move |mut stream, from| {
-                let here = here.clone();
-                async move {
-                    while let Ok(length) = stream.read_u16().await {
-                        let mut query = vec![0; length.into()];
-                        stream.read_exact(&mut query).await?;
-                        let Some(reply) = here.reply(&query, "tcp", from.ip()) else { break };
-                        stream.write_u16(u16::try_from(reply.len()).unwrap_or(u16::MAX)).await?;
-                        stream.write_all(&reply).await?;
-                    }
-                    Ok(())
-                }
-            });
+            stream(&shared, backends, &address, (Wire::Plain, "tcp"));
         }
         Self { shared }
+    }
+
+    /// Serves the same zone over TLS (RFC 7858) on this address and port.
+    pub fn over_tls(&self, backends: &Backends, address: &str, leaf: &Leaf) {
+        stream(&self.shared, backends, address, (Wire::Tls(leaf, &[]), "tls"));
+    }
+
+    /// Serves the same zone over HTTPS (RFC 8484) on this address and port, at `/dns-query`.
+    pub fn over_https(&self, backends: &Backends, address: &str, leaf: &Leaf) {
+        let shared = self.shared.clone();
+        backends.serve(address, Wire::Tls(leaf, &["h2"]), move |stream, from| {
+            let shared = shared.clone();
+            async move {
+                shared.connections.fetch_add(1, Ordering::Relaxed);
+                let service = service_fn(move |request| web(shared.clone(), request, from.ip()));
+                let served = http2::Builder::new(TokioExecutor::new());
+                served.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+            }
+        });
+    }
+
+    /// Connections over TCP, TLS and HTTPS so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Every query so far, in the order of arrival.
@@ -161,27 +226,29 @@ impl Resolver {
 }
 
 impl Shared {
-    fn reply(&self, query: &[u8], transport: &'static str, from: IpAddr) -> Option<Vec<u8>> {
-        let query = Message::from_vec(query).ok()?;
+    fn reply(&self, bytes: &[u8], transport: &'static str, from: IpAddr) -> Option<Vec<u8>> {
+        let query = Message::from_vec(bytes).ok()?;
         let question = query.queries.first()?.clone();
         let name = question.name().to_lowercase().to_ascii();
         self.asked.lock().expect("no test thread panics here").push(Asked {
             name: name.trim_end_matches('.').to_owned(),
             kind: question.query_type().to_string(),
             transport,
+            bytes: bytes.to_vec(),
             from,
         });
-        let (code, answers) = self
-            .zone
-            .lock()
-            .expect("no test thread panics here")
-            .answer(question.name(), question.query_type());
+        let zone = self.zone.lock().expect("no test thread panics here");
+        let (code, answers) = zone.answer(question.name(), question.query_type());
+        let (soa, additional) = zone.others(&answers, question.query_type());
+        drop(zone);
         let mut reply = Message::error_msg(query.metadata.id, OpCode::Query, code);
         reply.metadata.recursion_desired = query.metadata.recursion_desired;
         reply.metadata.recursion_available = true;
         reply.metadata.authoritative = true;
         reply.add_query(question);
         reply.add_answers(answers);
+        reply.add_authorities(soa);
+        reply.add_additionals(additional);
         let limit = if transport == "udp" { usize::from(query.max_payload()) } else { usize::from(u16::MAX) };
         if query.edns.is_some() {
             reply.set_edns(Edns::new());
@@ -189,6 +256,50 @@ impl Shared {
         let bytes = reply.to_vec().ok()?;
         if bytes.len() <= limit { Some(bytes) } else { reply.truncate().to_vec().ok() }
     }
+}
+
+/// Serves messages behind their length, one after the other.
+fn stream(
+    shared: &Arc<Shared>,
+    backends: &Backends,
+    address: &str,
+    (wire, transport): (Wire<'_>, &'static str),
+) {
+    let shared = shared.clone();
+    backends.serve(address, wire, move |mut stream, from| {
+        let shared = shared.clone();
+        async move {
+            shared.connections.fetch_add(1, Ordering::Relaxed);
+            while let Ok(length) = stream.read_u16().await {
+                let mut query = vec![0; length.into()];
+                stream.read_exact(&mut query).await?;
+                let Some(reply) = shared.reply(&query, transport, from.ip()) else { break };
+                stream.write_u16(u16::try_from(reply.len()).unwrap_or(u16::MAX)).await?;
+                stream.write_all(&reply).await?;
+                stream.flush().await?;
+            }
+            Ok(())
+        }
+    });
+}
+
+/// Answers one request as RFC 8484 has it, and anything else with the status that says what is wrong.
+async fn web(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    from: IpAddr,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    const MESSAGE: &str = "application/dns-message";
+    let usual = request.method() == Method::POST
+        && request.uri().path() == "/dns-query"
+        && request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == MESSAGE);
+    let query = request.into_body().collect().await?.to_bytes();
+    let reply = usual.then(|| shared.reply(&query, "https", from)).flatten();
+    let status = if reply.is_some() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let mut response = Response::new(Full::new(Bytes::from(reply.unwrap_or_default())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MESSAGE));
+    Ok(response)
 }
 
 fn absolute(name: &str) -> Name {

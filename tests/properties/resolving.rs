@@ -33,6 +33,7 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
         3 => prop::collection::vec(any::<u8>(), 4).prop_map(|octets| (1_u16, octets)),
         3 => alias.prop_map(|alias| (5, alias)),
         1 => prop::collection::vec(any::<u8>(), 16).prop_map(|octets| (28, octets)),
+        1 => service().prop_map(|data| (65, data)),
         1 => (any::<u16>(), prop::collection::vec(any::<u8>(), 0..20)),
     ];
     let ttl = prop_oneof![0..100_u32, any::<u32>()];
@@ -50,6 +51,26 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
             .concat()
         },
     )
+}
+
+/// The data of an HTTPS record with some of its parameters, ascending.
+fn service() -> impl Strategy<Value = Vec<u8>> {
+    let parameters: [(u8, &[u8]); 8] = [
+        (0, &[0, 1, 0, 5]),
+        (1, b"\x02h3\x02h2"),
+        (2, b""),
+        (3, &[1, 0xbb]),
+        (4, &[192, 0, 2, 1]),
+        (5, b"ech"),
+        (6, &[0; 16]),
+        (7, b"/q{?dns}"),
+    ];
+    let target = prop_oneof![3 => Just(vec![0]), 1 => name().prop_map(|name| wire(&name))];
+    (any::<u8>(), target, any::<u8>()).prop_map(move |(priority, target, some)| {
+        let some = parameters.iter().filter(|(key, _)| some >> key & 1 == 1);
+        let some = some.flat_map(|(key, value)| [&[0, *key, 0, value.len() as u8], *value].concat());
+        [&[0, priority % 2], &target[..]].concat().into_iter().chain(some).collect()
+    })
 }
 
 /// A query with its answer, as the target takes them.
@@ -83,5 +104,13 @@ proptest! {
     #[test]
     fn any_bytes_are_a_query_or_none(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         holds("dns", &bytes);
+    }
+
+    #[test]
+    fn whatever_is_given_of_an_answer_holds_nothing_that_leads_past_the_gateway(bytes in damaged(dialogue())) {
+        // Behind the query, whose length stands in front.
+        let Some(length) = bytes.first_chunk() else { return Ok(()) };
+        let query = usize::from(u16::from_be_bytes(*length));
+        holds("hygiene", bytes.get(2 + query..).unwrap_or_default());
     }
 }

@@ -76,6 +76,7 @@ impl Dialled {
 /// anchors it was filled under, and the remembered certificates must still be in their time.
 pub struct Dialler {
     tls: TlsConnector,
+    for_resolvers: TlsConnector,
     is_own: IsOwn,
 }
 
@@ -83,17 +84,14 @@ impl Dialler {
     /// A dialler that trusts `anchors` and nothing else. `is_own` tells the addresses of this gateway, which are
     /// never dialled.
     pub fn new(anchors: &TrustAnchors, is_own: IsOwn) -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = Verifier::new(Arc::clone(&anchors.roots), provider.signature_verification_algorithms);
-        let versions = [&version::TLS13, &version::TLS12];
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&versions)
-            .expect("invariant: the provider has suites for TLS 1.2 and 1.3")
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        config.resumption = Resumption::in_memory_sessions(limits::UPSTREAM_SESSIONS);
-        Self { tls: TlsConnector::from(Arc::new(config)), is_own }
+        let tls = connector(anchors, Resumption::in_memory_sessions(limits::UPSTREAM_SESSIONS));
+        Self { tls, for_resolvers: connector(anchors, Resumption::disabled()), is_own }
+    }
+
+    /// TLS towards the gateway's own resolvers, judged as upstreams are. Their connections are kept, so no session is
+    /// resumed, and each handshake sees a certificate.
+    pub fn for_resolvers(&self) -> &TlsConnector {
+        &self.for_resolvers
     }
 
     /// Connects to where the passage leads; under `Mode::Terminate` with TLS, verified for the passage's name.
@@ -191,6 +189,21 @@ impl Dialler {
             .await
             .map_err(|_| words::timed_out(wanted, "TLS handshake", address.to_string()))
     }
+}
+
+/// TLS that believes what leads to `anchors` and nothing else.
+fn connector(anchors: &TrustAnchors, resumption: Resumption) -> TlsConnector {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = Verifier::new(Arc::clone(&anchors.roots), provider.signature_verification_algorithms);
+    let versions = [&version::TLS13, &version::TLS12];
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions)
+        .expect("invariant: the provider has suites for TLS 1.2 and 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.resumption = resumption;
+    TlsConnector::from(Arc::new(config))
 }
 
 /// The name the upstream must prove: it is sent as SNI where it is a host (RFC 6066 knows no addresses).

@@ -11,7 +11,7 @@ pub mod folders;
 pub mod upstream;
 pub mod ledger;
 
-pub use dns::Dns;
+pub use dns::{Dns, DnsServer, DnsTransport};
 pub use folders::Folders;
 pub use intercept::{Echo, Intercept};
 pub use ledger::{Durability, Ledger};

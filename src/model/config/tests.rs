@@ -84,8 +84,8 @@ fn a_wrong_setting_is_told_where_it_stands() {
             "5:11 `dashboard` is not yet enforced (remove it: what it asks for would not be done)",
         ),
         (
-            "dns: {upstreams: [\"tls://a@192.0.2.1\"]}",
-            "5:21 encrypted DNS `tls://a@192.0.2.1` is not yet enforced (name a server by its address, such as `192.0.2.53`)",
+            "dns: {upstreams: [\"tls://dns.example\"]}",
+            "5:21 `tls://dns.example` is not a DNS server (name the address too, because nothing can resolve the name of a resolver: `tls://dns.example@192.0.2.53`)",
         ),
         ("upstream: {trustAnchors: [a.pem]}", "5:29 path `a.pem` is relative (write it from `/` on)"),
         ("policyDir: /a/../b", "5:14 path `/a/../b` has `..` in it (write it without)"),

@@ -231,12 +231,21 @@ pub const DNS_BELIEF_CEILING: Duration = Duration::from_secs(86_400);
 pub const DNS_STALE_TIME: Duration = Duration::from_secs(7 * 86_400);
 /// Time the gateway's own resolution waits for one address family once it has the other.
 pub const DNS_FAMILY_PATIENCE: Duration = Duration::from_millis(300);
-/// Names in the cache of the gateway's own resolution, per worker.
-pub const DNS_OWN_NAMES: usize = 4096;
-/// Longest time an answer stays in that cache, whatever its TTL.
-pub const DNS_OWN_CEILING: Duration = Duration::from_secs(300);
-/// Time a name without addresses, or that could not be resolved, stays in that cache.
-pub const DNS_OWN_NEGATIVE: Duration = Duration::from_secs(2);
+/// Bytes of the answers kept for all workers together, with what it costs to keep them; past it those go that are asked
+/// for least.
+pub const DNS_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Longest time an answer is kept, whatever its TTL.
+pub const DNS_CACHE_CEILING: Duration = Duration::from_secs(86_400);
+/// Longest time it is kept that a name, or a record of a name, does not exist (RFC 2308, section 5).
+pub const DNS_NEGATIVE_CEILING: Duration = Duration::from_secs(900);
+/// Time a failure is kept, so that clients that ask again at once cost one try (RFC 9520, section 3.2).
+pub const DNS_FAILURE_HOLD: Duration = Duration::from_secs(1);
+/// Queries without an answer on one connection to a DNS upstream; further ones wait.
+pub const DNS_PIPELINED: usize = 256;
+/// Time a connection to a DNS upstream is kept without a query (RFC 7766, section 6.2.3).
+pub const DNS_UPSTREAM_IDLE_TIME: Duration = Duration::from_secs(10);
+/// Addresses removed from one DNS answer that are shown on its record.
+pub const DNS_REMOVED_SHOWN: usize = 4;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
 pub const RECORD_BYTES: usize = 16 * 1024;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::Error;
 use crate::act::dial::{Dialler, TrustAnchors};
 use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
-use crate::model::config::{self, Config};
+use crate::model::config::{self, Config, DnsServer};
 use crate::model::manifest::SourceFile;
 use crate::model::types::AddressClass;
 use crate::model::types::address::classify;
 use crate::model::types::limits::FILES_WANTED;
-use crate::perceive::dns::{Memory, host_resolvers};
+use crate::perceive::dns::{Cache, Memory, host_resolvers};
 use crate::perceive::identity::Bindings;
 use crate::perceive::intercept::{Drops, FromPolicy, Interception, checks, links};
 use crate::pipeline::{Home, Room, Shared, Snapshot, worker};
@@ -32,7 +32,7 @@ pub struct Parts {
     pub ledger: Ledger,
     terminator: Terminator,
     dialler: Dialler,
-    resolvers: Vec<SocketAddr>,
+    resolvers: Vec<DnsServer>,
 }
 
 /// Reads the settings.
@@ -132,6 +132,7 @@ impl Parts {
             snapshot: ArcSwap::from_pointee(snapshot),
             ledger: self.ledger,
             memory: Arc::new(Memory::new()),
+            answers: Arc::new(Cache::default()),
             resolvers: self.resolvers,
             terminator: self.terminator,
             dialler: self.dialler,
@@ -143,7 +144,7 @@ impl Parts {
     }
 }
 
-fn resolvers(config: &Config) -> Result<Vec<SocketAddr>, Error> {
+fn resolvers(config: &Config) -> Result<Vec<DnsServer>, Error> {
     if !config.dns.upstreams.is_empty() {
         return Ok(config.dns.upstreams.clone());
     }
@@ -153,7 +154,7 @@ fn resolvers(config: &Config) -> Result<Vec<SocketAddr>, Error> {
         let why = "no resolver: `spec.dns.upstreams` is empty and /etc/resolv.conf names none\nhint: dns: {upstreams: [\"192.0.2.53\"]}";
         return Err(Error::Settings(why.to_owned()));
     }
-    Ok(found)
+    Ok(found.into_iter().map(DnsServer::plain).collect())
 }
 
 /// Places for connections on each worker, by the limit of open files, which is raised as far as it may be.

@@ -1,28 +1,29 @@
-//! Asks the configured upstreams: over UDP, and over TCP where an answer does not fit.
+//! Asks the configured upstreams, each over its own transport, until one answers.
 //!
-//! An answer is hard to forge (RFC 5452): every try has a socket of its own, so the kernel picks a random port and,
-//! the socket being connected, drops what does not come from the upstream's address and port; the id is fresh and
-//! random; and the question must come back byte for byte, in the client's own spelling. What does not fit is
-//! ignored and the wait goes on. Never remembers anything and never decides who may ask.
+//! What is asked is written by the gateway (`canonical`) and an answer must match it: operation, id and question, byte for
+//! byte. Upstreams are tried in their order; one that kept silent rests behind the others. Never remembers an answer and
+//! never decides who may ask. Read next: `forward/link.rs` for the transports.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod link;
+mod datagram;
+mod kept;
+mod line;
+mod web;
+
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hickory_proto::op::Message;
 use smallvec::SmallVec;
-use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 
-use crate::model::types::limits::{
-    DNS_IN_FLIGHT, DNS_QUERY_TIME, DNS_REST_TIME, DNS_TRIES, DNS_TRY_TIME, DNS_UDP_BYTES,
-};
+use crate::model::config::DnsServer;
+use crate::model::types::limits::{DNS_IN_FLIGHT, DNS_QUERY_TIME, DNS_REST_TIME, DNS_TRIES, DNS_TRY_TIME};
 
-use super::found::{self, Found};
-use super::frame::{Frames, write_message};
-use super::message::Query;
-use super::wire::{HEADER, Header};
+use super::answer::Answer;
+use super::canonical::Canonical;
+use link::Link;
 
 /// The port of DNS.
 const PORT: u16 = 53;
@@ -41,6 +42,7 @@ pub struct Forwarder {
 #[derive(Debug)]
 struct Upstream {
     address: SocketAddr,
+    link: Link,
     /// Microseconds after `Forwarder::start` until which it is asked last, because it kept silent.
     rests_until: AtomicU64,
 }
@@ -50,17 +52,6 @@ struct Bounds {
     in_flight: usize,
     each: Duration,
     all: Duration,
-}
-
-/// A response that belongs to the query, under the client's id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forwarded {
-    /// The message.
-    pub bytes: Vec<u8>,
-    /// What it says.
-    pub found: Found,
-    /// Who said it.
-    pub upstream: SocketAddr,
 }
 
 /// Why there is no response.
@@ -75,16 +66,20 @@ pub enum ForwardError {
     /// No upstream answered in time.
     #[error("no upstream resolver answered in time")]
     Silent,
-    /// The upstreams could not be reached, or their answers were malformed.
+    /// The upstreams could not be reached or did not prove who they are, or their answers were malformed.
     #[error("no upstream resolver could be reached")]
     Unreachable,
 }
 
 impl Forwarder {
-    /// A forwarder to `upstreams`, which are asked in this order. One per worker: its bounds are the worker's.
-    pub fn new(upstreams: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let upstreams =
-            upstreams.into_iter().map(|address| Upstream { address, rests_until: AtomicU64::new(0) });
+    /// A forwarder to `servers`, which are asked in this order; `tls` judges those that must prove themselves. One per
+    /// worker: its bounds and its connections are the worker's.
+    pub fn new<'a>(servers: impl IntoIterator<Item = &'a DnsServer>, tls: &TlsConnector) -> Self {
+        let upstreams = servers.into_iter().map(|server| Upstream {
+            address: server.address,
+            link: Link::new(server, tls),
+            rests_until: AtomicU64::new(0),
+        });
         Self {
             upstreams: upstreams.collect(),
             in_flight: AtomicUsize::new(0),
@@ -93,15 +88,10 @@ impl Forwarder {
         }
     }
 
-    /// The upstreams in their order.
-    pub fn upstreams(&self) -> impl Iterator<Item = SocketAddr> {
-        self.upstreams.iter().map(|upstream| upstream.address)
-    }
-
     /// Asks the upstreams until one answers. An upstream that keeps silent is asked again after the others, at most
-    /// [`DNS_TRIES`] tries in [`DNS_QUERY_TIME`] in all; one that answers SERVFAIL, NOTIMP or REFUSED is not, and
-    /// its answer counts only where no other has a better one.
-    pub async fn forward(&self, query: &Query) -> Result<Forwarded, ForwardError> {
+    /// [`DNS_TRIES`] tries in [`DNS_QUERY_TIME`] in all; one that answers FORMERR, SERVFAIL, NOTIMP or REFUSED is not,
+    /// and its answer counts only where no other has a better one.
+    pub async fn forward(&self, asked: &Canonical) -> Result<Answer, ForwardError> {
         let _slot = Slot::take(&self.in_flight, self.bounds.in_flight).ok_or(ForwardError::Busy)?;
         let deadline = Instant::now() + self.bounds.all;
         let mut open = self.order();
@@ -114,22 +104,23 @@ impl Forwarder {
             }
             at %= open.len();
             let upstream = open[at];
-            let until = deadline.min(Instant::now() + self.bounds.each);
-            match timeout_at(until, attempt(upstream.address, query)).await {
-                Ok(Ok(answer)) if matches!(answer.found.rcode, 2 | 4 | 5) => {
+            let begun = Instant::now();
+            match timeout_at(deadline.min(begun + self.bounds.each), upstream.ask(asked)).await {
+                Ok(Some(answer)) if matches!(answer.found.rcode, 1 | 2 | 4 | 5) => {
                     worse.get_or_insert(answer);
                     open.remove(at);
                 }
-                Ok(Ok(answer)) => {
+                Ok(Some(answer)) => {
                     upstream.rests_until.store(0, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Ok(Err(_)) => {
+                Ok(None) => {
                     error = ForwardError::Unreachable;
                     open.remove(at);
                 }
                 Err(_) => {
                     error = ForwardError::Silent;
+                    upstream.link.forget(begun);
                     upstream.rests_until.store(self.micros() + as_micros(DNS_REST_TIME), Ordering::Relaxed);
                     at += 1;
                 }
@@ -155,6 +146,20 @@ fn as_micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
+impl Upstream {
+    /// One try; the caller bounds its time. `None` where there is no answer that can be read.
+    async fn ask(&self, asked: &Canonical) -> Option<Answer> {
+        let read = match self.link.ask(asked).await {
+            Ok(bytes) => Answer::read(bytes, asked, self.address).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        read.inspect_err(
+            |error| tracing::debug!(upstream = %self.address, error, "no answer from a DNS upstream"),
+        )
+        .ok()
+    }
+}
+
 /// One of the places for queries in flight; given back when dropped.
 struct Slot<'a>(&'a AtomicUsize);
 
@@ -172,67 +177,6 @@ impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// One try at one upstream; the caller bounds its time.
-async fn attempt(upstream: SocketAddr, query: &Query) -> io::Result<Forwarded> {
-    let mut asked = query.bytes().to_vec();
-    // The id of a fresh message comes from a cryptographic generator.
-    asked[..2].copy_from_slice(&Message::query().metadata.id.to_be_bytes());
-    let mut bytes = match ask_udp(upstream, query, &asked).await? {
-        Some(bytes) => bytes,
-        None => ask_tcp(upstream, query, &asked).await?,
-    };
-    bytes[..2].copy_from_slice(&query.id().to_be_bytes());
-    let found =
-        found::read(&bytes, query).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok(Forwarded { bytes, found, upstream })
-}
-
-/// `None` where the answer does not fit into a datagram.
-async fn ask_udp(upstream: SocketAddr, query: &Query, asked: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    if asked.len() > DNS_UDP_BYTES {
-        return Ok(None);
-    }
-    let any: IpAddr =
-        if upstream.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    socket.connect(upstream).await?;
-    socket.send(asked).await?;
-    let room = query.payload();
-    // One byte more, to see that an answer was cut.
-    let mut answer = Vec::with_capacity(room + 1);
-    loop {
-        answer.clear();
-        socket.recv_buf(&mut answer).await?;
-        if let Some(header) = belongs(&answer, asked, query) {
-            let fits = answer.len() <= room && !header.truncated();
-            return Ok(fits.then_some(answer));
-        }
-    }
-}
-
-async fn ask_tcp(upstream: SocketAddr, query: &Query, asked: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(upstream).await?;
-    write_message(&mut stream, asked).await?;
-    let mut frames = Frames::new(stream);
-    let answer = frames.next().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    match belongs(answer, asked, query) {
-        Some(header) if !header.truncated() => Ok(answer.to_vec()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "not the answer to the question")),
-    }
-}
-
-/// The header of a response to `asked`: QR, id, operation and question agree.
-fn belongs(answer: &[u8], asked: &[u8], query: &Query) -> Option<Header> {
-    let header = Header::read(answer)?;
-    let question = answer.get(HEADER..HEADER + query.question().len())?;
-    let agrees = header.is_response()
-        && answer[..2] == asked[..2]
-        && header.opcode() == 0
-        && header.questions == 1
-        && question == query.question();
-    agrees.then_some(header)
 }
 
 /// The resolvers named in the text of a `resolv.conf` (resolv.conf(5)): the first three, port 53. Link-local ones
@@ -256,11 +200,16 @@ pub fn host_resolvers(resolv_conf: &str) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 impl Forwarder {
-    /// With short waits, for tests.
+    /// With short waits and plain DNS, for tests.
     pub(super) fn hasty(upstreams: &[SocketAddr]) -> Self {
+        let servers: Vec<DnsServer> = upstreams.iter().copied().map(DnsServer::plain).collect();
+        Self::hasty_to(&servers, &super::tests::encrypted::trusting_nobody())
+    }
+
+    pub(super) fn hasty_to(servers: &[DnsServer], tls: &TlsConnector) -> Self {
         let bounds =
             Bounds { in_flight: 2, each: Duration::from_millis(250), all: Duration::from_millis(1200) };
-        Self { bounds, ..Self::new(upstreams.iter().copied()) }
+        Self { bounds, ..Self::new(servers, tls) }
     }
 }
 

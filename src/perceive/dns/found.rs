@@ -2,8 +2,8 @@
 //!
 //! Pure. Only records of the answer section count, and only those that the question leads to by CNAMEs; whatever
 //! else a response carries (other owners, authority, additional) is ignored, so that an answer for one name can
-//! never make the gateway believe another. Address hints of HTTPS records (RFC 9460, section 7.3) count for the
-//! name that was asked for, because clients connect to them.
+//! never make the gateway believe another. Address hints of HTTPS records do not count: no client is given them
+//! (`hygiene`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -12,11 +12,9 @@ use hickory_proto::rr::Name;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use smallvec::SmallVec;
 
-use crate::model::types::HostName;
 use crate::model::types::limits::{DNS_ADDRESSES_PER_ANSWER, DNS_CHAIN_LINKS};
 
-use super::message::Query;
-use super::wire::{CLASS_IN, HEADER, Header, Record, kind, opt_of, records_of};
+use super::wire::{CLASS_IN, HEADER, Header, Malformed, Record, kind, opt_of, records_of, seconds};
 
 /// An address and how long it holds: the smallest TTL on the way to it.
 pub type Address = (IpAddr, Duration);
@@ -32,26 +30,21 @@ pub struct Found {
     pub chain_ends: bool,
 }
 
-/// A response whose records cannot be walked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the response's records are malformed")]
-pub struct Malformed;
-
-/// Reads a response that has already been matched to its query.
-pub fn read(response: &[u8], query: &Query) -> Result<Found, Malformed> {
+/// Reads a response that has already been matched to a query of this type and class.
+pub fn read(response: &[u8], (asked_kind, class): (u16, u16)) -> Result<Found, Malformed> {
     let header = Header::read(response).ok_or(Malformed)?;
     let (mut records, _) = records_of(response, header).ok_or(Malformed)?;
     let mut answers: SmallVec<[Record<'_>; 8]> = SmallVec::new();
     for _ in 0..header.answers {
         let record = records.next().ok_or(Malformed)?;
-        if record.class == CLASS_IN && matters(record.kind, query.kind()) {
+        if record.class == CLASS_IN && matters(record.kind, asked_kind) {
             answers.push(record);
         }
     }
     let high = if header.additionals == 0 { 0 } else { opt_of(response).map_or(0, |(high, ..)| high) };
     let rcode = u16::from(high) << 4 | header.rcode();
     let mut found = Found { rcode, addresses: SmallVec::new(), chain_ends: true };
-    if rcode != 0 || query.class() != CLASS_IN || answers.is_empty() {
+    if rcode != 0 || class != CLASS_IN || answers.is_empty() {
         return Ok(found);
     }
     let mut decoder = BinDecoder::new(response);
@@ -64,21 +57,9 @@ pub fn read(response: &[u8], query: &Query) -> Result<Found, Malformed> {
     Ok(found)
 }
 
-/// The name whose beliefs an answer feeds: the one asked for; for HTTPS on another port (`_8443._https.NAME`, RFC
-/// 9460, section 9.1) the origin's.
-pub fn believed_name(query: &Query) -> Option<HostName> {
-    let host = query.host()?;
-    if query.kind() == kind::HTTPS && host.as_str().starts_with('_') {
-        let (_, rest) = host.as_str().split_once("._https.")?;
-        return HostName::parse(rest).ok();
-    }
-    Some(host.clone())
-}
-
 /// Whether a record can be part of the answer to a question of type `asked`.
 fn matters(found: u16, asked: u16) -> bool {
-    found == kind::CNAME
-        || (matches!(found, kind::A | kind::AAAA | kind::HTTPS) && (found == asked || asked == kind::ANY))
+    found == kind::CNAME || (matches!(found, kind::A | kind::AAAA) && (found == asked || asked == kind::ANY))
 }
 
 /// The end of the CNAME chain and the smallest TTL on the way; `None` for a loop or too long a chain. Where a name
@@ -110,40 +91,10 @@ fn collect(answers: &[Record<'_>], owner: &Name, ttl: u32, found: &mut Found) ->
         match record.kind {
             kind::A => take(v4(record.data).ok_or(Malformed)?),
             kind::AAAA => take(v6(record.data).ok_or(Malformed)?),
-            kind::HTTPS => hints(record.data, &mut take).ok_or(Malformed)?,
             _ => {}
         }
     }
     Ok(())
-}
-
-/// `ipv4hint` and `ipv6hint` of an HTTPS record (RFC 9460, section 2.2): priority, target, parameters.
-fn hints(data: &[u8], take: &mut impl FnMut(IpAddr)) -> Option<()> {
-    const IPV4_HINT: u16 = 4;
-    const IPV6_HINT: u16 = 6;
-    let mut rest = data.get(2..)?;
-    loop {
-        let (&length, tail) = rest.split_first()?;
-        // The target is never compressed.
-        rest = tail.get(usize::from(length)..)?;
-        match length {
-            0 => break,
-            1..=63 => {}
-            _ => return None,
-        }
-    }
-    while !rest.is_empty() {
-        let (head, tail) = rest.split_first_chunk::<4>()?;
-        let (key, length) = (u16::from_be_bytes([head[0], head[1]]), u16::from_be_bytes([head[2], head[3]]));
-        let (value, after) = tail.split_at_checked(usize::from(length))?;
-        match key {
-            IPV4_HINT => value.chunks(4).try_for_each(|chunk| v4(chunk).map(&mut *take))?,
-            IPV6_HINT => value.chunks(16).try_for_each(|chunk| v6(chunk).map(&mut *take))?,
-            _ => {}
-        }
-        rest = after;
-    }
-    Some(())
 }
 
 fn v4(data: &[u8]) -> Option<IpAddr> {
@@ -155,17 +106,17 @@ fn v6(data: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(data).ok().map(|octets| IpAddr::from(Ipv6Addr::from(octets)).to_canonical())
 }
 
-/// A TTL with its top bit set counts as zero (RFC 2181, section 8).
-fn seconds(ttl: u32) -> u32 {
-    if ttl > i32::MAX as u32 { 0 } else { ttl }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::message::Query;
     use super::super::tests::lab::{self, a, aaaa, cname};
     use super::*;
+
+    fn read(response: &[u8], query: &Query) -> Result<Found, Malformed> {
+        super::read(response, (query.kind(), query.class()))
+    }
 
     fn addresses(query: &Query, records: &[lab::Record]) -> Vec<(String, u64)> {
         let found = read(&lab::response(query, records), query).unwrap();
@@ -217,25 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn hints_of_https_records_count_for_the_name_asked_for() {
+    fn hints_of_https_records_are_no_addresses_because_nobody_is_given_them() {
         let query = lab::query("a.example", kind::HTTPS, None);
-        let mut data = vec![0, 1, 0]; // priority 1, target `.`
-        data.extend_from_slice(&[0, 1, 0, 3, 2, b'h', b'2']); // alpn
-        data.extend_from_slice(&[0, 4, 0, 8, 192, 0, 2, 1, 192, 0, 2, 2]);
-        data.extend_from_slice(&[0, 6, 0, 16, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
-        let given = addresses(&query, &[lab::other("a.example", kind::HTTPS, 30, &data)]);
-        assert_eq!(given, [("192.0.2.1".into(), 30), ("192.0.2.2".into(), 30), ("2001:db8::9".into(), 30)]);
-        data.pop();
-        let broken = lab::response(&query, &[lab::other("a.example", kind::HTTPS, 30, &data)]);
-        assert_eq!(read(&broken, &query), Err(Malformed));
-    }
-
-    #[test]
-    fn https_on_another_port_speaks_of_its_origin() {
-        let query = lab::query("_8443._https.a.example", kind::HTTPS, None);
-        assert_eq!(believed_name(&query).unwrap().as_str(), "a.example");
-        let query = lab::query("_sip._tcp.a.example", kind::A, None);
-        assert_eq!(believed_name(&query).unwrap().as_str(), "_sip._tcp.a.example");
+        let data = [&[0, 1, 0][..], &[0, 4, 0, 4, 192, 0, 2, 1]].concat();
+        assert_eq!(addresses(&query, &[lab::other("a.example", kind::HTTPS, 30, &data)]), []);
     }
 
     #[test]

@@ -30,12 +30,17 @@ pub struct Frames<R> {
 impl<R: AsyncRead + Unpin> Frames<R> {
     /// Reads from `stream`.
     pub fn new(stream: R) -> Self {
-        Self { stream, buffer: Vec::new(), idle: DNS_TCP_IDLE_TIME, taken: 0 }
+        Self::patient(stream, DNS_TCP_IDLE_TIME)
+    }
+
+    /// The same with another time that the peer may be silent.
+    pub(super) fn patient(stream: R, idle: Duration) -> Self {
+        Self { stream, buffer: Vec::new(), idle, taken: 0 }
     }
 
     /// The next message without its prefix; `None` once the peer has closed between two messages.
     ///
-    /// Fails with `TimedOut` after [`DNS_TCP_IDLE_TIME`] without a whole message, with `UnexpectedEof` when the peer
+    /// Fails with `TimedOut` after [`DNS_TCP_IDLE_TIME`], if it was not told otherwise, without a whole message, with `UnexpectedEof` when the peer
     /// closes inside one, and with `InvalidData` for one shorter than a header. Safe to cancel.
     pub async fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.buffer.drain(..self.taken);

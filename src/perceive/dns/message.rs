@@ -1,15 +1,15 @@
 //! One DNS query as a workload sent it, parsed strictly (RFC 1035, section 4; RFC 6891).
 //!
-//! Pure. A query has exactly one question, no answers, at most one OPT record and no bytes after its end; its bytes
-//! are kept, because they are what is forwarded. Names that are not host names are carried as text, never as a
-//! `HostName`, so nothing can be remembered for them.
+//! Pure. A query has exactly one question, no answers, at most one OPT record and no bytes after its end. Its bytes
+//! are kept for the reply, which echoes the question; upstreams never see them (`canonical`). Names that are not host
+//! names are carried as text, never as a `HostName`, so nothing can be remembered for them.
 
 use hickory_proto::rr::RecordType;
 
 use crate::model::types::HostName;
 use crate::model::types::limits::{DNS_MESSAGE_BYTES, DNS_UDP_BYTES};
 
-use super::wire::{self, CLASS_IN, HEADER, Header, MIN_PAYLOAD, OUR_PAYLOAD, Question, Rcode, Records, kind};
+use super::wire::{HEADER, Header, MIN_PAYLOAD, Question, Rcode, Records, kind};
 
 /// A query that is well formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,23 +91,6 @@ impl Query {
         Ok(query)
     }
 
-    /// A query of the gateway's own: recursion desired, with EDNS.
-    pub(super) fn ask(host: &HostName, kind: u16) -> Self {
-        let mut bytes = vec![0, 0, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 1];
-        for label in host.as_str().split('.') {
-            // A `HostName` has labels of 1 to 63 bytes.
-            bytes.push(u8::try_from(label.len()).unwrap_or(0));
-            bytes.extend_from_slice(label.as_bytes());
-        }
-        bytes.push(0);
-        bytes.extend_from_slice(&kind.to_be_bytes());
-        bytes.extend_from_slice(&CLASS_IN.to_be_bytes());
-        let question_end = bytes.len();
-        let edns = Edns { payload: OUR_PAYLOAD, dnssec_ok: false };
-        wire::push_opt(&mut bytes, edns.dnssec_ok, 0, &[]);
-        Self { bytes, question_end, host: Some(host.clone()), text: host.as_str().into(), edns: Some(edns) }
-    }
-
     /// The client's id.
     pub fn id(&self) -> u16 {
         u16::from_be_bytes([self.bytes[0], self.bytes[1]])
@@ -145,6 +128,21 @@ impl Query {
     /// What the OPT record says, where there is one.
     pub fn edns(&self) -> Option<Edns> {
         self.edns
+    }
+
+    /// CD: the client checks signatures itself (RFC 4035, section 3.2.2).
+    pub fn checking_disabled(&self) -> bool {
+        self.bytes[3] & 0x10 != 0
+    }
+
+    /// DO: the client wants the records of DNSSEC (RFC 3225).
+    pub fn dnssec_ok(&self) -> bool {
+        self.edns.is_some_and(|edns| edns.dnssec_ok)
+    }
+
+    /// Whether the client can read AD in a reply (RFC 6840, section 5.7).
+    pub(super) fn reads_authentic_data(&self) -> bool {
+        self.bytes[3] & 0x20 != 0 || self.dnssec_ok()
     }
 
     /// Bytes that a reply over UDP may have: what the client takes, up to [`DNS_UDP_BYTES`].
@@ -272,13 +270,6 @@ mod tests {
         assert_eq!(QueryError::NotImplemented.reply(&update).unwrap()[3] & 0xf, 4);
         let transfer = lab::query_bytes(7, "a.example", kind::AXFR, None);
         assert_eq!(Query::parse(&transfer), Err(QueryError::NotImplemented));
-    }
-
-    #[test]
-    fn our_own_query_is_one_that_we_would_accept() {
-        let host = HostName::parse("api.example.com").unwrap();
-        let query = Query::ask(&host, kind::AAAA);
-        assert_eq!(Query::parse(query.bytes()).unwrap(), query);
     }
 
     proptest! {

@@ -1,40 +1,28 @@
 //! The gateway's own resolution of a name, for where an agent claims a name that its memory does not confirm.
 //!
-//! Asks for both address families at once, through the same forwarder as the workloads' queries. Answers are kept
-//! for their TTL within bounds, and failures for a moment, so that claims made in a burst cost one resolution. What
-//! is learnt here is never put into an agent's memory: no agent was given it.
+//! Asks for both address families at once, through the same cache as the workloads' queries, so that claims made in a
+//! burst cost one resolution. What is learnt here is never put into an agent's memory: no agent was given it. What may be
+//! dialled of it is judged by who dials.
 
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use quick_cache::sync::Cache;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::model::types::HostName;
-use crate::model::types::limits::{
-    DNS_CHAIN_LINKS, DNS_FAMILY_PATIENCE, DNS_OWN_CEILING, DNS_OWN_NAMES, DNS_OWN_NEGATIVE,
-};
+use crate::model::types::limits::{DNS_CHAIN_LINKS, DNS_FAMILY_PATIENCE};
 
+use super::cache::Cache;
+use super::canonical::Canonical;
 use super::forward::{ForwardError, Forwarder};
-use super::message::Query;
 use super::wire::kind;
-
-/// An answer of TTL 0 is shared with those who asked meanwhile.
-const LEAST_HOLD: Duration = Duration::from_secs(1);
 
 /// Resolves names for the gateway itself; one per worker.
 #[derive(Debug)]
 pub struct OwnResolver {
     forwarder: Arc<Forwarder>,
-    cache: Cache<HostName, Kept>,
-}
-
-#[derive(Debug, Clone)]
-struct Kept {
-    result: Result<Arc<[IpAddr]>, ResolveError>,
-    until: Instant,
+    cache: Arc<Cache>,
 }
 
 /// Why a name has no addresses.
@@ -54,39 +42,19 @@ pub enum ResolveError {
     Unanswered(#[from] ForwardError),
 }
 
-/// The addresses of one family, and how long they hold.
-type Family = Result<(Vec<IpAddr>, Duration), ResolveError>;
+/// The addresses of one family.
+type Family = Result<Vec<IpAddr>, ResolveError>;
 
 impl OwnResolver {
-    /// A resolver that asks through `forwarder`.
-    pub fn new(forwarder: Arc<Forwarder>) -> Self {
-        Self { forwarder, cache: Cache::new(DNS_OWN_NAMES) }
+    /// A resolver that asks through `forwarder` what `cache` does not hold.
+    pub fn new(forwarder: Arc<Forwarder>, cache: Arc<Cache>) -> Self {
+        Self { forwarder, cache }
     }
 
-    /// The addresses of `name`, at least one, IPv4 first, each family in the upstream's order. Callers that ask for
-    /// one name at a time share one resolution.
+    /// The addresses of `name`, at least one, IPv4 first, each family in the upstream's order.
     ///
     /// Once one family is there the other is waited for no longer than [`DNS_FAMILY_PATIENCE`].
     pub async fn resolve(&self, name: &HostName) -> Result<Arc<[IpAddr]>, ResolveError> {
-        loop {
-            match self.cache.get_value_or_guard_async(name).await {
-                Ok(kept) if kept.until > Instant::now() => return kept.result,
-                Ok(stale) => {
-                    self.cache.remove_if(name, |kept| kept.until == stale.until);
-                }
-                Err(place) => {
-                    let (result, holds) = self.ask(name).await;
-                    // Never at once: those who waited for this answer share it.
-                    let kept = Kept { result: result.clone(), until: Instant::now() + holds.max(LEAST_HOLD) };
-                    // Refused only where the place was taken back meanwhile; then nothing is kept.
-                    let _ = place.insert(kept);
-                    return result;
-                }
-            }
-        }
-    }
-
-    async fn ask(&self, name: &HostName) -> (Result<Arc<[IpAddr]>, ResolveError>, Duration) {
         let mut v4 = pin!(self.family(name, kind::A));
         let mut v6 = pin!(self.family(name, kind::AAAA));
         let (v4, v6) = tokio::select! {
@@ -103,15 +71,16 @@ impl OwnResolver {
     }
 
     async fn family(&self, name: &HostName, kind: u16) -> Family {
-        let found = self.forwarder.forward(&Query::ask(name, kind)).await?.found;
+        let looked = self.cache.look_up(&Canonical::own(name, kind), &self.forwarder).await?;
+        let found = &looked.answer.found;
         match (found.rcode, found.chain_ends) {
             (0, false) => return Err(ResolveError::EndlessChain),
             (0, true) => {}
             (3, _) => return Err(ResolveError::NoAddress),
             (code, _) => return Err(ResolveError::Code(code)),
         }
-        let ttl = found.addresses.iter().map(|(_, ttl)| *ttl).min().ok_or(ResolveError::NoAddress)?;
-        Ok((found.addresses.iter().map(|(address, _)| *address).collect(), ttl))
+        let addresses: Vec<IpAddr> = found.addresses.iter().map(|(address, _)| *address).collect();
+        if addresses.is_empty() { Err(ResolveError::NoAddress) } else { Ok(addresses) }
     }
 }
 
@@ -120,25 +89,18 @@ async fn rest(satisfied: bool, other: impl Future<Output = Family>) -> Option<Fa
     if satisfied { timeout(DNS_FAMILY_PATIENCE, other).await.ok() } else { Some(other.await) }
 }
 
-/// Both families as one answer, and how long it is kept; `None` is a family that was not waited for.
-fn join(v4: Option<Family>, v6: Option<Family>) -> (Result<Arc<[IpAddr]>, ResolveError>, Duration) {
-    let (mut addresses, mut holds) = (Vec::new(), DNS_OWN_CEILING);
+/// Both families as one answer; `None` is a family that was not waited for.
+fn join(v4: Option<Family>, v6: Option<Family>) -> Result<Arc<[IpAddr]>, ResolveError> {
+    let mut addresses = Vec::new();
     let mut error = ResolveError::NoAddress;
-    for family in [v4, v6] {
+    for family in [v4, v6].into_iter().flatten() {
         match family {
-            Some(Ok((found, ttl))) => {
-                addresses.extend(found);
-                holds = holds.min(ttl);
-            }
-            Some(Err(ResolveError::NoAddress)) => {}
-            Some(Err(failure)) => {
-                error = failure;
-                holds = DNS_OWN_NEGATIVE;
-            }
-            None => holds = DNS_OWN_NEGATIVE,
+            Ok(found) => addresses.extend(found),
+            Err(ResolveError::NoAddress) => {}
+            Err(failure) => error = failure,
         }
     }
-    if addresses.is_empty() { (Err(error), DNS_OWN_NEGATIVE) } else { (Ok(addresses.into()), holds) }
+    if addresses.is_empty() { Err(error) } else { Ok(addresses.into()) }
 }
 
 #[cfg(test)]
@@ -152,7 +114,7 @@ mod tests {
 
     async fn resolver(acts: Vec<Act>) -> (Upstream, OwnResolver) {
         let upstream = Upstream::start(acts, Vec::new()).await;
-        let resolver = OwnResolver::new(Arc::new(Forwarder::hasty(&[upstream.address])));
+        let resolver = OwnResolver::new(Arc::new(Forwarder::hasty(&[upstream.address])), Arc::default());
         (upstream, resolver)
     }
 
@@ -193,12 +155,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_without_ttl_is_shared_by_a_burst() {
+    async fn an_answer_without_ttl_is_shared_by_a_burst_and_not_kept() {
         let (upstream, resolver) = resolver(vec![Act::Answer(vec![a("a.example", [192, 0, 2, 1], 0)])]).await;
-        for _ in 0..2 {
-            resolver.resolve(&host("a.example")).await.unwrap();
-        }
+        let name = host("a.example");
+        let (first, second) = tokio::join!(resolver.resolve(&name), resolver.resolve(&name));
+        assert_eq!(
+            (texts(&first.unwrap()), texts(&second.unwrap())),
+            (vec!["192.0.2.1".into()], vec!["192.0.2.1".into()])
+        );
         assert_eq!(upstream.seen().len(), 2);
+        resolver.resolve(&name).await.unwrap();
+        assert!(upstream.seen().len() > 2, "its TTL is over");
     }
 
     #[tokio::test]

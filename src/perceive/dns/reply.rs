@@ -25,6 +25,8 @@ impl ExtendedError<'_> {
     pub const OTHER: u16 = 0;
     /// `Blocked`: by the operator of the resolver.
     pub const BLOCKED: u16 = 15;
+    /// `Not Supported`: the question itself is not answered here.
+    pub const NOT_SUPPORTED: u16 = 21;
     /// `No Reachable Authority`.
     pub const NO_REACHABLE_AUTHORITY: u16 = 22;
     /// `Network Error`.
@@ -42,7 +44,11 @@ pub enum Transport {
 
 /// A reply without records: the code, and why, for a client that can read it.
 pub fn refused(query: &Query, rcode: Rcode, error: Option<ExtendedError<'_>>) -> Vec<u8> {
-    let mut reply = begin(query, rcode.low());
+    bare(query, rcode.low(), error)
+}
+
+fn bare(query: &Query, rcode: u8, error: Option<ExtendedError<'_>>) -> Vec<u8> {
+    let mut reply = begin(query, rcode);
     if let Some(edns) = query.edns() {
         match error {
             Some(error) => {
@@ -66,6 +72,13 @@ pub fn refused(query: &Query, rcode: Rcode, error: Option<ExtendedError<'_>>) ->
 pub fn denied(query: &Query, code: &str, request_id: &str) -> Vec<u8> {
     let text = format!("{code} {request_id}");
     refused(query, Rcode::NxDomain, Some(ExtendedError { code: ExtendedError::BLOCKED, text: &text }))
+}
+
+/// What is told where every address of an answer was removed (`hygiene`): the name exists and has none that this agent
+/// may be given; `Blocked` with `CODE REQUEST-ID` where the query had EDNS. Without SOA, so nobody caches it.
+pub fn emptied(query: &Query, code: &str, request_id: &str) -> Vec<u8> {
+    let text = format!("{code} {request_id}");
+    bare(query, 0, Some(ExtendedError { code: ExtendedError::BLOCKED, text: &text }))
 }
 
 /// An answer of the gateway's own: the addresses of the asked family, each for `ttl` seconds. None is an empty answer.
@@ -175,6 +188,15 @@ mod tests {
             Some((15, "policy.no-route 0199c0de-7a31-7c55-b0a4-5f3e8c1d9a10".into()))
         );
         assert!(message.edns.unwrap().flags().dnssec_ok);
+    }
+
+    #[test]
+    fn an_emptied_answer_is_no_data_without_soa_and_says_why() {
+        let query = lab::query("Rebind.example", kind::AAAA, Some((1232, false)));
+        let message = Message::from_vec(&emptied(&query, "destination.private", "0199c0de")).unwrap();
+        assert_eq!(message.metadata.response_code, ResponseCode::NoError);
+        assert!(message.answers.is_empty() && message.authorities.is_empty());
+        assert_eq!(error_of(&message), Some((15, "destination.private 0199c0de".into())));
     }
 
     #[test]

@@ -21,8 +21,10 @@ pub(super) const OUR_PAYLOAD: u16 = 1232;
 pub(super) mod kind {
     pub const A: u16 = 1;
     pub const CNAME: u16 = 5;
+    pub const SOA: u16 = 6;
     pub const AAAA: u16 = 28;
     pub const OPT: u16 = 41;
+    pub const SVCB: u16 = 64;
     pub const HTTPS: u16 = 65;
     pub const IXFR: u16 = 251;
     pub const AXFR: u16 = 252;
@@ -161,6 +163,8 @@ impl<'a> Question<'a> {
 
 /// One resource record (RFC 1035, section 4.1.3).
 pub(super) struct Record<'a> {
+    /// Where it begins in the message.
+    pub at: usize,
     pub owner: Name,
     pub kind: u16,
     pub class: u16,
@@ -168,6 +172,18 @@ pub(super) struct Record<'a> {
     pub data: &'a [u8],
     /// Where `data` stands in the message: names in it may point back.
     pub data_at: usize,
+}
+
+impl Record<'_> {
+    /// Where its TTL stands in the message.
+    pub fn ttl_at(&self) -> usize {
+        self.data_at - 6
+    }
+
+    /// Where it ends in the message.
+    pub fn end(&self) -> usize {
+        self.data_at + self.data.len()
+    }
 }
 
 /// A walk over resource records that looks at no data, so that a type unknown here is no obstacle.
@@ -185,6 +201,7 @@ impl<'a> Records<'a> {
 
     /// The next record, `None` where it is malformed or missing.
     pub fn next(&mut self) -> Option<Record<'a>> {
+        let at = self.decoder.index();
         let owner = Name::read(&mut self.decoder).ok()?;
         let kind = self.decoder.read_u16().ok()?.unverified();
         let class = self.decoder.read_u16().ok()?.unverified();
@@ -192,7 +209,7 @@ impl<'a> Records<'a> {
         let length = self.decoder.read_u16().ok()?.unverified();
         let data_at = self.decoder.index();
         let data = self.decoder.read_slice(usize::from(length)).ok()?.unverified();
-        Some(Record { owner, kind, class, ttl, data, data_at })
+        Some(Record { at, owner, kind, class, ttl, data, data_at })
     }
 
     /// Whether every byte has been read.
@@ -228,15 +245,17 @@ pub(super) fn opt_of(response: &[u8]) -> Option<(u8, bool, &[u8])> {
 
 /// All records after the one question of a response, and how many there are said to be.
 pub(super) fn records_of(response: &[u8], header: Header) -> Option<(Records<'_>, usize)> {
-    let mut at = HEADER;
-    loop {
-        match usize::from(*response.get(at)?) {
-            0 => break,
-            length @ 1..=63 => at += 1 + length,
-            _ => return None,
-        }
-    }
     let count =
         usize::from(header.answers) + usize::from(header.authorities) + usize::from(header.additionals);
-    Some((Records::new(response, at + 5)?, count))
+    Some((Records::new(response, Question::read(response)?.end)?, count))
 }
+
+/// A TTL with its top bit set counts as zero (RFC 2181, section 8).
+pub(super) fn seconds(ttl: u32) -> u32 {
+    if ttl > i32::MAX as u32 { 0 } else { ttl }
+}
+
+/// Records that cannot be walked, or whose data is not what their type says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the response's records are malformed")]
+pub struct Malformed;

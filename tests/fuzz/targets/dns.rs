@@ -69,7 +69,7 @@ fn replies_are_readable(query: &Query, response: &[u8]) {
 }
 
 fn addresses_are_those_of_the_chain(query: &Query, response: &[u8]) {
-    let Ok(found) = found::read(response, query) else { return };
+    let Ok(found) = found::read(response, (query.kind(), query.class())) else { return };
     assert!(found.addresses.len() <= DNS_ADDRESSES_PER_ANSWER);
     assert!(found.addresses.iter().all(|(_, ttl)| ttl.as_secs() <= i32::MAX as u64), "{found:?}");
     assert!(found.rcode == 0 || found.addresses.is_empty(), "{found:?}");

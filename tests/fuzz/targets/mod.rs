@@ -7,6 +7,7 @@ mod answer;
 mod dns;
 mod frames;
 mod guard;
+mod hygiene;
 mod journal;
 mod manifest;
 mod names;
@@ -26,6 +27,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("dns", dns::check),
     ("frames", frames::check),
     ("guard", guard::check),
+    ("hygiene", hygiene::check),
     ("journal", journal::check),
     ("manifest", manifest::check),
     ("names", names::check),

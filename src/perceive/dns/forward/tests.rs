@@ -2,37 +2,41 @@
 
 use std::collections::HashSet;
 
+use super::super::message::Query;
+use super::super::tests::encrypted;
 use super::super::tests::lab::{self, Act, Upstream, a};
 use super::super::wire::kind;
+use crate::model::config::DnsTransport;
+use tokio::net::UdpSocket;
+
 use super::*;
 
 fn truth() -> Vec<lab::Record> {
     vec![a("a.example", [192, 0, 2, 1], 60)]
 }
 
-async fn forward(upstreams: &[&Upstream], query: &Query) -> Result<Forwarded, ForwardError> {
+async fn forward(upstreams: &[&Upstream], query: &Query) -> Result<Answer, ForwardError> {
     let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
-    Forwarder::hasty(&addresses).forward(query).await
+    Forwarder::hasty(&addresses).forward(&Canonical::of(query)).await
 }
 
-fn given(forwarded: &Forwarded) -> Vec<String> {
+fn given(forwarded: &Answer) -> Vec<String> {
     forwarded.found.addresses.iter().map(|(address, _)| address.to_string()).collect()
 }
 
 #[tokio::test]
-async fn an_answer_comes_back_under_the_clients_id_and_in_its_spelling() {
+async fn an_answer_comes_back_with_what_it_says_and_who_said_it() {
     let upstream = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
     let query = lab::query("A.eXample", kind::A, Some((1232, true)));
     let forwarded = forward(&[&upstream], &query).await.unwrap();
-    assert_eq!(forwarded.bytes, lab::response(&query, &truth()));
     assert_eq!(given(&forwarded), ["192.0.2.1"]);
     assert_eq!(forwarded.upstream, upstream.address);
 }
 
 #[tokio::test]
-async fn every_query_has_a_fresh_id_and_port_and_is_otherwise_untouched() {
+async fn every_query_has_a_fresh_id_and_port_and_is_otherwise_the_gateways_own() {
     let upstream = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
-    let query = lab::query("a.example", kind::A, Some((1232, true)));
+    let query = lab::query("A.eXample", kind::A, Some((4096, true)));
     for _ in 0..24 {
         forward(&[&upstream], &query).await.unwrap();
     }
@@ -41,7 +45,8 @@ async fn every_query_has_a_fresh_id_and_port_and_is_otherwise_untouched() {
     let ports: HashSet<u16> = seen.iter().map(|(_, from)| from.port()).collect();
     // One repetition among 24 of 65,536 is possible, three are not worth fearing.
     assert!(ids.len() >= 22 && ports.len() >= 22, "{ids:?} {ports:?}");
-    assert!(seen.iter().all(|(sent, _)| sent.bytes()[2..] == query.bytes()[2..]));
+    let own = Canonical::of(&query).message(0, false);
+    assert!(seen.iter().all(|(sent, _)| sent.bytes()[2..] == own[2..]));
 }
 
 #[tokio::test]
@@ -61,7 +66,7 @@ async fn a_truncated_answer_is_fetched_over_tcp_from_the_same_upstream() {
     let forwarded = forward(&[&upstream], &query).await.unwrap();
     assert_eq!(given(&forwarded).len(), 200);
 
-    // An answer that is longer than the client said it takes is no different.
+    // An answer that is longer than we said we take is no different.
     let upstream = Upstream::start(vec![Act::Answer(many)], truth()).await;
     assert_eq!(given(&forward(&[&upstream], &query).await.unwrap()), ["192.0.2.1"]);
 }
@@ -71,9 +76,9 @@ async fn a_silent_upstream_is_passed_over_and_then_asked_last() {
     let silent = Upstream::start(vec![Act::Silence], Vec::new()).await;
     let good = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
     let forwarder = Forwarder::hasty(&[silent.address, good.address]);
-    let query = lab::query("a.example", kind::A, None);
+    let asked = Canonical::of(&lab::query("a.example", kind::A, None));
     for _ in 0..3 {
-        assert_eq!(forwarder.forward(&query).await.unwrap().upstream, good.address);
+        assert_eq!(forwarder.forward(&asked).await.unwrap().upstream, good.address);
     }
     assert_eq!(silent.seen().len(), 1, "it rests");
     assert_eq!(good.seen().len(), 3);
@@ -100,11 +105,11 @@ async fn silence_everywhere_ends_within_the_bounds() {
 async fn a_closed_port_is_passed_over_at_once() {
     let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let good = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
-    let query = lab::query("a.example", kind::A, None);
+    let asked = Canonical::of(&lab::query("a.example", kind::A, None));
     let forwarder = Forwarder::hasty(&[closed, good.address]);
-    assert_eq!(forwarder.forward(&query).await.unwrap().upstream, good.address);
-    assert_eq!(Forwarder::hasty(&[closed]).forward(&query).await, Err(ForwardError::Unreachable));
-    assert_eq!(Forwarder::hasty(&[]).forward(&query).await, Err(ForwardError::NoUpstream));
+    assert_eq!(forwarder.forward(&asked).await.unwrap().upstream, good.address);
+    assert_eq!(Forwarder::hasty(&[closed]).forward(&asked).await, Err(ForwardError::Unreachable));
+    assert_eq!(Forwarder::hasty(&[]).forward(&asked).await, Err(ForwardError::NoUpstream));
 }
 
 #[tokio::test]
@@ -133,16 +138,54 @@ async fn past_the_bound_of_queries_in_flight_the_next_fails_at_once() {
     let mut forwarder = Forwarder::hasty(&[upstream.address]);
     forwarder.bounds.each = Duration::from_secs(20);
     forwarder.bounds.all = Duration::from_secs(20);
-    let query = lab::query("a.example", kind::A, None);
+    let asked = Canonical::of(&lab::query("a.example", kind::A, None));
     let release = async {
         upstream.arrived().await;
         upstream.arrived().await;
-        assert_eq!(forwarder.forward(&query).await, Err(ForwardError::Busy));
+        assert_eq!(forwarder.forward(&asked).await, Err(ForwardError::Busy));
         upstream.release();
     };
-    let (first, second, ()) = tokio::join!(forwarder.forward(&query), forwarder.forward(&query), release);
+    let (first, second, ()) = tokio::join!(forwarder.forward(&asked), forwarder.forward(&asked), release);
     assert!(first.is_ok() && second.is_ok());
     assert_eq!(forwarder.in_flight.load(Ordering::Relaxed), 0, "places are given back");
+}
+
+fn stream_to(upstream: &Upstream) -> Forwarder {
+    let server = DnsServer { address: upstream.address, transport: DnsTransport::Tcp };
+    Forwarder::hasty_to(&[server], &encrypted::trusting_nobody())
+}
+
+#[tokio::test]
+async fn queries_over_a_stream_share_one_connection_and_are_answered_in_any_order() {
+    let upstream = Upstream::start(vec![Act::Silence], truth()).await;
+    let forwarder = stream_to(&upstream);
+    let [first, second] =
+        ["late.example", "a.example"].map(|name| Canonical::of(&lab::query(name, kind::A, None)));
+    // The upstream holds what is `late` back until the next query has been answered.
+    let (late, other) = tokio::join!(forwarder.forward(&first), forwarder.forward(&second));
+    assert_eq!((late.unwrap().found.rcode, other.unwrap().found.rcode), (0, 0));
+    forwarder.forward(&second).await.unwrap();
+    assert_eq!(upstream.connections(), 1);
+    assert!(upstream.seen().is_empty(), "nothing goes over UDP");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_has_ended_meanwhile_is_dialled_once_more() {
+    let upstream = Upstream::start(vec![Act::Silence], truth()).await;
+    let forwarder = stream_to(&upstream);
+    let last = Canonical::of(&lab::query("last.example", kind::A, None));
+    for connections in 1..4 {
+        // The upstream closes behind the answer, and again behind the question.
+        forwarder.forward(&last).await.unwrap();
+        assert_eq!(upstream.connections(), connections);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_answers_another_question_is_not_believed() {
+    let upstream = Upstream::start(vec![Act::Silence], truth()).await;
+    let lie = Canonical::of(&lab::query("lie.example", kind::A, None));
+    assert_eq!(stream_to(&upstream).forward(&lie).await, Err(ForwardError::Unreachable));
 }
 
 #[test]

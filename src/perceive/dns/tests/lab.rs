@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -101,6 +102,8 @@ pub fn response(query: &Query, answers: &[Record]) -> Vec<u8> {
 pub enum Act {
     Answer(Vec<Record>),
     Rcode(u8),
+    /// The code, no answers, and these records of authority.
+    Nothing(u8, Vec<Record>),
     Truncate,
     Silence,
     /// Another id, another question, another port, no response bit, bytes of no meaning; then the answer.
@@ -117,6 +120,7 @@ pub struct Upstream {
     seen: Arc<Mutex<Vec<(Query, SocketAddr)>>>,
     release: Arc<Notify>,
     arrived: Arc<Notify>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Upstream {
@@ -131,14 +135,20 @@ impl Upstream {
         let address = udp.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (release, arrived) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        tokio::spawn(serve_tcp(listener, tcp));
+        let connections = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(serve_tcp(listener, tcp, connections.clone()));
         tokio::spawn(serve_udp(udp, acts.into(), seen.clone(), (release.clone(), arrived.clone())));
-        Self { address, seen, release, arrived }
+        Self { address, seen, release, arrived, connections }
     }
 
     /// Queries over UDP so far, with the ports they came from.
     pub fn seen(&self) -> Vec<(Query, SocketAddr)> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Connections over TCP so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Waits for the next query over UDP.
@@ -198,6 +208,16 @@ fn play(act: &Act, query: &Query) -> Vec<(Vec<u8>, bool)> {
             bytes[3] |= code;
             vec![(bytes, true)]
         }
+        Act::Nothing(code, authority) => {
+            // Without an OPT record, whose place would be behind them.
+            let mut bytes = query.bytes()[..HEADER + query.question().len()].to_vec();
+            bytes[11] = 0;
+            let mut bytes = response(&Query::parse(&bytes).unwrap(), authority);
+            bytes[3] |= code;
+            bytes.copy_within(6..8, 8);
+            bytes[6..8].fill(0);
+            vec![(bytes, true)]
+        }
         Act::Truncate => {
             let mut bytes = truth(&[]);
             bytes[2] |= 0x02;
@@ -221,15 +241,34 @@ fn play(act: &Act, query: &Query) -> Vec<(Vec<u8>, bool)> {
     }
 }
 
-async fn serve_tcp(listener: TcpListener, answers: Vec<Record>) {
+/// Answers every query, under the names of lies and delays as they say: `late` after the next one, `last` and then no
+/// more, `lie` for another question.
+async fn serve_tcp(listener: TcpListener, answers: Vec<Record>, connections: Arc<AtomicUsize>) {
     while let Ok((mut stream, _)) = listener.accept().await {
-        let length = stream.read_u16().await.unwrap();
-        let mut bytes = vec![0; usize::from(length)];
-        stream.read_exact(&mut bytes).await.unwrap();
-        let reply = response(&Query::parse(&bytes).unwrap(), &answers);
-        // In two parts, as a network may deliver it.
-        stream.write_u16(u16::try_from(reply.len()).unwrap()).await.unwrap();
-        stream.flush().await.unwrap();
-        stream.write_all(&reply).await.unwrap();
+        connections.fetch_add(1, Ordering::Relaxed);
+        let mut held = None;
+        while let Ok(length) = stream.read_u16().await {
+            let mut bytes = vec![0; usize::from(length)];
+            stream.read_exact(&mut bytes).await.unwrap();
+            let query = Query::parse(&bytes).unwrap();
+            let mut reply = response(&query, &answers);
+            match query.text() {
+                "late.example" => {
+                    held = Some(reply);
+                    continue;
+                }
+                "lie.example" => reply[HEADER + 1] = b'L',
+                _ => {}
+            }
+            for reply in [Some(reply), held.take()].into_iter().flatten() {
+                // In two parts, as a network may deliver it.
+                stream.write_u16(u16::try_from(reply.len()).unwrap()).await.unwrap();
+                stream.flush().await.unwrap();
+                stream.write_all(&reply).await.unwrap();
+            }
+            if query.text() == "last.example" {
+                break;
+            }
+        }
     }
 }
