@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::resolvers::{self, Resolvers};
 use crate::model::manifest::fields::Item;
 use crate::model::manifest::report::quoted;
 
@@ -13,11 +14,15 @@ const DNS_PORT: u16 = 53;
 pub struct Dns {
     /// Plain DNS servers in order of preference; none means the resolvers of the host.
     pub upstreams: Vec<SocketAddr>,
+    /// Encrypted resolvers that workloads may not use, and may.
+    pub resolvers: Resolvers,
 }
 
 pub(super) fn read(item: &Item<'_>) -> Option<Dns> {
-    let fields = item.fields(&["upstreams"])?;
-    Some(Dns { upstreams: fields.list("upstreams").iter().filter_map(upstream).collect() })
+    let [deny, allow] = resolvers::FIELDS;
+    let fields = item.fields(&["upstreams", deny, allow])?;
+    let upstreams = fields.list("upstreams").iter().filter_map(upstream).collect();
+    Some(Dns { upstreams, resolvers: resolvers::read(&fields) })
 }
 
 /// `IP`, `IP:port`, `[IPv6]:port`.
