@@ -1,4 +1,5 @@
-//! A DNS query's road: who asks, may it, record it, answer it, remember it. The same for datagrams and streams.
+//! A DNS query's road: who asks, may the name be looked up, record it, answer it, remember it. The same for datagrams
+//! and streams. What is refused leaves no trace outside: no query for it is sent.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,9 +16,11 @@ use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
+use crate::decide::policy::{Chooser, Lookup};
+use crate::decide::tunnel::Asked as Looked;
 use crate::model::types::limits::{DNS_BATCH, DNS_BATCH_PER_AGENT, TLS_HANDSHAKE_TIME};
-use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
-use crate::perceive::dns::{Frames, Query, Transport, reply, write_message};
+use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason, RecordType, Timestamp};
+use crate::perceive::dns::{Frames, Query, Rcode, Transport, reply, write_message};
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::{Accepted, Datagram, DnsDatagrams};
 use crate::platform::telemetry::Seldom;
@@ -180,22 +183,55 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
         Ok(known) => known,
         Err(denial) => return Some(refused(road, &snapshot, opening, &denial, &query)),
     };
-    let entry = match road.shared.ledger.open_query(&known, &opening).await {
-        Ok(entry) => entry,
+    let judged = judge(road, &snapshot, &known, &query, at);
+    let entry = match judged {
+        Ok(asked) => road.shared.ledger.open_query(&known, &opening).await.map(|entry| (asked, entry)),
+        Err(denial) => Err(denial),
+    };
+    let (asked, entry) = match entry {
+        Ok(opened) => opened,
         Err(denial) => return Some(refused(road, &snapshot, opening, &denial, &query)),
     };
-    let answered = road.exchange.answer(&query, asker.transport, Some(&known.agent().name), at).await;
+    let agent = &known.agent().name;
+    let mut answered = road.exchange.answer(&query, asker.transport, Some(agent), at).await;
+    let records = answered.failure.is_none() && reply::answers(&answered.reply) > 0;
+    let heard = asked
+        .map_or(Ok(()), |asked| road.shared.guard.answered(agent, &asked, records, answered.addresses > 0));
+    let denial = heard.err();
+    if let Some(denial) = &denial {
+        answered.reply = reply::denied(&query, denial.reason.code(), &opening.request_id.to_string());
+    }
     entry.close(Outcome {
-        status: Some(answered.rcode),
+        status: Some(if denial.is_some() { Rcode::NxDomain.low().into() } else { answered.rcode }),
         bytes_out: bytes.len() as u64,
         bytes_in: answered.reply.len() as u64,
         latency: started.elapsed(),
         added_latency: Some(started.elapsed().saturating_sub(answered.elapsed)),
         dialled: answered.upstream,
         end: answered.failure.map(|_| "upstream-failed"),
+        denial,
         ..Outcome::default()
     });
     Some(answered.reply)
+}
+
+/// Whether a name may be looked up: first by policy, then by what the agent has carried out in names already. No query
+/// leaves for one that may not.
+fn judge<'a>(
+    road: &Road,
+    snapshot: &Snapshot,
+    known: &Known,
+    query: &'a Query,
+    at: Timestamp,
+) -> Result<Option<Looked<'a>>, Denial> {
+    let kind = RecordType(query.kind());
+    let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
+    let chooser = snapshot.policy.query(known, &lookup)?;
+    // The root is no host name, and a document's.
+    let Some(host) = query.host() else { return Ok(None) };
+    let asked = Looked { host, kind, by_agent: chooser == Chooser::Agent };
+    road.shared.guard.admit(&known.agent().name, &asked, at)?;
+    Ok(Some(asked))
 }
 
 /// The gateway's own name: the addresses of this host on the workload's network.

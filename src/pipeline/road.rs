@@ -13,7 +13,8 @@ use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::Pool;
 use crate::decide::ledger::Ledger;
-use crate::decide::policy::PolicySet;
+use crate::decide::policy::{EncryptedDns, PolicySet};
+use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
 use crate::model::types::{RequestId, Timestamp};
 use crate::perceive::dns::{Exchange, Forwarder, Memory, OwnResolver};
@@ -35,10 +36,10 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Compiles a valid set.
-    pub fn compile(resources: Arc<Resources>, since: Timestamp) -> Self {
+    pub fn compile(resources: Arc<Resources>, resolvers: Arc<EncryptedDns>, since: Timestamp) -> Self {
         Self {
             directory: Directory::build(&resources),
-            policy: PolicySet::compile(&resources),
+            policy: PolicySet::compile(&resources, resolvers),
             resources,
             since,
         }
@@ -53,6 +54,8 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Which agent was given which address for which name.
     pub memory: Arc<Memory>,
+    /// How much each agent carries out in names.
+    pub guard: Guard,
     /// Resolvers that queries are forwarded to.
     pub resolvers: Vec<SocketAddr>,
     /// Opens TLS towards workloads.

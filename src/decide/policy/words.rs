@@ -104,3 +104,17 @@ pub(super) fn no_route_for_request(
     );
     Denial::by(Reason::PolicyNoRoute, gateway.clone(), Some("defaultPolicy".into()), detail)
 }
+
+pub(super) fn encrypted_dns(known: &Known, place: &str) -> Denial {
+    let detail = format!(
+        "Agent {} may not use {place}, a resolver that is spoken to in secret. Use this gateway's resolver, on port 53.",
+        known.agent().name
+    );
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail)
+}
+
+/// A name that is not looked up: no query for it leaves.
+pub(super) fn no_lookup(known: &Known, name: &str, gateway: &PolicyRef) -> Denial {
+    let detail = format!("Agent {} may not look up {name}. No route names this host.", known.agent().name);
+    Denial::by(Reason::DnsDenied, gateway.clone(), Some("defaultPolicy".into()), detail)
+}

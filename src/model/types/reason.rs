@@ -79,6 +79,10 @@ reasons! {
     DestinationPrivate = "destination.private", 403, AfterApproval, "Destination is not public";
     /// The address is a cloud metadata service.
     DestinationMetadata = "destination.metadata", 403, Never, "Destination is a metadata service";
+    /// No route of this agent names the host, so its name is not looked up.
+    DnsDenied = "dns.denied", 403, AfterApproval, "Name lookup not allowed";
+    /// Data seems to be hidden in the names that are looked up.
+    DnsTunnel = "dns.tunnel", 403, Later, "Names that look like a tunnel";
     /// The destination could not be reached.
     UpstreamUnreachable = "upstream.unreachable", 502, Later, "Destination not reachable";
     /// The destination accepted the connection and then failed to answer properly.
@@ -103,6 +107,8 @@ reasons! {
     ProtocolUnspoken = "protocol.unspoken", 400, Never, "Nothing was said";
     /// UDP to port 443: QUIC, which is refused so that clients fall back to TCP.
     ProtocolQuic = "protocol.quic", 403, Never, "QUIC is not allowed";
+    /// A resolver that is spoken to in secret (DoH, DoT, DoQ), where names would be looked up past policy.
+    ProtocolEncryptedDns = "protocol.encrypted-dns", 403, AfterApproval, "Encrypted DNS is not allowed";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.

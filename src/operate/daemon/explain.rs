@@ -135,6 +135,12 @@ fn told(query: &ExplainQuery, target: &Target, found: Found, snapshot: &Snapshot
         (Some(Reason::ProtocolQuic), _) => {
             vec!["QUIC is refused whatever routes say: clients fall back to TCP".to_owned()]
         }
+        (Some(Reason::ProtocolEncryptedDns), _) => {
+            vec![
+                "to allow it, name it in `spec.dns.allowResolvers` of the settings, and in a route"
+                    .to_owned(),
+            ]
+        }
         (Some(Reason::DestinationPrivate), _) => {
             vec!["to allow it, name its network in `destinationCIDRs` of an EgressL4Route".to_owned()]
         }
@@ -160,6 +166,7 @@ fn deciding_stage(reason: Option<Reason>) -> &'static str {
         Some(Reason::PolicyDenied) => "deny",
         Some(Reason::IdentityUnknown) => "identity",
         Some(Reason::PolicyNoRoute) => "default",
+        Some(Reason::ProtocolEncryptedDns) => "dns",
         Some(_) => "name",
     }
 }

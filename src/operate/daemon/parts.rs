@@ -15,6 +15,7 @@ use super::Error;
 use crate::act::dial::{Dialler, TrustAnchors};
 use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
+use crate::decide::tunnel::Guard;
 use crate::model::config::{self, Config};
 use crate::model::manifest::SourceFile;
 use crate::model::manifest::resources::PortRange;
@@ -122,6 +123,7 @@ impl Parts {
             snapshot: ArcSwap::from_pointee(snapshot),
             ledger: self.ledger,
             memory: Arc::new(Memory::new()),
+            guard: Guard::new(),
             resolvers: self.resolvers,
             terminator: self.terminator,
             dialler: self.dialler,
