@@ -212,7 +212,7 @@ impl Set {
         };
         Self {
             directory: Directory::build(&resources),
-            policy: PolicySet::compile(&resources),
+            policy: PolicySet::compile(&resources, Default::default()),
             hello: Hello::Tls(hello),
         }
     }
@@ -261,7 +261,7 @@ mod policy {
 
     #[divan::bench(args = SETS, sample_count = 10, sample_size = 1)]
     fn load_and_compile(count: usize) -> PolicySet {
-        PolicySet::compile(&load(documents(count)))
+        PolicySet::compile(&load(documents(count)), Default::default())
     }
 }
 

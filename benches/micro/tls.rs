@@ -38,7 +38,7 @@ impl Handshakes {
         let resources = load(text);
         let set = Set {
             directory: Directory::build(&resources),
-            policy: PolicySet::compile(&resources),
+            policy: PolicySet::compile(&resources, Default::default()),
             hello: Hello::Silent,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();

@@ -1,4 +1,6 @@
-//! May it? Pure decisions over what was perceived, and the ledger that keeps every one of them.
+//! May it? Pure decisions over what was perceived, the guard against data hidden in names, and the ledger that keeps every
+//! decision.
 
 pub mod policy;
+pub mod tunnel;
 pub mod ledger;

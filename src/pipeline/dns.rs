@@ -1,7 +1,9 @@
-//! A DNS query's road: who asks, may it, record it, answer it, remember it. The same for datagrams and streams.
+//! A DNS query's road: who asks, may the name be looked up, record it, answer it, remember it. The same for datagrams
+//! and streams. What is refused leaves no trace outside: no query for it is sent.
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,10 +17,14 @@ use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
+use crate::decide::policy::{Chooser, Lookup};
+use crate::decide::tunnel::Asked as Looked;
 use crate::model::types::address::classify;
 use crate::model::types::limits::{DNS_BATCH, DNS_BATCH_PER_AGENT, TLS_HANDSHAKE_TIME};
-use crate::model::types::{AddressClass, ClientAddress, Denial, OriginalDestination, Reason};
-use crate::perceive::dns::{Frames, Query, Recipient, Transport, reply, write_message};
+use crate::model::types::{
+    AddressClass, ClientAddress, Denial, HostName, OriginalDestination, Reason, RecordType, Timestamp,
+};
+use crate::perceive::dns::{Answered, Frames, Query, Rcode, Recipient, Transport, reply, write_message};
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::{Accepted, Datagram, DnsDatagrams};
 use crate::platform::telemetry::Seldom;
@@ -181,16 +187,27 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
         Ok(known) => known,
         Err(denial) => return Some(refused(road, &snapshot, opening, &denial, &query)),
     };
-    let entry = match road.shared.ledger.open_query(&known, &opening).await {
-        Ok(entry) => entry,
+    let judged = judge(road, &snapshot, &known, &query, at);
+    let entry = match judged {
+        Ok(asked) => road.shared.ledger.open_query(&known, &opening).await.map(|entry| (asked, entry)),
+        Err(denial) => Err(denial),
+    };
+    let (asked, entry) = match entry {
+        Ok(opened) => opened,
         Err(denial) => return Some(refused(road, &snapshot, opening, &denial, &query)),
     };
-    let recipient = Recipient {
-        agent: Some(&known.agent().name),
-        transport: asker.transport,
-        keep: &|address| classify(address) == AddressClass::Public,
-    };
-    let answered = road.exchange.answer(&query, recipient, at).await;
+    let agent = &known.agent().name;
+    let keep = |address| snapshot.policy.may_be_given(&known, address);
+    let recipient = Recipient { agent: Some(agent), transport: asker.transport, keep: &keep };
+    let mut answered = road.exchange.answer(&query, recipient, at).await;
+    let denial = withheld(road, &known, asked.as_ref(), &answered);
+    if let Some(denial) = &denial {
+        let (code, id) = (denial.reason.code(), opening.request_id.to_string());
+        let is_tunnel = denial.reason == Reason::DnsTunnel;
+        let told = if is_tunnel { reply::denied } else { reply::emptied };
+        answered.reply = told(&query, code, &id);
+        answered.rcode = if is_tunnel { Rcode::NxDomain.low().into() } else { 0 };
+    }
     entry.close(Outcome {
         status: Some(answered.rcode),
         bytes_out: bytes.len() as u64,
@@ -198,10 +215,62 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
         latency: started.elapsed(),
         added_latency: Some(started.elapsed().saturating_sub(answered.elapsed)),
         dialled: answered.upstream,
-        end: answered.failure.map(|_| "upstream-failed"),
+        end: ended(&answered),
+        denial,
         ..Outcome::default()
     });
     Some(answered.reply)
+}
+
+/// Whether a name may be looked up: first by policy, then by what the agent has carried out in names already. No query
+/// leaves for one that may not.
+fn judge<'a>(
+    road: &Road,
+    snapshot: &Snapshot,
+    known: &Known,
+    query: &'a Query,
+    at: Timestamp,
+) -> Result<Option<Looked<'a>>, Denial> {
+    let kind = RecordType(query.kind());
+    let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
+    let chooser = snapshot.policy.query(known, &lookup)?;
+    // The root is no host name, and a document's.
+    let Some(host) = query.host() else { return Ok(None) };
+    let asked = Looked { host, kind, by_agent: chooser == Chooser::Agent };
+    road.shared.guard.admit(&known.agent().name, &asked, at)?;
+    Ok(Some(asked))
+}
+
+/// Why the agent must not hear an answer: it serves a tunnel, or has no address but those that it may not be given.
+fn withheld(road: &Road, known: &Known, asked: Option<&Looked<'_>>, answered: &Answered) -> Option<Denial> {
+    let agent = &known.agent().name;
+    let removed = &answered.removed;
+    let asked = asked?;
+    let records = answered.failure.is_none() && (reply::answers(&answered.reply) > 0 || removed.emptied);
+    let addresses = answered.addresses > 0 || removed.count > 0;
+    if let Err(denial) = road.shared.guard.answered(agent, asked, records, addresses) {
+        return Some(denial);
+    }
+    removed.emptied.then(|| not_to_be_given(agent, asked.host, &removed.addresses))
+}
+
+/// A name that leads nowhere but inside.
+fn not_to_be_given(agent: &str, host: &HostName, removed: &[IpAddr]) -> Denial {
+    let metadata = removed.iter().any(|address| classify(*address) == AddressClass::Metadata);
+    let reason = if metadata { Reason::DestinationMetadata } else { Reason::DestinationPrivate };
+    let classes = removed.iter().map(|address| format!("{address} is {}", classify(*address)));
+    let detail = format!(
+        "Agent {agent} may not be given the addresses of {host}: none is public, and no route names them by CIDR."
+    );
+    Denial::built_in(reason, detail).seen(classes.collect::<Vec<_>>().join(", "))
+}
+
+fn ended(answered: &Answered) -> Option<&'static str> {
+    match &answered.failure {
+        Some(_) => Some("upstream-failed"),
+        None if answered.removed.count > 0 => Some("addresses-removed"),
+        None => None,
+    }
 }
 
 /// The gateway's own name: the addresses of this host on the workload's network.

@@ -25,8 +25,6 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
-/// DNS over TLS and over QUIC (RFC 7858, RFC 9250).
-const DNS_OVER_TLS_PORT: u16 = 853;
 
 /// Records what the kernel tells of, for ever.
 pub async fn watch(shared: Arc<Shared>, mut drops: Drops) {
@@ -160,15 +158,9 @@ fn forged(told: &Told) -> Denial {
 fn datagram(shared: &Shared, snapshot: &Snapshot, arrival: Arrival, known: &Known) -> Denial {
     let destination = arrival.destination;
     let agent = &known.agent().name;
-    if destination.0.port() == DNS_OVER_TLS_PORT {
-        let detail = format!(
-            "Agent {agent} may not use encrypted DNS (UDP to {}). Names are looked up at this gateway.",
-            destination.0
-        );
-        return Denial::built_in(Reason::ProtocolEncryptedDns, detail);
-    }
     let given = shared.memory.names(agent, destination.0.ip(), arrival.at);
-    match snapshot.policy.connection(known, Flow { destination, hello: &Hello::Datagram, given: &given }) {
+    let flow = Flow { destination, hello: &Hello::Datagram, given: &given, stale: &[] };
+    match snapshot.policy.connection(known, flow) {
         Err(refusal) => refusal.denial,
         // Groups and broadcasts, which no route means; or documents that came into force after the packet was refused.
         Ok(_) => {

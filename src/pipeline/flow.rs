@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::arrival::Judged;
+use super::claimed;
 use super::peeked::Peeked;
 use super::refuse;
 use super::road::Road;
@@ -23,10 +24,7 @@ use crate::perceive::hello::Hello;
 /// Reaches the destination and relays until both sides are done. Gives the connection back where a workload that was
 /// taken to be silent speaks before the server does: it has to be judged by what it says.
 pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) -> Option<Peeked> {
-    let resolve =
-        async |host: &_| road.own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
-    let dialled = road.shared.dialler.connect(&judged.passage, &entry, &[], resolve).await;
-    let (mut upstream, address) = match dialled.map(Dialled::into_parts) {
+    let (mut upstream, address) = match dialled(road, &judged, &entry).await.map(Dialled::into_parts) {
         Ok((UpstreamStream::Plain(upstream), address, _)) => (upstream, address),
         Ok(_) => {
             let denial = Denial::internal("a relayed flow was dialled with TLS");
@@ -60,6 +58,12 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
         ..Outcome::default()
     });
     None
+}
+
+/// Reaches the destination: where the gateway has to resolve its name, by its own answer.
+async fn dialled(road: &Road, judged: &Judged, entry: &Entry) -> Result<Dialled, Denial> {
+    let found = claimed::addresses(road, &judged.known, &judged.passage).await?;
+    road.shared.dialler.connect(&judged.passage, entry, &[], async |_: &_| found.clone()).await
 }
 
 /// Whether the workload says something before the server does. An end of input is nothing said; where both stay

@@ -19,6 +19,7 @@ mod guarded;
 mod framed;
 mod deny;
 mod arrival;
+mod claimed;
 mod site;
 mod serving;
 mod case;

@@ -13,7 +13,8 @@ use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::Pool;
 use crate::decide::ledger::Ledger;
-use crate::decide::policy::PolicySet;
+use crate::decide::policy::{EncryptedDns, PolicySet};
+use crate::decide::tunnel::Guard;
 use crate::model::config::DnsServer;
 use crate::model::manifest::Resources;
 use crate::model::types::{RequestId, Timestamp};
@@ -38,10 +39,10 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Compiles a valid set.
-    pub fn compile(resources: Arc<Resources>, since: Timestamp) -> Self {
+    pub fn compile(resources: Arc<Resources>, resolvers: Arc<EncryptedDns>, since: Timestamp) -> Self {
         Self {
             directory: Directory::build(&resources),
-            policy: PolicySet::compile(&resources),
+            policy: PolicySet::compile(&resources, resolvers),
             bindings: Bindings::of(&resources),
             resources,
             since,
@@ -59,6 +60,8 @@ pub struct Shared {
     pub memory: Arc<Memory>,
     /// What resolvers said and still holds.
     pub answers: Arc<Cache>,
+    /// How much each agent carries out in names.
+    pub guard: Guard,
     /// Resolvers that are asked.
     pub resolvers: Vec<DnsServer>,
     /// Opens TLS towards workloads.

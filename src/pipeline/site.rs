@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use tokio::time::timeout;
 
 use super::arrival::{Arrival, Judged};
+use super::claimed;
 use super::road::Road;
 use crate::act::dial::Protocol;
 use crate::act::upstream::{Key, Offer, Sender};
@@ -113,11 +114,11 @@ impl Site {
     /// # Errors
     /// As [`Site::reach`].
     pub async fn dial(&self, entry: &Entry, leg: Leg) -> Result<Sender, Denial> {
-        let (key, own) = (self.key(leg), &self.road.own);
+        let key = self.key(leg);
         let offer =
             if leg == Leg::Http1 && !self.offer.is_empty() { &[Alpn::Http11][..] } else { &self.offer };
-        let resolve =
-            async |host: &_| own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
+        let found = claimed::addresses(&self.road, &self.known, &self.passage).await?;
+        let resolve = async |_: &_| found.clone();
         let dialled = self.road.shared.dialler.connect(&self.passage, entry, offer, resolve).await?;
         let (stream, address, protocol) = dialled.into_parts();
         self.note(address);

@@ -35,6 +35,7 @@ pub const PURE: &[&str] = &[
     "perceive::request",
     "perceive::response",
     "decide::policy",
+    "decide::tunnel",
 ];
 
 /// What pure modules may not name, by the beginning of the path.

@@ -23,7 +23,8 @@ fn answers(documents: &[String]) -> Vec<Answer> {
     let files: Vec<SourceFile> =
         numbered.map(|(number, text)| SourceFile::new(format!("{number}.yaml"), text.as_bytes())).collect();
     let resources = load(&files).unwrap_or_else(|report| panic!("{report}"));
-    let (policy, directory) = (PolicySet::compile(&resources), Directory::build(&resources));
+    let (policy, directory) =
+        (PolicySet::compile(&resources, Default::default()), Directory::build(&resources));
     let agent = resources.agents.keys().next().expect("an agent").to_string();
     let known = directory.by_name(&agent).expect("an agent");
     let mut told = Vec::new();

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::encrypted_dns::EncryptedDns;
 use super::index::HostIndex;
 use super::passage::Route;
 use super::plan::{Agents, Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
+use super::query::Names;
 use super::udp_ports;
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{
@@ -16,9 +18,9 @@ use crate::model::types::PolicyRef;
 use crate::model::types::path::canonical_path;
 
 impl PolicySet {
-    /// Compiles a valid set.
-    pub fn compile(resources: &Resources) -> Self {
-        Compiler::new(resources).run()
+    /// Compiles a valid set, for a gateway that refuses these encrypted resolvers.
+    pub fn compile(resources: &Resources, resolvers: Arc<EncryptedDns>) -> Self {
+        Compiler::new(resources).run(resolvers)
     }
 }
 
@@ -35,7 +37,7 @@ impl<'a> Compiler<'a> {
         Self { resources, agents, selected: Vec::new() }
     }
 
-    fn run(mut self) -> PolicySet {
+    fn run(mut self, resolvers: Arc<EncryptedDns>) -> PolicySet {
         let mut gateways: HashMap<_, _> = (self.resources.gateways.iter())
             .map(|(name, gateway)| (name.clone(), empty_plan(name, gateway)))
             .collect();
@@ -46,6 +48,9 @@ impl<'a> Compiler<'a> {
         for (name, route) in &resources.http_routes {
             self.add_http(&mut gateways, name, route);
         }
+        for plan in gateways.values_mut() {
+            plan.names = Names::of(plan);
+        }
         let opens_tls = gateways.values().any(|plan| plan.listeners.has(ListenerProtocol::TlsTerminate));
         let udp_ports = udp_ports::decided(gateways.values());
         PolicySet {
@@ -54,6 +59,7 @@ impl<'a> Compiler<'a> {
             gateways,
             opens_tls,
             udp_ports,
+            resolvers,
         }
     }
 
@@ -194,6 +200,7 @@ fn empty_plan(name: &str, gateway: &Gateway) -> GatewayPlan {
         l4_by_address: Vec::new(),
         http: Vec::new(),
         http_by_host: HostIndex::default(),
+        names: Names::default(),
     }
 }
 

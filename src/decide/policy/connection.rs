@@ -60,7 +60,10 @@ impl PolicySet {
     pub fn connection(&self, known: &Known, flow: Flow<'_>) -> Result<Passage, Refusal> {
         let plan = self.gateways.get(known.gateway());
         let verdict = match (plan, self.agents.get(&known.agent().name)) {
-            (Some(plan), Some(agent)) => Judge { plan, agent: *agent, known, flow }.verdict(),
+            (Some(plan), Some(agent)) => {
+                let judge = Judge { plan, agent: *agent, known, flow };
+                self.resolvers.check(known, flow.hello, flow.destination.0).and_then(|()| judge.verdict())
+            }
             // The set changed between the look-up of the agent and this question.
             _ => Err(words::unknown_agent(known)),
         };

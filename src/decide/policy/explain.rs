@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use super::connection::Flow;
 use super::passage::Passage;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
+use super::query::{self, Chooser, Lookup};
 use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, L4Protocol, PathMatch};
 use crate::model::types::{Denial, HostName, OriginalDestination, PolicyRef, Reason};
 use crate::perceive::hello::Hello;
@@ -35,7 +36,7 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `name`, `protocol`, `deny`, `routes`, `default`.
+    /// `identity`, `dns`, `name`, `protocol`, `deny`, `routes`, `default`.
     pub stage: &'static str,
     /// What came of it.
     pub text: String,
@@ -89,7 +90,8 @@ impl PolicySet {
         };
         if let Some(plan) = self.gateways.get(question.known.gateway()) {
             let agent = self.agents.get(&question.known.agent().name).copied();
-            Inquiry { plan, agent, question }.tell(&mut explanation);
+            let lookup = question.host.map(|host| self.query(question.known, &Lookup::of_host(host)));
+            Inquiry { plan, agent, question, lookup }.tell(&mut explanation);
         }
         explanation
     }
@@ -111,14 +113,18 @@ struct Inquiry<'a> {
     plan: &'a GatewayPlan,
     agent: Option<usize>,
     question: &'a Question<'a>,
+    /// Whether the name would be looked up, where there is one.
+    lookup: Option<Result<Chooser, Denial>>,
 }
 
 impl Inquiry<'_> {
     fn tell(&self, explanation: &mut Explanation) {
         let mut step = |stage, text: String| explanation.steps.push(Step { stage, text });
         step("identity", self.identity());
-        if let Some(host) = self.question.host {
-            step("name", format!("{host}, taken as given to the agent by DNS"));
+        if let (Some(host), Some(lookup)) = (self.question.host, &self.lookup) {
+            step("dns", self.dns(host, lookup));
+            let given = if lookup.is_ok() { "taken as given" } else { "never given" };
+            step("name", format!("{host}, {given} to the agent by DNS"));
         }
         if let Some(text) = explanation.reason.and_then(side_door) {
             step("protocol", text.to_owned());
@@ -148,6 +154,22 @@ impl Inquiry<'_> {
         of.extend(agent.environment.as_deref());
         let of = if of.is_empty() { String::new() } else { format!(" ({})", of.join(", ")) };
         format!("{}{of}, gateway {}", agent.name, self.question.known.gateway())
+    }
+
+    /// Whether a resolver would hear of the name, and by which rule.
+    fn dns(&self, host: &HostName, lookup: &Result<Chooser, Denial>) -> String {
+        let rule = self.agent.and_then(|agent| query::naming_rule(self.plan, agent, host));
+        let by = rule.map_or(&self.plan.policy, |route| &route.policy);
+        match lookup {
+            Ok(Chooser::Documents) => format!("answered, named by {}", by.0),
+            Ok(Chooser::Agent) => {
+                format!("answered, let through by {}; what such names carry is watched", by.0)
+            }
+            Err(denial) if denial.reason == Reason::ProtocolEncryptedDns => {
+                "refused, no query leaves: it is a resolver that is spoken to in secret".to_owned()
+            }
+            Err(_) => "refused, no query leaves: no route of this agent names it".to_owned(),
+        }
     }
 
     fn deny(&self, reason: Option<Reason>) -> String {

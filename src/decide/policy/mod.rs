@@ -1,7 +1,10 @@
-//! Policy: checked resources compiled once, then two pure questions: may this connection live, may this request go.
+//! Policy: checked resources compiled once, then three pure questions: may this name be looked up, may this connection
+//! live, may this request go.
 
+mod encrypted_dns;
 mod index;
 mod plan;
+mod query;
 mod udp_ports;
 mod compile;
 mod words;
@@ -13,9 +16,11 @@ mod request;
 pub mod explain;
 
 pub use connection::{Answer, Flow, Refusal};
+pub use encrypted_dns::EncryptedDns;
 pub use passage::{Mode, NameSource, Passage, Route};
 pub use permit::Permit;
 pub use plan::PolicySet;
+pub use query::{Chooser, Lookup};
 
 #[cfg(test)]
 mod tests;

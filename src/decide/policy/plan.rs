@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::encrypted_dns::EncryptedDns;
 use super::index::HostIndex;
 use super::passage::Route;
+use super::query::Names;
 use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
@@ -25,6 +27,8 @@ pub struct PolicySet {
     pub(super) opens_tls: bool,
     /// Apart, ascending: see `udp_ports.rs`.
     pub(super) udp_ports: Vec<PortRange>,
+    /// Who may not be asked for names past this gateway.
+    pub(super) resolvers: Arc<EncryptedDns>,
 }
 
 impl PolicySet {
@@ -37,6 +41,11 @@ impl PolicySet {
     /// no, whoever asks and wherever it leads, and the kernel gives it.
     pub fn udp_ports(&self) -> &[PortRange] {
         &self.udp_ports
+    }
+
+    /// Encrypted resolvers, which no agent may use.
+    pub fn resolvers(&self) -> &EncryptedDns {
+        &self.resolvers
     }
 }
 
@@ -53,6 +62,8 @@ pub(super) struct GatewayPlan {
     pub l4_by_address: Vec<usize>,
     pub http: Vec<HttpEntry>,
     pub http_by_host: HostIndex<usize>,
+    /// Names that may be looked up.
+    pub names: Names,
 }
 
 impl GatewayPlan {
@@ -128,6 +139,19 @@ impl Agents {
         match self {
             Self::All => true,
             Self::Some(bits) => bits.get(agent / 64).is_some_and(|word| word & (1 << (agent % 64)) != 0),
+        }
+    }
+
+    /// Takes in the agents of another route.
+    pub(super) fn join(&mut self, other: &Self) {
+        match (&*self, other) {
+            (Self::All, _) => {}
+            (_, Self::All) => *self = Self::All,
+            (Self::Some(own), Self::Some(more)) if Arc::ptr_eq(own, more) => {}
+            // All of one set have the same length.
+            (Self::Some(own), Self::Some(more)) => {
+                *self = Self::Some(own.iter().zip(more.iter()).map(|(own, more)| own | more).collect());
+            }
         }
     }
 }

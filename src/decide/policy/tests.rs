@@ -69,7 +69,10 @@ impl Set {
         let resources = load(&files).unwrap_or_else(|report| {
             panic!("{:#?}", report.errors.iter().map(|error| error.render(false)).collect::<Vec<_>>())
         });
-        Self { policy: PolicySet::compile(&resources), directory: Directory::build(&resources) }
+        Self {
+            policy: PolicySet::compile(&resources, Default::default()),
+            directory: Directory::build(&resources),
+        }
     }
 
     fn connect(&self, ask: Ask<'_>, hello: &Hello) -> Result<Passage, Refusal> {

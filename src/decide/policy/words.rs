@@ -55,14 +55,6 @@ pub(super) fn quic(known: &Known, destination: SocketAddr) -> Denial {
     Denial::built_in(Reason::ProtocolQuic, detail)
 }
 
-pub(super) fn encrypted_dns(known: &Known, destination: SocketAddr) -> Denial {
-    let detail = format!(
-        "Agent {} may not use encrypted DNS ({destination}). Ask this network's own resolver.",
-        known.agent().name
-    );
-    Denial::built_in(Reason::ProtocolEncryptedDns, detail)
-}
-
 /// DNS over HTTPS, by the request's own words.
 pub(super) fn encrypted_dns_request(known: &Known, request: &Request<'_>, destination: SocketAddr) -> Denial {
     let detail = format!(
@@ -153,4 +145,18 @@ pub(super) fn no_route_for_request(
         place(request.name(), destination)
     );
     Denial::by(Reason::PolicyNoRoute, gateway.clone(), Some("defaultPolicy".into()), detail)
+}
+
+pub(super) fn encrypted_dns(known: &Known, place: &str) -> Denial {
+    let detail = format!(
+        "Agent {} may not use {place}, a resolver that is spoken to in secret. Use this gateway's resolver, on port 53.",
+        known.agent().name
+    );
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail)
+}
+
+/// A name that is not looked up: no query for it leaves.
+pub(super) fn no_lookup(known: &Known, name: &str, gateway: &PolicyRef) -> Denial {
+    let detail = format!("Agent {} may not look up {name}. No route names this host.", known.agent().name);
+    Denial::by(Reason::DnsDenied, gateway.clone(), Some("defaultPolicy".into()), detail)
 }

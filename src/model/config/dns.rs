@@ -6,6 +6,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use super::resolvers::{self, Resolvers};
 use crate::model::manifest::fields::Item;
 use crate::model::manifest::report::quoted;
 use crate::model::types::HostName;
@@ -24,6 +25,8 @@ const USUAL_PATH: &str = "/dns-query";
 pub struct Dns {
     /// Servers in order of preference; none means the resolvers of the host.
     pub upstreams: Vec<DnsServer>,
+    /// Encrypted resolvers that workloads may not use, and may.
+    pub resolvers: Resolvers,
 }
 
 /// One upstream resolver.
@@ -69,8 +72,10 @@ impl fmt::Display for DnsServer {
 }
 
 pub(super) fn read(item: &Item<'_>) -> Option<Dns> {
-    let fields = item.fields(&["upstreams"])?;
-    Some(Dns { upstreams: fields.list("upstreams").iter().filter_map(upstream).collect() })
+    let [deny, allow] = resolvers::FIELDS;
+    let fields = item.fields(&["upstreams", deny, allow])?;
+    let upstreams = fields.list("upstreams").iter().filter_map(upstream).collect();
+    Some(Dns { upstreams, resolvers: resolvers::read(&fields) })
 }
 
 /// `IP[:port]`, `tcp://IP[:port]`, `tls://[NAME@]IP[:port]`, `https://[NAME@]IP[:port][/path]`.

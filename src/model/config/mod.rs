@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 
 pub mod intercept;
+pub mod resolvers;
 pub mod dns;
 pub mod folders;
 pub mod upstream;
@@ -15,6 +16,7 @@ pub use dns::{Dns, DnsServer, DnsTransport};
 pub use folders::Folders;
 pub use intercept::{Echo, Intercept};
 pub use ledger::{Durability, Ledger};
+pub use resolvers::{Resolver, Resolvers};
 pub use upstream::Upstream;
 
 use crate::model::manifest::fields::{Fields, Item, Scope};

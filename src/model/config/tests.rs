@@ -50,6 +50,19 @@ fn settings_are_what_the_file_says() {
 }
 
 #[test]
+fn resolvers_are_named_by_host_address_or_network() {
+    let lists = "dns: {denyResolvers: [DoH.Example., 192.0.2.53, '2001:db8::/32'], allowResolvers: [dns.google, '::ffff:8.8.8.8']}";
+    let text = format!("{LEAST}  {lists}\n");
+    let config =
+        parse(&SourceFile::new("c.yaml", text.as_bytes())).unwrap_or_else(|report| panic!("{report}"));
+    let name = |name: &str| Resolver::Name(crate::model::types::HostName::parse(name).unwrap());
+    let network = |network: &str| Resolver::Network(network.parse().unwrap());
+    let Resolvers { deny, allow } = config.dns.resolvers;
+    assert_eq!(deny, [name("doh.example"), network("192.0.2.53/32"), network("2001:db8::/32")]);
+    assert_eq!(allow, [name("dns.google"), network("8.8.8.8/32")]);
+}
+
+#[test]
 fn what_is_not_said_has_a_default() {
     let config =
         parse(&SourceFile::new("c.yaml", LEAST.as_bytes())).unwrap_or_else(|report| panic!("{report}"));
@@ -86,6 +99,26 @@ fn a_wrong_setting_is_told_where_it_stands() {
         (
             "dns: {upstreams: [\"tls://dns.example\"]}",
             "5:21 `tls://dns.example` is not a DNS server (name the address too, because nothing can resolve the name of a resolver: `tls://dns.example@192.0.2.53`)",
+        ),
+        (
+            "dns: {denyResolvers: ['*.doh.example']}",
+            "5:25 `*.doh.example` is neither a host name nor a network (write `doh.example`: a name stands for everything below it, too)",
+        ),
+        (
+            "dns: {allowResolvers: ['https://doh.example/dns-query']}",
+            "5:26 `https://doh.example/dns-query` is neither a host name nor a network (write the host alone, an address or a network: `doh.example`, `192.0.2.53`, `192.0.2.0/24`)",
+        ),
+        (
+            "dns: {denyResolvers: [192.0.2.1/24]}",
+            "5:25 `192.0.2.1/24` has bits set after its first 24 (write `192.0.2.0/24`, or `192.0.2.1/32` for this address alone)",
+        ),
+        (
+            "dns: {denyResolvers: [DoH.example], allowResolvers: [doh.example.]}",
+            "5:56 `doh.example.` is named twice (remove one of them)",
+        ),
+        (
+            "dns: {denyResolver: [doh.example]}",
+            "5:9 unknown field `denyResolver` (did you mean `denyResolvers`?)",
         ),
         ("upstream: {trustAnchors: [a.pem]}", "5:29 path `a.pem` is relative (write it from `/` on)"),
         ("policyDir: /a/../b", "5:14 path `/a/../b` has `..` in it (write it without)"),

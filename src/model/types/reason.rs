@@ -81,6 +81,10 @@ reasons! {
     DestinationPrivate = "destination.private", 403, AfterApproval, "Destination is not public";
     /// The address is a cloud metadata service.
     DestinationMetadata = "destination.metadata", 403, Never, "Destination is a metadata service";
+    /// No route of this agent names the host, so its name is not looked up.
+    DnsDenied = "dns.denied", 403, AfterApproval, "Name lookup not allowed";
+    /// Data seems to be hidden in the names that are looked up.
+    DnsTunnel = "dns.tunnel", 403, Later, "Names that look like a tunnel";
     /// The destination could not be reached.
     UpstreamUnreachable = "upstream.unreachable", 502, Later, "Destination not reachable";
     /// The destination accepted the connection and then failed to answer properly.

@@ -133,7 +133,7 @@ pub struct Explanation {
 /// One stage's finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `identity`, `name`, `deny`, `routes`, `default` and so on.
+    /// `identity`, `dns`, `name`, `deny`, `routes`, `default` and so on.
     pub stage: String,
     /// What the stage says.
     pub verdict: StepVerdict,

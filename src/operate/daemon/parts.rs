@@ -15,6 +15,7 @@ use super::Error;
 use crate::act::dial::{Dialler, TrustAnchors};
 use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
+use crate::decide::tunnel::Guard;
 use crate::model::config::{self, Config, DnsServer};
 use crate::model::manifest::SourceFile;
 use crate::model::types::AddressClass;
@@ -133,6 +134,7 @@ impl Parts {
             ledger: self.ledger,
             memory: Arc::new(Memory::new()),
             answers: Arc::new(Cache::default()),
+            guard: Guard::new(),
             resolvers: self.resolvers,
             terminator: self.terminator,
             dialler: self.dialler,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::decide::policy::EncryptedDns;
 use crate::model::config::Config;
 use crate::model::manifest::{self, Report, Resources, SourceFile};
 use crate::operate::api::{Diagnostic, Severity};
@@ -14,6 +15,7 @@ use crate::platform::sys::clock;
 #[derive(Debug)]
 pub struct Policies {
     folder: PathBuf,
+    resolvers: Arc<EncryptedDns>,
     /// Held while documents are read, so that two reloads follow one another.
     last: Mutex<Vec<Diagnostic>>,
 }
@@ -42,8 +44,9 @@ impl Policies {
                 (Resources::default(), diagnostics)
             }
         };
-        let snapshot = Snapshot::compile(Arc::new(resources), clock::now());
-        (Self { folder, last: Mutex::new(diagnostics) }, snapshot)
+        let resolvers = Arc::new(EncryptedDns::new(&config.dns.resolvers));
+        let snapshot = Snapshot::compile(Arc::new(resources), resolvers.clone(), clock::now());
+        (Self { folder, resolvers, last: Mutex::new(diagnostics) }, snapshot)
     }
 
     /// Reads the documents anew and puts them in force where they are valid.
@@ -60,8 +63,10 @@ impl Policies {
                 let changed = shared.snapshot.load().resources.digest != resources.digest;
                 if changed {
                     tracing::info!(digest = %resources.digest, documents = resources.documents.len(), "policy in force");
-                    let snapshot = Snapshot::compile(Arc::new(resources), clock::now());
+                    let snapshot =
+                        Snapshot::compile(Arc::new(resources), self.resolvers.clone(), clock::now());
                     shared.memory.keep_agents(|agent| snapshot.directory.by_name(agent).is_some());
+                    shared.guard.keep_agents(|agent| snapshot.directory.by_name(agent).is_some());
                     shared.put_in_force(snapshot);
                 }
                 Reloaded { applied: true, changed, diagnostics: Vec::new() }

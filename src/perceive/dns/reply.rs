@@ -132,6 +132,11 @@ pub fn fitted(response: Vec<u8>, query: &Query, transport: Transport) -> Vec<u8>
     reply
 }
 
+/// How many records the answer section of a reply is said to have (RFC 1035, section 4.1.1).
+pub fn answers(reply: &[u8]) -> u16 {
+    reply.first_chunk::<8>().map_or(0, |head| u16::from_be_bytes([head[6], head[7]]))
+}
+
 /// Header and question of a reply. A query's question always fits into 512 bytes.
 fn begin(query: &Query, rcode: u8) -> Vec<u8> {
     let asked = query.bytes();

@@ -47,8 +47,9 @@ fn written_out_it_is_the_same(resources: &Resources) {
     let again = load(&[SourceFile::new("b.yaml", text.clone().into_bytes())])
         .unwrap_or_else(|report| panic!("{text}\ndoes not load:\n{report}"));
     assert_eq!(again.digest, resources.digest, "{text}");
-    let (policy, directory) = (PolicySet::compile(resources), Directory::build(resources));
-    assert_eq!(policy.digest(), PolicySet::compile(&again).digest());
+    let (policy, directory) =
+        (PolicySet::compile(resources, Default::default()), Directory::build(resources));
+    assert_eq!(policy.digest(), PolicySet::compile(&again, Default::default()).digest());
     assert_eq!(directory.len(), resources.agents.len());
 }
 

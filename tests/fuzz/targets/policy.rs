@@ -46,7 +46,7 @@ spec: {targetRef: {kind: EgressHTTPRoute, name: shut}}
 
 static SET: LazyLock<(PolicySet, Directory)> = LazyLock::new(|| {
     let resources = load(&[SourceFile::new("set.yaml", DOCUMENTS.as_bytes())]).expect("a set that loads");
-    (PolicySet::compile(&resources), Directory::build(&resources))
+    (PolicySet::compile(&resources, Default::default()), Directory::build(&resources))
 });
 
 /// The first line is the target, the next ones are fields.

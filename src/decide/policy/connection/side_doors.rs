@@ -16,7 +16,9 @@ impl<'a> Judge<'a> {
         let destination = self.flow.destination.0;
         match (self.transport(), destination.port()) {
             (L4Protocol::Udp, QUIC_PORT) => return Err(words::quic(self.known, destination)),
-            (_, ENCRYPTED_DNS_PORT) => return Err(words::encrypted_dns(self.known, destination)),
+            (_, ENCRYPTED_DNS_PORT) => {
+                return Err(words::encrypted_dns(self.known, &destination.to_string()));
+            }
             (L4Protocol::Tcp, TLS_PORT) if self.is_raw() && !self.is_meant(addressed) => {
                 return Err(words::not_tls(self.known, destination, self.flow.hello));
             }

@@ -1,0 +1,207 @@
+//! Which names may be looked up, on sets loaded from documents as operators write them.
+
+use std::sync::Arc;
+
+use super::super::encrypted_dns::EncryptedDns;
+use super::*;
+use crate::model::config::Resolvers;
+use crate::model::manifest::{SourceFile, load};
+use crate::perceive::identity::Directory;
+
+/// Alice, bob, and a gateway that denies what no route names.
+const BASE: &str = "
+kind: Agent
+metadata: {name: alice, labels: {tier: dev}}
+spec: {sources: {addresses: [10.77.0.2/32]}}
+---
+kind: Agent
+metadata: {name: bob, labels: {tier: prod}}
+spec: {sources: {addresses: [10.77.0.3/32]}}
+---
+kind: EgressGateway
+metadata: {name: default}
+spec: {DEFAULTlisteners: [{name: raw, protocol: TCP}, {name: udp, protocol: UDP}, {name: tls, protocol: TLS, tls: {mode: Terminate}}]}
+";
+
+const ROUTES: &str = "
+kind: EgressHTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: default}]
+  sourceAgents: {matchLabels: {tier: dev}}
+  hostnames: [api.site.example, '*.wild.example']
+  rules: [{}]
+---
+kind: EgressL4Route
+metadata: {name: raw}
+spec:
+  parentRefs: [{name: default}]
+  rules:
+    - matches:
+        - {protocol: TCP, destinationHostnames: [db.corp.example], ports: [{port: 5432}]}
+        - {protocol: UDP, destinationHostnames: [ntp.corp.example], ports: [{port: 123}]}
+        - {destinationHostnames: [both.example], destinationCIDRs: [198.51.100.0/24]}
+---
+kind: EgressL4Route
+metadata: {name: networks}
+spec: {parentRefs: [{name: default}], rules: [{matches: [{destinationCIDRs: [0.0.0.0/0]}]}]}
+---
+kind: EgressHTTPRoute
+metadata: {name: closed}
+spec: {parentRefs: [{name: default}], hostnames: [closed.example, '*.closed.example'], rules: [{}]}
+---
+kind: EgressDenyPolicy
+metadata: {name: no}
+spec: {targetRef: {kind: EgressHTTPRoute, name: closed}}
+";
+
+struct Set {
+    policy: PolicySet,
+    directory: Directory,
+}
+
+impl Set {
+    fn of(default: &str, routes: &str) -> Self {
+        let base = BASE.replace("DEFAULT", default);
+        let text = format!("{}\n---\n{}", base.trim(), routes.trim());
+        let documents =
+            text.split("---\n").map(|one| format!("apiVersion: clawgress.io/v1alpha1\n{}", one.trim()));
+        let text = documents.collect::<Vec<_>>().join("\n---\n");
+        let resources = load(&[SourceFile::new("set.yaml", text.into_bytes())])
+            .unwrap_or_else(|report| panic!("{}", report.render(false)));
+        let resolvers = Arc::new(EncryptedDns::new(&Resolvers::default()));
+        Self { policy: PolicySet::compile(&resources, resolvers), directory: Directory::build(&resources) }
+    }
+
+    fn asks(&self, agent: &str, name: &str, kind: RecordType) -> Result<Chooser, Denial> {
+        self.asks_class(agent, name, kind, CLASS_IN)
+    }
+
+    fn asks_class(&self, agent: &str, name: &str, kind: RecordType, class: u16) -> Result<Chooser, Denial> {
+        let known = self.directory.by_name(agent).unwrap();
+        let host = HostName::parse(name).ok();
+        self.policy.query(&known, &Lookup { host: host.as_ref(), text: name, kind, class })
+    }
+
+    /// The code, or who chose the name.
+    fn told(&self, agent: &str, name: &str, kind: RecordType) -> &'static str {
+        match self.asks(agent, name, kind) {
+            Ok(Chooser::Documents) => "documents",
+            Ok(Chooser::Agent) => "agent",
+            Err(denial) => denial.reason.code(),
+        }
+    }
+}
+
+#[test]
+fn a_name_is_answerable_where_a_route_of_the_agent_names_it() {
+    let set = Set::of("", ROUTES);
+    for (agent, name, expected) in [
+        ("alice", "api.site.example", "documents"),
+        ("alice", "API.Site.Example.", "documents"),
+        ("alice", "db.corp.example", "documents"),
+        ("alice", "ntp.corp.example", "documents"),
+        ("alice", "both.example", "documents"),
+        ("alice", "a.wild.example", "agent"),
+        ("alice", "a.b.wild.example", "dns.denied"),
+        ("alice", "wild.example", "dns.denied"),
+        ("alice", "site.example", "dns.denied"),
+        ("alice", "www.api.site.example", "dns.denied"),
+        ("alice", "paste.example", "dns.denied"),
+        ("alice", "secret-data.attacker.example", "dns.denied"),
+        // An administrator's words are heard over HTTP; a wildcard would let data out for them.
+        ("alice", "closed.example", "documents"),
+        ("alice", "a.closed.example", "dns.denied"),
+        // Routes of others open nothing.
+        ("bob", "api.site.example", "dns.denied"),
+        ("bob", "a.wild.example", "dns.denied"),
+        ("bob", "db.corp.example", "documents"),
+        // Networks have no names.
+        ("bob", "2.0.0.10.in-addr.arpa", "dns.denied"),
+    ] {
+        for kind in [RecordType::A, RecordType::AAAA, RecordType::TXT, RecordType(255), RecordType::PTR] {
+            assert_eq!(set.told(agent, name, kind), expected, "{agent} {name} {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_front_of_a_host_to_name_a_service_is_the_agents_choice() {
+    let set = Set::of("", ROUTES);
+    for (name, expected) in [
+        ("_8443._https.api.site.example", "agent"),
+        ("_mongodb._tcp.db.corp.example", "agent"),
+        ("_http._tcp.a.wild.example", "agent"),
+        ("_a._b._c.api.site.example", "agent"),
+        ("_a._b._c._d.api.site.example", "dns.denied"),
+        ("_tcp.paste.example", "dns.denied"),
+        ("a._tcp.api.site.example", "dns.denied"),
+    ] {
+        assert_eq!(set.told("alice", name, RecordType::SRV), expected, "{name}");
+    }
+}
+
+#[test]
+fn zones_above_an_answerable_name_are_answered_to_those_who_validate_and_for_nothing_else() {
+    let set = Set::of("", ROUTES);
+    for name in ["site.example", "wild.example", "corp.example", "example", "."] {
+        for kind in [RecordType::DS, RecordType::DNSKEY, RecordType::NS, RecordType::SOA] {
+            assert_eq!(set.told("alice", name, kind), "documents", "{name} {kind:?}");
+        }
+        for kind in [RecordType::A, RecordType::TXT, RecordType(255), RecordType(65_280)] {
+            assert_eq!(set.told("alice", name, kind), "dns.denied", "{name} {kind:?}");
+        }
+    }
+    // The agent's own routes alone count.
+    assert_eq!(set.told("bob", "wild.example", RecordType::DS), "dns.denied");
+    assert_eq!(set.told("bob", "corp.example", RecordType::DS), "documents");
+    assert_eq!(set.told("bob", "com", RecordType::DS), "dns.denied");
+}
+
+#[test]
+fn a_route_for_every_host_and_allow_all_answer_every_host_name() {
+    let everything = "
+kind: EgressL4Route
+metadata: {name: ssh}
+spec: {parentRefs: [{name: default}], sourceAgents: {matchLabels: {tier: dev}}, rules: [{matches: [{ports: [{port: 22}]}]}]}
+";
+    let by_port = Set::of("", everything);
+    let open = Set::of("defaultPolicy: allow-all, ", ROUTES);
+    assert_eq!(by_port.told("alice", "anything.example", RecordType::A), "agent");
+    assert_eq!(by_port.told("bob", "anything.example", RecordType::A), "dns.denied");
+    assert_eq!(open.told("bob", "anything.example", RecordType::A), "agent");
+    assert_eq!(open.told("bob", "db.corp.example", RecordType::A), "documents");
+    // What is no host name is never believed, so nobody needs it.
+    assert_eq!(open.told("bob", "not a host.example", RecordType::A), "dns.denied");
+}
+
+#[test]
+fn classes_other_than_that_of_the_internet_are_not_answered() {
+    let set = Set::of("defaultPolicy: allow-all, ", ROUTES);
+    for class in [3, 4, 255] {
+        let denial = set.asks_class("alice", "api.site.example", RecordType::TXT, class).unwrap_err();
+        assert_eq!(denial.reason.code(), "dns.denied", "{class}");
+    }
+}
+
+#[test]
+fn encrypted_resolvers_are_refused_before_any_route_counts() {
+    let named = "
+kind: EgressHTTPRoute
+metadata: {name: doh}
+spec: {parentRefs: [{name: default}], hostnames: [dns.google, '*.dns.nextdns.io'], rules: [{}]}
+";
+    for set in [Set::of("", named), Set::of("defaultPolicy: allow-all, ", named)] {
+        for name in ["dns.google", "abc123.dns.nextdns.io", "use-application-dns.net", "_dns.resolver.arpa"] {
+            assert_eq!(set.told("alice", name, RecordType::A), "protocol.encrypted-dns", "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_denial_names_agent_and_name_and_no_rule() {
+    let set = Set::of("", ROUTES);
+    let denial = set.asks("alice", "paste.example", RecordType::A).unwrap_err();
+    assert_eq!(denial.detail, "Agent alice may not look up paste.example. No route names this host.");
+    assert_eq!((denial.status(), denial.policy.unwrap().0.as_ref()), (403, "EgressGateway/default"));
+}

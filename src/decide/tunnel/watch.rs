@@ -1,0 +1,148 @@
+//! What one agent was let look up: the names that cost nothing any more, and the counts of each zone.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::Asked;
+use super::counts::{Counts, Load, Trip, is_within};
+use super::label;
+use super::zone::Parts;
+use crate::model::types::limits::{
+    TUNNEL_BYTES_PER_AGENT, TUNNEL_NAMES_KNOWN, TUNNEL_SHUT_TIME, TUNNEL_SUFFIX_FACTOR, TUNNEL_WINDOW,
+    TUNNEL_ZONES_PER_AGENT,
+};
+use crate::model::types::{RecordType, Timestamp};
+
+/// Bytes that a type of one's own choice carries.
+const KIND_BYTES: usize = 2;
+
+/// One agent's counts.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    zones: HashMap<Box<str>, Counts>,
+    known: HashSet<u64>,
+    /// The names that are known, the oldest first.
+    order: VecDeque<u64>,
+    since: Timestamp,
+    bytes: u32,
+    shut_since: Option<Timestamp>,
+}
+
+impl Watch {
+    /// Lets a name go out, and counts it where it is new.
+    pub fn admit(&mut self, asked: &Asked<'_>, name: u64, now: Timestamp) -> Result<(), Trip> {
+        let parts = Parts::of(asked.host);
+        let load = load(asked, parts.payload);
+        // A zone's own name is chosen once, by whoever registered it.
+        let is_bare = parts.payload.is_empty() && parts.suffix.is_none() && asked.kind.is_usual();
+        if self.known.contains(&name) || is_bare && !load.record {
+            return Ok(());
+        }
+        if self.shut_since.is_some_and(|since| is_within(TUNNEL_SHUT_TIME, since, now)) {
+            return Err(Trip::AgentShut);
+        }
+        if load.record && load.encoded {
+            return Err(Trip::Encoded { kind: asked.kind });
+        }
+        let whole = match parts.suffix {
+            Some((suffix, payload)) => {
+                let whole = self::load(asked, payload);
+                self.count(suffix, whole, TUNNEL_SUFFIX_FACTOR, now)?;
+                whole
+            }
+            None => load,
+        };
+        if !parts.payload.is_empty() || load.record {
+            self.count(parts.zone, load, 1, now)?;
+        }
+        self.count_for_agent(whole.bytes, now)?;
+        self.remember(name);
+        Ok(())
+    }
+
+    /// Hears what came back for a name.
+    pub fn answered(
+        &mut self,
+        asked: &Asked<'_>,
+        name: u64,
+        records: bool,
+        addresses: bool,
+    ) -> Result<(), Trip> {
+        let parts = Parts::of(asked.host);
+        let Some(counts) = self.zones.get_mut(parts.zone) else { return Ok(()) };
+        if addresses {
+            counts.answered(name, true);
+        } else if records && asked.kind == RecordType::A {
+            // Many hosts have no IPv6 address; an alias without an IPv4 address is rare.
+            counts.answered(name, false);
+            if load(asked, parts.payload).encoded {
+                return Err(Trip::Encoded { kind: asked.kind });
+            }
+        }
+        Ok(())
+    }
+
+    fn count_for_agent(&mut self, bytes: u32, now: Timestamp) -> Result<(), Trip> {
+        if !is_within(TUNNEL_WINDOW, self.since, now) {
+            (self.since, self.bytes) = (now, 0);
+        }
+        self.bytes += bytes;
+        if self.bytes > TUNNEL_BYTES_PER_AGENT {
+            self.shut_since = Some(now);
+            let what = "bytes in new names of all zones";
+            return Err(Trip::Agent { what, count: self.bytes, bound: TUNNEL_BYTES_PER_AGENT });
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, zone: &str, load: Load, factor: u32, now: Timestamp) -> Result<(), Trip> {
+        if !self.zones.contains_key(zone) {
+            if self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
+                self.zones.retain(|_, counts| !counts.is_over(now));
+            }
+            if self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
+                let count = u32::try_from(self.zones.len()).unwrap_or(u32::MAX);
+                return Err(Trip::Agent {
+                    what: "zones at once",
+                    count: count.saturating_add(1),
+                    bound: count,
+                });
+            }
+            self.zones.insert(zone.into(), Counts::default());
+        }
+        match self.zones.get_mut(zone) {
+            Some(counts) => counts.add(zone, load, factor, now),
+            None => Ok(()),
+        }
+    }
+
+    fn remember(&mut self, name: u64) {
+        if self.order.len() >= TUNNEL_NAMES_KNOWN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        if self.known.insert(name) {
+            self.order.push_back(name);
+        }
+    }
+}
+
+/// What the agent chose of a name, with the part in front of its zone.
+fn load(asked: &Asked<'_>, payload: &str) -> Load {
+    let labels = || payload.split('.').filter(|_| asked.by_agent);
+    let random_labels = labels().filter(|label| label::is_random(label)).count();
+    let is_of_a_service = labels().any(|label| label.starts_with('_'));
+    Load {
+        bytes: bytes(asked, payload),
+        // A name has at most 253 bytes.
+        random_labels: u32::try_from(random_labels).unwrap_or(u32::MAX),
+        record: asked.wants_records(),
+        encoded: !is_of_a_service && labels().any(label::is_surely_random),
+    }
+}
+
+fn bytes(asked: &Asked<'_>, payload: &str) -> u32 {
+    let chosen = if asked.by_agent { payload.len() } else { 0 };
+    let kind = if asked.kind.is_usual() { 0 } else { KIND_BYTES };
+    u32::try_from(chosen + kind).unwrap_or(u32::MAX)
+}

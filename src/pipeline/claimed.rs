@@ -1,0 +1,37 @@
+//! The gateway's own resolution of a name that an agent merely claims: it leaves the host as a lookup does, so it is
+//! asked for as one, and what is found may be no encrypted resolver.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::road::Road;
+use crate::decide::policy::{Chooser, Lookup, NameSource, Passage};
+use crate::decide::tunnel::Asked;
+use crate::model::types::{Denial, HostName, Reason, RecordType};
+use crate::perceive::identity::Known;
+
+/// The addresses of the claimed name; none where the passage needs no resolution, or nothing is found.
+///
+/// # Errors
+/// `dns.denied` where no route names it any more, `dns.tunnel` where it looks like data, `protocol.encrypted-dns` where it
+/// leads to a resolver that nobody may use.
+pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<Vec<IpAddr>, Denial> {
+    let (NameSource::Resolve, Some(host)) = (passage.name_source(), passage.host()) else {
+        return Ok(Vec::new());
+    };
+    let snapshot = road.snapshot();
+    let chooser = snapshot.policy.query(known, &Lookup::of_host(host))?;
+    let asked = Asked { host, kind: RecordType::A, by_agent: chooser == Chooser::Agent };
+    road.shared.guard.admit(&known.agent().name, &asked, road.stamp().1)?;
+    let found = road.own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
+    let port = passage.destination().port();
+    let resolver = found.iter().find(|ip| snapshot.policy.resolvers().stands_at(SocketAddr::new(**ip, port)));
+    resolver.map_or_else(|| Ok(found.clone()), |ip| Err(encrypted(known, host, *ip)))
+}
+
+fn encrypted(known: &Known, host: &HostName, address: IpAddr) -> Denial {
+    let detail = format!(
+        "Agent {} may not use {host}: it leads to a resolver that is spoken to in secret.",
+        known.agent().name
+    );
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail).seen(format!("{host} is {address}"))
+}
