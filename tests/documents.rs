@@ -239,6 +239,21 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
         ],
     );
     says(
+        "docs/connections.md",
+        &[
+            format!(
+                "at least {} s and at most {} s after it was given",
+                DNS_BELIEF_FLOOR.as_secs(),
+                grouped(DNS_BELIEF_CEILING.as_secs())
+            ),
+            format!("{} s are left, within the same", DNS_BELIEF_FLOOR.as_secs()),
+            format!("stays a claim for {} days", DNS_STALE_TIME.as_secs() / 86_400),
+            format!("| names of one agent, beside those in use | {};", grouped(DNS_NAMES_PER_AGENT)),
+            format!("| names of one address of one agent | {DNS_NAMES_PER_ADDRESS},"),
+            format!("| agents | {};", grouped(DNS_AGENTS)),
+        ],
+    );
+    says(
         "docs/hostile.md",
         &[
             format!("({} of {})", grouped(CONNECTIONS_PER_AGENT), grouped(CONNECTIONS_PER_WORKER)),

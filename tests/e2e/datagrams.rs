@@ -208,7 +208,7 @@ fn quic_and_dns_stay_what_they_are_under_a_route_to_everything() {
     let quic = ["explain", "--agent", "alice", "udp://192.0.2.10:443", "-o", "json"];
     let told = daemon.cli(&quic);
     assert_eq!((told.code(), told.json()["reason"].clone()), (1, json!("protocol.quic")));
-    assert!(told.json()["hints"].to_string().contains("clients fall back to TCP"), "{told}");
+    assert!(told.json()["steps"].to_string().contains("clients fall back to TCP"), "{told}");
     let other = ["explain", "--agent", "alice", "udp://192.0.2.10:4000", "-o", "json"];
     let told = daemon.cli(&other).json();
     assert_eq!((&told["allowed"], &told["policy"]), (&json!(true), &json!("EgressL4Route/flows")), "{told}");

@@ -35,9 +35,14 @@ fn tcp_of_every_port_reaches_the_gateway_and_its_destination_is_on_record() {
         }));
         for port in [1, 22, 80, 443, 853, 3306, 13_053, 13_128, 65_535] {
             refused("no route", || call(lab.workload(), &at(upstream, port)));
+            let reason = match port {
+                443 => "protocol.not-tls",
+                853 => "protocol.encrypted-dns",
+                _ => "policy.no-route",
+            };
             daemon.record(&json!({
                 "kind": "connection", "agent_id": "alice", "source_address": source, "decision": "deny",
-                "reason": "policy.no-route", "destination_address": upstream, "destination_port": port,
+                "reason": reason, "destination_address": upstream, "destination_port": port,
             }));
         }
     }

@@ -1,5 +1,6 @@
 //! The product in the laboratory, end to end: each file a part of the road, each test a claim.
 
+pub mod agreement;
 pub mod alpn;
 pub mod broken;
 pub mod certificates;
@@ -11,6 +12,7 @@ pub mod deciding;
 pub mod denials;
 pub mod dialogue;
 pub mod dns;
+pub mod ech;
 pub mod explaining;
 pub mod fail_modes;
 pub mod floods;
@@ -33,6 +35,7 @@ pub mod records;
 pub mod reload;
 pub mod resolver;
 pub mod resolver_upstreams;
+pub mod side_doors;
 pub mod start_up;
 pub mod streaming;
 pub mod terminate;

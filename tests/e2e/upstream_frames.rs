@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use super::dialogue::{NAME, ORIGIN_OF_OTHER, OTHER, opening_gateway, over_tls, plain, zone};
+use super::frames::{self, Peer};
 use super::http2::{Http2, data};
 use super::origin::Origin;
 use super::streaming::{TLS, get, get2, http2, peak};
@@ -141,6 +142,43 @@ fn an_upstream_that_breaks_http2_before_it_answers_is_502() {
         let evidence = row["evidence"].as_str().unwrap_or_default();
         assert!(evidence.starts_with("http"), "{what}: {row}");
     }
+}
+
+/// ALTSVC (RFC 7838, section 4) and ORIGIN (RFC 8336) name other places for a host.
+#[test]
+fn frames_that_name_other_places_are_not_forwarded() {
+    const ALTSVC: u8 = 0xa;
+    const ORIGIN: u8 = 0xc;
+    const SCRIPTS: &[(&str, Script)] = &[("alternatives", |id| {
+        let places = [
+            frame(ALTSVC, 0, 0, b"\0\x14https://site.exampleh3=\":443\""),
+            frame(ALTSVC, 0, id, b"\0\0h2=\"other.example:443\""),
+            frame(ORIGIN, 0, 0, b"\0\x15https://other.example"),
+        ];
+        let fields = [&[OK][..], &field("alt-svc", "h3=\":443\""), &field("x-kept", "1")].concat();
+        let answer = frame(HEADERS, END_HEADERS, id, &fields);
+        let trailers = [field("alt-svc", "clear"), field("x-sum", "1")].concat();
+        let end =
+            [frame(DATA, 0, id, b"ok"), frame(HEADERS, END_HEADERS | END_STREAM, id, &trailers)].concat();
+        ([&places.concat()[..], &answer, &end].concat(), vec![])
+    })];
+    let lab = Lab::new();
+    let (_resolver, daemon) = opening_gateway(&lab, zone());
+    let (_which, _go) = serve(&lab, SCRIPTS);
+    let mut peer = Peer::new(&lab, &daemon);
+    peer.say(frames::headers(1, END_STREAM, &frames::request("GET", "/", &[("te", "trailers")])));
+    let mut fields = Vec::new();
+    loop {
+        let frame = peer.until(|_| true).expect("an answer to its end");
+        assert!(![ALTSVC, ORIGIN].contains(&frame.kind), "{frame:?}");
+        if frame.stream == 1 && frame.kind == HEADERS {
+            fields.extend(frame.fields().into_iter().map(|(name, _)| name));
+        }
+        if frame.stream == 1 && frame.flags & END_STREAM != 0 {
+            break;
+        }
+    }
+    assert_eq!(fields, [":status", "x-kept", "x-sum"]);
 }
 
 #[test]

@@ -248,7 +248,7 @@ impl Inquiry<'_> {
 /// What is refused before routes, and what would do instead.
 fn side_door(reason: Reason) -> Option<&'static str> {
     Some(match reason {
-        Reason::ProtocolQuic => "QUIC (UDP 443) is refused whatever routes say: clients fall back to TCP",
+        Reason::ProtocolQuic => "QUIC is refused whatever routes say: clients fall back to TCP",
         Reason::ProtocolEncryptedDns => {
             "encrypted DNS is refused whatever routes say: the gateway answers DNS itself"
         }

@@ -25,7 +25,8 @@ pub enum Mode {
 pub enum NameSource {
     /// The gateway's resolver gave this agent this address for the name: the original destination is dialled.
     Given,
-    /// The agent claims the name: the gateway resolves it and dials its own answer, never the agent's address.
+    /// The agent claims the name, or was given it so long ago that it is no more than a claim: the gateway resolves it and
+    /// dials its own answer, never the agent's address.
     Resolve,
     /// No name is involved: a CIDR route, or `allow-all`.
     None,

@@ -325,6 +325,8 @@ fn addresses_that_no_cidr_names_are_judged_by_what_they_are() {
         let ask = Ask { agent: "alice", to: (address, 443), given: &["a.example"], stale: &[] };
         assert_eq!(set.opens(ask, &tls_to("a.example")), expected, "{address}");
         assert_eq!(set.opens(raw(ask), &Hello::Silent), expected, "{address}");
+        let flows = with_udp("", &l4("named", "{protocol: UDP, destinationHostnames: [a.example]}"));
+        assert_eq!(flows.opens(raw(ask), &Hello::Datagram), expected, "{address}");
     }
 }
 

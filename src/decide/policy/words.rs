@@ -80,7 +80,11 @@ pub(super) fn not_tls(known: &Known, destination: SocketAddr, hello: &Hello) -> 
         "Agent {} may speak nothing but TLS to {destination}. Use the protocol's own port.",
         known.agent().name
     );
-    let seen = if *hello == Hello::Silent { "silence" } else { "bytes of no protocol known here" };
+    let seen = match hello {
+        Hello::Silent => "silence",
+        Hello::Http1(_) | Hello::Http2 => "plain HTTP, which no listener reads,",
+        _ => "bytes of no protocol known here",
+    };
     Denial::built_in(Reason::ProtocolNotTls, detail).seen(format!("{seen} on port {}", destination.port()))
 }
 

@@ -165,7 +165,13 @@ mod tests {
             assert_eq!(HostName::parse(spelling).unwrap(), plain, "{spelling}");
         }
         assert_eq!(HostName::parse("bücher.example").unwrap().as_str(), "xn--bcher-kva.example");
-        assert_eq!(HostName::parse("BÜCHER.example").unwrap().as_str(), "xn--bcher-kva.example");
+        for mixed in
+            ["BÜCHER.example", "XN--BCHER-KVA.Example", "bücher\u{3002}example", "bu\u{308}cher.example."]
+        {
+            assert_eq!(HostName::parse(mixed).unwrap().as_str(), "xn--bcher-kva.example", "{mixed}");
+        }
+        let both = HostName::parse("xn--bcher-kva.bücher.example").unwrap();
+        assert_eq!(both.as_str(), "xn--bcher-kva.xn--bcher-kva.example");
     }
 
     #[test]

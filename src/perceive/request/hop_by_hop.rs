@@ -1,5 +1,6 @@
-//! Fields that belong to one connection and are not forwarded (RFC 9110, section 7.6.1), in both directions; and those of
-//! alternative services (RFC 7838), which name other hosts, ports and protocols for the same names.
+//! Fields that belong to one connection and are not forwarded (RFC 9110, section 7.6.1), in both directions; those of
+//! alternative services (RFC 7838), which name other hosts, ports and protocols for the same names; and those by which a
+//! front end tells its own server that another host or path is meant.
 //!
 //! Strip a request's head before it is read as a [`super::Request`]: then policy judges exactly the fields that are
 //! sent on. Never touches bodies, and never lets `Connection` name a field away that matters at the other end.
@@ -104,6 +105,7 @@ fn strip(headers: &mut HeaderMap, keep_upgrade: bool, request: bool) {
         "te" => te != Te::Trailers,
         "upgrade" => !keep_upgrade,
         "expect" => request,
+        known if request && is_override(known) => true,
         known => is_hop_by_hop(known) || named.contains(name),
     };
     let all = headers.keys_len();
@@ -163,6 +165,20 @@ fn is_hop_by_hop(name: &str) -> bool {
     matches!(name, "connection" | "keep-alive" | "te" | "transfer-encoding" | "upgrade" | "http2-settings")
         || name.starts_with("proxy-")
         || is_of_alternatives(name)
+}
+
+/// Some servers believe these more than the request line and `Host`, which are what is judged. No convention lets a client
+/// send them.
+fn is_override(name: &str) -> bool {
+    matches!(
+        name,
+        "x-original-url"
+            | "x-rewrite-url"
+            | "x-original-host"
+            | "x-forwarded-host"
+            | "x-forwarded-server"
+            | "x-host"
+    )
 }
 
 /// An alternative service stands at a place that was not looked up here, and most often speaks QUIC.
@@ -228,6 +244,32 @@ mod tests {
             ("trailer", "x-sum"),
         ]);
         assert_eq!(left, [("host".to_owned(), "a".to_owned()), ("trailer".to_owned(), "x-sum".to_owned())]);
+    }
+
+    #[test]
+    fn what_would_tell_a_server_of_another_host_or_path_is_not_forwarded() {
+        for name in [
+            "x-original-url",
+            "x-rewrite-url",
+            "x-original-host",
+            "x-forwarded-host",
+            "x-forwarded-server",
+            "x-host",
+        ] {
+            assert_eq!(stripped(&[(name, "/admin"), ("connection", "te")]), [], "{name}");
+        }
+        let others =
+            [("forwarded", "host=other.example"), ("x-forwarded-for", "192.0.2.1"), ("x-forwarded", "1")];
+        let kept = others.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(stripped(&others), kept, "they tell where a message comes from");
+    }
+
+    #[test]
+    fn alternative_services_are_not_told_of_in_either_direction() {
+        let mut answer = head(&[("alt-svc", "h3=\":443\""), ("x-a", "1"), ("alt-svc", "clear")]).headers;
+        strip_response(&mut answer, false);
+        assert_eq!(answer.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-a"]);
+        assert_eq!(stripped(&[("alt-used", "other.example"), ("connection", "te")]), []);
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl<'a> Judge<'a> {
             (_, ENCRYPTED_DNS_PORT) => {
                 return Err(words::encrypted_dns(self.known, &destination.to_string()));
             }
-            (L4Protocol::Tcp, TLS_PORT) if self.is_raw() && !self.is_meant(addressed) => {
+            (L4Protocol::Tcp, TLS_PORT) if self.is_unread() && !self.is_meant(addressed) => {
                 return Err(words::not_tls(self.known, destination, self.flow.hello));
             }
             _ => {}
@@ -33,16 +33,25 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Whether nobody would read it, if it were relayed: bytes, silence, or HTTP without a listener for that.
+    fn is_unread(&self) -> bool {
+        match self.flow.hello {
+            Hello::Tls(_) => false,
+            Hello::Http1(_) | Hello::Http2 => !self.plan.listeners.has(ListenerProtocol::Http),
+            Hello::Opaque | Hello::Silent | Hello::Datagram => true,
+        }
+    }
+
     /// Whether somebody meant something else than TLS to use its port here: there is no listener for TLS, or a route
     /// of TCP alone covers the address or one of its names.
     fn is_meant(&self, addressed: &[&'a L4Entry]) -> bool {
         use ListenerProtocol::{TlsPassthrough, TlsTerminate};
         let listeners = self.plan.listeners;
         let takes_tls = listeners.has(TlsTerminate) || listeners.has(TlsPassthrough);
-        let names = self.flow.given.iter().chain(self.flow.stale);
-        !takes_tls
-            || self.raw_by_intent(addressed).is_some()
-            || names.into_iter().any(|name| self.raw_by_intent(&self.by_host(name)).is_some())
+        let only = Listeners::default().with(ListenerProtocol::Tcp);
+        let meant = |entries: &[&L4Entry]| entries.iter().any(|entry| entry.listeners == only);
+        let mut names = self.flow.given.iter().chain(self.flow.stale);
+        !takes_tls || meant(addressed) || names.any(|name| meant(&self.by_host(name)))
     }
 
     /// Whether the name in the open decides, and may not be the one that the server hears: TLS with ECH that nobody

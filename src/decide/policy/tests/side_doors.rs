@@ -86,6 +86,14 @@ fn the_port_of_tls_takes_nothing_else_unless_a_route_of_tcp_alone_means_it() {
         let bob = Ask { agent: "bob", given: &[], ..to(PUBLIC, 443) };
         assert_eq!(set.opens(bob, &hello), Err("protocol.not-tls"));
     }
+    // Plain HTTP is read where there is a listener for it, and else it is bytes like any other.
+    let http = Hello::Http1(Http1Hello { host: Some(host("a.example")), connect: None });
+    let unread = "{name: raw, protocol: TCP}, {name: p, protocol: TLS, tls: {mode: Passthrough}}";
+    for hello in [http, Hello::Http2] {
+        assert!(open_sets()[0].opens(to(PUBLIC, 443), &hello).is_ok(), "{hello:?}");
+        assert_eq!(with_listeners(unread, &named).opens(to(PUBLIC, 443), &hello), Err("protocol.not-tls"));
+        assert!(with_listeners(unread, &meant).opens(to(PUBLIC, 443), &hello).is_ok(), "{hello:?}");
+    }
     let without_tls = with_listeners("{name: raw, protocol: TCP}", &named);
     assert!(without_tls.opens(to(PUBLIC, 443), &Hello::Opaque).is_ok(), "nobody takes TLS here");
 }
