@@ -21,6 +21,7 @@ pub mod hostile;
 pub mod http2;
 pub mod http;
 pub mod interception;
+pub mod kernel;
 pub mod leaving;
 pub mod messages;
 pub mod names;
