@@ -72,7 +72,7 @@ fn interception(found: &api::Interception, paint: Paint) -> String {
 
 /// What the kernel refused by itself: what is neither TCP, nor DNS, nor UDP to a port that policy names.
 fn refused(found: &api::Interception) -> String {
-    let parts = ["tcp", "udp", "quic", "icmp", "other", "fragment", "extension", "forged"];
+    let parts = ["tcp", "udp", "quic", "icmp", "other", "fragment", "extension", "forged", "unanswered"];
     let counted: Vec<String> = (parts.iter())
         .filter_map(|name| found.refused.get(*name).filter(|count| **count > 0).map(|count| (name, count)))
         .map(|(name, count)| format!("{name} {}", words::count(*count)))

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use super::arrival::{Arrival, Judged, Refused};
 use super::connection;
 use super::places::Place;
-use super::refusals::{Record, Refusals, too_many};
+use super::refusals::{Record, Refusals, RefusedFlow, too_many};
 use super::refuse;
 use super::road::{Road, Snapshot};
 use crate::act::dial;
@@ -33,6 +33,9 @@ use crate::perceive::identity::Known;
 use crate::perceive::intercept::Datagram;
 use crate::perceive::intercept::flows::{FlowSockets, Scratch, Why, scratch, speak_for};
 use crate::platform::sys::socket;
+
+/// The protocol's number (IANA).
+const UDP: u8 = 17;
 
 /// Who sends, and where to.
 type Key = (ClientAddress, OriginalDestination);
@@ -209,7 +212,8 @@ impl Desk {
     /// Refuses a datagram: the workload hears of each, the record of each flow.
     fn refuse(&self, snapshot: &Snapshot, refused: Refused, denial: &Denial, length: usize) {
         let Arrival { client, destination, started, .. } = refused.arrival;
-        let record = self.refusals.borrow_mut().note(client.0, destination.0, denial.reason, started);
+        let flow = RefusedFlow { protocol: UDP, from: client.0, to: destination.0, reason: denial.reason };
+        let record = self.refusals.borrow_mut().note(flow, started);
         match record {
             Record::Flow => refuse::record(&self.road, snapshot, &refused, denial),
             Record::Overload => refuse::record(&self.road, snapshot, &refused, &too_many(denial.reason)),

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::arrival::{Arrival, Refused};
 use super::case::{built_in, denied};
-use super::refusals::{Record, Refusals, too_many};
+use super::refusals::{Record, Refusals, RefusedFlow, too_many};
 use super::road::{Shared, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome};
 use crate::decide::policy::Flow;
@@ -26,19 +26,28 @@ const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 
+/// Which flows are on record. Forgers have no share in the account of whose address they use, nor pings that pass in that
+/// of those that do not.
+struct OnRecord {
+    refused: Refusals,
+    forged: Refusals,
+    passed: Refusals,
+}
+
 /// Records what the kernel tells of, for ever.
 pub async fn watch(shared: Arc<Shared>, mut drops: Drops) {
-    let mut refusals = Refusals::new(Instant::now());
+    let none = || Refusals::new(Instant::now());
+    let mut on_record = OnRecord { refused: none(), forged: none(), passed: none() };
     loop {
         let told = drops.next().await;
-        record(&shared, &mut refusals, &told);
+        record(&shared, &mut on_record, &told);
         // What operators ask comes between.
         tokio::task::yield_now().await;
     }
 }
 
 /// Records one packet, unless its flow is on record.
-fn record(shared: &Shared, refusals: &mut Refusals, told: &Told) {
+fn record(shared: &Shared, on_record: &mut OnRecord, told: &Told) {
     let snapshot = shared.snapshot.load_full();
     let arrival = arrival(&told.packet);
     let known = match told.fate {
@@ -46,36 +55,38 @@ fn record(shared: &Shared, refusals: &mut Refusals, told: &Told) {
         Fate::Forged => None,
         Fate::Refused | Fate::Passed => snapshot.directory.by_source(arrival.client).ok(),
     };
-    if told.fate == Fate::Passed {
-        return passed(shared, &snapshot, refusals, (told, arrival, known));
-    }
+    let refusals = match told.fate {
+        Fate::Passed => return passed(shared, &snapshot, &mut on_record.passed, (told, arrival, known)),
+        Fate::Refused => &mut on_record.refused,
+        Fate::Forged => &mut on_record.forged,
+    };
     let denial = denial(shared, &snapshot, told, (arrival, known.as_ref()));
+    let denial = match refusals.note(flow(&told.packet, arrival, denial.reason), arrival.started) {
+        Record::Flow => denial,
+        Record::Overload => too_many(denial.reason),
+        Record::Nothing => return,
+    };
     let refused = Refused { arrival, known, hello: None };
-    let Some(denial) = note(refusals, &refused, denial) else { return };
     let opening =
         Opening { verdict: denied(&snapshot, &denial), ..opening(&snapshot, &told.packet, &refused) };
     shared.ledger.refuse(&opening, &denial);
 }
 
-/// The denial that goes on record for this packet; none where its flow has one.
-fn note(refusals: &mut Refusals, refused: &Refused, denial: Denial) -> Option<Denial> {
-    let Arrival { client, destination, started, .. } = refused.arrival;
-    match refusals.note(client.0, destination.0, denial.reason, started) {
-        Record::Flow => Some(denial),
-        Record::Overload => Some(too_many(denial.reason)),
-        Record::Nothing => None,
-    }
+fn flow(packet: &Packet, arrival: Arrival, reason: Reason) -> RefusedFlow {
+    let Arrival { client, destination, .. } = arrival;
+    RefusedFlow { protocol: packet.protocol, from: client.0, to: destination.0, reason }
 }
 
 /// An echo request that was let pass: the first of those from one source to one destination.
 fn passed(
     shared: &Shared,
     snapshot: &Snapshot,
-    refusals: &mut Refusals,
+    on_record: &mut Refusals,
     (told, arrival, known): (&Told, Arrival, Option<Known>),
 ) {
-    let Arrival { client, destination, started, .. } = arrival;
-    if refusals.note(client.0, destination.0, Reason::ProtocolIcmp, started) != Record::Flow {
+    // It has no reason; any one stands for it.
+    let flow = flow(&told.packet, arrival, Reason::ProtocolIcmp);
+    if on_record.note(flow, arrival.started) != Record::Flow {
         return;
     }
     let refused = Refused { arrival, known, hello: None };
@@ -85,10 +96,9 @@ fn passed(
     let _ = shared.ledger.event(&opening, &Outcome::default());
 }
 
-/// A packet as a connection would arrive. Where there are no ports, the protocol's number takes the place of the source's,
-/// so that protocols are told apart.
+/// A packet as a connection would arrive; without ports where the protocol has none.
 fn arrival(packet: &Packet) -> Arrival {
-    let (from, to) = packet.ports.unwrap_or((packet.protocol.into(), 0));
+    let (from, to) = packet.ports.unwrap_or_default();
     Arrival {
         id: clock::request_id(),
         at: clock::now(),

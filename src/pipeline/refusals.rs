@@ -3,7 +3,7 @@
 //! Anybody can send from any port to any other without an answer, so this is bounded per source and in all; past a
 //! bound one record speaks for the rest. Reads no clock, and refuses nothing by itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ pub fn too_many(last: Reason) -> Denial {
     Denial::built_in(Reason::Overload, detail).seen(seen)
 }
 
-/// The memory of one worker.
+/// The memory of one worker, or of who reads what the kernel refused.
 #[derive(Debug)]
 pub struct Refusals {
     sources: HashMap<IpAddr, Recent>,
@@ -45,12 +45,24 @@ pub struct Refusals {
     swept: Instant,
 }
 
+/// A flow and why it was refused. For another reason it is another: who can bring both about in turn gains no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RefusedFlow {
+    /// Protocol number (IANA).
+    pub protocol: u8,
+    /// Who sent; port 0 where the protocol has none.
+    pub from: SocketAddr,
+    /// Where to.
+    pub to: SocketAddr,
+    /// Why not.
+    pub reason: Reason,
+}
+
 /// What one source was refused of late.
 #[derive(Debug)]
 struct Recent {
     since: Instant,
-    /// The reason by the source's port and the destination.
-    flows: HashMap<(u16, SocketAddr), Reason>,
+    flows: HashSet<RefusedFlow>,
     overloaded: bool,
 }
 
@@ -60,27 +72,26 @@ impl Refusals {
         Self { sources: HashMap::new(), flows: 0, swept: now }
     }
 
-    /// Notes that a datagram is refused, and says what of it goes on record.
-    pub fn note(&mut self, from: SocketAddr, to: SocketAddr, reason: Reason, now: Instant) -> Record {
+    /// Notes that a packet of this flow is refused, and says what of it goes on record.
+    pub fn note(&mut self, flow: RefusedFlow, now: Instant) -> Record {
         if self.flows >= UDP_REFUSALS_PER_WORKER && now.saturating_duration_since(self.swept) >= SWEEP {
             self.sweep(now);
         }
         let full = self.flows >= UDP_REFUSALS_PER_WORKER;
-        let source = if full && !self.sources.contains_key(&from.ip()) { CROWD } else { from.ip() };
-        let new = || Recent { since: now, flows: HashMap::new(), overloaded: false };
+        let from = flow.from.ip();
+        let source = if full && !self.sources.contains_key(&from) { CROWD } else { from };
+        let new = || Recent { since: now, flows: HashSet::new(), overloaded: false };
         let recent = self.sources.entry(source).or_insert_with(new);
         if recent.is_over(now) {
             self.flows -= recent.flows.len();
             *recent = new();
         }
-        let flow = (from.port(), to);
-        let known = recent.flows.get(&flow).copied();
-        if known == Some(reason) {
+        if recent.flows.contains(&flow) {
             return Record::Nothing;
         }
-        if known.is_some() || (!full && recent.flows.len() < UDP_REFUSALS_PER_SOURCE) {
-            self.flows += usize::from(known.is_none());
-            recent.flows.insert(flow, reason);
+        if !full && recent.flows.len() < UDP_REFUSALS_PER_SOURCE {
+            self.flows += 1;
+            recent.flows.insert(flow);
             return Record::Flow;
         }
         if std::mem::replace(&mut recent.overloaded, true) { Record::Nothing } else { Record::Overload }
@@ -109,15 +120,20 @@ mod tests {
 
     const NO: Reason = Reason::PolicyNoRoute;
 
+    fn flow(from: SocketAddr, to: SocketAddr, reason: Reason) -> RefusedFlow {
+        RefusedFlow { protocol: 17, from, to, reason }
+    }
+
     #[test]
     fn a_flow_is_recorded_once_for_each_reason_and_again_when_its_time_is_over() {
         let begun = Instant::now();
         let mut refusals = Refusals::new(begun);
         let (from, to) = (at("10.77.0.2", 4000), at("192.0.2.9", 123));
-        let mut note = |reason, now| refusals.note(from, to, reason, now);
+        let mut note = |reason, now| refusals.note(flow(from, to, reason), now);
         assert_eq!(note(NO, begun), Record::Flow);
         assert_eq!(note(NO, begun), Record::Nothing);
         assert_eq!(note(Reason::PolicyDenied, begun), Record::Flow);
+        assert_eq!(note(NO, begun), Record::Nothing, "not even where the reasons take turns");
         assert_eq!(note(NO, begun + UDP_REFUSAL_TIME), Record::Flow);
     }
 
@@ -126,7 +142,7 @@ mod tests {
         let now = Instant::now();
         let mut refusals = Refusals::new(now);
         let to = at("192.0.2.9", 123);
-        let mut told = |source: &str, port| refusals.note(at(source, port), to, NO, now);
+        let mut told = |source: &str, port| refusals.note(flow(at(source, port), to, NO), now);
         for port in 0..u16::try_from(UDP_REFUSALS_PER_SOURCE).unwrap() {
             assert_eq!(told("10.77.0.2", port), Record::Flow);
         }
@@ -144,7 +160,7 @@ mod tests {
         let mut records = [0, 0];
         for number in 0..u128::try_from(2 * UDP_REFUSALS_PER_WORKER).unwrap() {
             let source = SocketAddr::new(Ipv6Addr::from((0xfd77 << 112) + number + 1).into(), 9);
-            match refusals.note(source, to, NO, begun) {
+            match refusals.note(flow(source, to, NO), begun) {
                 Record::Flow => records[0] += 1,
                 Record::Overload => records[1] += 1,
                 Record::Nothing => {}
@@ -153,7 +169,7 @@ mod tests {
         assert_eq!(records, [UDP_REFUSALS_PER_WORKER, 1]);
         assert_eq!(refusals.sources.len(), UDP_REFUSALS_PER_WORKER + 1);
         // And what is over makes room.
-        assert_eq!(refusals.note(at("10.77.0.2", 1), to, NO, begun + UDP_REFUSAL_TIME), Record::Flow);
+        assert_eq!(refusals.note(flow(at("10.77.0.2", 1), to, NO), begun + UDP_REFUSAL_TIME), Record::Flow);
         assert_eq!((refusals.sources.len(), refusals.flows), (1, 1));
     }
 }

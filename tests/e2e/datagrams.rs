@@ -147,7 +147,10 @@ fn what_no_route_allows_is_refused_at_once_and_recorded_once_for_each_flow() {
     assert_eq!(counted(&lab, "refused_udp"), 0, "the daemon refused them");
     refused("a port that no rule names", || ask(lab.workload(), &at(UPSTREAM_V4, SHUT)));
     assert_eq!(counted(&lab, "refused_udp"), 1, "the kernel refused it");
-    assert_eq!(flows(&daemon).len(), 3);
+    daemon.record(&json!({
+        "protocol": "udp", "reason": "policy.no-route", "destination_port": SHUT, "policy_id": "EgressGateway/default",
+    }));
+    assert_eq!(flows(&daemon).len(), 4);
 }
 
 #[test]
@@ -200,7 +203,10 @@ fn quic_and_dns_stay_what_they_are_under_a_route_to_everything() {
         refused("QUIC", || ask(lab.workload(), &at(to, 443)));
     }
     assert_eq!(counted(&lab, "refused_quic"), 2);
-    assert_eq!(flows(&daemon).len(), 2, "QUIC never comes here");
+    for to in UPSTREAM {
+        daemon.record(&json!({"protocol": "udp", "reason": "protocol.quic", "destination_address": to}));
+    }
+    assert_eq!(flows(&daemon).len(), 4, "QUIC is refused by the kernel, and recorded");
     let dig = ["+short", "+tries=1", "+time=2", "@192.0.2.10", "site.example"];
     assert_eq!(lab.workload().command("dig").args(dig).run().succeeded().trim(), UPSTREAM_V4);
     daemon.record(&json!({"kind": "dns", "query_name": "site.example", "decision": "allow"}));

@@ -88,7 +88,7 @@ fn second_interface(lab: &Lab) {
 }
 
 #[test]
-fn a_forged_source_on_a_workload_interface_is_neither_intercepted_nor_forwarded() {
+fn a_source_outside_the_subnets_is_neither_intercepted_nor_forwarded_and_is_recorded_as_unknown() {
     let lab = lab();
     who_is_there(&lab, OPEN);
     // A way back for the refusals: without it nobody could tell a refusal from silence.
@@ -102,9 +102,14 @@ fn a_forged_source_on_a_workload_interface_is_neither_intercepted_nor_forwarded(
         refused(source, || ask_as(lab.workload(), source, &at(to, 53)));
     }
     assert_eq!((counted(&lab, "refused_tcp"), counted(&lab, "refused_udp")), (2, 4));
+    daemon.record(&json!({"source_address": "fd99::2", "protocol": "udp", "destination_port": 53}));
     let rows = daemon.records(&[]);
     let seen: Vec<_> = rows.iter().filter(|row| row["kind"] != "system").collect();
-    assert!(seen.is_empty(), "such traffic never reaches the daemon: {seen:?}");
+    assert_eq!(seen.len(), 6, "one record for each: {seen:?}");
+    assert!(
+        seen.iter().all(|row| row["reason"] == "identity.unknown" && row["kind"] == "connection"),
+        "{seen:?}"
+    );
 }
 
 #[test]

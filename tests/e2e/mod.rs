@@ -24,6 +24,7 @@ pub mod hygiene;
 pub mod http2;
 pub mod http;
 pub mod interception;
+pub mod kernel;
 pub mod leaving;
 pub mod messages;
 pub mod names;

@@ -16,6 +16,7 @@ pub mod forge;
 pub mod frames;
 pub mod namespace;
 pub mod nginx;
+pub mod packets;
 pub mod pki;
 pub mod program;
 pub mod resolver;

@@ -173,6 +173,12 @@ pub const DROPS_PER_SECOND_ALL: u32 = 2000;
 pub const FORGED_BURST: u32 = 100;
 /// Such packets that come to be told again each second.
 pub const FORGED_PER_SECOND: u32 = 20;
+/// Refused packets of sources that no agent has which are answered at once. Each answer to an address where nobody is
+/// waits three seconds for it, in room that the kernel has once for all ICMP errors of a processor (some 130 KiB): forged
+/// addresses would silence the refusals of everybody.
+pub const STRANGERS_BURST: u32 = 30;
+/// Such answers each second.
+pub const STRANGERS_PER_SECOND: u32 = 10;
 /// Addresses of agents that the kernel keeps such an account for, in each family; past it only the common bound holds.
 pub const DROPS_SOURCES: u32 = 16 * 1024;
 /// Seconds after which it forgets an address that was silent: then its account is full again anyway.

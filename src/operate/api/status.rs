@@ -56,7 +56,8 @@ pub struct Interception {
     /// Policy rules and local routes.
     pub routes: Setup,
     /// Packets that the kernel refused since the table was written: `tcp`, `udp`, `quic`, `icmp`, `other`; `fragment`,
-    /// `extension` and `forged` whatever their protocol; and `gateway` for the part of them that was aimed at this host.
+    /// `extension` and `forged` whatever their protocol, `unanswered` of sources that no agent has; and `gateway` for the
+    /// part of them that was aimed at this host.
     #[serde(default)]
     pub refused: BTreeMap<String, u64>,
     /// What it saw before it judged: `fragments`, those of allowed datagrams among them.

@@ -21,7 +21,7 @@ use super::{DNS_PORT, MARK, PARTS_MARK, PROXY_PORT, UDP_PORT};
 use crate::model::types::FailMode;
 use crate::model::types::limits::{
     DROPS_BURST, DROPS_BURST_ALL, DROPS_PER_SECOND, DROPS_PER_SECOND_ALL, ECHO_BYTES, FORGED_BURST,
-    FORGED_PER_SECOND,
+    FORGED_PER_SECOND, STRANGERS_BURST, STRANGERS_PER_SECOND,
 };
 
 /// Before fragments are put together, which is at -400 (`NF_IP_PRI_CONNTRACK_DEFRAG`, Linux `netfilter_ipv4.h`).
@@ -79,6 +79,7 @@ pub(super) fn chains() -> Vec<NfListObject<'static>> {
         chain("pass"),
         chain("refuse"),
         chain("tell"),
+        chain("strangers"),
     ]
 }
 
@@ -94,6 +95,7 @@ pub(super) fn rules(fail_mode: FailMode, echoes: u32) -> Vec<NfListObject<'stati
     all.extend(echo_rules(echoes));
     all.extend(refuse_rules());
     all.extend(tell_rules());
+    all.extend(strangers_rules());
     all
 }
 
@@ -161,6 +163,7 @@ fn odd_rules() -> Vec<NfListObject<'static>> {
         rule("fragment", datagrams(equals(payload("ip", "protocol"), number(UDP)))),
         rule("fragment", datagrams(direct("frag"))),
         rule("fragment", vec![jump("tell")]),
+        rule("fragment", vec![jump("strangers")]),
         rule("fragment", vec![count("refused_fragment"), prohibited()]),
         rule("extension", vec![jump("tell")]),
         rule("extension", vec![count("refused_extension"), discard()]),
@@ -300,6 +303,7 @@ fn refuse_rules() -> Vec<NfListObject<'static>> {
     let in_parts = equals(meta(MetaKey::Mark), Expression::Number(PARTS_MARK));
     vec![
         rule("refuse", vec![jump("tell")]),
+        rule("refuse", vec![jump("strangers")]),
         rule("refuse", vec![in_parts, count("refused_fragment"), prohibited()]),
         rule("refuse", vec![l4proto("tcp"), count("refused_tcp"), reject_tcp_reset()]),
         rule(
@@ -309,6 +313,15 @@ fn refuse_rules() -> Vec<NfListObject<'static>> {
         rule("refuse", vec![l4proto("udp"), count("refused_udp"), prohibited()]),
         rule("refuse", vec![icmp, count("refused_icmp"), prohibited()]),
         rule("refuse", vec![count("refused_other"), prohibited()]),
+    ]
+}
+
+fn strangers_rules() -> Vec<NfListObject<'static>> {
+    let rate = Rate { burst: STRANGERS_BURST, per_second: STRANGERS_PER_SECOND };
+    vec![
+        rule("strangers", vec![source_in("ip", "@agents4"), leave()]),
+        rule("strangers", vec![source_in("ip6", "@agents6"), leave()]),
+        rule("strangers", vec![beyond(rate), count("refused_unanswered"), discard()]),
     ]
 }
 

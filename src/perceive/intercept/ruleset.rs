@@ -17,7 +17,7 @@ use crate::model::manifest::resources::PortRange;
 use crate::model::types::{FailMode, MacAddress};
 
 /// The counters: what was refused, by protocol; what was odd; what was meant for this host; and what was let pass.
-pub const COUNTERS: [&str; 11] = [
+pub const COUNTERS: [&str; 12] = [
     "refused_tcp",
     "refused_udp",
     "refused_quic",
@@ -26,6 +26,7 @@ pub const COUNTERS: [&str; 11] = [
     "refused_fragment",
     "refused_extension",
     "refused_forged",
+    "refused_unanswered",
     "refused_gateway",
     "seen_fragments",
     "passed_echo",
