@@ -254,6 +254,30 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
         ],
     );
     says(
+        "docs/dns.md",
+        &[
+            format!("| {} s, {DNS_TRIES} tries of {} s |", DNS_QUERY_TIME.as_secs(), DNS_TRY_TIME.as_secs()),
+            format!("rests behind the others | {} s |", DNS_REST_TIME.as_secs()),
+            format!("of one agent | {}; {DNS_IN_FLIGHT_PER_AGENT} |", grouped(DNS_IN_FLIGHT)),
+            format!("without a query | {DNS_PIPELINED}; {} s |", DNS_UPSTREAM_IDLE_TIME.as_secs()),
+            format!("over TCP | {}, {} bytes |", size(DNS_UDP_BYTES), grouped(DNS_MESSAGE_BYTES)),
+            format!("included | {} |", size(DNS_CACHE_BYTES)),
+            format!(
+                "a failure | {} s; {} s; {} s |",
+                grouped(DNS_CACHE_CEILING.as_secs()),
+                DNS_NEGATIVE_CEILING.as_secs(),
+                DNS_FAILURE_HOLD.as_secs()
+            ),
+            format!(
+                "a chain of aliases | {DNS_RECORDS_PER_ANSWER}; {DNS_ADDRESSES_PER_ANSWER}; {DNS_CHAIN_LINKS} |"
+            ),
+            format!(
+                "when its answer is there | {} s; {DNS_PIPELINED_PER_CLIENT} |",
+                DNS_TCP_IDLE_TIME.as_secs()
+            ),
+        ],
+    );
+    says(
         "docs/hostile.md",
         &[
             format!("({} of {})", grouped(CONNECTIONS_PER_AGENT), grouped(CONNECTIONS_PER_WORKER)),

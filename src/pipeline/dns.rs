@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::task::{unconstrained, yield_now};
 use tokio::time::timeout;
@@ -20,7 +21,9 @@ use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
 use crate::decide::policy::{Chooser, Lookup};
 use crate::decide::tunnel::Asked as Looked;
 use crate::model::types::address::classify;
-use crate::model::types::limits::{DNS_BATCH, DNS_BATCH_PER_AGENT, TLS_HANDSHAKE_TIME};
+use crate::model::types::limits::{
+    DNS_BATCH, DNS_BATCH_PER_AGENT, DNS_PIPELINED_PER_CLIENT, TLS_HANDSHAKE_TIME,
+};
 use crate::model::types::{
     AddressClass, ClientAddress, Denial, HostName, OriginalDestination, Reason, RecordType, Timestamp,
 };
@@ -117,26 +120,39 @@ async fn datagram_answered(road: &Road, sockets: &DnsDatagrams, datagram: Datagr
     }
 }
 
-/// Serves queries on one TCP connection, in their order, until the workload closes it or is silent for too long.
+/// Serves queries on one TCP connection until the workload closes it or is silent for too long. Those that come before
+/// others are answered go along with them, and each answer leaves when it is there (RFC 7766, section 6.2.1.1).
 pub async fn stream(road: Rc<Road>, accepted: Accepted) {
     let (client, destination) = (accepted.client(), accepted.destination());
     let asker = Asker { client, destination, transport: Transport::Tcp };
     let mut stream: TcpStream = accepted.into_stream();
     let (read, mut write) = stream.split();
     let mut frames = Frames::new(read);
-    loop {
-        let message = match frames.next().await {
-            Ok(Some(message)) => message,
-            Ok(None) => return,
-            Err(error) => {
-                if frames.is_inside() {
-                    unfinished(&road, asker, &error);
+    let mut under_way = FuturesUnordered::new();
+    let mut open = true;
+    while open || !under_way.is_empty() {
+        let answered = tokio::select! {
+            Some(answered) = under_way.next() => answered,
+            message = frames.next(), if open && under_way.len() < DNS_PIPELINED_PER_CLIENT => {
+                match message {
+                    Ok(Some(message)) => {
+                        let (road, message) = (&road, message.to_vec());
+                        under_way.push(async move { answer(road, asker, &message).await });
+                    }
+                    // What was asked before the end is still answered.
+                    Ok(None) => open = false,
+                    Err(error) => {
+                        if frames.is_inside() {
+                            unfinished(&road, asker, &error);
+                        }
+                        open = false;
+                    }
                 }
-                return;
+                continue;
             }
         };
-        let Some(answer) = answer(&road, asker, message).await else { return };
-        if !matches!(timeout(TLS_HANDSHAKE_TIME, write_message(&mut write, &answer)).await, Ok(Ok(()))) {
+        let Some(answered) = answered else { return };
+        if !matches!(timeout(TLS_HANDSHAKE_TIME, write_message(&mut write, &answered)).await, Ok(Ok(()))) {
             return;
         }
     }

@@ -1,8 +1,13 @@
 //! The resolver of workloads as a resolver: every type of record, EDNS, truncation, the cache, and what a query tells the
 //! world outside.
 
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
 use serde_json::json;
 
+use super::hostile::query;
 use super::probes::{BOB, LISTENERS, lab};
 use crate::lab::daemon::alice_and_gateway;
 use crate::lab::{Daemon, GATEWAY_V4, GATEWAY_V6, Lab, Namespace, UPSTREAM_V4, UPSTREAM_V6, Zone};
@@ -260,4 +265,47 @@ fn a_class_other_than_the_internet_is_refused_with_its_reason_and_nobody_is_aske
     }
     daemon.record(&json!({"kind": "dns", "query_name": "version.bind", "status": 5}));
     assert!(resolver.asked().is_empty());
+}
+
+#[test]
+fn queries_on_one_connection_are_answered_as_their_answers_come_also_behind_its_end() {
+    let lab = lab();
+    let zone =
+        (0..40).fold(Zone::new(), |zone, number| zone.host(&format!("n{number}.example"), &[UPSTREAM_V4]));
+    let _resolver = lab.resolver(zone.silent("slow4.example").silent("slow6.example"));
+    let _daemon = start(&lab);
+    // One name for each: a failure is kept for a moment.
+    for (server, slow) in [(GATEWAY_V4, "slow4.example"), (GATEWAY_V6, "slow6.example")] {
+        let ids = lab.workload().enter(|| -> io::Result<Vec<u16>> {
+            let mut stream = TcpStream::connect((server, 53))?;
+            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            // More than are answered at once, and the first is the last to be.
+            let mut bytes = framed(&query(slow, 1000));
+            (0..40).for_each(|id| bytes.extend(framed(&query(&format!("n{id}.example"), id))));
+            stream.write_all(&bytes)?;
+            stream.shutdown(Shutdown::Write)?;
+            let mut said = Vec::new();
+            stream.read_to_end(&mut said)?;
+            Ok(ids(&said))
+        });
+        let mut ids = ids.expect("all answers");
+        assert_eq!(ids.pop(), Some(1000), "what is slow holds back nothing");
+        ids.sort_unstable();
+        assert_eq!(ids, (0..40).collect::<Vec<u16>>());
+    }
+}
+
+fn framed(message: &[u8]) -> Vec<u8> {
+    [&u16::try_from(message.len()).expect("a short query").to_be_bytes(), message].concat()
+}
+
+/// The ids of messages behind their lengths.
+fn ids(mut bytes: &[u8]) -> Vec<u16> {
+    let mut ids = Vec::new();
+    while let [high, low, rest @ ..] = bytes {
+        let (message, after) = rest.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+        ids.push(u16::from_be_bytes([message[0], message[1]]));
+        bytes = after;
+    }
+    ids
 }

@@ -33,6 +33,7 @@ pub struct Zone {
     ttl: u32,
     records: BTreeMap<Name, Vec<RData>>,
     additional: Vec<(Name, RData)>,
+    silent: Vec<Name>,
     /// TTL and MINIMUM of the SOA record that a denial carries.
     denial: Option<(u32, u32)>,
 }
@@ -88,6 +89,12 @@ impl Zone {
     /// A record that every answer carries in its additional section.
     pub fn additional(mut self, name: &str, data: RData) -> Self {
         self.additional.push((absolute(name), data));
+        self
+    }
+
+    /// A name about which nothing is said at all.
+    pub fn silent(mut self, name: &str) -> Self {
+        self.silent.push(absolute(name));
         self
     }
 
@@ -238,6 +245,9 @@ impl Shared {
             from,
         });
         let zone = self.zone.lock().expect("no test thread panics here");
+        if zone.silent.contains(&question.name().to_lowercase()) {
+            return None;
+        }
         let (code, answers) = zone.answer(question.name(), question.query_type());
         let (soa, additional) = zone.others(&answers, question.query_type());
         drop(zone);

@@ -199,6 +199,8 @@ pub const DNS_MESSAGE_BYTES: usize = 65_535;
 pub const DNS_UDP_BYTES: usize = 4096;
 /// Time a workload may leave a DNS connection over TCP idle, or a message on it unfinished (RFC 7766, section 6.2.3).
 pub const DNS_TCP_IDLE_TIME: Duration = Duration::from_secs(10);
+/// Queries answered at once on one DNS connection over TCP of a workload; further ones wait in its socket.
+pub const DNS_PIPELINED_PER_CLIENT: usize = 16;
 /// Sockets kept on one worker to answer DNS from the addresses that were asked.
 pub const DNS_REPLY_SOCKETS: usize = 64;
 /// DNS queries over UDP that a worker takes before it turns to other work.
@@ -218,6 +220,8 @@ pub const DNS_TRY_TIME: Duration = Duration::from_secs(2);
 pub const DNS_TRIES: usize = 6;
 /// Time an upstream that kept silent is asked only after the others.
 pub const DNS_REST_TIME: Duration = Duration::from_secs(30);
+/// Records in one DNS answer; one with more is no answer. Name servers themselves keep to about 100 of one type.
+pub const DNS_RECORDS_PER_ANSWER: usize = 512;
 /// Addresses taken from one DNS answer.
 pub const DNS_ADDRESSES_PER_ANSWER: usize = 256;
 /// Links of a CNAME chain that are followed.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::model::types::limits::{DNS_CACHE_CEILING, DNS_FAILURE_HOLD, DNS_NEGATIVE_CEILING};
+use crate::model::types::limits::{
+    DNS_CACHE_CEILING, DNS_FAILURE_HOLD, DNS_NEGATIVE_CEILING, DNS_RECORDS_PER_ANSWER,
+};
 
 use super::canonical::Canonical;
 use super::found::{self, Address, Found};
@@ -178,6 +180,9 @@ impl Answer {
 fn take_opt(response: &mut Vec<u8>) -> Result<(u8, Vec<u8>), Malformed> {
     let header = Header::read(response).ok_or(Malformed)?;
     let (mut records, count) = records_of(response, header).ok_or(Malformed)?;
+    if count > DNS_RECORDS_PER_ANSWER {
+        return Err(Malformed);
+    }
     let mut told = None;
     for at in 1..=count {
         let record = records.next().ok_or(Malformed)?;

@@ -17,6 +17,8 @@ use super::answer::Answer;
 use super::canonical::Canonical;
 use super::forward::{ForwardError, Forwarder};
 
+/// The forwarder ends in [`DNS_QUERY_TIME`] by itself, and has begun a moment later.
+const GRACE: Duration = Duration::from_millis(100);
 /// What an answer is taken to cost in the cache, in bytes, to size its table.
 const USUAL_COST: u64 = 1024;
 
@@ -89,7 +91,10 @@ impl Cache {
                 Err(_) => return Err(ForwardError::Silent),
                 Ok(Ok(kept)) => found = Some(kept),
                 Ok(Err(place)) => {
-                    let kept = Kept::new(forwarder.forward(asked).await.map(Arc::new));
+                    let asking = timeout_at(begun + DNS_QUERY_TIME + GRACE, forwarder.forward(asked));
+                    // Whose turn came late may have no time left: then the next has its turn.
+                    let Ok(told) = asking.await else { return Err(ForwardError::Silent) };
+                    let kept = Kept::new(told.map(Arc::new));
                     let looked = kept.looked(begun);
                     let (since, holds) = (kept.since, kept.until > kept.since);
                     // Refused only where the place was taken back meanwhile; then nothing is kept.

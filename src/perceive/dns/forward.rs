@@ -10,6 +10,7 @@ mod kept;
 mod line;
 mod web;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,6 +24,8 @@ use crate::model::types::limits::{DNS_IN_FLIGHT, DNS_QUERY_TIME, DNS_REST_TIME, 
 
 use super::answer::Answer;
 use super::canonical::Canonical;
+use super::wire::Malformed;
+use crate::platform::telemetry::Seldom;
 use link::Link;
 
 /// The port of DNS.
@@ -41,9 +44,9 @@ pub struct Forwarder {
 
 #[derive(Debug)]
 struct Upstream {
-    address: SocketAddr,
+    server: DnsServer,
     link: Link,
-    /// Microseconds after `Forwarder::start` until which it is asked last, because it kept silent.
+    /// Microseconds after `Forwarder::start` until which it is asked last, because it kept silent or was not there.
     rests_until: AtomicU64,
 }
 
@@ -76,7 +79,7 @@ impl Forwarder {
     /// worker: its bounds and its connections are the worker's.
     pub fn new<'a>(servers: impl IntoIterator<Item = &'a DnsServer>, tls: &TlsConnector) -> Self {
         let upstreams = servers.into_iter().map(|server| Upstream {
-            address: server.address,
+            server: server.clone(),
             link: Link::new(server, tls),
             rests_until: AtomicU64::new(0),
         });
@@ -106,22 +109,27 @@ impl Forwarder {
             let upstream = open[at];
             let begun = Instant::now();
             match timeout_at(deadline.min(begun + self.bounds.each), upstream.ask(asked)).await {
-                Ok(Some(answer)) if matches!(answer.found.rcode, 1 | 2 | 4 | 5) => {
+                Ok(Ok(answer)) if matches!(answer.found.rcode, 1 | 2 | 4 | 5) => {
                     worse.get_or_insert(answer);
                     open.remove(at);
                 }
-                Ok(Some(answer)) => {
+                Ok(Ok(answer)) => {
                     upstream.rests_until.store(0, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Ok(None) => {
+                Ok(Err(trouble)) => {
                     error = ForwardError::Unreachable;
+                    trouble.tell(upstream);
+                    // What an answer holds is the name's doing, not the upstream's.
+                    if matches!(trouble, Trouble::Unreached(_)) {
+                        self.rest(upstream);
+                    }
                     open.remove(at);
                 }
                 Err(_) => {
                     error = ForwardError::Silent;
                     upstream.link.forget(begun);
-                    upstream.rests_until.store(self.micros() + as_micros(DNS_REST_TIME), Ordering::Relaxed);
+                    self.rest(upstream);
                     at += 1;
                 }
             }
@@ -129,7 +137,11 @@ impl Forwarder {
         worse.ok_or(error)
     }
 
-    /// The upstreams in their order, those that kept silent lately behind the others.
+    fn rest(&self, upstream: &Upstream) {
+        upstream.rests_until.store(self.micros() + as_micros(DNS_REST_TIME), Ordering::Relaxed);
+    }
+
+    /// The upstreams in their order, those that failed lately behind the others.
     fn order(&self) -> SmallVec<[&Upstream; 4]> {
         let now = self.micros();
         let mut order: SmallVec<[&Upstream; 4]> = self.upstreams.iter().collect();
@@ -146,17 +158,33 @@ fn as_micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// Why an upstream gave no answer.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    /// It could not be spoken to.
+    #[error(transparent)]
+    Unreached(#[from] io::Error),
+    /// What it said cannot be read.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// A workload can bring it about with every query: it does not fill the log with it.
+static TROUBLES: Seldom = Seldom::every(Duration::from_secs(10));
+
+impl Trouble {
+    fn tell(&self, upstream: &Upstream) {
+        if let Some(unsaid) = TROUBLES.due(std::time::Instant::now()) {
+            tracing::warn!(upstream = %upstream.server, unsaid, error = %self, "a DNS upstream gave no answer");
+        }
+    }
+}
+
 impl Upstream {
-    /// One try; the caller bounds its time. `None` where there is no answer that can be read.
-    async fn ask(&self, asked: &Canonical) -> Option<Answer> {
-        let read = match self.link.ask(asked).await {
-            Ok(bytes) => Answer::read(bytes, asked, self.address).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        read.inspect_err(
-            |error| tracing::debug!(upstream = %self.address, error, "no answer from a DNS upstream"),
-        )
-        .ok()
+    /// One try; the caller bounds its time.
+    async fn ask(&self, asked: &Canonical) -> Result<Answer, Trouble> {
+        let bytes = self.link.ask(asked).await?;
+        Ok(Answer::read(bytes, asked, self.server.address)?)
     }
 }
 

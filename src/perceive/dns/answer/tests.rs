@@ -80,6 +80,14 @@ fn a_reply_has_the_clients_id_spelling_and_flags_and_the_upstreams_code() {
     assert_eq!(reply[3] & 0x20, 0x20, "AD for a client that reads it");
 }
 
+#[test]
+fn an_answer_of_more_records_than_any_server_gives_is_none() {
+    let records = |count: usize| vec![a("a.example", [192, 0, 2, 1], 60); count];
+    assert!(read(lab::response(&query(None), &records(DNS_RECORDS_PER_ANSWER)), &query(None)).is_ok());
+    let more = lab::response(&query(None), &records(DNS_RECORDS_PER_ANSWER + 1));
+    assert_eq!(read(more, &query(None)), Err(Malformed));
+}
+
 proptest! {
     #[test]
     fn no_response_makes_reading_or_giving_it_panic(

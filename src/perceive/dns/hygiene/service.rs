@@ -149,7 +149,7 @@ fn is_quic(id: &[u8]) -> bool {
 
 /// The mandatory keys that are still there.
 fn mandatory(keys: &[u8], gone: &[u16]) -> Option<Vec<u8>> {
-    if keys.is_empty() || keys.len() % 2 != 0 {
+    if keys.is_empty() || !keys.len().is_multiple_of(2) {
         return None;
     }
     let pairs = keys.chunks_exact(2).filter(|pair| !gone.contains(&u16::from_be_bytes([pair[0], pair[1]])));
