@@ -306,10 +306,11 @@ fn ssh_logs_in_where_a_route_names_its_port() {
         "kind": "connection", "destination_host": "raw.example", "destination_port": 22, "decision": "allow",
         "policy_id": "EgressL4Route/raw-echo",
     }));
-    let refused = ssh("paste.example");
+    // A route names this host for its web pages, so it is looked up, and for nothing else.
+    let refused = ssh("site.example");
     assert!(refused.failed_with(255).contains("Connection reset by peer"), "{refused}");
     daemon.record(&json!({
-        "kind": "connection", "destination_host": "paste.example", "destination_port": 22,
+        "kind": "connection", "destination_host": "site.example", "destination_port": 22,
         "reason": "policy.no-route",
     }));
 }

@@ -197,7 +197,10 @@ fn quic_and_dns_stay_what_they_are_under_a_route_to_everything() {
         who_is_there(&lab, port);
     }
     let _resolver = lab.resolver(Zone::new().host("site.example", &[UPSTREAM_V4]));
-    let daemon = start(&lab, "destinationCIDRs: [0.0.0.0/0, \"::/0\"]");
+    let everything = policies("destinationCIDRs: [0.0.0.0/0, \"::/0\"]");
+    let all =
+        everything + "---\n" + &route("site", "", "destinationHostnames: [site.example], ports: [{port: 9}]");
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &all)]);
     for (to, outside) in UPSTREAM.into_iter().zip(OUTSIDE) {
         assert_eq!(ask(lab.workload(), &at(to, OPEN)).expect("an answer"), outside);
         refused("QUIC", || ask(lab.workload(), &at(to, 443)));

@@ -19,10 +19,15 @@ use crate::lab::{
 /// The port of the service behind `db.example`.
 const DB: u16 = 5432;
 
-/// A daemon with alice and bob, both allowed to `db.example` and `alias.example` on any port.
+/// A daemon with alice and bob, both allowed to `db.example`, `alias.example` and their like on any port, and to
+/// `www.shop.example` on one where nobody is.
 fn start(lab: &Lab) -> Daemon<'_> {
     let names = ["db.example", "alias.example", "short.example", "private.example", "mixed.example"];
-    let all = [alice_and_gateway(LISTENERS), BOB.to_owned(), route_to(&names)].join("---\n");
+    // It is looked up, and opens another port than all of these.
+    let shop = route_to(&["www.shop.example"])
+        .replace("by-name", "shop")
+        .replace("[www.shop.example]", "[www.shop.example], ports: [{port: 9}]");
+    let all = [alice_and_gateway(LISTENERS), BOB.to_owned(), route_to(&names), shop].join("---\n");
     lab.daemon(&json!({}), &[("all.yaml", &all)])
 }
 
@@ -75,9 +80,9 @@ fn a_name_that_does_not_exist_is_told_and_recorded() {
     let lab = lab();
     let _resolver = lab.resolver(zone());
     let daemon = start(&lab);
-    assert!(dig(lab.workload(), &["nobody.example", "TXT"]).contains("NXDOMAIN"));
+    assert!(dig(lab.workload(), &["short.example", "TXT"]).contains("NXDOMAIN"));
     daemon.record(&json!({
-        "kind": "dns", "query_name": "nobody.example", "query_type": "TXT", "decision": "allow", "status": 3,
+        "kind": "dns", "query_name": "short.example", "query_type": "TXT", "decision": "allow", "status": 3,
     }));
 }
 
@@ -165,7 +170,7 @@ fn a_chain_of_aliases_counts_for_the_name_that_was_asked_for() {
     let _resolver = lab.resolver(zone);
     who_is_there(&lab, DB);
     let daemon = start(&lab);
-    // The whole chain leads to the same address, and no route names where it begins.
+    // The whole chain leads to the same address, and no route opens this port to where it begins.
     let said = dig(lab.workload(), &["+short", "www.shop.example", "A"]);
     assert!(said.contains(UPSTREAM_V4), "{said}");
     refused("an alias is not the name", || call(lab.workload(), &at(UPSTREAM_V4, DB)));
@@ -206,10 +211,10 @@ fn a_silent_or_missing_upstream_resolver_is_servfail_in_good_time_and_recorded()
     daemon.record(&failed);
     drop(silent);
     let begun = Instant::now();
-    let said = dig(lab.workload(), &["missing.example"]);
+    let said = dig(lab.workload(), &["short.example"]);
     assert!(said.contains("status: SERVFAIL") && begun.elapsed() < AT_ONCE, "{:?} {said}", begun.elapsed());
     daemon.record(
-        &json!({"kind": "dns", "query_name": "missing.example", "status": 2, "end": "upstream-failed"}),
+        &json!({"kind": "dns", "query_name": "short.example", "status": 2, "end": "upstream-failed"}),
     );
 }
 

@@ -30,12 +30,13 @@ pub const SHUT: u16 = 4001;
 pub const UPSTREAM: [&str; 2] = [UPSTREAM_V4, UPSTREAM_V6];
 
 /// `alice`, a gateway with listeners for TCP, HTTP and opened TLS, and a route by network to port `OPEN` of everything
-/// outside.
+/// outside. One more, to a port where nobody is, has `model.example` looked up.
 pub fn alice_with_network() -> String {
     alice_and_gateway(LISTENERS)
         + "---\napiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {name: outside}\n\
            spec:\n  parentRefs: [{kind: EgressGateway, name: default}]\n  \
-           rules: [{matches: [{destinationCIDRs: [192.0.2.0/24, \"2001:db8:1::/64\"], ports: [{port: 4000}]}]}]\n"
+           rules: [{matches: [{destinationCIDRs: [192.0.2.0/24, \"2001:db8:1::/64\"], ports: [{port: 4000}]}]}, \
+           {matches: [{destinationHostnames: [model.example], ports: [{port: 9}]}]}]\n"
 }
 
 /// Listeners that take everything.

@@ -17,6 +17,14 @@ use crate::lab::{Daemon, Lab, Namespace, Nginx, Resolver, UPSTREAM_V4, UPSTREAM_
 
 /// Where `paste.example` and the model providers are, which nobody may reach unless a test says so.
 pub const PASTE: &str = "192.0.2.12";
+/// What is there. No resolver answers for a name that no route allows: alice knows the address, and claims the name.
+const THERE: [&str; 5] = [
+    "paste.example",
+    "api.openai.com",
+    "api.anthropic.com",
+    "api.github.com",
+    "bedrock-runtime.us-east-1.amazonaws.com",
+];
 /// Where `raw.example` echoes, on port 7000.
 pub const RAW: &str = "192.0.2.13";
 
@@ -90,13 +98,10 @@ impl World {
     /// Builds it. No daemon runs yet.
     pub fn new() -> Self {
         let lab = Lab::new();
-        let zone = Zone::new()
+        let there = THERE.into_iter().fold(Zone::new(), |zone, name| zone.host(name, &[PASTE]));
+        lab.workload().knows(PASTE, &THERE);
+        let zone = there
             .host("site.example", &[UPSTREAM_V4, UPSTREAM_V6])
-            .host("paste.example", &[PASTE])
-            .host("api.openai.com", &[PASTE])
-            .host("api.anthropic.com", &[PASTE])
-            .host("api.github.com", &[PASTE])
-            .host("bedrock-runtime.us-east-1.amazonaws.com", &[PASTE])
             .host("raw.example", &[RAW])
             .host("expired.example", &["192.0.2.14"])
             .host("down.example", &["192.0.2.15"])

@@ -8,6 +8,8 @@ const LONG: usize = 40;
 const RUN: usize = 12;
 /// A run of this length, in bytes, that looks random is no name of a host at all, where it is asked for data.
 const LONG_RUN: usize = 20;
+/// A run of digits no longer than this may be a number that means something: an account, nanoseconds since 1970.
+const NUMBER: usize = 19;
 /// Of a hundred pairs of neighbours in words, at least this many are among `PAIRS`; in random letters and digits about ten.
 const PAIRS_PERCENT: usize = 30;
 /// Different characters that a run has at least: `aaaaaaaaaaab` says nothing.
@@ -31,8 +33,8 @@ pub(super) fn is_surely_random(label: &str) -> bool {
 }
 
 fn is_random_run(run: &str) -> bool {
-    // A number is short of what it takes to carry much, and common: counters, times, accounts.
-    if run.len() < RUN || run.bytes().all(|byte| byte.is_ascii_digit()) || different(run) < DIFFERENT {
+    let is_number = run.len() <= NUMBER && run.bytes().all(|byte| byte.is_ascii_digit());
+    if run.len() < RUN || is_number || different(run) < DIFFERENT {
         return false;
     }
     let common = run.as_bytes().windows(2).filter(|pair| is_common(pair)).count();
@@ -70,6 +72,8 @@ mod tests {
             "9f2c01ab33de",
             "5f8a0043f1c2b7e6d09a",
             "646f6e742074656c6c",
+            // The same where every byte is a digit or a small letter.
+            "6361726420343131312030303030303132",
             // Base64url in lower case.
             "zg9uj3qgdgvsbcbhbnlvbmu",
             "3f2b8c1e-9d4a-4c6b-8f1e-2a7b9c0d1e2f",
@@ -94,6 +98,7 @@ mod tests {
             "bedrock-runtime",
             "cognitiveservices",
             "1234567890123",
+            "1764338000123456789",
             "000000000000000001",
             "ip-10-20-30-40",
             "ec2-203-0-113-25",
