@@ -144,7 +144,8 @@ impl Names {
         }
         let mine = |agents: Option<&Agents>| agents.is_some_and(|agents| agents.contains(agent));
         let name = lookup.host.map_or(lookup.text, HostName::as_str);
-        if lookup.kind.is_of_a_zone() && mine(self.above.get(name)) {
+        let open = default == DefaultPolicy::AllowAll || mine(self.everything.as_ref());
+        if lookup.kind.is_of_a_zone() && (mine(self.above.get(name)) || open && name == ".") {
             return Some(Chooser::Documents);
         }
         // What is no host name can be no route's, and nothing could be remembered for it.
@@ -156,7 +157,6 @@ impl Names {
             let parent = name.split_once('.').map(|(_, parent)| parent);
             mine(self.exact.get(name)) || mine(parent.and_then(|parent| self.wildcard.get(parent)))
         };
-        let open = default == DefaultPolicy::AllowAll || mine(self.everything.as_ref());
         (open || named(host) || named(without_service(host))).then_some(Chooser::Agent)
     }
 }
