@@ -338,6 +338,15 @@ fn relaying<'lab>(lab: &'lab Lab, names: &str) -> Daemon<'lab> {
     lab.daemon(&json!({}), &[("base.yaml", &base), ("names.yaml", &route)])
 }
 
+/// A route that names a host for a port which no test asks for.
+fn elsewhere(name: &str) -> String {
+    format!(
+        "apiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {{name: elsewhere}}\nspec:\n  \
+         parentRefs: [{{kind: EgressGateway, name: default}}]\n  \
+         rules: [{{matches: [{{destinationHostnames: [{name}], ports: [{{port: 9}}]}}]}}]\n"
+    )
+}
+
 fn look_up(lab: &Lab, name: &str) {
     lab.workload().command("getent").args(["ahosts", name]).run().succeeded();
 }
@@ -356,6 +365,9 @@ fn two_names_on_one_shared_address_do_not_open_each_other() {
     let shared = ["192.0.2.15", "2001:db8:1::15"];
     let _resolver = lab.resolver(Zone::new().host("good.example", &shared).host("evil.example", &shared));
     let daemon = relaying(&lab, "good.example");
+    // So that the other may be looked up, and reached elsewhere.
+    daemon.write_policy("evil.yaml", &elsewhere("evil.example"));
+    daemon.reload();
     for address in ["192.0.2.15:7000", "[2001:db8:1::15]:7000"] {
         lab.backends().echo(address, Wire::Plain);
     }

@@ -95,12 +95,13 @@ spec:
 ";
     let daemon = world.gateway(&format!("{ROUTES}{more}"));
     let direct = format!("paste.example:443:{PASTE}");
+    let inside = format!("private.example:80:{PASTE}");
     for (arguments, status, reason) in [
         (&["https://api.openai.com:8443/"][..], 403, "policy.no-route"),
         (&["https://site.example/vault/x"], 451, "policy.denied"),
         (&["-H", "Host: paste.example", "https://site.example/"], 421, "name.mismatch"),
         (&["--resolve", &direct, "https://paste.example/"], 421, "name.unverified"),
-        (&["http://private.example/"], 403, "destination.private"),
+        (&["--resolve", &inside, "http://private.example/"], 403, "destination.private"),
         (&["http://169.254.169.254/latest/meta-data/"], 403, "destination.metadata"),
         (&["https://expired.example/"], 502, "tls.untrusted-upstream"),
         (&["http://down.example/"], 502, "upstream.unreachable"),

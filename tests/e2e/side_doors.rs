@@ -56,7 +56,7 @@ fn dns_over_tls_is_refused_on_its_port_in_the_way_of_whatever_is_spoken_there() 
         let url = format!("https://{NAME}:853/");
         let heard = curl(&lab, daemon.authority(), &["--resolve", &place, &url]).succeeded();
         assert!(
-            heard.contains("protocol.encrypted-dns") && heard.contains("network's own resolver"),
+            heard.contains("protocol.encrypted-dns") && heard.contains("this gateway's resolver"),
             "{heard}"
         );
         // One without a name gets an alert.
