@@ -71,6 +71,25 @@ fn names_a_test(tests: &BTreeSet<String>, named: &str) -> bool {
 }
 
 #[test]
+fn every_row_of_ways_around_names_tests_that_exist() {
+    let text = file("docs/bypasses.md");
+    let tests = tests_of_the_tree();
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what was tried"));
+    let mut count = 0;
+    for line in rows {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [tried, reported, answer, named] = cells[..] else { panic!("not four cells: {line}") };
+        assert!([tried, reported, answer].iter().all(|cell| !cell.is_empty()), "{line}");
+        assert!(quoted(named).count() > 0, "no test: {line}");
+        for test in quoted(named) {
+            assert!(names_a_test(&tests, test), "no such test as `{test}`: {line}");
+        }
+        count += 1;
+    }
+    assert!(count >= 25, "{count} rows");
+}
+
+#[test]
 fn every_row_of_known_vulnerabilities_names_tests_that_exist() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cves.md");
     let text = fs::read_to_string(path).expect("docs/cves.md");
