@@ -21,7 +21,7 @@ fn spelt(name: &str, how: &[u8]) -> String {
         _ => c,
     };
     let text: String = name.chars().zip(how.iter().cycle()).map(letter).collect();
-    if how[0] % 2 == 0 { text + "." } else { text }
+    if how[0].is_multiple_of(2) { text + "." } else { text }
 }
 
 proptest! {
