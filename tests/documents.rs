@@ -239,6 +239,24 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
         ],
     );
     says(
+        "docs/kernel.md",
+        &[
+            format!("{DROPS_BURST} packets at once and {DROPS_PER_SECOND} more each second"),
+            format!("{} at once and {} a second", grouped(DROPS_BURST_ALL), grouped(DROPS_PER_SECOND_ALL)),
+            format!("{FORGED_BURST} at once and {FORGED_PER_SECOND} a second"),
+            format!("{} addresses in each family", grouped(DROPS_SOURCES)),
+            format!("the first {DROPS_BYTES} bytes"),
+            format!("{} of them wait", size(DROPS_BUFFER)),
+            format!(
+                "one record a flow and reason for {} s, {UDP_REFUSALS_PER_SOURCE} for one source",
+                UDP_REFUSAL_TIME.as_secs()
+            ),
+            format!("{STRANGERS_BURST} at once and {STRANGERS_PER_SECOND} a second"),
+            format!("1 to {ECHO_PER_SECOND}"),
+            format!("at most {ECHO_BYTES} bytes over IPv4"),
+        ],
+    );
+    says(
         "docs/hostile.md",
         &[
             format!("({} of {})", grouped(CONNECTIONS_PER_AGENT), grouped(CONNECTIONS_PER_WORKER)),
