@@ -258,6 +258,54 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
         ],
     );
     says(
+        "docs/hostile.md",
+        &[
+            format!("({} of {})", grouped(CONNECTIONS_PER_AGENT), grouped(CONNECTIONS_PER_WORKER)),
+            format!("a start below {} warns", grouped(FILES_WANTED)),
+            format!("a worker takes {ACCEPTS_IN_A_ROW}, then"),
+            format!("| {} s, {} | `protocol.malformed` |", HELLO_TIME.as_secs(), size(HELLO_BYTES)),
+            format!(
+                "{HANDSHAKES_PER_AGENT} of one agent are worked on at once, for {} ms each; the rest of its own wait, {} s",
+                HANDSHAKE_SLOT_TIME.as_millis(),
+                TLS_HANDSHAKE_TIME.as_secs()
+            ),
+            format!("wait for the server after {} ms", HELLO_SILENCE.as_millis()),
+            format!("| {} in every {} s,", size(BODY_PROGRESS), BODY_TIME.as_secs()),
+            format!("| {head} |"),
+            format!("after {} s without a byte taken", CLIENT_STALL_TIME.as_secs()),
+            format!("| idles between requests | {} s |", KEEP_ALIVE_TIME.as_secs()),
+            format!("| {} at once and {FRAMES_PER_SECOND} more each second,", grouped(FRAME_BURST)),
+            format!("{HTTP2_RESETS} of streams not yet heard"),
+            format!("| {HTTP2_STREAMS} at once; the next is refused"),
+            format!(
+                "| {} over all workers, so that ports are left for DNS, and {} on one; a quarter of",
+                grouped(UDP_FLOWS),
+                grouped(UDP_FLOWS_PER_WORKER)
+            ),
+            format!("{} that the kernel has not sent", size(UNSENT_BYTES)),
+            format!("{UDP_WAITING} datagrams of each, {} of all, wait", size(UDP_WAITING_BYTES)),
+            format!(
+                "one record a flow for {} s, {UDP_REFUSALS_PER_SOURCE} of them for one source",
+                UDP_REFUSAL_TIME.as_secs()
+            ),
+            format!(
+                "{} s while nothing was answered, {} s after that",
+                UDP_UNANSWERED_TIME.as_secs(),
+                UDP_IDLE_TIME.as_secs()
+            ),
+            format!(
+                "takes {DNS_BATCH} queries at once; where more wait, {DNS_BATCH_PER_AGENT} of them are one agent's and the \
+                 rest is dropped; {DNS_IN_FLIGHT_PER_AGENT} of one agent wait"
+            ),
+            format!("| dribbles DNS over TCP | {} s for", DNS_TCP_IDLE_TIME.as_secs()),
+        ],
+    );
+}
+
+#[test]
+fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
+    use limits::*;
+    says(
         "docs/connections.md",
         &[
             format!(
@@ -313,46 +361,21 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
         ],
     );
     says(
-        "docs/hostile.md",
+        "docs/kernel.md",
         &[
-            format!("({} of {})", grouped(CONNECTIONS_PER_AGENT), grouped(CONNECTIONS_PER_WORKER)),
-            format!("a start below {} warns", grouped(FILES_WANTED)),
-            format!("a worker takes {ACCEPTS_IN_A_ROW}, then"),
-            format!("| {} s, {} | `protocol.malformed` |", HELLO_TIME.as_secs(), size(HELLO_BYTES)),
+            format!("{DROPS_BURST} packets at once and {DROPS_PER_SECOND} more each second"),
+            format!("{} at once and {} a second", grouped(DROPS_BURST_ALL), grouped(DROPS_PER_SECOND_ALL)),
+            format!("{FORGED_BURST} at once and {FORGED_PER_SECOND} a second"),
+            format!("{} addresses in each family", grouped(DROPS_SOURCES)),
+            format!("the first {DROPS_BYTES} bytes"),
+            format!("{} of them wait", size(DROPS_BUFFER)),
             format!(
-                "{HANDSHAKES_PER_AGENT} of one agent are worked on at once, for {} ms each; the rest of its own wait, {} s",
-                HANDSHAKE_SLOT_TIME.as_millis(),
-                TLS_HANDSHAKE_TIME.as_secs()
-            ),
-            format!("wait for the server after {} ms", HELLO_SILENCE.as_millis()),
-            format!("| {} in every {} s,", size(BODY_PROGRESS), BODY_TIME.as_secs()),
-            format!("| {head} |"),
-            format!("after {} s without a byte taken", CLIENT_STALL_TIME.as_secs()),
-            format!("| idles between requests | {} s |", KEEP_ALIVE_TIME.as_secs()),
-            format!("| {} at once and {FRAMES_PER_SECOND} more each second,", grouped(FRAME_BURST)),
-            format!("{HTTP2_RESETS} of streams not yet heard"),
-            format!("| {HTTP2_STREAMS} at once; the next is refused"),
-            format!(
-                "| {} over all workers, so that ports are left for DNS, and {} on one; a quarter of",
-                grouped(UDP_FLOWS),
-                grouped(UDP_FLOWS_PER_WORKER)
-            ),
-            format!("{} that the kernel has not sent", size(UNSENT_BYTES)),
-            format!("{UDP_WAITING} datagrams of each, {} of all, wait", size(UDP_WAITING_BYTES)),
-            format!(
-                "one record a flow for {} s, {UDP_REFUSALS_PER_SOURCE} of them for one source",
+                "one record a flow and reason for {} s, {UDP_REFUSALS_PER_SOURCE} for one source",
                 UDP_REFUSAL_TIME.as_secs()
             ),
-            format!(
-                "{} s while nothing was answered, {} s after that",
-                UDP_UNANSWERED_TIME.as_secs(),
-                UDP_IDLE_TIME.as_secs()
-            ),
-            format!(
-                "takes {DNS_BATCH} queries at once; where more wait, {DNS_BATCH_PER_AGENT} of them are one agent's and the \
-                 rest is dropped; {DNS_IN_FLIGHT_PER_AGENT} of one agent wait"
-            ),
-            format!("| dribbles DNS over TCP | {} s for", DNS_TCP_IDLE_TIME.as_secs()),
+            format!("{STRANGERS_BURST} at once and {STRANGERS_PER_SECOND} a second"),
+            format!("1 to {ECHO_PER_SECOND}"),
+            format!("at most {ECHO_BYTES} bytes over IPv4"),
         ],
     );
 }

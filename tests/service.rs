@@ -43,6 +43,29 @@ fn systemd_understands_the_unit() {
 }
 
 #[test]
+fn the_unit_sets_what_doctor_asks_for_and_does_no_harm_where_a_key_is_missing() {
+    let unit = unit();
+    let [before] = values(&unit, "ExecStartPre")[..] else { panic!("one command before the start") };
+    let settings = before
+        .strip_prefix("-+/usr/sbin/sysctl --quiet --ignore --write ")
+        .unwrap_or_else(|| panic!("as root, and no reason to fail: {before}"));
+    let lab = crate::lab::Lab::new();
+    let set = |more: &str| {
+        let words = ["--quiet", "--ignore", "--write"].into_iter().chain(settings.split(' ')).chain([more]);
+        lab.gateway().command("sysctl").args(words).run().succeeded();
+    };
+    for (key, default) in [("net/ipv4/icmp_ratemask", "6168"), ("net/ipv6/icmp/ratemask", "0-1,3-127")] {
+        lab.gateway().set(key, default);
+    }
+    set("net.ipv4.no_such_key=1");
+    let config = crate::lab::daemon::prepare(&lab, &serde_json::json!({}), &[]);
+    let doctor = lab.gateway().command(crate::lab::daemon::BINARY);
+    let checks = doctor.args(["doctor", "-o", "json", "--config"]).arg(config).run().json();
+    let rate = checks.as_array().expect("a list").iter().find(|check| check["name"] == "icmp-rate");
+    assert_eq!(rate.expect("a check")["state"], "ok", "{checks}");
+}
+
+#[test]
 fn the_unit_is_hardened() {
     let (_folder, path) = copy();
     let threshold = EXPOSURE_TENTHS.to_string();

@@ -10,6 +10,7 @@ spec:
     interfaces: [agents0, veth-1.2]
     subnets: [10.77.0.0/24, "fd77::/64"]
     allowLocal: [22, 8080]
+    echo: {destinations: [192.0.2.0/24, "2001:db8::/32"], packetsPerSecond: 5}
   dns: {upstreams: ["192.0.2.53", "192.0.2.54:5353", "2001:db8::53", "[2001:db8::54]:5353"]}
   upstream:
     trustAnchors: [/etc/ssl/one.pem]
@@ -42,6 +43,8 @@ fn settings_are_what_the_file_says() {
     assert_eq!(config.intercept.interfaces, ["agents0", "veth-1.2"]);
     assert_eq!(config.intercept.subnets.len(), 2);
     assert_eq!(config.intercept.allow_local, [22, 8080]);
+    let echo = config.intercept.echo.expect("pings");
+    assert_eq!((echo.destinations.len(), echo.per_second), (2, 5));
     let upstreams: Vec<String> = config.dns.upstreams.iter().map(ToString::to_string).collect();
     assert_eq!(upstreams, ["192.0.2.53:53", "192.0.2.54:5353", "[2001:db8::53]:53", "[2001:db8::54]:5353"]);
     assert_eq!(config.upstream.trust_anchors, [std::path::PathBuf::from("/etc/ssl/one.pem")]);
@@ -68,6 +71,7 @@ fn what_is_not_said_has_a_default() {
         parse(&SourceFile::new("c.yaml", LEAST.as_bytes())).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(config.fail_mode, FailMode::Closed);
     assert!(config.dns.upstreams.is_empty() && config.intercept.allow_local.is_empty());
+    assert_eq!(config.intercept.echo, None, "nobody is pinged");
     assert_eq!(
         config.upstream.trust_anchors,
         [std::path::PathBuf::from("/etc/ssl/certs/ca-certificates.crt")]
@@ -154,6 +158,22 @@ fn a_wrong_setting_is_told_where_it_stands() {
             "10.77.0.0/24",
             "10.77.0.1/24",
             "4:48 `10.77.0.1/24` has bits set after its first 24 (write `10.77.0.0/24`, or `10.77.0.1/32` for this address alone)",
+        ),
+        ("subnets", "echo: {packetsPerSecond: 5}, subnets", "4:38 `echo` lacks the field `destinations`"),
+        (
+            "subnets",
+            "echo: {destinations: [10.0.0.1], packetsPerSecond: 5}, subnets",
+            "4:60 `10.0.0.1` is not a network (write `10.0.0.1/32`)",
+        ),
+        (
+            "subnets",
+            "echo: {destinations: [10.0.0.0/8], packetsPerSecond: 101}, subnets",
+            "4:91 packetsPerSecond 101 is not between 1 and 100",
+        ),
+        (
+            "subnets",
+            "echo: {destinations: [10.0.0.0/8], packetPerSecond: 1, packetsPerSecond: 1}, subnets",
+            "4:73 unknown field `packetPerSecond` (did you mean `packetsPerSecond`?)",
         ),
         (", subnets: [10.77.0.0/24]", "", "4:3 `intercept` lacks the field `subnets`"),
         ("ClawgressConfig", "Agent", "2:7 unknown `kind` `Agent` (it can be `ClawgressConfig`)"),
