@@ -251,14 +251,14 @@ fn recorded() -> Vec<Value> {
         }),
         json!({
             "timestamp": "2026-01-01T23:59:59Z", "kind": "dns", "decision": "allow", "agent_id": "bob",
-            "http_method": "AAAA", "path": "evil\u{1b}[2J.example", "status": 0, "request_id": "0199",
+            "query_type": "AAAA", "query_name": "evil\u{1b}[2J.example", "status": 0, "request_id": "0199",
         }),
         json!({
             "timestamp": "2026-01-02T14:03:00Z", "kind": "connection", "decision": "deny",
             "source_address": "10.77.0.9", "destination_host": "a.example", "destination_port": 443,
             "reason": "identity.unknown",
         }),
-        json!({"timestamp": "2026-01-02T14:03:01Z", "kind": "admin", "decision": "allow", "http_method": "reload"}),
+        json!({"timestamp": "2026-01-02T14:03:01Z", "kind": "admin", "decision": "allow", "action": "reload"}),
         json!({
             "timestamp": "2026-01-02T14:03:02Z", "kind": "request", "decision": "deny", "agent_id": "bob",
             "destination_host": "a.example", "destination_port": 443, "protocol": "http/1.1", "status": 400,

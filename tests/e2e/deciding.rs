@@ -83,22 +83,14 @@ fn a_name_that_leads_to_a_private_address_or_to_metadata_opens_neither() {
     for (host, reason) in
         [("inside.example", "destination.private"), ("cloud.example", "destination.metadata")]
     {
-<<<<<<< HEAD
-        // The agent is not given such an address; it brings a public one, and the gateway resolves the name itself.
+        // Nobody is given such an address.
+        let unresolved = world.curl(&daemon, &[&format!("https://{host}/")]);
+        assert_eq!(unresolved.code(), 6, "{unresolved}");
+        // Where the agent brings one of its own, the gateway resolves the name itself.
         let resolve = format!("{host}:443:{PASTE}");
         let heard = world.ask(&daemon, &["--resolve", &resolve, &format!("https://{host}/")]);
         assert_eq!((heard.status, heard.reason()), (403, reason));
         daemon.record(&json!({"kind": "connection", "destination_host": host, "reason": reason}));
-=======
-        // Nobody is given such an address.
-        let unresolved = world.curl(&daemon, &[&format!("https://{host}/")]);
-        assert_eq!(unresolved.code(), 6, "{unresolved}");
-        // Where the agent brings an address of its own, the gateway resolves the name itself.
-        let resolve = format!("{host}:443:{PASTE}");
-        let heard = world.ask(&daemon, &["--resolve", &resolve, &format!("https://{host}/")]);
-        assert_eq!((heard.status, heard.reason()), (403, reason), "{heard:?}");
-        daemon.record(&json!({"kind": "request", "destination_host": host, "reason": reason}));
->>>>>>> resolver
     }
     assert!(world.paste.untouched());
 }

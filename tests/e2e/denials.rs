@@ -101,15 +101,7 @@ spec:
         (&["https://site.example/vault/x"], 451, "policy.denied"),
         (&["-H", "Host: paste.example", "https://site.example/"], 421, "name.mismatch"),
         (&["--resolve", &direct, "https://paste.example/"], 421, "name.unverified"),
-<<<<<<< HEAD
         (&["--resolve", &inside, "http://private.example/"], 403, "destination.private"),
-=======
-        (
-            &["--resolve", "private.example:80:192.0.2.16", "http://private.example/"],
-            403,
-            "destination.private",
-        ),
->>>>>>> resolver
         (&["http://169.254.169.254/latest/meta-data/"], 403, "destination.metadata"),
         (&["https://expired.example/"], 502, "tls.untrusted-upstream"),
         (&["http://down.example/"], 502, "upstream.unreachable"),

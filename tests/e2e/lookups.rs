@@ -99,6 +99,16 @@ fn a_name_that_no_route_can_match_is_denied_without_an_upstream_query() {
     // Without EDNS the reason has no place.
     let plain = dig(lab.workload(), &["+noedns", "paste.example"]);
     assert!(plain.contains("NXDOMAIN") && !plain.contains("EDE"), "{plain}");
+    // As the operator sees it.
+    let shown = daemon.cli(&["audit", "search", "--deny", "--kind", "dns"]).succeeded();
+    let line = shown
+        .lines()
+        .find(|line| line.contains("dns TXT paste.example"))
+        .unwrap_or_else(|| panic!("{shown}"));
+    assert!(
+        line.contains("alice") && line.contains("dns.denied") && line.contains("EgressGateway/default"),
+        "{line}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod deciding;
 mod documents;
 mod framing;
 mod journal;
+mod lookups;
 mod naming;
 mod resolving;
 mod sniffing;

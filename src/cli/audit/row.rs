@@ -52,7 +52,11 @@ fn cells(row: &Value, now: Timestamp) -> Vec<Cell> {
 
 /// `POST paste.example/upload`, `tcp 192.0.2.1:22`, `dns A paste.example`, `admin reload`.
 fn asked(row: &Value) -> String {
-    let (method, path) = (text(row, "http_method"), text(row, "path"));
+    let (method, path) = match text(row, "kind") {
+        "dns" => (text(row, "query_type"), text(row, "query_name")),
+        "admin" | "system" => (text(row, "action"), text(row, "object")),
+        _ => (text(row, "http_method"), text(row, "path")),
+    };
     let port = row.get("destination_port").and_then(Value::as_u64);
     let host = match text(row, "destination_host") {
         "" => text(row, "destination_address"),

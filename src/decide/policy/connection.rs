@@ -4,6 +4,7 @@
 //! resolved address of a claimed name is safe is checked where it is dialled, with the `Passage` in hand.
 
 mod side_doors;
+mod stale;
 
 use std::net::SocketAddr;
 
@@ -127,21 +128,6 @@ impl<'a> Judge<'a> {
             Err(refusal) if nameless => self.by_stale_names(refusal, &addressed),
             verdict => verdict,
         }
-    }
-
-    /// A client may keep to an address for longer than its name was believed. Where the connection names no host, and
-    /// no fresh name for its address is there to judge by, one that has expired counts as a claim: what is dialled is
-    /// the gateway's own answer for it. `refusal` is why the address alone opens nothing.
-    fn by_stale_names(&self, refusal: Denial, addressed: &[&'a L4Entry]) -> Result<Passage, Denial> {
-        let may_help = matches!(refusal.reason, Reason::PolicyNoRoute | Reason::DestinationPrivate);
-        if !may_help || self.flow.stale.is_empty() {
-            return Err(refusal);
-        }
-        let claim = Claim { names: self.flow.stale, source: NameSource::Resolve, shadow: &[] };
-        self.by_claim(&claim, addressed, false).map_err(|anew| match anew.reason {
-            Reason::PolicyNoRoute => refusal,
-            _ => anew,
-        })
     }
 
     /// Judges by the names of one claim, each by itself.

@@ -157,7 +157,7 @@ impl Names {
             let parent = name.split_once('.').map(|(_, parent)| parent);
             mine(self.exact.get(name)) || mine(parent.and_then(|parent| self.wildcard.get(parent)))
         };
-        (open || named(host) || named(without_service(host))).then_some(Chooser::Agent)
+        (open || named(host) || behind_service(host).any(named)).then_some(Chooser::Agent)
     }
 }
 
@@ -175,16 +175,14 @@ fn parents(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest)).skip(1)
 }
 
-/// A name without the labels in front of it that name a service.
-fn without_service(name: &str) -> &str {
-    let mut rest = name;
-    for _ in 0..SERVICE_LABELS {
-        match rest.split_once('.') {
-            Some((label, behind)) if label.starts_with('_') => rest = behind,
-            _ => break,
-        }
-    }
-    rest
+/// A name without the labels in front of it that name a service: without one, two, three.
+fn behind_service(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |name| {
+        let (label, rest) = name.split_once('.')?;
+        label.starts_with('_').then_some(rest)
+    })
+    .skip(1)
+    .take(SERVICE_LABELS)
 }
 
 /// For operators: which rule lets an agent look a host up.

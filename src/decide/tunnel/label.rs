@@ -12,12 +12,14 @@ const LONG_RUN: usize = 20;
 const NUMBER: usize = 19;
 /// Of a hundred pairs of neighbours in words, at least this many are among `PAIRS`; in random letters and digits about ten.
 const PAIRS_PERCENT: usize = 30;
+/// The same for a run of `LONG_RUN` and more, where chance is less.
+const LONG_PAIRS_PERCENT: usize = 40;
 /// Different characters that a run has at least: `aaaaaaaaaaab` says nothing.
 const DIFFERENT: u32 = 6;
 
 /// The 80 pairs of letters that are most frequent in runs of twelve letters and more in the names of 94,000 packages, in the
 /// order of the alphabet. With them one such name in sixteen is taken for data, and one random label in sixty for a word;
-/// of random labels as long as iodine's login, one in five hundred.
+/// of random labels as long as iodine's login, which has 32 bytes, one in sixty thousand.
 const PAIRS: &str = "ac ag al am an ap ar as at ba ca ce ch ck cl co ct da de di ea ec ed el em en er es et fi ge he \
                      ib ic il im in io is it la le li lo ma me na nc nd ne ng ns nt ol om on or ot ou pa pe pl pr py \
                      ra re ri ro se si ss st ta te th ti to tr ut ve";
@@ -38,7 +40,8 @@ fn is_random_run(run: &str) -> bool {
         return false;
     }
     let common = run.as_bytes().windows(2).filter(|pair| is_common(pair)).count();
-    common * 100 < PAIRS_PERCENT * (run.len() - 1)
+    let percent = if run.len() < LONG_RUN { PAIRS_PERCENT } else { LONG_PAIRS_PERCENT };
+    common * 100 < percent * (run.len() - 1)
 }
 
 fn is_common(pair: &[u8]) -> bool {

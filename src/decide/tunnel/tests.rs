@@ -358,6 +358,13 @@ fn whoever_runs_a_public_suffix_hears_no_more_than_four_zones_may() {
     let scene = Scene::new();
     let passed = scene.passed((0..2000).map(|n| format!("{}.github.io", encoded(n, 24, HEX))), RecordType::A);
     assert_eq!(passed, 4 * TUNNEL_RANDOM_LABELS as usize);
+    // A tunnel right below a suffix is one, too.
+    let login = "lahrfm241cinwfcnoqqrxu0upuikxeta.github.io";
+    assert!(Scene::new().refusal(login, RecordType::TXT).is_some());
+    assert!(Scene::new().hears(login, RecordType::A, false).is_ok(), "an agent that has asked nothing");
+    let scene = Scene::new();
+    scene.asks(login, RecordType::A).unwrap();
+    assert_eq!(scene.hears(login, RecordType::A, false).unwrap_err().reason, Reason::DnsTunnel);
 }
 
 #[test]

@@ -30,29 +30,26 @@ pub(super) struct Watch {
 impl Watch {
     /// Lets a name go out, and counts it where it is new.
     pub fn admit(&mut self, asked: &Asked<'_>, name: u64, now: Timestamp) -> Result<(), Trip> {
+        if self.known.contains(&name) {
+            return Ok(());
+        }
         let parts = Parts::of(asked.host);
-        let load = load(asked, parts.payload);
+        let (own, whole) = (load(asked, parts.payload), load(asked, parts.chosen()));
         // A zone's own name is chosen once, by whoever registered it.
-        let is_bare = parts.payload.is_empty() && parts.suffix.is_none() && asked.kind.is_usual();
-        if self.known.contains(&name) || is_bare && !load.record {
+        if whole.bytes == 0 && !whole.record {
             return Ok(());
         }
         if self.shut_since.is_some_and(|since| is_within(TUNNEL_SHUT_TIME, since, now)) {
             return Err(Trip::AgentShut);
         }
-        if load.record && load.encoded {
+        if whole.record && whole.encoded {
             return Err(Trip::Encoded { kind: asked.kind });
         }
-        let whole = match parts.suffix {
-            Some((suffix, payload)) => {
-                let whole = self::load(asked, payload);
-                self.count(suffix, whole, TUNNEL_SUFFIX_FACTOR, now)?;
-                whole
-            }
-            None => load,
-        };
-        if !parts.payload.is_empty() || load.record {
-            self.count(parts.zone, load, 1, now)?;
+        if let Some((suffix, _)) = parts.suffix {
+            self.count(suffix, whole, TUNNEL_SUFFIX_FACTOR, now)?;
+        }
+        if own.bytes > 0 || own.record {
+            self.count(parts.zone, own, 1, now)?;
         }
         self.count_for_agent(whole.bytes, now)?;
         self.remember(name);
@@ -68,15 +65,13 @@ impl Watch {
         addresses: bool,
     ) -> Result<(), Trip> {
         let parts = Parts::of(asked.host);
-        let Some(counts) = self.zones.get_mut(parts.zone) else { return Ok(()) };
-        if addresses {
-            counts.answered(name, true);
-        } else if records && asked.kind == RecordType::A {
-            // Many hosts have no IPv6 address; an alias without an IPv4 address is rare.
-            counts.answered(name, false);
-            if load(asked, parts.payload).encoded {
-                return Err(Trip::Encoded { kind: asked.kind });
-            }
+        // Many hosts have no IPv6 address; an alias without an IPv4 address is rare.
+        let is_alias = records && !addresses && asked.kind == RecordType::A;
+        if let Some(counts) = self.zones.get_mut(parts.zone).filter(|_| addresses || is_alias) {
+            counts.answered(name, addresses);
+        }
+        if is_alias && load(asked, parts.chosen()).encoded {
+            return Err(Trip::Encoded { kind: asked.kind });
         }
         Ok(())
     }

@@ -31,6 +31,11 @@ impl<'a> Parts<'a> {
         let (front, suffix) = split(name, suffix.as_bytes().len());
         Self { zone, payload, suffix: is_of_a_company.then_some((suffix, front)) }
     }
+
+    /// All that the agent chose.
+    pub fn chosen(&self) -> &'a str {
+        self.suffix.map_or(self.payload, |(_, front)| front)
+    }
 }
 
 /// The last `length` bytes of a name, and what stands in front of the dot before them. The list's parts end at dots.

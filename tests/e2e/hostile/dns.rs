@@ -80,7 +80,7 @@ fn queries_by_the_thousand_leave_room_for_those_of_others() {
         for _ in 0..100 {
             let id = id.fetch_add(1, Ordering::Relaxed);
             // Half of them for a name that is answered, half for names that are not.
-            let name = if id % 2 == 0 { NAME.to_owned() } else { format!("n{id}.example") };
+            let name = if id.is_multiple_of(2) { NAME.to_owned() } else { format!("n{id}.example") };
             let _ = socket.send_to(&query(&name, id), DNS);
         }
     };
