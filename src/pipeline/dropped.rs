@@ -172,10 +172,13 @@ fn datagram(shared: &Shared, snapshot: &Snapshot, arrival: Arrival, known: &Know
     let flow = Flow { destination, hello: &Hello::Datagram, given: &given, stale: &[] };
     match snapshot.policy.connection(known, flow) {
         Err(refusal) => refusal.denial,
-        // Groups and broadcasts, which no route means; or documents that came into force after the packet was refused.
+        // A route may name it, and yet nothing is relayed there; or documents came into force after it was refused.
         Ok(_) => {
-            let detail = format!("Agent {agent} may not reach {} by UDP.", destination.0);
-            Denial::built_in(Reason::PolicyNoRoute, detail)
+            let detail = format!(
+                "Agent {agent} may not reach {} by UDP: the address is this gateway's own, or a group's.",
+                destination.0
+            );
+            Denial::built_in(Reason::DestinationPrivate, detail)
         }
     }
 }

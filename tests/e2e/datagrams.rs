@@ -169,6 +169,11 @@ fn addresses_that_are_not_public_are_refused_as_for_tcp() {
     refused("itself", || ask(lab.workload(), &at(GATEWAY_V4, OPEN)));
     refused("itself", || ask(lab.workload(), &at(OUTSIDE[0], OPEN)));
     assert_eq!(counted(&lab, "refused_gateway"), 2);
+    for own in [GATEWAY_V4, OUTSIDE[0]] {
+        daemon.record(&json!({
+            "protocol": "udp", "destination_address": own, "reason": "destination.private", "agent_id": "alice",
+        }));
+    }
 }
 
 #[test]

@@ -210,6 +210,11 @@ fn the_card_follows_the_documents_while_rules_and_counters_stay() {
         ask(lab.workload(), &at(to, OPEN)).expect("alice from any card");
         ask(lab.bob(), &at(to, OPEN)).expect("the pool from its card");
     }
+    let status = daemon.status();
+    assert_eq!(
+        status["interception"]["rules"], "in-place",
+        "a pool with a hole is listed as written: {status}"
+    );
     ip(Some(lab.workload()), "addr add 10.77.0.9/24 dev eth0\naddr add fd77::9/64 dev eth0 nodad\n");
     for (source, to) in ["10.77.0.9", "fd77::9"].into_iter().zip(UPSTREAM) {
         ask_as(lab.workload(), source, &at(to, OPEN)).expect_err("the pool from alice's card");

@@ -35,7 +35,10 @@ pub(super) fn interfaces(wanted: &Interception, found: &[Interface]) -> Vec<Chec
         let device = wanted.interfaces.first().map_or("INTERFACE", String::as_str);
         checks.push(Check::warn(
             format!("subnet.{subnet}"),
-            format!("no workload-facing interface has an address in {subnet}"),
+            format!(
+                "no workload-facing interface has an address in {subnet}: without a route through one of them \
+                 its packets are dropped as forged"
+            ),
             format!("ip addr add ADDRESS/{} dev {device}", subnet.prefix_len()),
         ));
     }

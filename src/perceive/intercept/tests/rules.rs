@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::office::{Namespace, example};
 use crate::model::manifest::resources::PortRange;
-use crate::model::types::FailMode;
+use crate::model::types::{FailMode, MacAddress};
 use crate::perceive::intercept::apply::{self, Applied, TableStatus};
 use crate::perceive::intercept::{routes, ruleset};
 
@@ -72,6 +72,46 @@ fn udp_ports_change_alone_and_the_table_stays() {
         assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
         assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace);
         assert_ne!(handle(), before);
+    });
+}
+
+#[test]
+fn agents_and_their_cards_change_alone_and_are_listed_back_as_written() {
+    Namespace::new().run(|_| {
+        let mut wanted = example(FailMode::Closed);
+        apply::apply(&wanted).unwrap();
+        apply::nft(&["add", "element", "inet", "clawgress", "told4", "{ 10.77.0.2 }"], "", "telling")
+            .unwrap();
+        assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace, "what rules write is theirs");
+        let handle = || {
+            let listed = apply::nft(&["-a", "list", "table", "inet", "clawgress"], "", "listing").unwrap();
+            listed.lines().next().unwrap().to_owned()
+        };
+        let before = handle();
+        let net = |text: &str| text.parse::<ipnet::IpNet>().unwrap();
+        let card = |text: &str| MacAddress::parse(text).unwrap();
+        // Networks beside each other that are no network together, single addresses, both families.
+        let pool = [
+            "10.77.0.0/31",
+            "10.77.0.3/32",
+            "10.77.0.4/30",
+            "10.77.0.8/29",
+            "fd77::/127",
+            "fd77::3/128",
+            "fd77::4/126",
+        ];
+        for networks in [&pool[..], &pool[..1], &[], &pool[3..]] {
+            wanted.policy.agents = networks.iter().map(|text| net(text)).collect();
+            wanted.policy.cards =
+                wanted.policy.agents.iter().map(|net| (*net, card("02:00:00:00:00:02"))).collect();
+            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written, "{networks:?}");
+            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged, "{networks:?}");
+        }
+        // The same networks and another card.
+        wanted.policy.cards.iter_mut().for_each(|(_, mac)| *mac = card("02:00:00:00:00:03"));
+        assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
+        assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged);
+        assert_eq!(handle(), before);
     });
 }
 
