@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clawgress::model::config;
 use clawgress::model::manifest::{self, SourceFile};
-use clawgress::model::types::{Reason, limits};
+use clawgress::model::types::Reason;
 
 /// The catalogue of reason codes as `docs/denials.md` prints it.
 fn catalogue() -> String {
@@ -116,7 +116,7 @@ fn every_row_of_known_vulnerabilities_names_tests_that_exist() {
 }
 
 /// A file of the repository.
-fn file(path: &str) -> String {
+pub fn file(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()))
 }
@@ -180,204 +180,6 @@ fn the_settings_and_the_policy_of_the_readme_load_as_they_stand() {
     let policy = SourceFile::new("README.md", documents.join("---\n").into_bytes());
     let loaded = manifest::load(&[policy]).unwrap_or_else(|report| panic!("{}", report.render(false)));
     assert_eq!(loaded.documents.len(), documents.len());
-}
-
-/// A number as people write it: thousands apart.
-fn grouped(number: impl TryInto<u64>) -> String {
-    let digits = number.try_into().ok().expect("a number without sign").to_string();
-    let parts: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).expect("digits")).collect();
-    parts.join(",")
-}
-
-/// Bytes as people write them.
-fn size(bytes: impl TryInto<u64>) -> String {
-    let bytes = bytes.try_into().ok().expect("a number without sign");
-    match bytes {
-        _ if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
-        _ if bytes % 1024 == 0 => format!("{} KiB", bytes >> 10),
-        _ => format!("{bytes} bytes"),
-    }
-}
-
-/// Whether a document says each of these, whatever breaks its lines.
-fn says(document: &str, sentences: &[String]) {
-    let text = file(document).replace('\n', " ");
-    let missing: Vec<&String> = sentences.iter().filter(|sentence| !text.contains(*sentence)).collect();
-    assert!(
-        missing.is_empty(),
-        "`{document}` does not say what src/model/types/limits.rs says: {missing:#?}"
-    );
-}
-
-#[test]
-fn the_bounds_in_the_documents_are_those_of_the_code() {
-    use limits::*;
-    let head = format!("{}, {HEAD_FIELDS} fields, {} a line", size(HEAD_BYTES), size(FIELD_LINE_BYTES));
-    let probes = CLIENT_PROBE_TIME + CLIENT_PROBE_INTERVAL * CLIENT_PROBES;
-    assert_eq!(
-        (probes.as_secs(), FLOW_IDLE_TIME.as_secs()),
-        (120, 3600),
-        "two minutes, and an hour, in words"
-    );
-    says(
-        "docs/http.md",
-        &[
-            format!("| a request head | {head}, and {} s from its first byte |", HEAD_TIME.as_secs()),
-            format!("| a method | {METHOD_BYTES} bytes |"),
-            format!(
-                "| a chunk-size line, a trailer section | {}; all extensions of one body {} |",
-                size(CHUNK_LINE_BYTES),
-                size(CHUNK_EXTENSION_BYTES)
-            ),
-            format!("| options in `Connection` | {CONNECTION_OPTIONS} |"),
-            format!("| an idle connection | {} s |", KEEP_ALIVE_TIME.as_secs()),
-            format!("| streams at once on an HTTP/2 connection | {HTTP2_STREAMS} |"),
-            format!("| {} at once and {FRAMES_PER_SECOND} more each second;", grouped(FRAME_BURST)),
-            format!("| {HTTP2_RESETS}, then the connection ends with `protocol.flood` |"),
-            format!("| the head of an answer | {} s, anew", RESPONSE_HEAD_TIME.as_secs()),
-            format!("for up to {} s and {} more", LINGER_TIME.as_secs(), size(LINGER_BYTES)),
-            format!("the other has {} s of silence", TUNNEL_END_TIME.as_secs()),
-        ],
-    );
-    says(
-        "docs/upstreams.md",
-        &[
-            format!(
-                "heads past {} or {HEAD_FIELDS} fields, more than {INTERIM_ANSWERS} interim answers, chunk extensions \
-                 past {}, trailers past {}, a head that stands still for {} seconds",
-                size(HEAD_BYTES),
-                size(CHUNK_EXTENSION_BYTES),
-                size(CHUNK_LINE_BYTES),
-                HEAD_TIME.as_secs()
-            ),
-            format!("all attempts | {} s; {} s |", CONNECT_TIME.as_secs(), DIAL_TIME.as_secs()),
-            format!("| the TLS handshake | {} s |", TLS_HANDSHAKE_TIME.as_secs()),
-            format!("| {} s until it begins, because", RESPONSE_HEAD_TIME.as_secs()),
-            format!("kept for the next request | {} s |", POOL_IDLE_TIME.as_secs()),
-        ],
-    );
-    says(
-        "docs/hostile.md",
-        &[
-            format!("({} of {})", grouped(CONNECTIONS_PER_AGENT), grouped(CONNECTIONS_PER_WORKER)),
-            format!("a start below {} warns", grouped(FILES_WANTED)),
-            format!("a worker takes {ACCEPTS_IN_A_ROW}, then"),
-            format!("| {} s, {} | `protocol.malformed` |", HELLO_TIME.as_secs(), size(HELLO_BYTES)),
-            format!(
-                "{HANDSHAKES_PER_AGENT} of one agent are worked on at once, for {} ms each; the rest of its own wait, {} s",
-                HANDSHAKE_SLOT_TIME.as_millis(),
-                TLS_HANDSHAKE_TIME.as_secs()
-            ),
-            format!("wait for the server after {} ms", HELLO_SILENCE.as_millis()),
-            format!("| {} in every {} s,", size(BODY_PROGRESS), BODY_TIME.as_secs()),
-            format!("| {head} |"),
-            format!("after {} s without a byte taken", CLIENT_STALL_TIME.as_secs()),
-            format!("| idles between requests | {} s |", KEEP_ALIVE_TIME.as_secs()),
-            format!("| {} at once and {FRAMES_PER_SECOND} more each second,", grouped(FRAME_BURST)),
-            format!("{HTTP2_RESETS} of streams not yet heard"),
-            format!("| {HTTP2_STREAMS} at once; the next is refused"),
-            format!(
-                "| {} over all workers, so that ports are left for DNS, and {} on one; a quarter of",
-                grouped(UDP_FLOWS),
-                grouped(UDP_FLOWS_PER_WORKER)
-            ),
-            format!("{} that the kernel has not sent", size(UNSENT_BYTES)),
-            format!("{UDP_WAITING} datagrams of each, {} of all, wait", size(UDP_WAITING_BYTES)),
-            format!(
-                "one record a flow for {} s, {UDP_REFUSALS_PER_SOURCE} of them for one source",
-                UDP_REFUSAL_TIME.as_secs()
-            ),
-            format!(
-                "{} s while nothing was answered, {} s after that",
-                UDP_UNANSWERED_TIME.as_secs(),
-                UDP_IDLE_TIME.as_secs()
-            ),
-            format!(
-                "takes {DNS_BATCH} queries at once; where more wait, {DNS_BATCH_PER_AGENT} of them are one agent's and the \
-                 rest is dropped; {DNS_IN_FLIGHT_PER_AGENT} of one agent wait"
-            ),
-            format!("| dribbles DNS over TCP | {} s for", DNS_TCP_IDLE_TIME.as_secs()),
-        ],
-    );
-}
-
-#[test]
-fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
-    use limits::*;
-    says(
-        "docs/connections.md",
-        &[
-            format!(
-                "at least {} s and at most {} s after it was given",
-                DNS_BELIEF_FLOOR.as_secs(),
-                grouped(DNS_BELIEF_CEILING.as_secs())
-            ),
-            format!("{} s are left, within the same", DNS_BELIEF_FLOOR.as_secs()),
-            format!("stays a claim for {} days", DNS_STALE_TIME.as_secs() / 86_400),
-            format!("| names of one agent, beside those in use | {};", grouped(DNS_NAMES_PER_AGENT)),
-            format!("| names of one address of one agent | {DNS_NAMES_PER_ADDRESS},"),
-            format!("| agents | {};", grouped(DNS_AGENTS)),
-        ],
-    );
-    says(
-        "docs/dns.md",
-        &[
-            format!("| {} s, {DNS_TRIES} tries of {} s |", DNS_QUERY_TIME.as_secs(), DNS_TRY_TIME.as_secs()),
-            format!("rests behind the others | {} s |", DNS_REST_TIME.as_secs()),
-            format!("of one agent | {}; {DNS_IN_FLIGHT_PER_AGENT} |", grouped(DNS_IN_FLIGHT)),
-            format!("without a query | {DNS_PIPELINED}; {} s |", DNS_UPSTREAM_IDLE_TIME.as_secs()),
-            format!("over TCP | {}, {} bytes |", size(DNS_UDP_BYTES), grouped(DNS_MESSAGE_BYTES)),
-            format!("included | {} |", size(DNS_CACHE_BYTES)),
-            format!(
-                "a failure | {} s; {} s; {} s |",
-                grouped(DNS_CACHE_CEILING.as_secs()),
-                DNS_NEGATIVE_CEILING.as_secs(),
-                DNS_FAILURE_HOLD.as_secs()
-            ),
-            format!(
-                "a chain of aliases | {DNS_RECORDS_PER_ANSWER}; {DNS_ADDRESSES_PER_ANSWER}; {DNS_CHAIN_LINKS} |"
-            ),
-            format!(
-                "when its answer is there | {} s; {DNS_PIPELINED_PER_CLIENT} |",
-                DNS_TCP_IDLE_TIME.as_secs()
-            ),
-        ],
-    );
-    says(
-        "docs/names.md",
-        &[
-            format!("| new names of one zone | {TUNNEL_NAMES} |"),
-            format!("| bytes in front of the zone, over its new names | {} |", grouped(TUNNEL_BYTES)),
-            format!("| random-looking labels of one zone | {TUNNEL_RANDOM_LABELS} |"),
-            format!("| new names of one zone asked for no address (TXT, SRV, MX, ...) | {TUNNEL_RECORDS} |"),
-            format!("| aliases of one zone that lead to no address | {TUNNEL_ALIASES} |"),
-            format!("| bytes in new names of all zones | {} |", grouped(TUNNEL_BYTES_PER_AGENT)),
-            format!("| zones at once | {} |", grouped(TUNNEL_ZONES_PER_AGENT)),
-            format!("within {} s", TUNNEL_WINDOW.as_secs()),
-            format!("for {} minutes", TUNNEL_SHUT_TIME.as_secs() / 60),
-            format!("{} names of an agent are remembered", grouped(TUNNEL_NAMES_KNOWN)),
-            format!("has {TUNNEL_SUFFIX_FACTOR} times these bounds"),
-        ],
-    );
-    says(
-        "docs/kernel.md",
-        &[
-            format!("{DROPS_BURST} packets at once and {DROPS_PER_SECOND} more each second"),
-            format!("{} at once and {} a second", grouped(DROPS_BURST_ALL), grouped(DROPS_PER_SECOND_ALL)),
-            format!("{FORGED_BURST} at once and {FORGED_PER_SECOND} a second"),
-            format!("{} addresses in each family", grouped(DROPS_SOURCES)),
-            format!("the first {DROPS_BYTES} bytes"),
-            format!("{} of them wait", size(DROPS_BUFFER)),
-            format!(
-                "one record a flow and reason for {} s, {UDP_REFUSALS_PER_SOURCE} for one source",
-                UDP_REFUSAL_TIME.as_secs()
-            ),
-            format!("{STRANGERS_BURST} at once and {STRANGERS_PER_SECOND} a second"),
-            format!("1 to {ECHO_PER_SECOND}"),
-            format!("at most {ECHO_BYTES} bytes over IPv4"),
-        ],
-    );
 }
 
 #[test]

@@ -13,6 +13,7 @@
 mod lab;
 
 mod architecture;
+mod bounds;
 mod documents;
 mod e2e;
 mod lab_works;
