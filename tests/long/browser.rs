@@ -1,11 +1,19 @@
 //! Headless Chromium, which keeps the authorities it trusts in an NSS store of its own.
 
+use std::path::Path;
+
+use hickory_proto::rr::Name;
+use hickory_proto::rr::RData;
+use hickory_proto::rr::rdata::HTTPS;
+use hickory_proto::rr::rdata::svcb::{Alpn, SVCB, SvcParamKey, SvcParamValue};
 use serde_json::{Value, json};
 
 use super::tools::{self, PATIENCE, client};
 use crate::e2e::clients::shown;
-use crate::e2e::world::{ROUTES, World};
-use crate::lab::Daemon;
+use crate::e2e::world::{BASE, ROUTES, World};
+use crate::lab::daemon::alice_and_gateway;
+use crate::lab::nginx::server;
+use crate::lab::{Daemon, Lab, UPSTREAM_V4, UPSTREAM_V6, Zone};
 
 const PAGE: &str = "<!DOCTYPE html><title>page</title><link rel=stylesheet href=style.css>\
 <script src=script.js></script><img src=image.svg><p>hello\n";
@@ -25,13 +33,17 @@ const ASK: &str = "(async () => {
     };
 })()";
 
-/// Opens a page as alice and says what became of it.
+/// Opens a page as alice, who trusts the gateway's authority, and says what became of it.
 fn visit(world: &World, daemon: &Daemon<'_>, url: &str, expression: &str) -> Value {
+    look(&world.lab, daemon.authority(), url, expression)
+}
+
+fn look(lab: &Lab, authority: &Path, url: &str, expression: &str) -> Value {
     let store = "mkdir -p .pki/nssdb; certutil -d sql:.pki/nssdb -N --empty-password
         certutil -d sql:.pki/nssdb -A -t C,, -n clawgress -i \"$1\"";
-    let store = world.lab.workload().command("sh").args(["-ec", store, "sh"]).arg(daemon.authority());
+    let store = lab.workload().command("sh").args(["-ec", store, "sh"]).arg(authority);
     store.run().succeeded();
-    let browser = world.lab.workload().command(&tools::python()).arg(client("browser.py"));
+    let browser = lab.workload().command(&tools::python()).arg(client("browser.py")).env("QUIC", "1");
     let browser = browser.args([url, expression]).deadline(PATIENCE).run();
     browser.succeeded();
     browser.json()
@@ -73,4 +85,60 @@ fn chromium_shows_the_denial_as_its_page() {
     let text = said["text"].as_str().expect("text");
     shown(&daemon, &serde_json::from_str(text).expect("a problem"), "policy.no-route");
     assert!(world.paste.untouched());
+}
+
+/// `site.example`, which invites to QUIC in its answers and in DNS.
+fn inviting(lab: &Lab) -> crate::lab::Nginx {
+    lab.file("www/mirror/index.html", "<!DOCTYPE html><title>page</title><p>hello\n");
+    let leaf = lab.pki().leaf(&["site.example"]);
+    let invites = "add_header Alt-Svc 'h3=\":443\"; ma=86400' always;";
+    lab.nginx(&server(lab, &leaf, &[UPSTREAM_V4, UPSTREAM_V6], invites), &format!("{UPSTREAM_V4}:443"))
+}
+
+fn zone() -> Zone {
+    let alpn = SvcParamValue::Alpn(Alpn(vec!["h3".to_owned(), "h2".to_owned()]));
+    let https = HTTPS(SVCB::new(1, Name::root(), vec![(SvcParamKey::Alpn, alpn)]));
+    Zone::new().host("site.example", &[UPSTREAM_V4, UPSTREAM_V6]).record("site.example", RData::HTTPS(https))
+}
+
+#[test]
+fn chromium_is_not_invited_to_quic_and_stays_with_http2() {
+    let lab = Lab::new();
+    let (_site, _resolver) = (inviting(&lab), lab.resolver(zone()));
+    let daemon = lab.daemon(&json!({}), &[("base.yaml", BASE), ("routes.yaml", ROUTES)]);
+    let again = "(async () => { for (let n = 0; n < 5; n++) await (await fetch('/small?' + n)).text();
+        return performance.getEntriesByType('resource').map(one => one.nextHopProtocol) })()";
+    let said = look(&lab, daemon.authority(), "https://site.example/mirror/", again);
+    assert_eq!((&said["status"], &said["protocol"]), (&json!(200), &json!("h2")), "{said}");
+    let spoken = said["value"].as_array().expect("a list");
+    assert!(spoken.iter().filter(|protocol| *protocol == "h2").count() >= 5, "{said}");
+    let quic = daemon.records(&[]).into_iter().filter(|row| row["reason"] == "protocol.quic").count();
+    assert_eq!(quic, 0, "nothing told it of QUIC");
+}
+
+/// Chromium puts a meaningless `encrypted_client_hello` into every ClientHello (GREASE).
+#[test]
+fn chromium_passes_through_only_where_the_listener_takes_what_looks_like_ech() {
+    let lab = Lab::new();
+    let (_site, _resolver) = (inviting(&lab), lab.resolver(zone()));
+    let route = "
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: site}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  rules: [{matches: [{destinationHostnames: [site.example], ports: [{port: 443}]}]}]
+";
+    for (ech, passes) in [("", false), (", ech: Allow", true)] {
+        let listener = format!("{{name: tls, protocol: TLS, tls: {{mode: Passthrough{ech}}}}}");
+        let base = alice_and_gateway(&listener);
+        let daemon = lab.daemon(&json!({}), &[("base.yaml", &base), ("route.yaml", route)]);
+        let said = look(&lab, &lab.pki().authority(), "https://site.example/mirror/", "1 + 1");
+        if passes {
+            assert_eq!((&said["status"], &said["value"]), (&json!(200), &json!(2)), "{said}");
+        } else {
+            assert!(said["error"].as_str().is_some_and(|text| text.starts_with("net::ERR_")), "{said}");
+            daemon.record(&json!({"kind": "connection", "decision": "deny", "reason": "tls.ech"}));
+        }
+    }
 }

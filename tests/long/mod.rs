@@ -11,6 +11,7 @@ pub mod javascript;
 pub mod packages;
 pub mod postgres;
 pub mod python;
+pub mod quic;
 pub mod ruby;
 pub mod tools;
 pub mod upstreams;

@@ -1,14 +1,16 @@
 """Opens a page in headless Chromium, evaluates an expression in it and prints what came of it, as JSON.
 
-browser.py URL EXPRESSION [SCREENSHOT]: `{"status", "protocol", "type", "text", "value", "console"}` of the page.
+browser.py URL EXPRESSION [SCREENSHOT]: `{"status", "protocol", "type", "text", "value", "console"}` of the page, or `{"error"}`
+where it could not be had. Without QUIC, unless the variable `QUIC` says `1`.
 """
 
-import asyncio, base64, json, pathlib, subprocess, sys, tempfile, urllib.request, websockets
+import asyncio, base64, json, os, pathlib, subprocess, sys, tempfile, urllib.request, websockets
 
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=900,500",
     "--remote-debugging-port=0", "--remote-allow-origins=*",
+    "--enable-quic" if os.environ.get("QUIC") == "1" else "--disable-quic",
 ]
 
 
@@ -50,7 +52,10 @@ async def visit(address, url, expression, picture):
         listener = asyncio.create_task(tab.listen())
         for domain in ["Page", "Network", "Log", "Runtime"]:
             await tab.ask(f"{domain}.enable")
-        await tab.ask("Page.navigate", url=url)
+        begun = await tab.ask("Page.navigate", url=url)
+        if "errorText" in begun:
+            listener.cancel()
+            return {"error": begun["errorText"]}
         await tab.event("Page.loadEventFired")
 
         async def value(expression):
