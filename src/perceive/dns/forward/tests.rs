@@ -182,6 +182,17 @@ async fn a_kept_connection_that_has_ended_meanwhile_is_dialled_once_more() {
 }
 
 #[tokio::test]
+async fn a_question_that_a_kept_connection_ended_on_is_asked_once_more_over_a_new_one() {
+    let upstream = Upstream::start(vec![Act::Silence], truth()).await;
+    let forwarder = stream_to(&upstream);
+    let first = Canonical::of(&lab::query("first.example", kind::A, None));
+    for connections in 1..4 {
+        assert_eq!(forwarder.forward(&first).await.unwrap().found.rcode, 0);
+        assert_eq!(upstream.connections(), connections);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_answers_another_question_is_not_believed() {
     let upstream = Upstream::start(vec![Act::Silence], truth()).await;
     let lie = Canonical::of(&lab::query("lie.example", kind::A, None));

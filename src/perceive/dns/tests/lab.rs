@@ -242,11 +242,11 @@ fn play(act: &Act, query: &Query) -> Vec<(Vec<u8>, bool)> {
 }
 
 /// Answers every query, under the names of lies and delays as they say: `late` after the next one, `last` and then no
-/// more, `lie` for another question.
+/// more, `lie` for another question, `first` only as the first of its connection, which else ends.
 async fn serve_tcp(listener: TcpListener, answers: Vec<Record>, connections: Arc<AtomicUsize>) {
     while let Ok((mut stream, _)) = listener.accept().await {
         connections.fetch_add(1, Ordering::Relaxed);
-        let mut held = None;
+        let (mut held, mut first) = (None, true);
         while let Ok(length) = stream.read_u16().await {
             let mut bytes = vec![0; usize::from(length)];
             stream.read_exact(&mut bytes).await.unwrap();
@@ -258,8 +258,10 @@ async fn serve_tcp(listener: TcpListener, answers: Vec<Record>, connections: Arc
                     continue;
                 }
                 "lie.example" => reply[HEADER + 1] = b'L',
+                "first.example" if !first => break,
                 _ => {}
             }
+            first = false;
             for reply in [Some(reply), held.take()].into_iter().flatten() {
                 // In two parts, as a network may deliver it.
                 stream.write_u16(u16::try_from(reply.len()).unwrap()).await.unwrap();
