@@ -86,8 +86,8 @@ class Load:
         return self.queries(way, office.NEAR)
 
     def dns_new(self, way):
-        """A new name each time: the gateway asks the resolver behind it."""
-        return self.queries(way, office.FRESH)
+        """Names whose answers hold for no time, one for each thread: the gateway asks the resolver behind it every time."""
+        return self.queries(way, office.OWN)
 
     def queries(self, way, name):
         told = self.own("dns", way, name, self.seconds, NEW)

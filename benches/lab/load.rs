@@ -205,8 +205,8 @@ fn hold(site: &Site, count: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Queries for the address of `name`, each thread with a socket of its own. `*.` in front stands for a name that nobody
-/// has asked for yet.
+/// Queries for the address of `name`, each thread with a socket of its own. `*.` in front stands for a name of the
+/// thread's own, so that no two questions under way are equal: `n0`, `n1` and so on.
 fn dns(address: SocketAddr, name: &str, seconds: &str, threads: &str) -> Outcome<String> {
     static NAMES: AtomicU64 = AtomicU64::new(0);
     let question = |name: &str| -> Outcome<Vec<u8>> {
@@ -218,10 +218,9 @@ fn dns(address: SocketAddr, name: &str, seconds: &str, threads: &str) -> Outcome
         query.extend_from_slice(&[0, 0, 1, 0, 1]);
         Ok(query)
     };
-    // A name of one run is none of another's.
-    let run = std::time::UNIX_EPOCH.elapsed()?.as_millis();
     let same = question(name)?;
     thread_local! {
+        static OWN: u64 = NAMES.fetch_add(1, Ordering::Relaxed);
         static SOCKET: io::Result<UdpSocket> = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| {
             socket.set_read_timeout(Some(Duration::from_secs(1)))?;
             Ok(socket)
@@ -233,8 +232,8 @@ fn dns(address: SocketAddr, name: &str, seconds: &str, threads: &str) -> Outcome
             let mut answer = [0; 512];
             match name.strip_prefix("*.") {
                 Some(parent) => {
-                    let number = NAMES.fetch_add(1, Ordering::Relaxed);
-                    socket.send_to(&question(&format!("n{run:x}-{number:x}.{parent}"))?, address)?
+                    let own = OWN.with(|own| format!("n{own}.{parent}"));
+                    socket.send_to(&question(&own)?, address)?
                 }
                 None => socket.send_to(&same, address)?,
             };

@@ -16,7 +16,7 @@ import time
 LAB = os.path.dirname(os.path.abspath(__file__))
 NEAR, PLAIN = "api.test.example", "plain.test.example"
 # A name of one label more, another each time.
-FRESH = "*.new.test.example"
+OWN = "*.new.test.example"
 THROUGH = "through.test.example"
 PEER, PEER_THROUGH = "peer.test.example", "peer-through.test.example"
 ORIGIN, ORIGIN_PLAIN, ORIGIN_PEER = "192.0.2.10", "198.51.100.10", "203.0.113.10"
