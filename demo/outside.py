@@ -19,6 +19,7 @@ ADDRESSES = {
     "db.example": "192.0.2.40",
     "time.example": "192.0.2.50",
     "revoked.example": "192.0.2.60",
+    "rebound.example": "10.9.9.9",
 }
 LOG, PKI = sys.argv[1], sys.argv[2]
 LOCK = threading.Lock()
