@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::probes::lab;
 use super::resolver::{dig, open_office, records};
+use crate::lab::daemon::alice_and_gateway;
 use crate::lab::{UPSTREAM_V4, UPSTREAM_V6, Zone};
 
 #[test]
@@ -51,7 +52,72 @@ fn addresses_of_the_inside_are_removed_from_answers_for_names_of_the_outside() {
         let any = records(lab.workload(), &[transport, "mixed.example", "ANY"]);
         assert_eq!(any.len(), 2, "{any:?}");
     }
-    daemon.record(&json!({"kind": "dns", "query_name": "inside.example", "query_type": "A"}));
+    for (name, reason) in
+        [("inside.example", json!("destination.metadata")), ("alias.example", json!("destination.metadata"))]
+    {
+        daemon.record(&json!({"kind": "dns", "query_name": name, "query_type": "A", "decision": "deny", "reason": reason}));
+    }
+    daemon.record(&json!({"kind": "dns", "query_name": "mixed.example", "decision": "allow", "end": "addresses-removed"}));
+}
+
+#[test]
+fn a_name_that_leads_nowhere_but_inside_is_told_with_its_reason() {
+    let lab = lab();
+    let zone = Zone::new()
+        .host("inside.example", &["10.9.9.9", "fd00::9"])
+        .host("cloud.example", &["169.254.169.254"]);
+    let _resolver = lab.resolver(zone);
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &open_office())]);
+    for (name, kind, reason, seen) in [
+        ("inside.example", "A", "destination.private", "10.9.9.9 is private"),
+        ("inside.example", "AAAA", "destination.private", "fd00::9 is private"),
+        ("cloud.example", "A", "destination.metadata", "169.254.169.254 is metadata"),
+    ] {
+        let said = dig(lab.workload(), &[name, kind]);
+        assert!(said.contains("status: NOERROR") && said.contains("ANSWER: 0, AUTHORITY: 0"), "{said}");
+        let row = daemon.record(&json!({
+            "kind": "dns", "query_name": name, "query_type": kind, "decision": "deny", "reason": reason, "status": 0,
+        }));
+        assert_eq!(row["evidence"], seen);
+        let id = row["request_id"].as_str().expect("an id");
+        assert!(said.contains(&format!("EDE: 15 (Blocked): ({reason} {id})")), "{said}");
+    }
+}
+
+#[test]
+fn addresses_of_the_inside_are_given_to_the_agent_whose_route_names_them() {
+    let lab = lab();
+    let inside = ["10.9.9.9", "10.9.8.8", "fd09::9", "fd08::8"];
+    let _resolver = lab.resolver(Zone::new().host("db.example", &inside));
+    let route = "
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: inside}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  sourceAgents: {matchLabels: {tier: dev}}
+  rules: [{matches: [{destinationHostnames: [db.example], destinationCIDRs: [10.9.9.0/24, 'fd09::/64'], ports: [{port: 5432}]}]}]
+---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: for-others}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  rules: [{matches: [{destinationHostnames: [db.example], ports: [{port: 9}]}]}]
+";
+    let base = alice_and_gateway("{name: tcp, protocol: TCP}");
+    let bob = "apiVersion: clawgress.io/v1alpha1\nkind: Agent\nmetadata: {name: bob}\n\
+               spec: {sources: {addresses: [10.77.0.3/32, 'fd77::3/128']}}\n";
+    let policies = [("base.yaml", base.as_str()), ("bob.yaml", bob), ("routes.yaml", route)];
+    let _daemon = lab.daemon(&json!({}), &policies);
+    for (kind, address) in [("A", "10.9.9.9"), ("AAAA", "fd09::9")] {
+        assert_eq!(dig(lab.workload(), &["+short", "db.example", kind]).trim(), address);
+        assert_eq!(
+            dig(lab.bob(), &["+short", "db.example", kind]).trim(),
+            "",
+            "no route of his names a network"
+        );
+    }
 }
 
 #[test]
