@@ -39,7 +39,8 @@ fn visit(world: &World, daemon: &Daemon<'_>, url: &str, expression: &str) -> Val
 }
 
 fn look(lab: &Lab, authority: &Path, url: &str, expression: &str) -> Value {
-    let store = "mkdir -p .pki/nssdb; certutil -d sql:.pki/nssdb -N --empty-password
+    let store = "mkdir -p .pki/nssdb
+        test -e .pki/nssdb/cert9.db || certutil -d sql:.pki/nssdb -N --empty-password
         certutil -d sql:.pki/nssdb -A -t C,, -n clawgress -i \"$1\"";
     let store = lab.workload().command("sh").args(["-ec", store, "sh"]).arg(authority);
     store.run().succeeded();
@@ -92,7 +93,10 @@ fn inviting(lab: &Lab) -> crate::lab::Nginx {
     lab.file("www/mirror/index.html", "<!DOCTYPE html><title>page</title><p>hello\n");
     let leaf = lab.pki().leaf(&["site.example"]);
     let invites = "add_header Alt-Svc 'h3=\":443\"; ma=86400' always;";
-    lab.nginx(&server(lab, &leaf, &[UPSTREAM_V4, UPSTREAM_V6], invites), &format!("{UPSTREAM_V4}:443"))
+    lab.file("www/small", "hello from upstream\n");
+    let map = "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }";
+    let site = server(lab, &leaf, &[UPSTREAM_V4, UPSTREAM_V6], invites);
+    lab.nginx(&format!("{map}\n{site}"), &format!("{UPSTREAM_V4}:443"))
 }
 
 fn zone() -> Zone {
