@@ -24,8 +24,11 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
     road.shared.guard.admit(&known.agent().name, &asked, road.stamp().1)?;
     let found = road.own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
     let port = passage.destination().port();
-    let resolver = found.iter().find(|ip| snapshot.policy.resolvers().stands_at(SocketAddr::new(**ip, port)));
-    resolver.map_or_else(|| Ok(found.clone()), |ip| Err(encrypted(known, host, *ip)))
+    let is_resolver = |ip: &IpAddr| snapshot.policy.resolvers().stands_at(SocketAddr::new(*ip, port));
+    match found.iter().copied().find(is_resolver) {
+        Some(ip) => Err(encrypted(known, host, ip)),
+        None => Ok(found),
+    }
 }
 
 fn encrypted(known: &Known, host: &HostName, address: IpAddr) -> Denial {
