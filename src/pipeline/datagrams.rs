@@ -16,6 +16,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
 use super::arrival::{Arrival, Judged, Refused};
+use super::claimed;
 use super::connection;
 use super::places::Place;
 use super::refusals::{Record, Refusals, RefusedFlow, too_many};
@@ -256,8 +257,8 @@ struct Ends {
 }
 
 async fn ends(road: &Road, judged: &Judged, entry: &Entry) -> Result<Ends, Denial> {
-    let resolve =
-        async |host: &_| road.own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
+    let found = claimed::addresses(road, &judged.known, &judged.passage).await?;
+    let resolve = async |_: &_| found.clone();
     let dialled = road.shared.dialler.connect_datagrams(&judged.passage, entry, resolve).await?;
     let (upstream, address) = dialled.into_parts();
     let Arrival { client, destination, .. } = judged.arrival;

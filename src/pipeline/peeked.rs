@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use crate::model::manifest::resources::ENCRYPTED_DNS_PORT;
 use crate::model::types::limits::{HELLO_BYTES, HELLO_SILENCE, HELLO_TIME};
 use crate::perceive::hello::{Hello, Sniff, Sniffer};
 
@@ -44,13 +45,14 @@ impl Peeked {
 
     /// Reads until the first bytes say what the connection is. Bounded in bytes (`HELLO_BYTES`) and time: a client
     /// that says nothing for `HELLO_SILENCE` waits for the server; one that began has `HELLO_TIME` to finish. On the
-    /// ports of the web nobody waits for the server, but a busy client may well be slow: there it has `HELLO_TIME` too.
+    /// ports of the web nobody waits for the server, but a busy client may well be slow: there it has `HELLO_TIME` too. On
+    /// the port of encrypted DNS nothing is let through, and nobody is waited for.
     pub async fn look(&mut self, port: u16) -> Look {
         let begun = Instant::now();
         let mut sniffer = Sniffer::default();
         loop {
             let may_wait = self.ahead.is_empty() && !WEB_PORTS.contains(&port);
-            let patience = if may_wait { HELLO_SILENCE } else { HELLO_TIME };
+            let patience = if may_wait || port == ENCRYPTED_DNS_PORT { HELLO_SILENCE } else { HELLO_TIME };
             self.ahead.reserve(FIRST_READ);
             match timeout_at(begun + patience, self.stream.read_buf(&mut self.ahead)).await {
                 Err(_) if self.ahead.is_empty() => return Look::Saw(Hello::Silent),

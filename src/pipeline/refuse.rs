@@ -45,7 +45,8 @@ pub async fn connection(
     }
 }
 
-/// Refuses a connection whose first bytes are not what they claim to be.
+/// Refuses a connection whose first bytes are not what they claim to be, or are not there; where its port alone is refused,
+/// for that.
 pub async fn malformed(
     road: &Rc<Road>,
     snapshot: &Arc<Snapshot>,
@@ -59,7 +60,10 @@ pub async fn malformed(
     };
     // Who speaks is asked before what is said.
     let (known, denial) = match known {
-        Ok(known) => (Some(known), malformed()),
+        Ok(known) => {
+            let by_port = snapshot.policy.refused_port(&known, arrival.destination);
+            (Some(known), by_port.unwrap_or_else(malformed))
+        }
         Err(unknown) => (None, unknown),
     };
     let refused = Refused { arrival, known, hello: None };

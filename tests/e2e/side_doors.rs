@@ -45,8 +45,8 @@ fn dns_over_tls_is_refused_on_its_port_in_the_way_of_whatever_is_spoken_there() 
     let hello = client_hello(&lab.pki().authority(), NAME);
     for (address, host) in [("192.0.2.11", "192.0.2.11"), ("2001:db8:1::11", "[2001:db8:1::11]")] {
         let touched = lab.backends().raw(&format!("{host}:853"), Wire::Plain, b"x");
-        // A resolver's client that speaks in plain text, and one that waits.
-        for said in [&b"\0\x1d\x12\x34\x01\0"[..], b""] {
+        // A resolver's client that speaks in plain text, one that waits, and one that never comes to its end.
+        for said in [&b"\0\x1d\x12\x34\x01\0"[..], b"", b"x"] {
             let mut stream = connect(lab.workload(), &format!("{host}:853"));
             stream.write_all(said).expect("sent");
             assert_eq!(stream.read(&mut [0; 1]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);

@@ -3,12 +3,21 @@
 //! QUIC, encrypted DNS, CONNECT, another protocol on the port of TLS, and TLS that hides its name where the name decides.
 //! Requests that are DNS by their own words are met in `request.rs`.
 
-use super::{Judge, L4Entry, Listeners, words};
+use super::{Judge, L4Entry, Listeners, PolicySet, words};
 use crate::model::manifest::resources::{
     ENCRYPTED_DNS_PORT, L4Protocol, ListenerProtocol, QUIC_PORT, TLS_PORT,
 };
-use crate::model::types::Denial;
+use crate::model::types::{Denial, OriginalDestination};
 use crate::perceive::hello::Hello;
+use crate::perceive::identity::Known;
+
+impl PolicySet {
+    /// Why a destination is refused by its port alone, whatever is said there.
+    pub fn refused_port(&self, known: &Known, destination: OriginalDestination) -> Option<Denial> {
+        let place = destination.0;
+        (place.port() == ENCRYPTED_DNS_PORT).then(|| words::encrypted_dns(known, &place.to_string()))
+    }
+}
 
 impl<'a> Judge<'a> {
     /// Refuses what goes around every judgement of names, whatever routes say.

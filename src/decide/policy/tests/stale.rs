@@ -35,6 +35,18 @@ fn where_a_fresh_name_stands_at_the_address_a_stale_one_opens_nothing() {
 }
 
 #[test]
+fn of_several_stale_names_that_routes_open_none_is_guessed() {
+    let routes =
+        l4("a", "{destinationHostnames: [a.example]}") + &l4("b", "{destinationHostnames: [b.example]}");
+    let set = Set::with(&routes);
+    for hello in [Hello::Opaque, Hello::Silent] {
+        assert_eq!(set.opens(ask(&[], &["a.example", "b.example"]), &hello), Err("name.unverified"));
+        let passage = set.connect(ask(&[], &["other.example", "b.example"]), &hello).unwrap();
+        assert_eq!(passage.host(), Some(&host("b.example")), "the only one that may be meant");
+    }
+}
+
+#[test]
 fn an_address_that_a_route_opens_by_itself_is_dialled_itself() {
     let set = Set::with(
         &(l4("db", "{destinationHostnames: [db.example]}") + &l4("ports", "{ports: [{port: 5432}]}")),
