@@ -156,3 +156,25 @@ fn a_daemon_that_starts_with_an_invalid_set_refuses_everything_until_it_is_mende
     assert_eq!(ask().status, 200);
     daemon.record(&json!({"kind": "admin", "action": "reload", "decision": "allow"}));
 }
+
+#[test]
+fn what_a_network_opened_is_shut_with_its_route_on_living_connections_too() {
+    let world = World::new();
+    let network = "apiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {name: network}\nspec:\n  \
+                   parentRefs: [{kind: EgressGateway, name: default}]\n  \
+                   rules: [{matches: [{destinationCIDRs: [192.0.2.10/32, '2001:db8:1::10/128']}]}]\n";
+    let policies = [("base.yaml", BASE), ("routes.yaml", ROUTES), ("network.yaml", network)];
+    let daemon = world.lab.daemon(&json!({}), &policies);
+    // A name that nobody looked up: the network alone lets it lead there.
+    let mut lines =
+        ["192.0.2.10:80", "[2001:db8:1::10]:80"].map(|to| Line::plain(&world, "site.example", to));
+    for line in &mut lines {
+        assert_eq!(line.ask("GET", "/small").status, 200);
+    }
+    daemon.remove_policy("network.yaml");
+    daemon.reload();
+    for line in &mut lines {
+        let heard = line.ask("GET", "/small");
+        assert_eq!((heard.status, heard.reason()), (421, "name.unverified"));
+    }
+}

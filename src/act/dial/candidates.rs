@@ -1,9 +1,8 @@
 //! Which addresses may be dialled for a passage, and in which order. Pure.
 //!
 //! A destination that is not public is refused unless a CIDR route names the very address the workload asked for.
-//! An answer that mixes public and other addresses is refused whole: that is the shape of DNS rebinding, and what is
-//! dialled must not depend on which address happens to answer. Addresses of this gateway are always refused, and so is
-//! an address of which the host cannot say whether it is.
+//! Of an answer that mixes public and other addresses only the public ones are dialled, as workloads are given no others.
+//! Addresses of this gateway are always refused, and so is an address of which the host cannot say whether it is.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -77,35 +76,47 @@ pub(super) fn interleave(answer: &[IpAddr], port: u16) -> Candidates {
 /// Tells whether an address is this gateway's own; fails where the host is too short of something to tell.
 pub type IsOwn = fn(IpAddr) -> io::Result<bool>;
 
-/// Refuses the whole set if one of its addresses may not be dialled.
-pub(super) fn check(wanted: &Wanted<'_>, found: &[IpAddr], is_own: IsOwn) -> Result<(), Denial> {
+/// Those of the addresses that may be dialled. One that may not is passed over, as DNS answers lose it too; where none
+/// is left, the first says why.
+pub(super) fn allowed(
+    wanted: &Wanted<'_>,
+    found: &[IpAddr],
+    is_own: IsOwn,
+) -> Result<SmallVec<[IpAddr; 8]>, Denial> {
+    let mut kept = SmallVec::new();
+    let mut refusal = None;
     for ip in found.iter().map(IpAddr::to_canonical) {
-        // A translator or a relay would bring it back here.
-        let inside = address::embedded(ip).into_iter().map(IpAddr::V4);
-        for own in [ip].into_iter().chain(inside) {
-            if is_own(own).map_err(|error| untold(wanted, ip, &error))? {
-                return Err(refused(wanted, Reason::DestinationPrivate, "this gateway's own", ip));
-            }
-        }
-        // Only the address the workload itself asked for: a name may lead back to it, and to no neighbour of it.
-        let named_by_route = wanted.private_allowed && ip == wanted.destination.ip();
-        match classify(ip) {
-            AddressClass::Public => {}
-            _ if named_by_route => {}
-            AddressClass::Metadata => {
-                return Err(refused(wanted, Reason::DestinationMetadata, "of the class metadata", ip));
-            }
-            class => {
-                return Err(refused(
-                    wanted,
-                    Reason::DestinationPrivate,
-                    &format!("of the class {class}"),
-                    ip,
-                ));
-            }
+        match check(wanted, ip, is_own) {
+            Ok(()) => kept.push(ip),
+            // What cannot be told now may be told of the next no better.
+            Err(denial) if denial.reason == Reason::Overload => return Err(denial),
+            Err(denial) => refusal = refusal.or(Some(denial)),
         }
     }
-    Ok(())
+    match refusal {
+        Some(denial) if kept.is_empty() => Err(denial),
+        _ => Ok(kept),
+    }
+}
+
+fn check(wanted: &Wanted<'_>, ip: IpAddr, is_own: IsOwn) -> Result<(), Denial> {
+    // A translator or a relay would bring it back here.
+    let inside = address::embedded(ip).into_iter().map(IpAddr::V4);
+    for own in [ip].into_iter().chain(inside) {
+        if is_own(own).map_err(|error| untold(wanted, ip, &error))? {
+            return Err(refused(wanted, Reason::DestinationPrivate, "this gateway's own", ip));
+        }
+    }
+    // Only the address the workload itself asked for: a name may lead back to it, and to no neighbour of it.
+    let named_by_route = wanted.private_allowed && ip == wanted.destination.ip();
+    match classify(ip) {
+        AddressClass::Public => Ok(()),
+        _ if named_by_route => Ok(()),
+        AddressClass::Metadata => {
+            Err(refused(wanted, Reason::DestinationMetadata, "of the class metadata", ip))
+        }
+        class => Err(refused(wanted, Reason::DestinationPrivate, &format!("of the class {class}"), ip)),
+    }
 }
 
 fn untold(wanted: &Wanted<'_>, ip: IpAddr, error: &io::Error) -> Denial {
@@ -145,7 +156,18 @@ mod tests {
         };
         let is_own =
             |ip: IpAddr| Ok(ip == IpAddr::from([203, 0, 113, 1]) || ip == IpAddr::from([10, 77, 0, 1]));
-        check(&wanted, &ips(found), is_own).err().map(|denial| denial.reason)
+        allowed(&wanted, &ips(found), is_own).err().map(|denial| denial.reason)
+    }
+
+    fn dialled(found: &[&str]) -> Vec<String> {
+        let wanted = Wanted {
+            host: None,
+            name_source: NameSource::Resolve,
+            destination: "192.0.2.1:443".parse().unwrap(),
+            private_allowed: false,
+        };
+        let kept = allowed(&wanted, &ips(found), |ip| Ok(ip == IpAddr::from([203, 0, 113, 1])));
+        kept.unwrap().iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -169,12 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn one_address_that_is_not_public_refuses_the_whole_answer() {
-        let answer = ["192.0.2.1", "10.0.0.1"];
-        assert_eq!(
-            reason(NameSource::Resolve, false, "192.0.2.1:443", &answer),
-            Some(Reason::DestinationPrivate)
-        );
+    fn of_a_mixed_answer_the_public_addresses_alone_are_dialled() {
+        let mixed = ["10.0.0.1", "192.0.2.1", "169.254.169.254", "203.0.113.1", "2001:db8::1", "fd00::1"];
+        assert_eq!(dialled(&mixed), ["192.0.2.1", "2001:db8::1"]);
         for bad in ["127.0.0.1", "::1", "169.254.1.1", "fd00::1", "0.0.0.0", "224.0.0.1", "::ffff:10.0.0.1"] {
             let found = reason(NameSource::Resolve, false, "192.0.2.1:443", &[bad]);
             assert_eq!(found, Some(Reason::DestinationPrivate), "{bad}");
@@ -196,7 +215,7 @@ mod tests {
             let closed = reason(source, false, "10.0.0.9:443", &["10.0.0.9"]);
             assert_eq!(closed, Some(Reason::DestinationPrivate), "{source:?}");
         }
-        let neighbour = reason(NameSource::Resolve, true, "10.0.0.9:443", &["10.0.0.9", "10.0.0.8"]);
+        let neighbour = reason(NameSource::Resolve, true, "10.0.0.9:443", &["10.0.0.8"]);
         assert_eq!(neighbour, Some(Reason::DestinationPrivate));
     }
 
@@ -221,7 +240,7 @@ mod tests {
             private_allowed: false,
         };
         let short = |_| Err(io::Error::from_raw_os_error(24));
-        let denial = check(&wanted, &ips(&["192.0.2.1"]), short).unwrap_err();
+        let denial = allowed(&wanted, &ips(&["192.0.2.1"]), short).unwrap_err();
         assert_eq!(denial.reason, Reason::Overload);
     }
 }

@@ -145,8 +145,8 @@ impl Dialler {
         if found.is_empty() {
             return Err(words::no_address(wanted));
         }
-        candidates::check(wanted, &found, self.is_own)?;
-        Ok(candidates::interleave(&found, wanted.destination.port()))
+        let allowed = candidates::allowed(wanted, &found, self.is_own)?;
+        Ok(candidates::interleave(&allowed, wanted.destination.port()))
     }
 
     /// Connects and verifies. An upstream that refuses what it is offered in ALPN is asked once more, over a new

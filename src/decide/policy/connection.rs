@@ -3,6 +3,7 @@
 //! Order: side doors, names, safe destination, deny rules, routes, default. Deny wins; absence denies. Whether the
 //! resolved address of a claimed name is safe is checked where it is dialled, with the `Passage` in hand.
 
+mod claim;
 mod side_doors;
 mod stale;
 
@@ -16,6 +17,7 @@ use crate::model::types::address::classify;
 use crate::model::types::{AddressClass, Denial, HostName, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
+use claim::Claim;
 
 /// A connection as it presents itself.
 #[derive(Debug, Clone, Copy)]
@@ -99,17 +101,6 @@ struct Judge<'a> {
     flow: Flow<'a>,
 }
 
-/// Under which names a connection is judged.
-struct Claim<'a> {
-    /// The names that may open it, each by itself.
-    names: &'a [HostName],
-    /// Why they are believed.
-    source: NameSource,
-    /// What the address may be besides: names that nobody claims, or that a claim hides. They open nothing, but their
-    /// deny rules hold and their HTTP rules cannot be gone around.
-    shadow: &'a [HostName],
-}
-
 /// What a set of matching routes adds up to.
 struct Opening {
     route: Route,
@@ -126,6 +117,9 @@ impl<'a> Judge<'a> {
         let nameless = claim.names.is_empty() && !self.names_its_host();
         match self.by_claim(&claim, &addressed, named_by_cidr) {
             Err(refusal) if nameless => self.by_stale_names(refusal, &addressed),
+            Err(refusal) if refusal.reason == Reason::PolicyNoRoute && self.lacks_a_server_name() => {
+                Err(words::no_name(self.known, destination))
+            }
             verdict => verdict,
         }
     }
@@ -163,41 +157,6 @@ impl<'a> Judge<'a> {
             }
         }
         Err(refusal.unwrap_or_else(|| words::no_route(self.known, None, destination, &self.plan.policy)))
-    }
-
-    /// Whether the first message says which host it is for. Where nobody reads the requests, one `Host` says nothing
-    /// about the next.
-    fn names_its_host(&self) -> bool {
-        match self.flow.hello {
-            Hello::Tls(_) => true,
-            Hello::Http1(_) => self.plan.listeners.has(ListenerProtocol::Http),
-            Hello::Http2 | Hello::Opaque | Hello::Silent | Hello::Datagram => false,
-        }
-    }
-
-    /// The names to judge by.
-    fn claim(&self, named_by_cidr: bool) -> Result<Claim<'a>, Denial> {
-        let given = self.flow.given;
-        let claimed = match self.flow.hello {
-            Hello::Tls(hello) if hello.server_name.is_none() && !named_by_cidr => {
-                return Err(words::no_name(self.known, self.flow.destination.0));
-            }
-            Hello::Tls(hello) => hello.server_name.as_ref(),
-            Hello::Http1(hello) if self.names_its_host() => hello.host.as_ref(),
-            Hello::Http1(_) | Hello::Http2 | Hello::Opaque | Hello::Silent | Hello::Datagram => {
-                let source = if given.is_empty() { NameSource::None } else { NameSource::Given };
-                return Ok(Claim { names: given, source, shadow: given });
-            }
-        };
-        let Some(claimed) = claimed else {
-            return Ok(Claim { names: &[], source: NameSource::None, shadow: given });
-        };
-        let (source, shadow) = match (given.contains(claimed), named_by_cidr) {
-            (true, _) => (NameSource::Given, &[][..]),
-            (false, true) => (NameSource::None, given),
-            (false, false) => (NameSource::Resolve, &[][..]),
-        };
-        Ok(Claim { names: std::slice::from_ref(claimed), source, shadow })
     }
 
     /// Refuses an address that is not public.
@@ -347,6 +306,13 @@ impl<'a> Judge<'a> {
         use ListenerProtocol::{Http, Tcp, TlsPassthrough, TlsTerminate, Udp};
         let protocols: &[ListenerProtocol] = match self.flow.hello {
             _ if governed && (!named || self.is_raw()) => &[],
+            Hello::Tls(_) if named && self.lacks_a_server_name() => {
+                if governed {
+                    &[]
+                } else {
+                    &[Tcp, TlsPassthrough]
+                }
+            }
             Hello::Tls(_) if governed => &[TlsTerminate],
             Hello::Tls(_) => &[Tcp, TlsTerminate, TlsPassthrough],
             Hello::Http1(_) | Hello::Http2 if governed => &[Http],

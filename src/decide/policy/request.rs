@@ -14,7 +14,8 @@ use super::words;
 use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
-use crate::model::types::{Denial, HostName};
+use crate::model::types::address::classify;
+use crate::model::types::{AddressClass, Denial, HostName};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
@@ -79,6 +80,7 @@ impl<'a> Judge<'a> {
         if let Some(entry) = self.l4().filter(l4).find(|entry| !matches!(entry.effect, Effect::Allow)) {
             return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
         }
+        self.check_network(passage, l4)?;
         let (host, port) = (self.request.name(), self.destination.port());
         let place = (L4Protocol::Tcp, port);
         if source == NameSource::Resolve && self.plan.denies_networks(self.agent, host, place) {
@@ -103,6 +105,21 @@ impl<'a> Judge<'a> {
             return Ok(Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) });
         }
         Err(words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy))
+    }
+
+    /// What a network opened stays open as long as a route names it: the connection may be older than the set in force.
+    /// `covers` tells the rules for its port and address.
+    fn check_network(&self, passage: &Passage, covers: impl Fn(&&'a L4Entry) -> bool) -> Result<(), Denial> {
+        let unproven = passage.name_source() == NameSource::None && self.request.name().is_some();
+        let by_network = passage.private_allowed() || unproven;
+        let names = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && !entry.cidrs.is_empty();
+        if !by_network || self.l4().filter(covers).any(names) {
+            return Ok(());
+        }
+        match classify(self.destination.ip()) {
+            AddressClass::Public => Err(words::unverified(self.known, self.request.name(), self.destination)),
+            class => Err(words::unsafe_destination(self.known, self.destination, class)),
+        }
     }
 
     fn denied_by_http(&self) -> Option<Denial> {

@@ -140,14 +140,15 @@ fn classify(line: &[u8]) -> FirstLine {
     if is_like_http(line) { FirstLine::Doubtful } else { FirstLine::Foreign }
 }
 
-/// A known method, or any word before a target.
+/// A known method, or any word before a target. No method has digits (IANA HTTP Method Registry); what has is the length in
+/// front of `git-upload-pack /name`.
 fn begins_like_http(line: &[u8]) -> bool {
     const METHODS: [&[u8]; 9] =
         [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
     let word = line.iter().position(|byte| !is_method_byte(*byte)).unwrap_or(line.len());
     let rest = line[word..].trim_ascii_start();
     METHODS.iter().any(|method| method.eq_ignore_ascii_case(&line[..word]))
-        || rest.starts_with(b"/")
+        || (rest.starts_with(b"/") && !line[..word].iter().any(u8::is_ascii_digit))
         || rest.windows(3).any(|bytes| bytes == b"://")
 }
 

@@ -308,6 +308,8 @@ fn other_protocols_are_opaque_as_soon_as_that_is_certain() {
         assert_eq!(sniff(bytes), Sniff::Is(Hello::Opaque), "{:?}", String::from_utf8_lossy(bytes));
     }
     assert_eq!(sniff(&[b'A'; 33]), Sniff::Is(Hello::Opaque), "no method is that long");
+    let git = b"003egit-upload-pack /r.git\0host=a.example\0";
+    assert_eq!(sniff(git), Sniff::Is(Hello::Opaque), "no method begins with a length");
 }
 
 #[test]

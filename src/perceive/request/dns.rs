@@ -6,6 +6,8 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
+use super::query;
+
 /// RFC 8484, section 6; RFC 9230, section 9; and what public resolvers call their JSON form.
 const TYPES: [&[u8]; 3] =
     [b"application/dns-message", b"application/oblivious-dns-message", b"application/dns-json"];
@@ -16,7 +18,8 @@ const HEADER: usize = 16;
 pub(super) fn is_query(headers: &HeaderMap, query: Option<&str>) -> bool {
     let fields = [CONTENT_TYPE, ACCEPT].into_iter().flat_map(|name| headers.get_all(name));
     let mut types = fields.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    types.any(names_dns) || query.is_some_and(|query| query.split('&').any(carries_dns))
+    types.any(names_dns)
+        || query::pairs(query.unwrap_or_default()).any(|(name, value)| name == "dns" && carries_dns(&value))
 }
 
 /// One media type, whatever its parameters.
@@ -26,9 +29,8 @@ fn names_dns(range: &[u8]) -> bool {
     TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind))
 }
 
-/// `dns=` and a query with one question (RFC 8484, section 4.1; RFC 1035, section 4.1.1).
-fn carries_dns(parameter: &str) -> bool {
-    let Some(text) = parameter.strip_prefix("dns=") else { return false };
+/// The value of `dns`, decoded: a query with one question (RFC 8484, section 4.1; RFC 1035, section 4.1.1).
+fn carries_dns(text: &str) -> bool {
     let Some(text) = text.as_bytes().first_chunk::<HEADER>() else { return false };
     let mut header = [0; HEADER / 4 * 3];
     for (four, three) in text.chunks_exact(4).zip(header.chunks_exact_mut(3)) {
@@ -88,6 +90,8 @@ mod tests {
         for query in [
             "dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB",
             "ct=x&dns=q80BAAABAAAAAAABA3d3dwdleGFtcGxlA2NvbQAAAQAB",
+            "dns=%41AABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB",
+            "%64ns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB",
         ] {
             assert!(is_query(&HeaderMap::new(), Some(query)), "{query}");
         }

@@ -168,18 +168,25 @@ fn is_hop_by_hop(name: &str) -> bool {
 }
 
 /// Some servers believe these more than the request line and `Host`, which are what is judged. No convention lets a client
-/// send them.
+/// send them. Servers behind CGI and its like take `_` for `-`.
 fn is_override(name: &str) -> bool {
-    matches!(
-        name,
-        "x-original-url"
-            | "x-rewrite-url"
-            | "x-original-host"
-            | "x-forwarded-host"
-            | "x-forwarded-server"
-            | "x-host"
-    )
+    let spelt = |known: &&str| {
+        let mut pairs = known.bytes().zip(name.bytes());
+        known.len() == name.len()
+            && pairs.all(|(known, sent)| known == sent || (known == b'-' && sent == b'_'))
+    };
+    name.starts_with('x') && OVERRIDES.iter().any(|known| spelt(&known))
 }
+
+const OVERRIDES: [&str; 7] = [
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-original-host",
+    "x-forwarded-host",
+    "x-forwarded-server",
+    "x-host",
+];
 
 /// An alternative service stands at a place that was not looked up here, and most often speaks QUIC.
 fn is_of_alternatives(name: &str) -> bool {
@@ -249,6 +256,9 @@ mod tests {
     #[test]
     fn what_would_tell_a_server_of_another_host_or_path_is_not_forwarded() {
         for name in [
+            "x_original_url",
+            "x-original-uri",
+            "x_forwarded-host",
             "x-original-url",
             "x-rewrite-url",
             "x-original-host",

@@ -3,7 +3,8 @@
 //! Clients keep to an address for longer than they were told. Where nothing else says which host is meant, the name that
 //! it once was given for is what they claim. Never opens the address itself.
 
-use super::{Claim, Judge, L4Entry, words};
+use super::claim::Claim;
+use super::{Judge, L4Entry, words};
 use crate::decide::policy::passage::{NameSource, Passage};
 use crate::model::types::{Denial, Reason};
 

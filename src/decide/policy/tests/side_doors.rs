@@ -213,3 +213,39 @@ fn an_address_without_a_name_hears_that_it_is_one() {
         );
     }
 }
+
+/// TLS that says no name, as `redis-cli --tls` sends it.
+fn nameless() -> Hello {
+    Hello::Tls(ClientHello { server_name: None, alpn: Default::default(), ech: false })
+}
+
+#[test]
+fn tls_without_a_name_passes_where_nobody_opens_it_by_the_name_that_the_resolver_gave() {
+    let route = l4("redis", "{destinationHostnames: [a.example], ports: [{port: 6380}]}");
+    for (listeners, mode) in [
+        ("{name: t, protocol: TCP}, {name: s, protocol: TLS}", Mode::Relay),
+        ("{name: p, protocol: TLS, tls: {mode: Passthrough}}", Mode::PassThrough),
+    ] {
+        let set = with_listeners(listeners, &route);
+        let passage = set.connect(to(PUBLIC, 6380), &nameless()).unwrap();
+        assert_eq!((passage.mode(), passage.name_source()), (mode, NameSource::Given));
+        let never_given = Ask { given: &[], ..to(PUBLIC, 6380) };
+        assert_eq!(set.opens(never_given, &nameless()), Err("tls.no-name"));
+        assert_eq!(set.opens(to(PUBLIC, 6381), &nameless()), Err("tls.no-name"), "no route");
+    }
+    let opened = with_listeners("{name: s, protocol: TLS}", &route);
+    assert_eq!(
+        opened.opens(to(PUBLIC, 6380), &nameless()),
+        Err("tls.no-name"),
+        "there is nothing to sign for"
+    );
+    let governed = with_listeners(
+        "{name: t, protocol: TCP}, {name: s, protocol: TLS}",
+        &(route + &http_route("web", "a.example", "")),
+    );
+    assert_eq!(
+        governed.opens(to(PUBLIC, 6380), &nameless()),
+        Err("tls.no-name"),
+        "its requests must be read"
+    );
+}
