@@ -231,9 +231,9 @@ impl<'a> Judge<'a> {
             |entry: &&L4Entry| entry.cidrs.is_empty() || (!resolve && entry.names_address(destination));
         let entries: Vec<_> = named.into_iter().chain(addressed.iter().copied()).filter(holds).collect();
 
-        let governed =
-            name.into_iter().chain(claim.shadow).any(|name| self.http_by_host(name).next().is_some());
-        let takers = self.takers(governed, name.is_some());
+        let mut known = name.into_iter().chain(claim.shadow);
+        let governed = known.find(|name| self.http_by_host(name).next().is_some());
+        let takers = self.takers(governed.is_some(), name.is_some());
         let of_l4 = entries.iter().map(|entry| (entry.listeners, &entry.route));
         let http = self.http_routes(name);
         let offers: Vec<_> = of_l4.chain(http.iter().map(|entry| (entry.listeners, &entry.route))).collect();
@@ -244,7 +244,10 @@ impl<'a> Judge<'a> {
                 Opening { route: route.clone(), listeners }
             }
             _ if unconfirmed => return Err(words::unverified(self.known, name, destination)),
-            _ => self.by_default(name, takers)?,
+            _ => self.by_default(name, takers).map_err(|denial| match governed {
+                Some(host) if takers.is_empty() => denial.seen(words::governed(host)),
+                _ => denial,
+            })?,
         };
         let by_network = !resolve && addressed.iter().any(|entry| entry.names_address(destination));
         if self.hides_its_name(opening.listeners) && !by_network {

@@ -164,3 +164,11 @@ pub(super) fn no_lookup(known: &Known, name: &str, gateway: &PolicyRef) -> Denia
     let detail = format!("Agent {} may not look up {name}. No route names this host.", known.agent().name);
     Denial::by(Reason::DnsDenied, gateway.clone(), Some("defaultPolicy".into()), detail)
 }
+
+/// Why bytes that are no HTTP are refused at an address, as the record has it.
+pub(super) fn governed(host: &HostName) -> String {
+    format!(
+        "HTTP routes govern {host} at this address, and these bytes are no HTTP; a route attached to a TCP listener alone \
+         (sectionName) opens it to them"
+    )
+}

@@ -249,3 +249,14 @@ fn tls_without_a_name_passes_where_nobody_opens_it_by_the_name_that_the_resolver
         "its requests must be read"
     );
 }
+
+#[test]
+fn where_http_governs_the_host_the_record_says_why_other_bytes_are_refused() {
+    let routes = http_route("web", "a.example", "")
+        + &l4("ssh", "{destinationHostnames: [a.example], ports: [{port: 22}]}");
+    let set = with_listeners("{name: t, protocol: TCP}, {name: s, protocol: TLS}", &routes);
+    let refusal = set.connect(to(PUBLIC, 22), &Hello::Opaque).unwrap_err();
+    assert_eq!(refusal.denial.reason.code(), "policy.no-route");
+    let seen = refusal.denial.evidence.unwrap();
+    assert!(seen.starts_with("HTTP routes govern a.example at this address"), "{seen}");
+}
