@@ -15,6 +15,7 @@ use std::time::Instant;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
+use super::anew;
 use super::arrival::{Arrival, Judged, Refused};
 use super::claimed;
 use super::connection;
@@ -26,7 +27,6 @@ use crate::act::dial;
 use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped, relay};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
-use crate::decide::policy::{Flow, NameSource, Passage};
 use crate::model::types::limits::{UDP_FLOWS_SHARE, UDP_WAITING, UDP_WAITING_BYTES};
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
@@ -296,13 +296,15 @@ async fn relayed(
     let (end, denial) = loop {
         let interrupts = Interrupts { drain: &mut drain, policy: &mut policy };
         match relay(&passage, &entry, &mut line, interrupts, Patience::default()).await {
-            Stopped::Policy => match judged_anew(&desk.road, arrival, &known.agent().name, &passage) {
-                Ok(anew) => passage = anew,
-                Err(denial) => {
-                    desk.sockets.refuse(arrival.client, arrival.destination, 0, Why::Prohibited);
-                    break (None, Some(denial));
+            Stopped::Policy => {
+                match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
+                    Ok(anew) => passage = anew,
+                    Err(denial) => {
+                        desk.sockets.refuse(arrival.client, arrival.destination, 0, Why::Prohibited);
+                        break (None, Some(denial));
+                    }
                 }
-            },
+            }
             Stopped::Idle => break (Some("idle"), None),
             Stopped::Drain => break (Some("shutdown"), None),
             Stopped::WorkloadGone => break (Some("client-closed"), None),
@@ -327,26 +329,4 @@ async fn relayed(
         end,
         ..Outcome::default()
     });
-}
-
-/// Judges a living flow by the documents that are in force now. A name under which it was allowed stays believed as long
-/// as it lives.
-fn judged_anew(road: &Road, arrival: Arrival, agent: &str, passage: &Passage) -> Result<Passage, Denial> {
-    let snapshot = road.snapshot();
-    let known = snapshot.directory.by_source(arrival.client)?;
-    if *known.agent().name != *agent {
-        let detail = "The source address of this flow belongs to another agent now.";
-        return Err(Denial::built_in(Reason::IdentityUnknown, detail));
-    }
-    let destination = arrival.destination;
-    let mut given = road.shared.memory.names(agent, destination.0.ip(), road.stamp().1);
-    let host = passage.host().filter(|host| !given.contains(host)).cloned();
-    // A name that was only a claim stays one.
-    let (believed, stale) = match passage.name_source() {
-        NameSource::Given => (host, None),
-        NameSource::Resolve | NameSource::None => (None, host),
-    };
-    given.extend(believed);
-    let flow = Flow { destination, hello: &Hello::Datagram, given: &given, stale: stale.as_slice() };
-    snapshot.policy.connection(&known, flow).map_err(|refusal| refusal.denial)
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::anew;
 use super::arrival::Judged;
 use super::claimed;
 use super::peeked::Peeked;
@@ -20,10 +22,12 @@ use crate::decide::policy::Mode;
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME};
 use crate::model::types::{Denial, Reason};
 use crate::perceive::hello::Hello;
+use crate::platform::sys::socket;
 
 /// Reaches the destination and relays until both sides are done. Gives the connection back where a workload that was
 /// taken to be silent speaks before the server does: it has to be judged by what it says.
 pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) -> Option<Peeked> {
+    let mut policy = road.shared.watch();
     let (mut upstream, address) = match dialled(road, &judged, &entry).await.map(Dialled::into_parts) {
         Ok((UpstreamStream::Plain(upstream), address, _)) => (upstream, address),
         Ok(_) => {
@@ -43,9 +47,20 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     }
     let (workload, ahead) = stream.into_parts();
     let bytes = Arc::new(FlowBytes::default());
+    let mut denial = None;
     let end = match timeout(TLS_HANDSHAKE_TIME, upstream.write_all(&ahead)).await {
         Ok(Ok(())) => {
-            relay::splice(&judged.passage, &entry, (&workload, &upstream), &bytes, road.drain.clone()).await
+            let ends = (&workload, &upstream);
+            tokio::select! {
+                end = relay::splice(&judged.passage, &entry, ends, &bytes, road.drain.clone()) => end,
+                refused = no_longer(road, &judged, &mut policy) => {
+                    // Sockets that are already gone need no reset.
+                    let _ = socket::reset_on_close(&workload);
+                    let _ = socket::reset_on_close(&upstream);
+                    denial = Some(refused);
+                    None
+                }
+            }
         }
         Ok(Err(_)) | Err(_) => Some("upstream-failed"),
     };
@@ -55,9 +70,24 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
         latency: latency.elapsed(),
         dialled: (address != judged.arrival.destination.0).then_some(address),
         end,
+        denial,
         ..Outcome::default()
     });
     None
+}
+
+/// Why a connection may live no longer, once the documents say so.
+async fn no_longer(road: &Road, judged: &Judged, policy: &mut watch::Receiver<()>) -> Denial {
+    let Judged { arrival, known, hello, passage, .. } = judged;
+    loop {
+        if policy.changed().await.is_err() {
+            // The daemon ends, and `drain` tells of it.
+            return std::future::pending().await;
+        }
+        if let Err(denial) = anew::judged(road, *arrival, (known, passage), hello) {
+            return denial;
+        }
+    }
 }
 
 /// Reaches the destination: where the gateway has to resolve its name, by its own answer.

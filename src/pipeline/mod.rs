@@ -20,6 +20,7 @@ mod framed;
 mod deny;
 mod arrival;
 mod claimed;
+mod anew;
 mod site;
 mod serving;
 mod case;

@@ -1,11 +1,15 @@
 //! `reload`, SIGHUP and file change swap the set without dropping a connection; an invalid set leaves the old one in
 //! force and says so.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
 use serde_json::json;
 
+use super::dialogue::connect;
 use super::world::{BASE, Heard, Line, ROUTES, World};
 use crate::lab::Daemon;
-use crate::lab::backends::eventually;
+use crate::lab::backends::{Wire, eventually};
 
 /// Bytes of the download that runs while sets are swapped: more than all buffers between the ends hold.
 const BULK: usize = 64 << 20;
@@ -177,4 +181,49 @@ fn what_a_network_opened_is_shut_with_its_route_on_living_connections_too() {
         let heard = line.ask("GET", "/small");
         assert_eq!((heard.status, heard.reason()), (421, "name.unverified"));
     }
+}
+
+#[test]
+fn a_relayed_connection_ends_with_the_route_that_opened_it_and_no_other_does() {
+    let world = World::new();
+    let network = |name: &str, address: &str| {
+        format!(
+            "apiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {{name: {name}}}\nspec:\n  \
+             parentRefs: [{{kind: EgressGateway, name: default}}]\n  \
+             rules: [{{matches: [{{destinationCIDRs: ['{address}'], ports: [{{port: 7000}}]}}]}}]\n"
+        )
+    };
+    let second = ["192.0.2.17:7000", "[2001:db8:1::17]:7000"];
+    let first = ["192.0.2.18:7000", "[2001:db8:1::18]:7000"];
+    first.iter().chain(&second).for_each(|place| world.lab.backends().echo(place, Wire::Plain));
+    let (going, staying) = (
+        network("going", "192.0.2.18/32") + "---\n" + &network("going6", "2001:db8:1::18/128"),
+        network("staying", "192.0.2.17/32") + "---\n" + &network("staying6", "2001:db8:1::17/128"),
+    );
+    let policies = [("base.yaml", BASE), ("going.yaml", going.as_str()), ("staying.yaml", staying.as_str())];
+    let daemon = world.lab.daemon(&json!({}), &policies);
+    let open = |place: &str| {
+        let mut stream = connect(world.lab.workload(), place);
+        echoed(&mut stream);
+        stream
+    };
+    let (ending, mut living) = (first.map(open), second.map(open));
+    daemon.remove_policy("going.yaml");
+    daemon.reload();
+    for mut stream in ending {
+        assert_eq!(stream.read(&mut [0; 1]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
+    }
+    living.iter_mut().for_each(echoed);
+    for address in ["192.0.2.18", "2001:db8:1::18"] {
+        daemon.record(&json!({
+            "kind": "connection", "destination_address": address, "decision": "deny", "reason": "policy.no-route", "bytes_in": 3,
+        }));
+    }
+}
+
+fn echoed(stream: &mut TcpStream) {
+    stream.write_all(b"\x01hi").expect("sent");
+    let mut back = [0; 3];
+    stream.read_exact(&mut back).expect("an echo");
+    assert_eq!(&back, b"\x01hi");
 }

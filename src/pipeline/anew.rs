@@ -1,0 +1,43 @@
+//! What lives already, judged by the documents that are in force now: relayed connections and UDP flows. Requests need none
+//! of this, because each is judged when it comes.
+
+use super::arrival::Arrival;
+use super::road::Road;
+use crate::decide::policy::{Flow, NameSource, Passage};
+use crate::model::types::{Denial, Reason};
+use crate::perceive::hello::Hello;
+use crate::perceive::identity::Known;
+
+/// Judges it once more. A name under which it was allowed stays believed as long as it lives.
+///
+/// # Errors
+/// Why it may live no longer.
+pub fn judged(
+    road: &Road,
+    arrival: Arrival,
+    (known, passage): (&Known, &Passage),
+    hello: &Hello,
+) -> Result<Passage, Denial> {
+    let (snapshot, agent) = (road.snapshot(), &known.agent().name);
+    let known = snapshot.directory.by_source(arrival.client)?;
+    if known.agent().name != *agent {
+        let detail = "The source address of this flow belongs to another agent now.";
+        return Err(Denial::built_in(Reason::IdentityUnknown, detail));
+    }
+    let destination = arrival.destination;
+    let mut given = road.shared.memory.names(agent, destination.0.ip(), road.stamp().1);
+    let host = passage.host().filter(|host| !given.contains(host)).cloned();
+    // A name that was only a claim stays one.
+    let (believed, stale) = match passage.name_source() {
+        NameSource::Given => (host, None),
+        NameSource::Resolve | NameSource::None => (None, host),
+    };
+    given.extend(believed);
+    let flow = Flow { destination, hello, given: &given, stale: stale.as_slice() };
+    let anew = snapshot.policy.connection(&known, flow).map_err(|refusal| refusal.denial)?;
+    if anew.mode() != passage.mode() {
+        let detail = "The documents in force now take this connection in another way. Connect again.";
+        return Err(Denial::built_in(Reason::PolicyNoRoute, detail));
+    }
+    Ok(anew)
+}
