@@ -226,6 +226,13 @@ nothing needs you
 ";
     assert_eq!(status::render(&status, Paint(false)), expected);
 
+    status.last_hour.by_reason.extend((1..=15).map(|number| (format!("reason.{number}"), 1)));
+    let text = status::render(&status, Paint(false));
+    assert!(
+        text.contains("refused (policy.no-route 31, dlp.blocked 4, ai.model 2, 15 more), added"),
+        "{text}"
+    );
+
     status.policy.on_disk = OnDisk::Errors(vec![Diagnostic::default(); 2]);
     status.policy.documents = 0;
     status.ledger = LedgerState { records: 1, journal_bytes: 4096, backlog_bytes: 2048, healthy: false };
