@@ -346,6 +346,16 @@ nearest: EgressHTTPRoute/paste-read allows GET paste.example/*, this was POST
 To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)
 ";
     assert_eq!(explain::render(&explanation, Paint(false)), expected);
+
+    let long = "what would allow it ".repeat(10);
+    let steps = vec![step("gateway", StepVerdict::Allow, &long, "")];
+    let own = Explanation { allowed: true, reason: None, policy: None, steps, ..explanation };
+    let text = explain::render(&own, Paint(false));
+    assert!(
+        text.starts_with("alice asking POST https://paste.example/upload would be allowed (built in).\n"),
+        "{text}"
+    );
+    assert!(text.contains(&long), "{text}");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn validate_judges_files_without_a_daemon_and_shows_the_line() {
         (&json!(false), Some(2))
     );
     run(&world.lab.folder().join("absent.yaml"), &[]).failed_with(66);
-    let settings = world.lab.file("bad/clawgress.yaml", "kind: ClawgressConfig\n".to_owned());
+    let settings = world.lab.file("bad/clawgress.yaml", "kind: ClawgressConfig\n");
     let settings = world
         .lab
         .gateway()

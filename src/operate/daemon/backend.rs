@@ -167,7 +167,7 @@ impl Backend for Operator {
     }
 
     fn explain(&self, query: &ExplainQuery) -> Result<Explanation, Fault> {
-        explain::explain(&self.shared, query)
+        explain::explain(&self.shared, &self.settings.config.intercept.allow_local, query)
     }
 
     fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault> {

@@ -107,6 +107,12 @@ fn needs(
     ledger: &LedgerState,
 ) -> Vec<String> {
     let mut needs: Vec<String> = operator.settings.need().into_iter().collect();
+    let snapshot = operator.shared.snapshot.load();
+    if let Some((route, listed)) = snapshot.policy.routes_to_listed_resolvers().first() {
+        needs.push(format!(
+            "{route} can never work: {listed} is on the list of encrypted resolvers (`spec.dns.allowResolvers` takes it off)"
+        ));
+    }
     if let OnDisk::Digest(_) = policy.on_disk {
         needs.push("policies.d has changed and is not in force yet: clawgress reload".to_owned());
     }

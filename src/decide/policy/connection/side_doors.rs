@@ -17,7 +17,7 @@ impl<'a> Judge<'a> {
         match (self.transport(), destination.port()) {
             (L4Protocol::Udp, QUIC_PORT) => return Err(words::quic(self.known, destination)),
             (_, ENCRYPTED_DNS_PORT) => {
-                return Err(words::encrypted_dns(self.known, &destination.to_string()));
+                return Err(words::encrypted_dns_port(self.known, destination, self.transport()));
             }
             (L4Protocol::Tcp, TLS_PORT) if self.is_unread() && !self.is_meant(addressed) => {
                 return Err(words::not_tls(self.known, destination, self.flow.hello));
