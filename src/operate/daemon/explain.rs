@@ -180,6 +180,7 @@ impl Inquiry<'_> {
             let source = source.clone().filter(|_| index == last);
             Step { stage: step.stage.to_owned(), verdict, text, source }
         });
+        let hint = self.hint(found.reason, source.as_deref(), snapshot);
         let mut explanation = Explanation {
             agent: self.query.agent.clone(),
             request: self.words(),
@@ -189,7 +190,7 @@ impl Inquiry<'_> {
             rule: found.rule,
             steps: steps.collect(),
             nearest: found.nearest,
-            hints: self.hints(found.reason, source.as_deref(), snapshot),
+            hints: self.assumption().into_iter().chain(hint).collect(),
         };
         if self.here {
             own::refuse(&mut explanation, self.destination.ip());
@@ -197,9 +198,18 @@ impl Inquiry<'_> {
         explanation
     }
 
+    /// What was taken for granted.
+    fn assumption(&self) -> Option<String> {
+        let assumed = matches!((&self.target, &self.hello), (Target::Connection { .. }, Hello::Tls(_)));
+        assumed.then(|| {
+            "asked as TLS: other bytes on its port need a route attached to a TCP listener alone (`sectionName`)"
+                .to_owned()
+        })
+    }
+
     /// What would allow it.
-    fn hints(&self, reason: Option<Reason>, source: Option<&str>, snapshot: &Snapshot) -> Vec<String> {
-        let hint = match (reason, source) {
+    fn hint(&self, reason: Option<Reason>, source: Option<&str>, snapshot: &Snapshot) -> Option<String> {
+        Some(match (reason, source) {
             (Some(Reason::PolicyNoRoute), _) => {
                 "to allow it, add a route for it in policies.d, then: clawgress validate".to_owned()
             }
@@ -210,12 +220,11 @@ impl Inquiry<'_> {
                 Some(listed) => format!(
                     "to let routes decide about it, take it off the list in clawgress.yaml: `spec.dns.allowResolvers: [{listed}]`"
                 ),
-                None => return Vec::new(),
+                None => return None,
             },
             (Some(_), Some(source)) => format!("decided by {source}"),
-            _ => return Vec::new(),
-        };
-        vec![hint]
+            _ => return None,
+        })
     }
 
     /// What stands on the list of encrypted resolvers, where taking it off would help.
