@@ -182,6 +182,42 @@ fn the_settings_and_the_policy_of_the_readme_load_as_they_stand() {
     assert_eq!(loaded.documents.len(), documents.len());
 }
 
+/// Fields that the loader knows where a settings document has an unknown one.
+fn known_fields(spec: &str) -> Vec<String> {
+    let header = "apiVersion: clawgress.io/v1alpha1\nkind: ClawgressConfig\n";
+    let file = SourceFile::new("c.yaml", format!("{header}spec: {spec}\n").into_bytes());
+    let report = config::parse(&file).expect_err("an unknown field");
+    let hints = report.errors.iter().filter(|error| error.message.starts_with("unknown field"));
+    let hint = hints.filter_map(|error| error.hint.as_deref()).next().expect("a hint");
+    assert!(hint.starts_with("known here: "), "{hint}");
+    quoted(hint).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_setting_stands_on_the_page_of_settings_which_loads_as_it_is() {
+    let [page] = &yaml("docs/settings.md")[..] else { panic!("not one block of YAML in docs/settings.md") };
+    let settings = SourceFile::new("settings.md", page.clone().into_bytes());
+    let shown = config::parse(&settings).unwrap_or_else(|report| panic!("{report}"));
+    // What is called a default is one.
+    let least = "apiVersion: clawgress.io/v1alpha1\nkind: ClawgressConfig\nspec:\n  intercept: {interfaces: [a], subnets: [10.0.0.0/8]}\n";
+    let least = config::parse(&SourceFile::new("c.yaml", least.as_bytes())).expect("the least settings");
+    assert_eq!(
+        (shown.fail_mode, &shown.upstream, &shown.folders, shown.ledger),
+        (least.fail_mode, &least.upstream, &least.folders, least.ledger)
+    );
+    assert_eq!(shown.intercept.allow_local, least.intercept.allow_local);
+    let text = file("docs/settings.md");
+    let unwritten = text.split("Known, and refused").nth(1).expect("what is refused");
+    for group in ["", "intercept", "dns", "upstream", "ledger", "admin"] {
+        let spec =
+            if group.is_empty() { "{qqqq: 1}".to_owned() } else { format!("{{{group}: {{qqqq: 1}}}}") };
+        for field in known_fields(&spec) {
+            let written = page.lines().any(|line| line.trim_start().starts_with(&format!("{field}:")));
+            assert!(written || unwritten.contains(&field), "docs/settings.md lacks `{group}.{field}`");
+        }
+    }
+}
+
 #[test]
 fn every_link_between_the_documents_leads_somewhere_and_every_document_is_linked() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

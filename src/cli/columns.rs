@@ -26,8 +26,8 @@ impl Cell {
     }
 
     /// A cell that is shown whole, however long.
-    pub fn whole(text: &str) -> Self {
-        Self { text: safe(text).into_owned(), style: Style::Plain }
+    pub fn whole(text: &str, style: Style) -> Self {
+        Self { text: safe(text).into_owned(), style }
     }
 
     fn width(&self) -> usize {

@@ -71,7 +71,9 @@ pub fn render(explanation: &api::Explanation, paint: Paint) -> String {
     let policy = explanation.policy.as_ref().map_or("built in".into(), |policy| safe(policy));
     let mut out = if explanation.allowed {
         let verdict = paint.text(Style::Good, "allowed");
-        format!("{agent} asking {request} would be {verdict} by {policy}{rule}.\n\n")
+        let by =
+            if explanation.policy.is_some() { format!("by {policy}{rule}") } else { "(built in)".to_owned() };
+        format!("{agent} asking {request} would be {verdict} {by}.\n\n")
     } else {
         let verdict = paint.text(Style::Bad, "refused");
         let code = explanation.reason.map(|reason| format!("{reason}, ")).unwrap_or_default();
@@ -86,7 +88,7 @@ pub fn render(explanation: &api::Explanation, paint: Paint) -> String {
         };
         rows.push(vec![
             Cell::from(step.stage.as_str()),
-            Cell::styled(&step.text, style),
+            Cell::whole(&step.text, style),
             Cell::styled(step.source.as_deref().unwrap_or_default(), Style::Dim),
         ]);
     }

@@ -6,7 +6,7 @@ use super::context::{Context, Format};
 use super::exit::{Exit, Failure};
 use super::paint::{Paint, safe};
 use super::words;
-use crate::operate::api::Diagnostic;
+use crate::operate::api::{Diagnostic, Severity};
 
 /// Takes no arguments.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,11 @@ pub fn finding(diagnostic: &Diagnostic) -> String {
     if let Some(text) = &diagnostic.text {
         return text.lines().map(|line| format!("{}\n", safe(line))).collect::<String>() + "\n";
     }
-    let mut out = format!("error: {}\n", safe(&diagnostic.message));
+    let severity = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut out = format!("{severity}: {}\n", safe(&diagnostic.message));
     if let Some(file) = &diagnostic.file {
         let _ = write!(out, "  --> {}", safe(file));
         for number in [diagnostic.line, diagnostic.column].into_iter().flatten() {

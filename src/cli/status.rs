@@ -9,6 +9,9 @@ use super::words;
 use crate::model::types::Timestamp;
 use crate::operate::api::{self, OnDisk, Setup};
 
+/// Reasons of the last hour that are named, the most frequent ones; `-o json` has all of them.
+const REASONS_SHOWN: usize = 3;
+
 /// Takes no arguments.
 #[derive(Debug, clap::Args)]
 pub struct Status {}
@@ -111,8 +114,13 @@ fn last_hour(hour: &api::LastHour) -> String {
     reasons.sort_by(|(code, times), (other_code, other_times)| {
         other_times.cmp(times).then(code.cmp(other_code))
     });
-    let reasons: Vec<String> =
+    let more = reasons.len().saturating_sub(REASONS_SHOWN);
+    reasons.truncate(REASONS_SHOWN);
+    let mut reasons: Vec<String> =
         reasons.iter().map(|(code, times)| format!("{} {}", safe(code), words::count(**times))).collect();
+    if more > 0 {
+        reasons.push(format!("{more} more"));
+    }
     let mut out = format!("{} allowed, {} refused", words::count(hour.allowed), words::count(hour.refused));
     if !reasons.is_empty() {
         let _ = write!(out, " ({})", reasons.join(", "));

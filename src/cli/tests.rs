@@ -226,6 +226,13 @@ nothing needs you
 ";
     assert_eq!(status::render(&status, Paint(false)), expected);
 
+    status.last_hour.by_reason.extend((1..=15).map(|number| (format!("reason.{number}"), 1)));
+    let text = status::render(&status, Paint(false));
+    assert!(
+        text.contains("refused (policy.no-route 31, dlp.blocked 4, ai.model 2, 15 more), added"),
+        "{text}"
+    );
+
     status.policy.on_disk = OnDisk::Errors(vec![Diagnostic::default(); 2]);
     status.policy.documents = 0;
     status.ledger = LedgerState { records: 1, journal_bytes: 4096, backlog_bytes: 2048, healthy: false };
@@ -339,6 +346,16 @@ nearest: EgressHTTPRoute/paste-read allows GET paste.example/*, this was POST
 To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)
 ";
     assert_eq!(explain::render(&explanation, Paint(false)), expected);
+
+    let long = "what would allow it ".repeat(10);
+    let steps = vec![step("gateway", StepVerdict::Allow, &long, "")];
+    let own = Explanation { allowed: true, reason: None, policy: None, steps, ..explanation };
+    let text = explain::render(&own, Paint(false));
+    assert!(
+        text.starts_with("alice asking POST https://paste.example/upload would be allowed (built in).\n"),
+        "{text}"
+    );
+    assert!(text.contains(&long), "{text}");
 }
 
 #[test]

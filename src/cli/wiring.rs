@@ -73,7 +73,7 @@ fn settings(path: &Path) -> Result<Config, Failure> {
             .hint("name the daemon's settings with `--config PATH`")
     })?;
     config::parse(&SourceFile::new(file.shown, file.bytes))
-        .map_err(|report| Failure::new(Exit::Code(78), report.to_string()))
+        .map_err(|report| Failure::new(Exit::Code(78), report.after_error()))
 }
 
 /// Judges files as the daemon would.

@@ -32,9 +32,8 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
 }
 
 fn encrypted(known: &Known, host: &HostName, address: IpAddr) -> Denial {
-    let detail = format!(
-        "Agent {} may not use {host}: it leads to a resolver that is spoken to in secret.",
-        known.agent().name
-    );
-    Denial::built_in(Reason::ProtocolEncryptedDns, detail).seen(format!("{host} is {address}"))
+    let detail =
+        format!("Agent {} may not use {host}: it leads to an encrypted DNS resolver.", known.agent().name);
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail)
+        .seen(format!("{host} is {address}, which is on the list of encrypted resolvers"))
 }

@@ -25,7 +25,7 @@ pub const NAME: &str = "clawgress.internal";
 /// Seconds for which workloads may keep its address.
 pub const TTL: u32 = 60;
 /// The only port of the gateway's own pages.
-const PORT: u16 = 80;
+pub const PORT: u16 = 80;
 
 /// What a shell runs so that its programs trust the authority, which stands in it at `@CA@`. Which runtime reads which
 /// variable, and what of it is tested, is the table in `docs/trust.md`.

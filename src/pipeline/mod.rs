@@ -38,5 +38,6 @@ mod datagrams;
 pub mod dropped;
 pub mod worker;
 
+pub use home::{NAME as HOME_NAME, PORT as HOME_PORT};
 pub use places::Room;
 pub use road::{Home, Road, Shared, Snapshot};

@@ -1,8 +1,8 @@
 //! `explain` and what really happens: the same question to both.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::world::{ROUTES, World};
+use super::world::{BASE, ROUTES, World};
 
 /// One question to both: `explain`, and the real thing.
 struct Case {
@@ -84,6 +84,77 @@ spec:
             (answer.get("policy"), answer.get("rule")),
             "{url}: {record}"
         );
+    }
+}
+
+/// Where bytes that nobody reads may go, the gateway's own network among them.
+const BY_NETWORK: &str = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: by-network}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  rules: [{matches: [{destinationCIDRs: [10.77.0.0/24, 'fd77::/64', 10.9.0.0/16]}]}]
+";
+
+#[test]
+fn explain_knows_what_this_host_answers_itself_and_what_it_never_dials() {
+    let world = World::new();
+    let own = json!({"intercept": {"allowLocal": [9100]}});
+    for routes in [ROUTES.to_owned(), format!("{ROUTES}{BY_NETWORK}")] {
+        let daemon = world.lab.daemon(&own, &[("base.yaml", BASE), ("routes.yaml", &routes)]);
+        let told = |target: &str| daemon.cli(&["explain", "--agent", "alice", "-o", "json", target]).json();
+        for (target, text) in [
+            ("http://clawgress.internal/ca.pem", "a page of the gateway itself"),
+            ("http://10.77.0.1/whoami", "a page of the gateway itself"),
+            ("http://[fd77::1]/whoami", "a page of the gateway itself"),
+            ("8.8.8.8:53", "port 53 of every address is the gateway's own resolver"),
+            ("udp://paste.example:53", "port 53 of every address is the gateway's own resolver"),
+            ("10.77.0.1:9100", "`spec.intercept.allowLocal` opens port 9100"),
+        ] {
+            let told = told(target);
+            let [step] = told["steps"].as_array().expect("steps").as_slice() else { panic!("{told}") };
+            assert_eq!((&told["allowed"], &step["verdict"]), (&json!(true), &json!("allow")), "{told}");
+            assert!(step["text"].as_str().is_some_and(|said| said.starts_with(text)), "{told}");
+        }
+        for target in ["10.77.0.1:22", "[fd77::1]:22", "udp://10.77.0.1:9", "https://clawgress.internal/"] {
+            let told = told(target);
+            assert_eq!(told["allowed"], false, "{told}");
+            if !target.starts_with("https") {
+                assert_eq!(told["reason"], "destination.private", "{told}");
+                let last = told["steps"].as_array().and_then(|steps| steps.last()).expect("steps");
+                assert_eq!(
+                    (&last["stage"], &last["verdict"]),
+                    (&json!("destination"), &json!("deny")),
+                    "{told}"
+                );
+            }
+            let hint = told["hints"][0].as_str().expect("a hint");
+            assert!(hint.starts_with("no route can allow it: "), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_stage_that_refuses_is_the_last_one_and_says_so() {
+    let world = World::new();
+    let daemon = world.gateway(&format!("{ROUTES}{BY_NETWORK}"));
+    for (target, reason, stage) in [
+        // A place with the port of TLS is taken for TLS.
+        ("paste.example:443", Some("policy.no-route"), "default"),
+        ("10.1.2.3:443", Some("tls.no-name"), "name"),
+        ("10.9.2.3:443", None, "routes"),
+        ("10.1.2.3:22", Some("destination.private"), "destination"),
+        ("169.254.169.254:80", Some("destination.metadata"), "destination"),
+        ("udp://site.example:443", Some("protocol.quic"), "protocol"),
+        ("https://site.example/vault", Some("policy.denied"), "deny"),
+        ("https://site.example/small", None, "routes"),
+    ] {
+        let told = daemon.cli(&["explain", "--agent", "alice", "-o", "json", target]).json();
+        assert_eq!(told["reason"].as_str(), reason, "{target}: {told}");
+        let last = told["steps"].as_array().and_then(|steps| steps.last()).expect("steps");
+        let verdict = if reason.is_some() { "deny" } else { "allow" };
+        assert_eq!((&last["stage"], &last["verdict"]), (&json!(stage), &json!(verdict)), "{target}: {told}");
     }
 }
 

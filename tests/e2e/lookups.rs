@@ -253,7 +253,10 @@ fn a_claimed_name_that_leads_to_an_encrypted_resolver_is_refused_once_that_is_kn
     assert_eq!((heard.status, heard.reason()), (403, "protocol.encrypted-dns"));
     let row =
         daemon.record(&json!({"reason": "protocol.encrypted-dns", "destination_host": "innocent.example"}));
-    assert_eq!(row["evidence"], "innocent.example is 192.0.2.18");
+    assert_eq!(
+        row["evidence"],
+        "innocent.example is 192.0.2.18, which is on the list of encrypted resolvers"
+    );
 }
 
 #[test]
@@ -284,21 +287,82 @@ fn names_that_are_merely_claimed_are_counted_like_those_that_are_looked_up() {
 fn explain_tells_whether_a_name_would_be_looked_up() {
     let world = World::new();
     let daemon = world.gateway(&format!("{ROUTES}---{}", THEIRS));
-    for (url, expected) in [
-        ("https://site.example/", "answered, named by EgressHTTPRoute/site-read"),
+    let by_documents = "answered: a document writes this name out";
+    let by_agent = "answered: a wildcard, a route for every host or the default lets it through; what such names carry is watched";
+    for (url, expected, verdict, then) in [
+        ("https://site.example/", by_documents, "pass", &["name", "deny", "routes"][..]),
+        ("https://www.wild.example/", by_agent, "pass", &["name", "deny", "routes"]),
+        ("_mongodb._tcp.www.wild.example:27017", by_agent, "pass", &["name", "deny", "routes", "default"]),
         (
-            "https://www.wild.example/",
-            "answered, let through by EgressHTTPRoute/wild; what such names carry is watched",
+            "https://paste.example/",
+            "refused, no query leaves: no route of this agent names it",
+            "deny",
+            &["name", "deny", "routes", "default"],
         ),
-        ("https://paste.example/", "refused, no query leaves: no route of this agent names it"),
-        ("https://dns.google/", "refused, no query leaves: it is a resolver that is spoken to in secret"),
+        (
+            "https://dns.google/",
+            "refused, no query leaves: it is an encrypted DNS resolver",
+            "deny",
+            &["name", "protocol"],
+        ),
     ] {
         let told = daemon.cli(&["explain", "--agent", "alice", "-o", "json", url]).json();
         let steps = told["steps"].as_array().expect("steps");
         let stages: Vec<_> = steps.iter().filter_map(|step| step["stage"].as_str()).collect();
-        let door = expected.ends_with("in secret").then_some("protocol");
-        let told: Vec<_> = ["identity", "dns", "name"].into_iter().chain(door).collect();
-        assert_eq!(stages, [&told[..], &["deny", "routes", "default"]].concat(), "{url}");
-        assert_eq!(steps[1]["text"], expected, "{url}");
+        assert_eq!(stages, [&["identity", "dns"], then].concat(), "{url}");
+        assert_eq!((&steps[1]["text"], &steps[1]["verdict"]), (&json!(expected), &json!(verdict)), "{url}");
     }
+}
+
+#[test]
+fn an_operator_hears_why_it_is_an_encrypted_resolver_and_how_to_allow_it() {
+    let lab = Lab::new();
+    let _resolver = lab.resolver(zone());
+    let settings = json!({"dns": {"denyResolvers": ["192.0.2.18", "2001:db8:1::18"]}});
+    let doh = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressHTTPRoute
+metadata: {name: doh}
+spec: {parentRefs: [{name: default}], hostnames: [dns.google], rules: [{}]}
+";
+    let daemon = lab.daemon(&settings, &[("all.yaml", &format!("{OPEN}{doh}"))]);
+    let accept = ["--header", "Accept: application/dns-message"];
+    for (target, more, seen, allow) in [
+        ("https://dns.google/dns-query", &[][..], "dns.google is on the list", Some("[dns.google]")),
+        ("https://a.dns.google/", &[], "dns.google is on the list", Some("[dns.google]")),
+        ("https://192.0.2.18/", &[], "192.0.2.18 is on the list", Some("[192.0.2.18]")),
+        ("https://[2001:db8:1::18]/", &[], "2001:db8:1::18 is on the list", Some("[2001:db8:1::18]")),
+        ("alice.example:853", &[], "port 853, DNS over TLS", None),
+        ("udp://alice.example:853", &[], "port 853, DNS over QUIC", None),
+        ("https://alice.example/", &accept, "Accept: application/dns-message", None),
+    ] {
+        let arguments = [&["explain", "--agent", "alice", target], more].concat();
+        let told = daemon.cli(&[&arguments[..], &["-o", "json"]].concat()).json();
+        assert_eq!(told["reason"], "protocol.encrypted-dns", "{target}: {told}");
+        let last = told["steps"].as_array().and_then(|steps| steps.last()).expect("steps");
+        assert_eq!((&last["stage"], &last["verdict"]), (&json!("protocol"), &json!("deny")), "{target}");
+        let text = last["text"].as_str().expect("text");
+        assert!(text.starts_with(seen), "{target}: {text}");
+        assert!(daemon.cli(&arguments).text().contains(text), "{target}: the line is whole on a terminal");
+        let hint = told["hints"][0].as_str();
+        assert_eq!(hint.is_some(), allow.is_some(), "{target}: {told}");
+        let named = allow.is_none_or(|allow| {
+            hint.is_some_and(|hint| hint.ends_with(&format!("`spec.dns.allowResolvers: {allow}`")))
+        });
+        assert!(named, "{target}: {told}");
+    }
+    // Real ones leave the same on record.
+    let _ = curl(lab.workload(), &daemon)
+        .args(["--resolve", "dns.google:443:192.0.2.10", "https://dns.google/"])
+        .run();
+    let row = daemon.record(&json!({"kind": "connection", "destination_host": "dns.google"}));
+    assert_eq!(
+        row["evidence"].as_str().map(|seen| seen.contains("dns.google is on the list")),
+        Some(true),
+        "{row}"
+    );
+    // A route that can never work is no secret.
+    let status = daemon.status();
+    let need = status["needs"][0].as_str().expect("a need");
+    assert!(need.starts_with("EgressHTTPRoute/doh can never work: dns.google is on the list"), "{need}");
 }

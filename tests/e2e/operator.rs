@@ -86,6 +86,16 @@ fn validate_judges_files_without_a_daemon_and_shows_the_line() {
         (&json!(false), Some(2))
     );
     run(&world.lab.folder().join("absent.yaml"), &[]).failed_with(66);
+    let settings = world.lab.file("bad/clawgress.yaml", "kind: ClawgressConfig\n");
+    let settings = world
+        .lab
+        .gateway()
+        .command(BINARY)
+        .args(["validate", "--config"])
+        .arg(settings)
+        .run()
+        .failed_with(78);
+    assert!(settings.starts_with("error: ") && !settings.contains("error: error:"), "{settings}");
 }
 
 #[test]

@@ -119,6 +119,45 @@ fn an_invalid_set_leaves_the_old_one_in_force_and_says_so_until_it_is_mended() {
 }
 
 #[test]
+fn settings_that_changed_since_the_start_are_named_by_reload_and_by_status_until_they_are_in_force() {
+    let world = World::new();
+    let mut daemon = world.gateway(ROUTES);
+    let as_started = std::fs::read_to_string(daemon.config()).expect("the settings");
+    let written = |text: &str| std::fs::write(daemon.config(), text).expect("the settings");
+    let said = |daemon: &Daemon<'_>| {
+        let reload = daemon.cli(&["reload"]);
+        reload.succeeded();
+        let needs = daemon.status()["needs"].clone();
+        (reload.errors(), needs[0].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(said(&daemon), (String::new(), String::new()), "nothing has changed");
+    written(&format!("{as_started}\n"));
+    assert_eq!(said(&daemon), (String::new(), String::new()), "the same settings in other bytes");
+
+    let changed =
+        as_started.replacen("\"dns\": {", "\"dns\": {\"denyResolvers\": [\"doh.corp.example\"], ", 1);
+    assert_ne!(changed, as_started);
+    written(&changed);
+    let need = "clawgress.yaml has changed since the start: systemctl restart clawgressd";
+    let (warned, needed) = said(&daemon);
+    assert!(warned.contains(&format!("warning: {need}")), "{warned}");
+    assert_eq!(needed, need);
+    assert!(daemon.cli(&["status"]).succeeded().ends_with(&format!("{need}\n")));
+    let json = daemon.cli(&["reload", "-o", "json"]).json();
+    assert_eq!(json["diagnostics"][0]["severity"], "warning", "{json}");
+
+    written(&as_started.replacen("\"dns\"", "\"dsn\"", 1));
+    let (warned, needed) = said(&daemon);
+    assert!(warned.contains("clawgress.yaml cannot be used as it is now"), "{warned}");
+    assert!(needed.contains("clawgress validate --config"), "{needed}");
+
+    written(&changed);
+    daemon.terminate();
+    daemon.start_again();
+    assert_eq!(said(&daemon), (String::new(), String::new()), "in force");
+}
+
+#[test]
 fn an_agent_removed_from_the_set_is_unknown_at_its_next_request() {
     let world = World::new();
     let daemon = world.gateway(ROUTES);

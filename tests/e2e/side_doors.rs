@@ -200,8 +200,10 @@ fn the_port_of_tls_takes_nothing_but_tls_unless_a_route_means_it() {
     daemon
         .record(&json!({"decision": "allow", "destination_host": "raw.example", "destination_port": 443, "protocol": "tcp"}));
     let told = daemon.cli(&["explain", "--agent", "alice", "192.0.2.11:443", "-o", "json"]);
-    assert_eq!(told.json()["reason"], "protocol.not-tls");
-    assert!(told.text().contains("sectionName"), "{told}");
+    let told = told.json();
+    assert_eq!((&told["request"], &told["allowed"]), (&json!("tls 192.0.2.11:443"), &json!(true)), "{told}");
+    let assumed = told["hints"][0].as_str().expect("what is taken for granted");
+    assert!(assumed.starts_with("asked as TLS: ") && assumed.contains("sectionName"), "{told}");
 }
 
 /// An answer that invites to another place, in its head and in its trailers.

@@ -125,12 +125,13 @@ fn untold(wanted: &Wanted<'_>, ip: IpAddr, error: &io::Error) -> Denial {
 }
 
 fn refused(wanted: &Wanted<'_>, reason: Reason, what: &str, ip: IpAddr) -> Denial {
+    let verb = if wanted.host.is_some() { "leads to" } else { "is" };
     let kind = match reason {
         Reason::DestinationMetadata => "a cloud metadata service",
         _ => "an address that is not public",
     };
-    Denial::built_in(reason, format!("{wanted} is {kind}, which no route names. Nothing was sent."))
-        .seen(format!("{wanted} leads to {ip}, which is {what}"))
+    let detail = format!("{wanted} {verb} {kind}, and no route names that network. Nothing was sent.");
+    Denial::built_in(reason, detail).seen(format!("{wanted} leads to {ip}, which is {what}"))
 }
 
 #[cfg(test)]
@@ -217,6 +218,21 @@ mod tests {
         }
         let neighbour = reason(NameSource::Resolve, true, "10.0.0.9:443", &["10.0.0.8"]);
         assert_eq!(neighbour, Some(Reason::DestinationPrivate));
+    }
+
+    #[test]
+    fn the_agent_hears_whether_it_asked_for_the_address_or_a_name_led_there() {
+        let name = HostName::parse("inside.example").unwrap();
+        for (host, begins) in [
+            (Some(&name), "inside.example:443 leads to an address that is not public, and no route names"),
+            (None, "192.0.2.1:443 is an address that is not public, and no route names"),
+        ] {
+            let destination = "192.0.2.1:443".parse().unwrap();
+            let wanted =
+                Wanted { host, name_source: NameSource::Resolve, destination, private_allowed: false };
+            let denial = allowed(&wanted, &ips(&["10.0.0.1"]), |_| Ok(false)).unwrap_err();
+            assert!(denial.detail.starts_with(begins), "{}", denial.detail);
+        }
     }
 
     #[test]

@@ -161,6 +161,8 @@ async fn a_certificate_for_another_name_is_refused() {
     let dialler = dialler(&[&root]);
     for other in ["other.name.example", "*.example", "*.api.name.example", "name.example", "127.0.0.1"] {
         let denial = refusal(&dialler, shown(&leaf_params(other), &key(), &root, &[])).await;
+        let seen = format!("wrong name, it is for 1 name(s): {other}");
+        assert!(denial.evidence.as_deref().unwrap().ends_with(&seen), "{denial:?}");
         assert_untrusted(&denial, "it is for another name", other);
     }
 }

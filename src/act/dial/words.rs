@@ -143,7 +143,7 @@ fn certificate_words(problem: &CertificateError) -> (&'static str, String) {
         }
         Cert::NotValidYet => ("it is not valid yet", "not valid yet".into()),
         Cert::NotValidForNameContext { presented, .. } => {
-            let shown: Vec<&str> = presented.iter().take(8).map(String::as_str).collect();
+            let shown: Vec<&str> = presented.iter().take(8).map(|name| bare(name)).collect();
             ("it is for another name", format!("wrong name, it is for {} name(s): {}", presented.len(), shown.join(", ")))
         }
         Cert::NotValidForName => ("it is for another name", "wrong name".into()),
@@ -167,6 +167,12 @@ fn certificate_words(problem: &CertificateError) -> (&'static str, String) {
         Cert::Other(OtherError(inner)) => other_words(&**inner),
         other => ("it does not meet the rules for certificates", other.to_string()),
     }
+}
+
+/// `a.example` of `DnsName("a.example")`, as the path building has names.
+fn bare(presented: &str) -> &str {
+    let inside = presented.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inside.map_or(presented, |inside| inside.trim_matches('"'))
 }
 
 /// What our own checks and the path building found, beyond what rustls has words for.

@@ -110,7 +110,7 @@ pub fn details(row: &Value, paint: Paint) -> String {
         .chain(rest)
         .map(|(name, value)| {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            vec![Cell::styled(name, Style::Dim), Cell::whole(&value)]
+            vec![Cell::styled(name, Style::Dim), Cell::whole(&value, Style::Plain)]
         })
         .collect();
     Columns::table(&rows, paint)

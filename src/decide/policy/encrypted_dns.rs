@@ -1,4 +1,4 @@
-//! Resolvers that are spoken to in secret (DNS over HTTPS, TLS, QUIC): through one of them an agent would look names up
+//! Encrypted DNS resolvers (over HTTPS, TLS, QUIC): through one of them an agent would look names up
 //! past this gateway, and no name it then claims could be believed.
 //!
 //! The shipped list is `encrypted_dns.txt`; the administrator adds to it and takes out of it. No list is ever whole:
@@ -76,9 +76,11 @@ impl EncryptedDns {
         self.lengths.insert(network.prefix_len());
     }
 
-    /// Whether this is the name of an encrypted resolver, or below one.
-    pub fn names(&self, host: &HostName) -> bool {
-        ancestors(host.as_str()).find_map(|name| self.names.get(name)).copied().unwrap_or(false)
+    /// The name on the list that makes this host an encrypted resolver: its own, or one above it.
+    pub fn listed<'h>(&self, host: &'h HostName) -> Option<&'h str> {
+        let known = |name| self.names.get(name).map(|refused| (name, *refused));
+        let (name, refused) = ancestors(host.as_str()).find_map(known)?;
+        refused.then_some(name)
     }
 
     /// Whether an encrypted resolver has this address.
@@ -104,11 +106,14 @@ impl EncryptedDns {
             Hello::Http1(hello) => hello.host.as_ref(),
             Hello::Http2 | Hello::Opaque | Hello::Silent | Hello::Datagram => None,
         };
-        match claimed.filter(|name| self.names(name)) {
-            Some(name) => Err(words::encrypted_dns(known, &words::place(Some(name), destination))),
-            None if self.stands_at(destination) => Err(words::encrypted_dns(known, &destination.to_string())),
-            None => Ok(()),
+        if let Some((name, listed)) = claimed.and_then(|name| Some((name, self.listed(name)?))) {
+            return Err(words::listed_resolver(known, &words::place(Some(name), destination), listed));
         }
+        if self.stands_at(destination) {
+            let listed = destination.ip().to_canonical().to_string();
+            return Err(words::listed_resolver(known, &destination.to_string(), &listed));
+        }
+        Ok(())
     }
 }
 
@@ -139,7 +144,7 @@ mod tests {
     }
 
     fn names(list: &EncryptedDns, name: &str) -> bool {
-        list.names(&HostName::parse(name).unwrap())
+        list.listed(&HostName::parse(name).unwrap()).is_some()
     }
 
     fn addresses(list: &EncryptedDns, address: &str) -> bool {

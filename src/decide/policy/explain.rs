@@ -2,14 +2,19 @@
 //!
 //! For operators only: it names rules, which agents never hear of.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::connection::Flow;
-use super::passage::Passage;
+use super::passage::{Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
-use super::query::{self, Chooser, Lookup};
-use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, L4Protocol, PathMatch};
-use crate::model::types::{Denial, HostName, OriginalDestination, PolicyRef, Reason};
+use super::query::{Chooser, Lookup};
+use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, L4Protocol, ListenerProtocol, PathMatch};
+use crate::model::types::address::classify;
+use crate::model::types::{
+    AddressClass, Denial, HostName, HostPattern, OriginalDestination, PolicyRef, Reason,
+};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
@@ -36,8 +41,10 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `deny`, `routes`, `default`.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `routes`, `default`.
     pub stage: &'static str,
+    /// Whether it refuses.
+    pub refuses: bool,
     /// What came of it.
     pub text: String,
 }
@@ -53,7 +60,7 @@ pub struct Explanation {
     pub policy: Option<PolicyRef>,
     /// The rule in it.
     pub rule: Option<String>,
-    /// What was looked at, in order.
+    /// What was looked at, in order; the last is what decides.
     pub steps: Vec<Step>,
     /// The rule that comes nearest to allowing it.
     pub nearest: Option<String>,
@@ -70,42 +77,62 @@ impl PolicySet {
         };
         let passage = self.connection(question.known, flow).map_err(|refusal| refusal.denial);
         let verdict = passage.and_then(|passage| self.ask_request(question, passage));
-        let mut explanation = match verdict {
-            Ok((policy, rule)) => Explanation {
-                reason: None,
-                status: None,
-                policy: Some(policy),
-                rule,
-                steps: Vec::new(),
-                nearest: None,
-            },
-            Err(denial) => Explanation {
-                reason: Some(denial.reason),
-                status: Some(denial.status()),
-                policy: denial.policy,
-                rule: denial.rule.map(|rule| rule.to_string()),
-                steps: Vec::new(),
-                nearest: None,
-            },
+        let (route, denial) = match verdict {
+            Ok(route) => (Some(route), None),
+            Err(denial) => (None, Some(denial)),
+        };
+        let reason = denial.as_ref().map(|denial| denial.reason);
+        let rule = route.as_ref().map_or_else(|| denial.as_ref()?.rule.clone(), |route| route.rule.clone());
+        let policy = route.map(|route| route.policy).or_else(|| denial.as_ref()?.policy.clone());
+        let mut explanation = Explanation {
+            reason,
+            status: denial.as_ref().map(Denial::status),
+            policy,
+            rule: rule.map(|rule| rule.to_string()),
+            steps: Vec::new(),
+            nearest: None,
         };
         if let Some(plan) = self.gateways.get(question.known.gateway()) {
             let agent = self.agents.get(&question.known.agent().name).copied();
             let lookup = question.host.map(|host| self.query(question.known, &Lookup::of_host(host)));
-            Inquiry { plan, agent, question, lookup }.tell(&mut explanation);
+            let inquiry = Inquiry { plan, agent, question, lookup, denial };
+            let by_default = explanation.policy.as_ref() == Some(&plan.policy);
+            explanation.steps = inquiry.steps(by_default);
+            if reason == Some(Reason::PolicyNoRoute) {
+                explanation.nearest = inquiry.nearest();
+            }
         }
         explanation
     }
 
-    fn ask_request(
-        &self,
-        question: &Question<'_>,
-        passage: Passage,
-    ) -> Result<(PolicyRef, Option<String>), Denial> {
-        let route = match question.request {
-            Some(request) => self.request(question.known, &passage, request)?.route().clone(),
-            None => passage.route().clone(),
-        };
-        Ok((route.policy, route.rule.map(|rule| rule.to_string())))
+    /// Whether a listener of this agent's gateway takes TLS.
+    pub fn takes_tls(&self, known: &Known) -> bool {
+        let listeners = self.gateways.get(known.gateway()).map(|plan| plan.listeners).unwrap_or_default();
+        listeners.has(ListenerProtocol::TlsTerminate) || listeners.has(ListenerProtocol::TlsPassthrough)
+    }
+
+    /// Routes that can never work, because they allow an encrypted resolver that the list refuses: each with the name
+    /// on the list, ordered.
+    pub fn routes_to_listed_resolvers(&self) -> BTreeSet<(Arc<str>, String)> {
+        let plans = self.gateways.values();
+        let allowing = plans.flat_map(|plan| {
+            let l4 = plan.l4.iter().map(|entry| (&entry.route, &entry.effect, &entry.hosts));
+            l4.chain(plan.http.iter().map(|entry| (&entry.route, &entry.effect, &entry.hosts)))
+        });
+        let allowing = allowing.filter(|(_, effect, _)| allows(effect));
+        let exact = allowing.flat_map(|(route, _, hosts)| hosts.iter().map(move |host| (route, host)));
+        let listed = exact.filter_map(|(route, host)| {
+            let HostPattern::Exact(name) = host else { return None };
+            Some((route.policy.0.clone(), self.resolvers.listed(name)?.to_owned()))
+        });
+        listed.collect()
+    }
+
+    fn ask_request(&self, question: &Question<'_>, passage: Passage) -> Result<Route, Denial> {
+        match question.request {
+            Some(request) => Ok(self.request(question.known, &passage, request)?.route().clone()),
+            None => Ok(passage.route().clone()),
+        }
     }
 }
 
@@ -115,35 +142,45 @@ struct Inquiry<'a> {
     question: &'a Question<'a>,
     /// Whether the name would be looked up, where there is one.
     lookup: Option<Result<Chooser, Denial>>,
+    denial: Option<Denial>,
 }
 
 impl Inquiry<'_> {
-    fn tell(&self, explanation: &mut Explanation) {
-        let mut step = |stage, text: String| explanation.steps.push(Step { stage, text });
-        step("identity", self.identity());
-        if let (Some(host), Some(lookup)) = (self.question.host, &self.lookup) {
-            step("dns", self.dns(host, lookup));
-            let given = if lookup.is_ok() { "taken as given" } else { "never given" };
-            step("name", format!("{host}, {given} to the agent by DNS"));
+    /// What was looked at, up to the stage that decides: behind it nothing was.
+    fn steps(&self, by_default: bool) -> Vec<Step> {
+        let mut steps = vec![Step {
+            stage: "identity",
+            refuses: self.reason() == Some(Reason::IdentityUnknown),
+            text: self.identity(),
+        }];
+        if let Some(lookup) = &self.lookup {
+            steps.push(Step { stage: "dns", refuses: lookup.is_err(), text: dns(lookup) });
         }
-        if let Some(text) = explanation.reason.and_then(side_door) {
-            step("protocol", text.to_owned());
-        }
-        step("deny", self.deny(explanation.reason));
-        let (looked_at, opened) = self.routes();
-        let verdict = match (explanation.reason, opened) {
-            (None, true) => "one allows it",
-            _ => "none allows it",
+        let decides = match self.reason() {
+            None if by_default => "default",
+            None => "routes",
+            Some(reason) => stage_of(reason),
         };
-        step("routes", format!("{looked_at} looked at, {verdict}"));
-        let default = match self.plan.default {
-            DefaultPolicy::DenyAll => "deny-all",
-            DefaultPolicy::AllowAll => "allow-all",
-        };
-        step("default", format!("{default}, {}", self.plan.policy.0));
-        if explanation.reason == Some(Reason::PolicyNoRoute) {
-            explanation.nearest = self.nearest();
+        for (stage, text) in [
+            ("name", self.name()),
+            ("protocol", self.protocol()),
+            ("destination", self.destination()),
+            ("deny", Some(self.deny())),
+            ("routes", Some(self.routes(by_default))),
+            ("default", Some(self.default())),
+        ] {
+            let last = stage == decides;
+            let refuses = last && self.denial.is_some();
+            steps.extend(text.map(|text| Step { stage, refuses, text }));
+            if last {
+                break;
+            }
         }
+        steps
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        self.denial.as_ref().map(|denial| denial.reason)
     }
 
     fn identity(&self) -> String {
@@ -156,34 +193,60 @@ impl Inquiry<'_> {
         format!("{}{of}, gateway {}", agent.name, self.question.known.gateway())
     }
 
-    /// Whether a resolver would hear of the name, and by which rule.
-    fn dns(&self, host: &HostName, lookup: &Result<Chooser, Denial>) -> String {
-        let rule = self.agent.and_then(|agent| query::naming_rule(self.plan, agent, host));
-        let by = rule.map_or(&self.plan.policy, |route| &route.policy);
-        match lookup {
-            Ok(Chooser::Documents) => format!("answered, named by {}", by.0),
-            Ok(Chooser::Agent) => {
-                format!("answered, let through by {}; what such names carry is watched", by.0)
-            }
-            Err(denial) if denial.reason == Reason::ProtocolEncryptedDns => {
-                "refused, no query leaves: it is a resolver that is spoken to in secret".to_owned()
-            }
-            Err(_) => "refused, no query leaves: no route of this agent names it".to_owned(),
+    fn name(&self) -> Option<String> {
+        let Some(host) = self.question.host else {
+            let nameless = self.reason() == Some(Reason::TlsNoName);
+            return nameless.then(|| {
+                "TLS to an address has no server name (SNI), and no route names the network".to_owned()
+            });
+        };
+        let given =
+            if self.lookup.as_ref().is_some_and(Result::is_ok) { "taken as given" } else { "never given" };
+        Some(format!("{host}, {given} to the agent by DNS"))
+    }
+
+    /// What is refused before routes, and what would do instead.
+    fn protocol(&self) -> Option<String> {
+        let denial = self.denial.as_ref()?;
+        let text = side_door(denial.reason)?;
+        let evidence = denial.evidence.as_deref().filter(|_| denial.reason == Reason::ProtocolEncryptedDns);
+        Some(evidence.map_or_else(|| text.to_owned(), |evidence| format!("{evidence}; {text}")))
+    }
+
+    /// Whether the address may be dialled; nothing where a name leads to a public one.
+    fn destination(&self) -> Option<String> {
+        let address = self.question.destination.ip();
+        let class = classify(address);
+        if self.reason().is_some_and(|reason| stage_of(reason) == "destination") {
+            return Some(format!("{address} is {class}, and no route names its network"));
+        }
+        match class {
+            AddressClass::Public => self.question.host.is_none().then(|| format!("{address} is public")),
+            _ => Some(format!("{address} is {class}, and a route names its network")),
         }
     }
 
-    fn deny(&self, reason: Option<Reason>) -> String {
-        match reason {
+    fn deny(&self) -> String {
+        match self.reason() {
             Some(Reason::PolicyDenied) => "a deny policy matches".to_owned(),
             _ => "no rule matches".to_owned(),
         }
     }
 
-    /// How many rules of this agent were looked at, and whether any of them allows.
-    fn routes(&self) -> (usize, bool) {
+    /// How many rules of this agent were looked at, and whether one of them allows.
+    fn routes(&self, by_default: bool) -> String {
         let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).count();
         let http = self.http().filter(|entry| self.mine(&entry.agents)).count();
-        (l4 + http, l4 + http > 0)
+        let verdict = if self.denial.is_none() && !by_default { "one allows it" } else { "none allows it" };
+        format!("{} looked at, {verdict}", l4 + http)
+    }
+
+    fn default(&self) -> String {
+        let default = match self.plan.default {
+            DefaultPolicy::DenyAll => "deny-all",
+            DefaultPolicy::AllowAll => "allow-all",
+        };
+        format!("{default}, {}", self.plan.policy.0)
     }
 
     /// The L4 rules for the transport in question.
@@ -245,12 +308,39 @@ impl Inquiry<'_> {
     }
 }
 
+/// Whether a resolver would hear of the name.
+fn dns(lookup: &Result<Chooser, Denial>) -> String {
+    match lookup {
+        Ok(Chooser::Documents) => "answered: a document writes this name out",
+        Ok(Chooser::Agent) => {
+            "answered: a wildcard, a route for every host or the default lets it through; what such names carry is watched"
+        }
+        Err(denial) if denial.reason == Reason::ProtocolEncryptedDns => {
+            "refused, no query leaves: it is an encrypted DNS resolver"
+        }
+        Err(_) => "refused, no query leaves: no route of this agent names it",
+    }
+    .to_owned()
+}
+
+/// The stage that refuses for this reason.
+fn stage_of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::IdentityUnknown => "identity",
+        Reason::DestinationPrivate | Reason::DestinationMetadata => "destination",
+        Reason::PolicyDenied => "deny",
+        Reason::PolicyNoRoute => "default",
+        reason if side_door(reason).is_some() => "protocol",
+        _ => "name",
+    }
+}
+
 /// What is refused before routes, and what would do instead.
 fn side_door(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::ProtocolQuic => "QUIC is refused whatever routes say: clients fall back to TCP",
         Reason::ProtocolEncryptedDns => {
-            "encrypted DNS is refused whatever routes say: the gateway answers DNS itself"
+            "encrypted DNS is refused whatever routes say, the gateway answers DNS itself"
         }
         Reason::ProtocolConnect => {
             "CONNECT is refused whatever routes say: it leads on to a host that is not judged"
@@ -269,7 +359,7 @@ fn allows(effect: &Effect) -> bool {
     matches!(effect, Effect::Allow)
 }
 
-fn names(hosts: &[crate::model::types::HostPattern], host: &HostName) -> bool {
+fn names(hosts: &[HostPattern], host: &HostName) -> bool {
     hosts.iter().any(|pattern| pattern.matches(host))
 }
 

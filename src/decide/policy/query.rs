@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::passage::Route;
 use super::plan::{Agents, Effect, GatewayPlan, PolicySet};
 use super::words;
 use crate::model::manifest::resources::DefaultPolicy;
@@ -59,8 +58,9 @@ impl PolicySet {
         else {
             return Err(words::unknown_agent(known));
         };
-        if let Some(host) = lookup.host.filter(|host| self.resolvers.names(host)) {
-            return Err(words::encrypted_dns(known, host.as_str()));
+        if let Some((host, listed)) = lookup.host.and_then(|host| Some((host, self.resolvers.listed(host)?)))
+        {
+            return Err(words::listed_resolver(known, host.as_str(), listed));
         }
         plan.names
             .chooser(*agent, lookup, plan.default)
@@ -183,17 +183,6 @@ fn behind_service(name: &str) -> impl Iterator<Item = &str> {
     })
     .skip(1)
     .take(SERVICE_LABELS)
-}
-
-/// For operators: which rule lets an agent look a host up.
-pub(super) fn naming_rule<'a>(plan: &'a GatewayPlan, agent: usize, host: &HostName) -> Option<&'a Route> {
-    let names = |hosts: &[HostPattern]| hosts.iter().any(|pattern| pattern.matches(host));
-    let http = plan.http.iter().filter(|entry| entry.agents.contains(agent) && names(&entry.hosts));
-    let l4 = plan.l4.iter().filter(|entry| {
-        entry.agents.contains(agent)
-            && (names(&entry.hosts) || entry.hosts.is_empty() && entry.cidrs.is_empty())
-    });
-    http.map(|entry| &entry.route).chain(l4.map(|entry| &entry.route)).next()
 }
 
 #[cfg(test)]

@@ -65,8 +65,8 @@ struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn verdict(&self, passage: &Passage) -> Result<Route, Denial> {
-        if self.request.is_dns() {
-            return Err(words::encrypted_dns_request(self.known, self.request, self.destination));
+        if let Some(seen) = self.request.dns_words() {
+            return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
         }
         let source = passage.name_source();
         let listener = match passage.mode() {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::passage::Route;
 use super::plan::Effect;
+use crate::model::manifest::resources::L4Protocol;
 use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
@@ -151,12 +152,27 @@ pub(super) fn no_route_for_request(
     Denial::by(Reason::PolicyNoRoute, gateway.clone(), Some("defaultPolicy".into()), detail)
 }
 
-pub(super) fn encrypted_dns(known: &Known, place: &str) -> Denial {
+/// A resolver on the list: `listed` is what stands there, `place` what the agent asked for.
+pub(super) fn listed_resolver(known: &Known, place: &str, listed: &str) -> Denial {
     let detail = format!(
-        "Agent {} may not use {place}, a resolver that is spoken to in secret. Use this gateway's resolver, on port 53.",
+        "Agent {} may not use {place}, an encrypted DNS resolver. Use this gateway's resolver, on port 53.",
         known.agent().name
     );
     Denial::built_in(Reason::ProtocolEncryptedDns, detail)
+        .seen(format!("{listed} is on the list of encrypted resolvers"))
+}
+
+/// The port of DNS over TLS (RFC 7858) and over QUIC (RFC 9250).
+pub(super) fn encrypted_dns_port(known: &Known, destination: SocketAddr, transport: L4Protocol) -> Denial {
+    let of = match transport {
+        L4Protocol::Tcp => "TLS",
+        L4Protocol::Udp => "QUIC",
+    };
+    let (agent, port) = (&known.agent().name, destination.port());
+    let detail = format!(
+        "Agent {agent} may not reach {destination}: the port is DNS over {of}. Use this gateway's resolver, on port 53."
+    );
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail).seen(format!("port {port}, DNS over {of}"))
 }
 
 /// A name that is not looked up: no query for it leaves.

@@ -147,7 +147,7 @@ fn a_wrong_setting_is_told_where_it_stands() {
         assert_eq!(told(&format!("{LEAST}  {line}\n")), [expected], "{line}");
     }
     for (from, to, expected) in [
-        ("[agents0]", "[]", "4:15 `interfaces` is an empty list (name at least one, or remove the field)"),
+        ("[agents0]", "[]", "4:15 `interfaces` is an empty list (name at least one)"),
         (
             "[agents0]",
             "['a*']",
@@ -159,6 +159,11 @@ fn a_wrong_setting_is_told_where_it_stands() {
             "10.77.0.1/24",
             "4:48 `10.77.0.1/24` has bits set after its first 24 (write `10.77.0.0/24`, or `10.77.0.1/32` for this address alone)",
         ),
+        (
+            "subnets",
+            "echo: {destinations: [], packetsPerSecond: 5}, subnets",
+            "4:45 `destinations` is an empty list (name at least one)",
+        ),
         ("subnets", "echo: {packetsPerSecond: 5}, subnets", "4:38 `echo` lacks the field `destinations`"),
         (
             "subnets",
@@ -168,7 +173,7 @@ fn a_wrong_setting_is_told_where_it_stands() {
         (
             "subnets",
             "echo: {destinations: [10.0.0.0/8], packetsPerSecond: 101}, subnets",
-            "4:91 packetsPerSecond 101 is not between 1 and 100",
+            "4:91 `packetsPerSecond` 101 is not between 1 and 100",
         ),
         (
             "subnets",

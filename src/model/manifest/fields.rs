@@ -182,7 +182,11 @@ impl<'s> Item<'s> {
     pub fn whole(&self, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let outside = || {
             let (first, last) = (range.start(), range.end());
-            self.mistake(format!("{} {} is not between {first} and {last}", self.name, self.written()));
+            self.mistake(format!(
+                "{} {} is not between {first} and {last}",
+                quoted(self.name),
+                self.written()
+            ));
         };
         match self.node.value {
             Value::Int(number) if range.contains(&number) => return Some(number),
@@ -212,13 +216,18 @@ impl<'s> Item<'s> {
 
     /// The entries of a list that has at least one.
     pub fn list(&self) -> Option<Vec<Item<'s>>> {
+        self.list_or("name at least one, or remove the field")
+    }
+
+    /// The same, with the hint for an empty one.
+    fn list_or(&self, hint: &str) -> Option<Vec<Item<'s>>> {
         let Value::List(nodes) = &self.node.value else {
             self.wrong_type("a list");
             return None;
         };
         if nodes.is_empty() {
             let message = format!("{} is an empty list", quoted(self.name));
-            self.mistake_hint(message, "name at least one, or remove the field");
+            self.mistake_hint(message, hint);
             return None;
         }
         let entries = nodes.iter().map(|node| {
@@ -306,7 +315,7 @@ impl<'s> Fields<'s> {
 
     /// The entries of a list field that has to be there.
     pub fn required_list(&self, name: &str) -> Vec<Item<'s>> {
-        self.required(name).and_then(|item| item.list()).unwrap_or_default()
+        self.required(name).and_then(|item| item.list_or("name at least one")).unwrap_or_default()
     }
 
     /// Refuses fields that a reference accepts and no engine enforces yet.

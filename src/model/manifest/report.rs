@@ -157,6 +157,14 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The text for whoever prints `error: ` in front of it.
+    pub fn after_error(&self) -> String {
+        let text = self.to_string();
+        text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))?;

@@ -107,7 +107,7 @@ fn nonzero(port: u16) -> Option<u16> {
 pub struct Explanation {
     /// The agent asked about.
     pub agent: String,
-    /// The request in words: `POST https://paste.example/upload`, `tcp 192.0.2.1:22`, `udp time.example:123`.
+    /// The request in words: `POST https://paste.example/upload`, `tcp 192.0.2.1:22`, `tls a.example:443`, `udp time.example:123`.
     pub request: String,
     /// Whether it would be let through.
     pub allowed: bool,
@@ -133,7 +133,7 @@ pub struct Explanation {
 /// One stage's finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `deny`, `routes`, `default` and so on.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `routes`, `default`; `gateway` where this host answers.
     pub stage: String,
     /// What the stage says.
     pub verdict: StepVerdict,

@@ -8,17 +8,17 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::policies::{Policies, Reloaded};
+use super::settings::Settings;
 use super::{explain, parts, status};
 use crate::act::tls::Authority;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
 use crate::decide::ledger::{self, IdPrefix};
-use crate::model::config::Config;
 use crate::model::types::limits::ADMIN_PAGE_ROWS;
 use crate::model::types::{Reason, Timestamp};
 use crate::operate::admin::{AdminAction, Backend, Caller};
 use crate::operate::api::{
-    AuditFilter, Check, CheckState, ExplainQuery, Explanation, Fault, FaultCode, Page, ReloadResult,
-    Resource, Setup, Status, Window,
+    AuditFilter, Check, CheckState, Diagnostic, ExplainQuery, Explanation, Fault, FaultCode, Page,
+    ReloadResult, Resource, Setup, Severity, Status, Window,
 };
 use crate::perceive::intercept::apply::{self, Applied, NftError};
 use crate::perceive::intercept::{Interception, checks, routes};
@@ -27,7 +27,7 @@ use crate::platform::sys::clock;
 
 /// The daemon as its operator sees it.
 pub struct Operator {
-    pub(super) config: Arc<Config>,
+    pub(super) settings: Settings,
     pub(super) shared: Arc<Shared>,
     pub(super) policies: Policies,
     pub(super) started_at: Timestamp,
@@ -43,14 +43,14 @@ pub struct Operator {
 impl Operator {
     /// Must be made inside the operator's runtime.
     pub fn new(
-        config: Arc<Config>,
+        settings: Settings,
         shared: Arc<Shared>,
         policies: Policies,
         (authority, recorded): (Arc<Authority>, Result<(), String>),
     ) -> Self {
         let (started_at, started) = (clock::now(), Instant::now());
         Self {
-            config,
+            settings,
             shared,
             policies,
             started_at,
@@ -65,7 +65,7 @@ impl Operator {
     /// Reloads on behalf of a signal or a changed file, and puts it on record where it did something. Blocks.
     pub fn reload_by(&self, cause: &str) -> Reloaded {
         let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let reloaded = self.policies.reload(&self.shared);
+        let mut reloaded = self.policies.reload(&self.shared);
         if reloaded.changed {
             // Which UDP ports come here may have changed. What fails is tried again by `upkeep`.
             if let Err(error) = apply::apply(&self.interception()) {
@@ -73,6 +73,14 @@ impl Operator {
             }
         }
         drop(rules);
+        if let Some(message) = self.settings.need() {
+            tracing::warn!("{message}");
+            reloaded.diagnostics.push(Diagnostic {
+                severity: Severity::Warning,
+                message,
+                ..Diagnostic::default()
+            });
+        }
         if reloaded.changed || !reloaded.applied {
             let digest = self.shared.snapshot.load().resources.digest.to_string();
             let event = if reloaded.applied { "policy-loaded" } else { "policy-refused" };
@@ -83,7 +91,7 @@ impl Operator {
 
     /// What the kernel is to be told by the settings and the documents in force.
     pub(super) fn interception(&self) -> Interception {
-        parts::interception(&self.config, parts::from_policy(&self.shared.snapshot.load()))
+        parts::interception(&self.settings.config, parts::from_policy(&self.shared.snapshot.load()))
     }
 
     /// Puts the rules in place where they are not. Blocks.
@@ -159,7 +167,7 @@ impl Backend for Operator {
     }
 
     fn explain(&self, query: &ExplainQuery) -> Result<Explanation, Fault> {
-        explain::explain(&self.shared, query)
+        explain::explain(&self.shared, &self.settings.config.intercept.allow_local, query)
     }
 
     fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault> {

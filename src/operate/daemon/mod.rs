@@ -4,6 +4,7 @@
 //! Rules stand before a socket listens, so that nothing passes that is not judged; with `failMode: closed` they stay
 //! when the daemon stops. Read next: `parts.rs`, `policies.rs`.
 
+mod settings;
 mod parts;
 mod policies;
 mod backend;
@@ -29,6 +30,7 @@ use crate::platform::{sys, telemetry};
 use backend::Operator;
 use parts::Parts;
 use policies::Policies;
+use settings::Settings;
 
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -75,16 +77,16 @@ pub fn run(config: &Path) -> Result<(), Error> {
     if let Err(error) = sys::process::refuse_huge_pages() {
         tracing::debug!(%error, "huge pages could not be refused");
     }
-    let config = parts::settings(config)?;
+    let settings = Settings::read(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Part(format!("cannot start: {error}")))?;
-    runtime.block_on(operate(config))
+    runtime.block_on(operate(settings))
 }
 
-async fn operate(config: Config) -> Result<(), Error> {
-    let config = Arc::new(config);
+async fn operate(settings: Settings) -> Result<(), Error> {
+    let config = settings.config.clone();
     let room = parts::room();
     parts::make_folders(&config)?;
     let drops = parts::check_host(&config).await?;
@@ -98,7 +100,7 @@ async fn operate(config: Config) -> Result<(), Error> {
 
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
-    let operator = Arc::new(Operator::new(config.clone(), shared.clone(), policies, (authority, recorded)));
+    let operator = Arc::new(Operator::new(settings, shared.clone(), policies, (authority, recorded)));
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;
     let socket = config.folders.runtime.join("admin.sock");

@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -17,7 +16,6 @@ use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
 use crate::decide::tunnel::Guard;
 use crate::model::config::{self, Config, DnsServer};
-use crate::model::manifest::SourceFile;
 use crate::model::types::AddressClass;
 use crate::model::types::address::classify;
 use crate::model::types::limits::FILES_WANTED;
@@ -34,22 +32,6 @@ pub struct Parts {
     terminator: Terminator,
     dialler: Dialler,
     resolvers: Vec<DnsServer>,
-}
-
-/// Reads the settings.
-pub fn settings(path: &Path) -> Result<Config, Error> {
-    let bytes = fs::read(path).map_err(|error| {
-        Error::Settings(format!(
-            "cannot read `{}`: {error}\nhint: --config PATH names the settings",
-            path.display()
-        ))
-    })?;
-    let file = SourceFile { path: path.to_string_lossy().as_ref().into(), bytes: bytes.into() };
-    config::parse(&file).map_err(|report| {
-        // Whoever prints an error says that it is one.
-        let text = report.to_string();
-        Error::Settings(text.strip_prefix("error: ").unwrap_or(&text).to_owned())
-    })
 }
 
 /// Makes the state and runtime folders, for this user alone.

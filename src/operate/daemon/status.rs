@@ -29,7 +29,7 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
             pid: std::process::id(),
             started_at: operator.started_at,
             uptime_s: operator.started.elapsed().as_secs(),
-            fail_mode: operator.config.fail_mode,
+            fail_mode: operator.settings.config.fail_mode,
         },
         interception,
         policy,
@@ -106,7 +106,13 @@ fn needs(
     policy: &PolicyState,
     ledger: &LedgerState,
 ) -> Vec<String> {
-    let mut needs = Vec::new();
+    let mut needs: Vec<String> = operator.settings.need().into_iter().collect();
+    let snapshot = operator.shared.snapshot.load();
+    if let Some((route, listed)) = snapshot.policy.routes_to_listed_resolvers().first() {
+        needs.push(format!(
+            "{route} can never work: {listed} is on the list of encrypted resolvers (`spec.dns.allowResolvers` takes it off)"
+        ));
+    }
     if let OnDisk::Digest(_) = policy.on_disk {
         needs.push("policies.d has changed and is not in force yet: clawgress reload".to_owned());
     }

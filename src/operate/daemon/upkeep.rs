@@ -17,7 +17,7 @@ const RULES_EVERY: u32 = 15;
 
 /// Runs until the daemon ends.
 pub async fn run(operator: Arc<Operator>) {
-    let ipv6 = operator.config.intercept.subnets.iter().any(|subnet| subnet.network().is_ipv6());
+    let ipv6 = operator.settings.config.intercept.subnets.iter().any(|subnet| subnet.network().is_ipv6());
     for look in 1_u32.. {
         tokio::time::sleep(ROUTES_EVERY).await;
         match routes::ensure(ipv6).await {

@@ -9,24 +9,31 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use super::query;
 
 /// RFC 8484, section 6; RFC 9230, section 9; and what public resolvers call their JSON form.
-const TYPES: [&[u8]; 3] =
-    [b"application/dns-message", b"application/oblivious-dns-message", b"application/dns-json"];
+const TYPES: [&str; 3] =
+    ["application/dns-message", "application/oblivious-dns-message", "application/dns-json"];
 /// Characters of base64url that hold the header of a DNS message.
 const HEADER: usize = 16;
 
-/// Whether a request with these fields and this query asks DNS.
-pub(super) fn is_query(headers: &HeaderMap, query: Option<&str>) -> bool {
-    let fields = [CONTENT_TYPE, ACCEPT].into_iter().flat_map(|name| headers.get_all(name));
-    let mut types = fields.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    types.any(names_dns)
-        || query::pairs(query.unwrap_or_default()).any(|(name, value)| name == "dns" && carries_dns(&value))
+/// By what a request with these fields and this query asks DNS, such as `Accept: application/dns-message`; none where it
+/// does not.
+pub(super) fn words(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    for (title, field) in [("Content-Type", CONTENT_TYPE), ("Accept", ACCEPT)] {
+        let values = headers.get_all(field).iter();
+        let mut types = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        if let Some(kind) = types.find_map(named) {
+            return Some(format!("{title}: {kind}"));
+        }
+    }
+    let mut pairs = query::pairs(query.unwrap_or_default());
+    let asks = pairs.any(|(name, value)| name == "dns" && carries_dns(&value));
+    asks.then(|| "the parameter `dns`, which holds a query".to_owned())
 }
 
-/// One media type, whatever its parameters.
-fn names_dns(range: &[u8]) -> bool {
+/// The type of DNS that one media type is, whatever its parameters.
+fn named(range: &[u8]) -> Option<&'static str> {
     let end = memchr::memchr(b';', range).unwrap_or(range.len());
     let kind = range[..end].trim_ascii();
-    TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind))
+    TYPES.into_iter().find(|known| known.as_bytes().eq_ignore_ascii_case(kind))
 }
 
 /// The value of `dns`, decoded: a query with one question (RFC 8484, section 4.1; RFC 1035, section 4.1.1).
@@ -81,7 +88,10 @@ mod tests {
             ("accept", "text/html, application/dns-json;q=0.5"),
             ("content-type", "application/oblivious-dns-message"),
         ] {
-            assert!(is_query(&fields(&[(name, value)]), None), "{name}: {value}");
+            let words = words(&fields(&[(name, value)]), None).expect(value);
+            let (title, kind) = words.split_once(": ").unwrap();
+            assert!(title.eq_ignore_ascii_case(name), "{words}");
+            assert!(value.to_ascii_lowercase().contains(kind), "{words}");
         }
     }
 
@@ -93,7 +103,7 @@ mod tests {
             "dns=%41AABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB",
             "%64ns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB",
         ] {
-            assert!(is_query(&HeaderMap::new(), Some(query)), "{query}");
+            assert!(words(&HeaderMap::new(), Some(query)).is_some(), "{query}");
         }
     }
 
@@ -108,12 +118,12 @@ mod tests {
             ("content-type", "text/plain; type=application/dns-message"),
             ("content-type", "application/json"),
         ] {
-            assert!(!is_query(&fields(&[(name, value)]), None), "{name}: {value}");
+            assert_eq!(words(&fields(&[(name, value)]), None), None, "{name}: {value}");
         }
         for query in
             ["dns=8.8.8.8", "dns=", "dns=1", "dns=aaaaaaaaaaaaaaaa", "name=dns", "dns=AAABAAACAAAAAAAA"]
         {
-            assert!(!is_query(&HeaderMap::new(), Some(query)), "{query}");
+            assert_eq!(words(&HeaderMap::new(), Some(query)), None, "{query}");
         }
     }
 }

@@ -163,9 +163,10 @@ impl<'h> Request<'h> {
         hop_by_hop::is_websocket(self.head)
     }
 
-    /// Whether this is a DNS query, by its own words (RFC 8484, RFC 9230, and the JSON form of public resolvers).
-    pub fn is_dns(&self) -> bool {
-        dns::is_query(&self.head.headers, self.query())
+    /// By which of its own words this is a DNS query (RFC 8484, RFC 9230, and the JSON form of public resolvers); none
+    /// where it is not one.
+    pub fn dns_words(&self) -> Option<String> {
+        dns::words(&self.head.headers, self.query())
     }
 
     /// Whether this is a gRPC call (`application/grpc`, `application/grpc+proto` and so on).

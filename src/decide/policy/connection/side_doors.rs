@@ -15,7 +15,7 @@ impl PolicySet {
     /// Why a destination is refused by its port alone, whatever is said there.
     pub fn refused_port(&self, known: &Known, destination: OriginalDestination) -> Option<Denial> {
         let place = destination.0;
-        (place.port() == ENCRYPTED_DNS_PORT).then(|| words::encrypted_dns(known, &place.to_string()))
+        (place.port() == ENCRYPTED_DNS_PORT).then(|| words::encrypted_dns_port(known, place, L4Protocol::Tcp))
     }
 }
 
@@ -26,7 +26,7 @@ impl<'a> Judge<'a> {
         match (self.transport(), destination.port()) {
             (L4Protocol::Udp, QUIC_PORT) => return Err(words::quic(self.known, destination)),
             (_, ENCRYPTED_DNS_PORT) => {
-                return Err(words::encrypted_dns(self.known, &destination.to_string()));
+                return Err(words::encrypted_dns_port(self.known, destination, self.transport()));
             }
             (L4Protocol::Tcp, TLS_PORT) if self.is_unread() && !self.is_meant(addressed) => {
                 return Err(words::not_tls(self.known, destination, self.flow.hello));

@@ -195,6 +195,9 @@ spec: {parentRefs: [{name: default}], hostnames: [dns.google, '*.dns.nextdns.io'
         for name in ["dns.google", "abc123.dns.nextdns.io", "use-application-dns.net", "_dns.resolver.arpa"] {
             assert_eq!(set.told("alice", name, RecordType::A), "protocol.encrypted-dns", "{name}");
         }
+        let denial = set.asks("alice", "abc123.dns.nextdns.io", RecordType::A).unwrap_err();
+        assert!(denial.detail.contains("abc123.dns.nextdns.io, an encrypted DNS resolver."), "{denial:?}");
+        assert_eq!(denial.evidence.as_deref(), Some("dns.nextdns.io is on the list of encrypted resolvers"));
     }
 }
 

@@ -36,6 +36,11 @@ fn encrypted_dns_is_refused_on_its_port_whatever_it_says_and_routes_say() {
             for hello in [tls_to("a.example"), Hello::Opaque, Hello::Silent, Hello::Datagram, Hello::Http2] {
                 assert_eq!(set.opens(to(address, 853), &hello), Err("protocol.encrypted-dns"), "{hello:?}");
             }
+            for (hello, of) in [(Hello::Opaque, "TLS"), (Hello::Datagram, "QUIC")] {
+                let denial = set.connect(to(address, 853), &hello).unwrap_err().denial;
+                assert!(denial.detail.contains(&format!("the port is DNS over {of}")), "{denial:?}");
+                assert_eq!(denial.evidence, Some(format!("port 853, DNS over {of}")));
+            }
             assert!(set.opens(to(address, 854), &Hello::Opaque).is_ok());
             assert!(set.opens(to(address, 854), &Hello::Datagram).is_ok());
         }
@@ -197,6 +202,12 @@ fn a_request_that_is_dns_by_its_own_words_is_refused_before_routes() {
     let query = "b.example/x?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB";
     assert_eq!(code(query, &[]), Err("protocol.encrypted-dns"));
     assert_eq!(code("b.example/dns-query?dns=example.com", &[("accept", "*/*")]), Ok(()));
+    let seen = |url: &str, fields: &[(&str, &str)]| {
+        set.request(alice(&["a.example", "b.example"]), "GET", url, fields).unwrap_err().evidence.unwrap()
+    };
+    let accept = [("accept", "text/plain, application/dns-message")];
+    assert_eq!(seen("b.example/", &accept), "Accept: application/dns-message");
+    assert_eq!(seen(query, &[]), "the parameter `dns`, which holds a query");
 }
 
 #[test]

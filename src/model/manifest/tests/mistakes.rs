@@ -59,10 +59,7 @@ fn a_gateway_says_what_is_wrong_with_it() {
     let gateway = |listener: &str| format!("  listeners:\n    - {{name: a, {listener}}}");
     for (spec, expected) in [
         ("  defaultPolicy: deny-all".to_owned(), "4:1 `spec` lacks the field `listeners`"),
-        (
-            "  listeners: []".to_owned(),
-            "5:3 `listeners` is an empty list (name at least one, or remove the field)",
-        ),
+        ("  listeners: []".to_owned(), "5:3 `listeners` is an empty list (name at least one)"),
         (gateway("protocol: TPC"), "6:27 unknown `protocol` `TPC` (did you mean `TCP`?)"),
         (
             gateway("protocol: UDP, tls: {}"),
@@ -212,11 +209,11 @@ fn an_l4_route_says_what_is_wrong_with_it() {
             "destinationCIDRs: [somewhere]",
             &["8:26 `somewhere` is not a network (write an address, `/` and the length of its prefix)"],
         ),
-        ("ports: [{port: 99999}]", &["8:22 port 99999 is not between 1 and 65535"]),
-        ("ports: [{port: 0}]", &["8:22 port 0 is not between 1 and 65535"]),
+        ("ports: [{port: 99999}]", &["8:22 `port` 99999 is not between 1 and 65535"]),
+        ("ports: [{port: 0}]", &["8:22 `port` 0 is not between 1 and 65535"]),
         (
             "ports: [{port: 99999999999999999999}]",
-            &["8:22 port 99999999999999999999 is not between 1 and 65535"],
+            &["8:22 `port` 99999999999999999999 is not between 1 and 65535"],
         ),
         (
             "ports: [{port: '443'}]",
@@ -422,7 +419,7 @@ fn a_deny_policy_says_what_is_wrong_with_it() {
         ),
         (
             "  denyResponse: {statusCode: 200}",
-            &["4:1 `spec` lacks the field `targetRef`", "5:30 statusCode 200 is not between 400 and 599"],
+            &["4:1 `spec` lacks the field `targetRef`", "5:30 `statusCode` 200 is not between 400 and 599"],
         ),
         (
             "  denyResponse: {message: \"a\\u0007b\"}",
