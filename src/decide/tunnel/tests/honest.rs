@@ -143,3 +143,55 @@ fn names_that_documents_write_out_are_never_counted() {
         scene.guard.answered(&scene.alice, &text, Heard::default()).unwrap();
     }
 }
+
+#[test]
+fn search_domains_under_allow_all_shut_their_own_zone_and_no_name_that_is_written_out() {
+    let scene = Scene::new();
+    let hosts = [
+        "api.github.com",
+        "registry.npmjs.org",
+        "pypi.org",
+        "files.pythonhosted.org",
+        "static.crates.io",
+        "proxy.golang.org",
+        "api.openai.com",
+        "api.anthropic.com",
+        "huggingface.co",
+        "cdn-lfs.huggingface.co",
+        "raw.githubusercontent.com",
+        "codeload.github.com",
+        "auth.docker.io",
+        "registry-1.docker.io",
+        "ghcr.io",
+        "deb.debian.org",
+        "security.debian.org",
+        "archive.ubuntu.com",
+        "sentry.io",
+        "sts.amazonaws.com",
+        "oauth2.googleapis.com",
+        "www.google.com",
+        "en.wikipedia.org",
+        "stackoverflow.com",
+        "docs.python.org",
+        "nodejs.org",
+        "crates.io",
+        "index.crates.io",
+        "gitlab.com",
+        "bitbucket.org",
+        "slack.com",
+    ];
+    let search = ["agents.svc.cluster.local", "svc.cluster.local", "cluster.local"];
+    let is_let_through = |host: &&&str| {
+        search.iter().all(|suffix| scene.refusal(&format!("{host}.{suffix}"), RecordType::A).is_none())
+    };
+    let through = hosts.iter().filter(is_let_through).count();
+    // docs/names.md says so.
+    assert_eq!(through, 23);
+    for host in hosts {
+        assert_eq!(scene.refusal(host, RecordType::A), None, "{host}");
+    }
+    let redis = HostName::parse("redis.agents.svc.cluster.local").unwrap();
+    let asked = |by_agent| Asked { host: &redis, kind: RecordType::A, by_agent, flagged: false };
+    assert!(scene.guard.admit(&scene.alice, &asked(true), scene.now).is_err());
+    assert_eq!(scene.guard.admit(&scene.alice, &asked(false), scene.now), Ok(()));
+}
