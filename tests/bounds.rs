@@ -22,6 +22,12 @@ fn size(bytes: impl TryInto<u64>) -> String {
     }
 }
 
+/// Bytes that so many questions tell, each one of this many that can be asked: rounded up to ten.
+fn in_order(questions: u32, choices: u32) -> u32 {
+    let bytes = f64::from(questions) * f64::from(choices).log2() / 8.0;
+    (bytes / 10.0).ceil() as u32 * 10
+}
+
 /// Whether a document says each of these, whatever breaks its lines.
 fn says(document: &str, sentences: &[String]) {
     let text = file(document).replace('\n', " ");
@@ -180,6 +186,29 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             format!("for {} minutes", TUNNEL_SHUT_TIME.as_secs() / 60),
             format!("{} names of an agent are remembered", grouped(TUNNEL_NAMES_KNOWN)),
             format!("has {TUNNEL_SUFFIX_FACTOR} times these bounds"),
+            format!(
+                "| queries that leave for names of one zone | {TUNNEL_QUERIES} | | bytes of the answers to them | {} |",
+                size(TUNNEL_ANSWER_BYTES)
+            ),
+            format!(
+                "| queries that leave for names of all zones | {} | | bytes of the answers to them | {} |",
+                grouped(TUNNEL_QUERIES_PER_AGENT),
+                size(TUNNEL_ANSWER_BYTES_PER_AGENT)
+            ),
+            format!("in new names up to the bounds above: {} bytes a minute and zone", grouped(TUNNEL_BYTES)),
+            format!("each one of at most 400,000 ({} names", grouped(TUNNEL_NAMES_KNOWN)),
+            format!("{TUNNEL_QUERIES} questions a minute and zone"),
+            format!("so less than {} bytes;", grouped(in_order(TUNNEL_QUERIES, 400_000))),
+            format!(
+                "With new names that is {} bytes a minute and zone",
+                grouped(TUNNEL_BYTES + in_order(TUNNEL_QUERIES, 400_000))
+            ),
+            format!(
+                "at most {} in new names and {} in known ones",
+                grouped(TUNNEL_BYTES_PER_AGENT),
+                grouped(in_order(TUNNEL_QUERIES_PER_AGENT, 400_000))
+            ),
+            format!("which is less than {} bytes.", in_order(TUNNEL_QUERIES, 112 * 16)),
         ],
     );
     says(

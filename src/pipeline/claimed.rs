@@ -20,7 +20,7 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
     };
     let snapshot = road.snapshot();
     let chooser = snapshot.policy.query(known, &Lookup::of_host(host))?;
-    let asked = Asked { host, kind: RecordType::A, by_agent: chooser == Chooser::Agent };
+    let asked = Asked { host, kind: RecordType::A, by_agent: chooser == Chooser::Agent, flagged: false };
     road.shared.guard.admit(&known.agent().name, &asked, road.stamp().1)?;
     let found = road.own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
     let port = passage.destination().port();

@@ -19,7 +19,7 @@ use super::home;
 use super::road::{Road, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
 use crate::decide::policy::{Chooser, Lookup};
-use crate::decide::tunnel::Asked as Looked;
+use crate::decide::tunnel::{Asked as Looked, Heard};
 use crate::model::types::address::classify;
 use crate::model::types::limits::{
     DNS_BATCH, DNS_BATCH_PER_AGENT, DNS_PIPELINED_PER_CLIENT, TLS_HANDSHAKE_TIME,
@@ -27,7 +27,9 @@ use crate::model::types::limits::{
 use crate::model::types::{
     AddressClass, ClientAddress, Denial, HostName, OriginalDestination, Reason, RecordType, Timestamp,
 };
-use crate::perceive::dns::{Answered, Frames, Query, Rcode, Recipient, Transport, reply, write_message};
+use crate::perceive::dns::{
+    Answered, ForwardError, Frames, Query, Rcode, Recipient, Transport, reply, write_message,
+};
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::{Accepted, Datagram, DnsDatagrams};
 use crate::platform::telemetry::Seldom;
@@ -252,19 +254,26 @@ fn judge<'a>(
     let chooser = snapshot.policy.query(known, &lookup)?;
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok(None) };
-    let asked = Looked { host, kind, by_agent: chooser == Chooser::Agent };
+    let flagged = query.dnssec_ok() || query.checking_disabled();
+    let asked = Looked { host, kind, by_agent: chooser == Chooser::Agent, flagged };
     road.shared.guard.admit(&known.agent().name, &asked, at)?;
     Ok(Some(asked))
 }
 
-/// Why the agent must not hear an answer: it serves a tunnel, or has no address but those that it may not be given.
+/// Why the agent must not hear an answer: it serves a tunnel or is one of too many, or has no address but those that it may not be given.
 fn withheld(road: &Road, known: &Known, asked: Option<&Looked<'_>>, answered: &Answered) -> Option<Denial> {
     let agent = &known.agent().name;
     let removed = &answered.removed;
     let asked = asked?;
-    let records = answered.failure.is_none() && (reply::answers(&answered.reply) > 0 || removed.emptied);
-    let addresses = answered.addresses > 0 || removed.count > 0;
-    if let Err(denial) = road.shared.guard.answered(agent, asked, records, addresses) {
+    // A query that nobody answered has been heard by somebody all the same.
+    let unanswered = matches!(answered.failure, Some(ForwardError::Silent | ForwardError::Unreachable));
+    let heard = Heard {
+        records: answered.failure.is_none() && (reply::answers(&answered.reply) > 0 || removed.emptied),
+        addresses: answered.addresses > 0 || removed.count > 0,
+        left: answered.upstream.is_some() || unanswered,
+        bytes: u32::try_from(answered.length).unwrap_or(u32::MAX),
+    };
+    if let Err(denial) = road.shared.guard.answered(agent, asked, heard) {
         return Some(denial);
     }
     removed.emptied.then(|| not_to_be_given(agent, asked.host, &removed.addresses))

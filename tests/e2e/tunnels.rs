@@ -1,4 +1,5 @@
-//! A real tunnel through DNS, iodine: it comes up where nobody watches, and not through this gateway.
+//! A real tunnel through DNS, iodine: it comes up where nobody watches, and not through this gateway. And one made of names
+//! that are known already: it carries what the bounds let through, by the count of the resolver upstream.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use crate::lab::backends::within;
 use crate::lab::program::{Finished, Program, Running};
-use crate::lab::{Daemon, GATEWAY_V4, GATEWAY_V6, Lab, Namespace};
+use crate::lab::{Daemon, GATEWAY_V4, GATEWAY_V6, Lab, Namespace, UPSTREAM_V4, UPSTREAM_V6, Zone};
 
 /// The zone that the tunnel's server answers for.
 const ZONE: &str = "t.example";
@@ -43,7 +44,12 @@ fn client(space: &Namespace, resolver: &str, arguments: &[&str]) -> Program {
 
 /// A gateway whose upstream resolver is the tunnel's server.
 fn gateway<'lab>(lab: &'lab Lab, default: &str, routes: &str) -> Daemon<'lab> {
-    let base = format!(
+    lab.daemon(&json!({"dns": {"upstreams": [SERVER]}}), &[("all.yaml", &documents(default, routes))])
+}
+
+/// Alice, a gateway and these routes.
+fn documents(default: &str, routes: &str) -> String {
+    format!(
         "apiVersion: clawgress.io/v1alpha1
 kind: Agent
 metadata: {{name: alice}}
@@ -54,8 +60,7 @@ kind: EgressGateway
 metadata: {{name: default}}
 spec: {{defaultPolicy: {default}, listeners: [{{name: tls, protocol: TLS, tls: {{mode: Terminate}}}}, {{name: tcp, protocol: TCP}}]}}
 {routes}"
-    );
-    lab.daemon(&json!({"dns": {"upstreams": [SERVER]}}), &[("all.yaml", &base)])
+    )
 }
 
 const WILDCARD: &str = "---
@@ -106,7 +111,7 @@ fn never_comes_up(default: &str, routes: &str, more: &[&str]) {
         did_not_come_up(kind, &finished);
         let refused = json!({"kind": "dns", "agent_id": "alice", "decision": "deny", "reason": "dns.tunnel", "status": 3});
         let row = daemon.record(&refused);
-        assert!(row["evidence"].as_str().is_some_and(|seen| seen.starts_with("t.example: ")), "{row}");
+        assert!(row["evidence"].as_str().is_some_and(|seen| seen.starts_with("example: ")), "{row}");
     }
 }
 
@@ -123,4 +128,81 @@ fn it_does_not_come_up_through_a_wildcard() {
 #[test]
 fn it_does_not_come_up_with_short_names_and_without_probing() {
     never_comes_up("allow-all", "", &["-M", "60", "-m", "100", "-O", "base32", "-L", "0"]);
+}
+
+/// Asks all these questions, one after the other, and says how many are refused.
+fn refused(lab: &Lab, transport: &str, questions: &[String]) -> usize {
+    let list = lab.folder().join("questions");
+    std::fs::write(&list, questions.join("\n")).expect("the list of questions");
+    let list = list.to_str().expect("a path in plain text");
+    let dig = lab.workload().command("dig").args(["+tries=1", "+time=5", "+noall", "+comments", transport]);
+    let said = dig.args(["-f", list]).deadline(Duration::from_secs(50)).run().succeeded();
+    said.matches("status: NXDOMAIN").count()
+}
+
+#[test]
+fn known_names_in_any_order_reach_the_world_no_more_often_than_the_bound_says() {
+    let lab = Lab::new();
+    let zone = (0..16).fold(Zone::new().ttl(0), |zone, host| {
+        zone.host(&format!("a{host}.t.example"), &[UPSTREAM_V4, UPSTREAM_V6])
+    });
+    let resolver = lab.resolver(zone.host("www.t.org", &[UPSTREAM_V4]));
+    let routes = WILDCARD.replace("['*.t.example']", "['*.t.example', '*.t.org']");
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &documents("deny-all", &routes))]);
+    // Two bits of types and two of flags, with four of names: a byte for each query.
+    let kinds = ["A", "AAAA", "HTTPS", "SVCB"].into_iter().cycle();
+    let flags = ["+nodnssec", "+dnssec", "+dnssec +cdflag"].into_iter().cycle();
+    let questions: Vec<_> = (0..700)
+        .zip(kinds.zip(flags))
+        .map(|(number, (kind, flag))| format!("a{}.t.example {kind} {flag}", number / 3 % 16))
+        .collect();
+    assert_eq!(refused(&lab, "+notcp", &questions), 100);
+    assert_eq!(resolver.asked().len(), 600);
+    let row = daemon.record(&json!({"kind": "dns", "decision": "deny", "reason": "dns.tunnel", "status": 3}));
+    assert_eq!(row["evidence"], "example: 601 queries that left within 60 s, 600 are allowed");
+    assert_eq!(refused(&lab, "+notcp", &["www.t.org A".to_owned()]), 0, "another zone");
+}
+
+#[test]
+fn a_name_whose_answer_holds_is_asked_for_as_often_as_one_likes() {
+    let lab = Lab::new();
+    let resolver = lab.resolver(Zone::new().ttl(300).host("www.t.example", &[UPSTREAM_V4, UPSTREAM_V6]));
+    let _daemon = lab.daemon(&json!({}), &[("all.yaml", &documents("deny-all", WILDCARD))]);
+    let questions: Vec<_> =
+        (0..350).flat_map(|_| ["A", "AAAA"]).map(|kind| format!("www.t.example {kind}")).collect();
+    assert_eq!(refused(&lab, "+notcp", &questions), 0);
+    assert_eq!(resolver.asked().len(), 2);
+}
+
+#[test]
+fn one_known_name_brings_in_no_more_bytes_than_the_bound_says() {
+    let lab = Lab::new();
+    let text: Vec<u8> = std::iter::once(255).chain([b'D'; 255]).collect::<Vec<u8>>().repeat(200);
+    let resolver = lab.resolver(Zone::new().ttl(0).raw("dl.t.example", 16, &text));
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &documents("deny-all", WILDCARD))]);
+    let questions = vec!["dl.t.example TXT".to_owned(); 10];
+    // Five of 51,200 bytes and their heads are 256 KiB, about.
+    assert_eq!(refused(&lab, "+tcp", &questions), 5);
+    let asked = resolver.asked().iter().filter(|query| query.transport == "tcp").count();
+    assert_eq!(asked, 6, "the last one's answer was withheld");
+    let row = daemon
+        .record(&json!({"kind": "dns", "decision": "deny", "reason": "dns.tunnel", "query_type": "TXT"}));
+    let seen = row["evidence"].as_str().expect("evidence");
+    assert!(
+        seen.starts_with("example: ") && seen.contains(" bytes of answers within 60 s, 262144 are allowed"),
+        "{seen}"
+    );
+}
+
+#[test]
+fn names_under_a_suffix_that_no_list_knows_are_counted() {
+    let lab = Lab::new();
+    let resolver = lab.resolver(Zone::new());
+    let routes = WILDCARD.replace("*.t.example", "*.lan");
+    let _daemon = lab.daemon(&json!({}), &[("all.yaml", &documents("deny-all", &routes))]);
+    let questions: Vec<_> = (0..300_u128)
+        .map(|number| format!("{:024x}.lan A", (number + 1) * 0x0001_9e37_79b9_7f4a_7c15_9d01))
+        .collect();
+    refused(&lab, "+notcp", &questions);
+    assert_eq!(resolver.asked().len(), 10);
 }

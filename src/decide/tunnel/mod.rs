@@ -2,12 +2,13 @@
 //!
 //! A name that a wildcard, a route for every host or `allow-all` lets through is the agent's own, and whoever runs the
 //! zone reads it. Names of one zone are counted for each agent: how many are new, how long, how random, what they are asked
-//! for and what comes back. Names seen before cost nothing and stay allowed. Reads no clock: time is an argument.
-//! It makes a tunnel slow, never impossible (docs/names.md). Read next: `zone.rs`, `watch.rs`.
+//! for and what comes back. Names seen before stay allowed; how many queries for them leave is bounded, too. Reads no
+//! clock: time is an argument. It makes a tunnel slow, never impossible (docs/names.md). Read next: `zone.rs`, `watch.rs`.
 
 mod label;
 mod zone;
 mod counts;
+mod traffic;
 mod watch;
 mod words;
 
@@ -41,6 +42,21 @@ pub struct Asked<'a> {
     pub kind: RecordType,
     /// Whether the agent chose the name, or a document.
     pub by_agent: bool,
+    /// Whether DO or CD is set: two bits more of the asker's choice, and another answer.
+    pub flagged: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Heard {
+    /// Whether there were records.
+    pub records: bool,
+    /// Whether addresses were among them.
+    pub addresses: bool,
+    /// Whether a query left: what the cache answers costs nothing.
+    pub left: bool,
+    /// Bytes of the upstream's answer.
+    pub bytes: u32,
 }
 
 /// What of a name is asked for: each is a name of its own, because it brings another answer.
@@ -53,17 +69,23 @@ enum Aspect {
 }
 
 impl Asked<'_> {
-    /// A name that a document writes out carries nothing, and neither does a type that everybody asks for.
+    /// A name that a document writes out, asked for as everybody asks who connects there. Asked for in one of the other
+    /// hundred ways, of types and flags, the way itself tells something.
     fn carries_nothing(&self) -> bool {
-        !self.by_agent && self.kind.is_usual()
+        !self.by_agent && self.kind.leads_to_an_address() && !self.flagged
     }
 
-    /// Whether the answer brings back more than an address. Keys of zones, and names of addresses, are asked for by
+    /// Whether the name and its type are the agent's choice: one that a document writes out is not, and neither is a type
+    /// that programs ask for in earnest.
+    fn tells_by_its_name(&self) -> bool {
+        self.by_agent || !self.kind.is_usual()
+    }
+
+    /// Whether the answer brings back more than an address. Records of zones, and names of addresses, are asked for by
     /// programs that check or show what they were told.
     fn wants_records(&self) -> bool {
         let shown = self.kind == RecordType::PTR && self.host.as_str().ends_with(".arpa");
-        let checked = matches!(self.kind, RecordType::DS | RecordType::DNSKEY);
-        !self.kind.leads_to_an_address() && !shown && !checked
+        !self.kind.leads_to_an_address() && !shown && !self.kind.is_of_a_zone()
     }
 
     fn aspect(&self) -> Aspect {
@@ -81,11 +103,12 @@ impl Guard {
         Self::default()
     }
 
-    /// Lets a name go out, and counts what it carries.
+    /// Lets a name go out, and counts what it carries, and the query until `answered` takes it back.
     ///
     /// # Errors
     /// `dns.tunnel` where a bound is reached, with the bound and the number as evidence. Further new names of the zone are
-    /// then refused for `TUNNEL_SHUT_TIME`.
+    /// then refused for `TUNNEL_SHUT_TIME`, those of zones past `TUNNEL_ZONES_PER_AGENT` while so many are counted, and all
+    /// names of the zone until the window is over where too much has left for them.
     pub fn admit(&self, agent: &Arc<str>, asked: &Asked<'_>, now: Timestamp) -> Result<(), Denial> {
         if asked.carries_nothing() {
             return Ok(());
@@ -99,27 +122,19 @@ impl Guard {
         watch.admit(asked, name, now).map_err(|trip| words::denial(agent, asked.host, &trip))
     }
 
-    /// Hears what came back for a name that was let out: whether there were records, and whether addresses among them.
+    /// Hears what came back for a name that was let out.
     ///
     /// # Errors
-    /// `dns.tunnel` where the agent must not hear the answer: a name that looks like encoded data, and an alias in place of
-    /// an address. It is of no use to anybody who wants to connect.
-    pub fn answered(
-        &self,
-        agent: &str,
-        asked: &Asked<'_>,
-        records: bool,
-        addresses: bool,
-    ) -> Result<(), Denial> {
-        if !asked.by_agent || !matches!(asked.kind, RecordType::A | RecordType::AAAA) {
+    /// `dns.tunnel` where the agent must not hear the answer: too many bytes came for the zone's names, or an alias in place
+    /// of an address for a name that looks like encoded data. It is of no use to anybody who wants to connect.
+    pub fn answered(&self, agent: &str, asked: &Asked<'_>, heard: Heard) -> Result<(), Denial> {
+        if asked.carries_nothing() {
             return Ok(());
         }
         let name = self.name_of(asked);
         let mut shard = self.shard(agent);
         let Some(watch) = shard.get_mut(agent) else { return Ok(()) };
-        watch
-            .answered(asked, name, records, addresses)
-            .map_err(|trip| words::denial(agent, asked.host, &trip))
+        watch.answered(asked, name, heard).map_err(|trip| words::denial(agent, asked.host, &trip))
     }
 
     /// Forgets agents that no longer exist.

@@ -1,11 +1,12 @@
-//! What one agent was let look up: the names that cost nothing any more, and the counts of each zone.
+//! What one agent was let look up: the names that are known, the counts of each zone, and what left for them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::Asked;
-use super::counts::{Counts, Load, Trip, is_within};
+use super::counts::{Counts, Load, Over, Trip, is_within};
 use super::label;
+use super::traffic::Traffic;
 use super::zone::Parts;
+use super::{Asked, Heard};
 use crate::model::types::limits::{
     TUNNEL_BYTES_PER_AGENT, TUNNEL_NAMES_KNOWN, TUNNEL_SHUT_TIME, TUNNEL_SUFFIX_FACTOR, TUNNEL_WINDOW,
     TUNNEL_ZONES_PER_AGENT,
@@ -25,15 +26,28 @@ pub(super) struct Watch {
     since: Timestamp,
     bytes: u32,
     shut_since: Option<Timestamp>,
+    traffic: Traffic,
 }
 
 impl Watch {
-    /// Lets a name go out, and counts it where it is new.
+    /// Lets a name go out, and counts it: as a query, and where it is new.
     pub fn admit(&mut self, asked: &Asked<'_>, name: u64, now: Timestamp) -> Result<(), Trip> {
-        if self.known.contains(&name) {
-            return Ok(());
-        }
         let parts = Parts::of(asked.host);
+        self.traffic.is_open(&parts, now)?;
+        if asked.tells_by_its_name() && !self.known.contains(&name) {
+            self.admit_new(asked, &parts, name, now)?;
+        }
+        self.traffic.leaves(&parts);
+        Ok(())
+    }
+
+    fn admit_new(
+        &mut self,
+        asked: &Asked<'_>,
+        parts: &Parts<'_>,
+        name: u64,
+        now: Timestamp,
+    ) -> Result<(), Trip> {
         let (own, whole) = (load(asked, parts.payload), load(asked, parts.chosen()));
         // A zone's own name is chosen once, by whoever registered it.
         if whole.bytes == 0 && !whole.record {
@@ -45,11 +59,15 @@ impl Watch {
         if whole.record && whole.encoded {
             return Err(Trip::Encoded { kind: asked.kind });
         }
-        if let Some((suffix, _)) = parts.suffix {
-            self.count(suffix, whole, TUNNEL_SUFFIX_FACTOR, now)?;
+        let suffix = parts.suffix.map(|(suffix, _)| (suffix, whole, TUNNEL_SUFFIX_FACTOR));
+        let zone = (own.bytes > 0 || own.record).then_some((parts.zone, own, 1));
+        let counted = [suffix, zone];
+        // A name that is refused for what others did adds to no count, however often it is asked for.
+        for (zone, load, _) in counted.into_iter().flatten() {
+            self.counts(zone, now)?.is_open(zone, load, now)?;
         }
-        if own.bytes > 0 || own.record {
-            self.count(parts.zone, own, 1, now)?;
+        for (zone, load, factor) in counted.into_iter().flatten() {
+            self.counts(zone, now)?.add(zone, load, factor, now)?;
         }
         self.count_for_agent(whole.bytes, now)?;
         self.remember(name);
@@ -57,20 +75,23 @@ impl Watch {
     }
 
     /// Hears what came back for a name.
-    pub fn answered(
-        &mut self,
-        asked: &Asked<'_>,
-        name: u64,
-        records: bool,
-        addresses: bool,
-    ) -> Result<(), Trip> {
+    pub fn answered(&mut self, asked: &Asked<'_>, name: u64, heard: Heard) -> Result<(), Trip> {
         let parts = Parts::of(asked.host);
-        // Many hosts have no IPv6 address; an alias without an IPv4 address is rare.
-        let is_alias = records && !addresses && asked.kind == RecordType::A;
-        if let Some(counts) = self.zones.get_mut(parts.zone).filter(|_| addresses || is_alias) {
-            counts.answered(name, addresses);
+        if !heard.left {
+            self.traffic.stayed(&parts);
+        } else if asked.by_agent {
+            self.traffic.brought(&parts, heard.bytes)?;
         }
-        if is_alias && load(asked, parts.chosen()).encoded {
+        // Many hosts have no IPv6 address; an alias without an IPv4 address is rare.
+        let is_alias = heard.records && !heard.addresses && asked.kind == RecordType::A;
+        let is_looked_at = asked.by_agent && matches!(asked.kind, RecordType::A | RecordType::AAAA);
+        if let Some(counts) = self.zones.get_mut(parts.zone)
+            && is_looked_at
+            && (heard.addresses || is_alias)
+        {
+            counts.answered(name, heard.addresses);
+        }
+        if is_looked_at && is_alias && load(asked, parts.chosen()).encoded {
             return Err(Trip::Encoded { kind: asked.kind });
         }
         Ok(())
@@ -81,33 +102,24 @@ impl Watch {
             (self.since, self.bytes) = (now, 0);
         }
         self.bytes += bytes;
-        if self.bytes > TUNNEL_BYTES_PER_AGENT {
-            self.shut_since = Some(now);
-            let what = "bytes in new names of all zones";
-            return Err(Trip::Agent { what, count: self.bytes, bound: TUNNEL_BYTES_PER_AGENT });
-        }
-        Ok(())
+        let Some(over) =
+            Over::first([("bytes in new names of all zones", self.bytes, TUNNEL_BYTES_PER_AGENT)])
+        else {
+            return Ok(());
+        };
+        self.shut_since = Some(now);
+        Err(Trip::Agent { over })
     }
 
-    fn count(&mut self, zone: &str, load: Load, factor: u32, now: Timestamp) -> Result<(), Trip> {
-        if !self.zones.contains_key(zone) {
+    /// The counts of a zone. Refused where as many are in use as can be.
+    fn counts(&mut self, zone: &str, now: Timestamp) -> Result<&mut Counts, Trip> {
+        if !self.zones.contains_key(zone) && self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
+            self.zones.retain(|_, counts| !counts.is_over(now));
             if self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
-                self.zones.retain(|_, counts| !counts.is_over(now));
+                return Err(Trip::Zones);
             }
-            if self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
-                let count = u32::try_from(self.zones.len()).unwrap_or(u32::MAX);
-                return Err(Trip::Agent {
-                    what: "zones at once",
-                    count: count.saturating_add(1),
-                    bound: count,
-                });
-            }
-            self.zones.insert(zone.into(), Counts::default());
         }
-        match self.zones.get_mut(zone) {
-            Some(counts) => counts.add(zone, load, factor, now),
-            None => Ok(()),
-        }
+        Ok(self.zones.entry(zone.into()).or_default())
     }
 
     fn remember(&mut self, name: u64) {

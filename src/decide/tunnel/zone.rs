@@ -1,7 +1,8 @@
 //! Which part of a name is its zone's and which part the agent chose.
 //!
 //! A zone is what somebody registered: the public suffix and one label more. Suffixes of companies count as well
-//! (the list's private section), so that each customer of a cloud or a CDN is a zone of its own.
+//! (the list's private section), so that each customer of a cloud or a CDN is a zone of its own. Under a last label that the
+//! list does not know (`lan`, `internal`, `cluster.local`) nobody registers anything: it is one zone.
 
 use psl::Type;
 
@@ -10,7 +11,7 @@ use crate::model::types::HostName;
 /// A name taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parts<'a> {
-    /// The registrable domain; a public suffix itself where the name is one.
+    /// The registrable domain; a public suffix itself where the name is one, and a last label that is none.
     pub zone: &'a str,
     /// What stands in front of it, without the dot between; empty where there is nothing.
     pub payload: &'a str,
@@ -19,14 +20,18 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes a name apart by the public suffix list. A last label that the list does not know is a suffix.
+    /// Takes a name apart by the public suffix list.
     pub fn of(host: &'a HostName) -> Self {
         let name = host.as_str();
         let Some(domain) = psl::domain(name.as_bytes()) else {
             return Self { zone: name, payload: "", suffix: None };
         };
-        let (payload, zone) = split(name, domain.as_bytes().len());
         let suffix = domain.suffix();
+        if !suffix.is_known() {
+            let (payload, zone) = split(name, suffix.as_bytes().len());
+            return Self { zone, payload, suffix: None };
+        }
+        let (payload, zone) = split(name, domain.as_bytes().len());
         let is_of_a_company = suffix.typ() == Some(Type::Private);
         let (front, suffix) = split(name, suffix.as_bytes().len());
         Self { zone, payload, suffix: is_of_a_company.then_some((suffix, front)) }
@@ -54,7 +59,10 @@ mod tests {
         for (name, zone, payload, suffix) in [
             ("a.b.example.com", "example.com", "a.b", None),
             ("example.com", "example.com", "", None),
-            ("x.t.example", "t.example", "x", None),
+            ("x.t.example", "example", "x.t", None),
+            ("data.lan", "lan", "data", None),
+            ("redis.agents.svc.cluster.local", "local", "redis.agents.svc.cluster", None),
+            ("ip-10-20-30-40.ec2.internal", "internal", "ip-10-20-30-40.ec2", None),
             ("a.example.co.uk", "example.co.uk", "a", None),
             ("co.uk", "co.uk", "", None),
             ("localhost", "localhost", "", None),

@@ -269,8 +269,8 @@ pub const TUNNEL_BYTES: u32 = 2048;
 /// Labels in them that look like encoded data. One or two are the name of a bucket or a cluster.
 pub const TUNNEL_RANDOM_LABELS: u32 = 10;
 /// New names of one zone that are asked for anything but an address, in one window: TXT, SRV, MX and their like carry data
-/// back. The longest honest chain seen is one of four (SPF).
-pub const TUNNEL_RECORDS: u32 = 5;
+/// back. The longest honest chains seen are of six (SPF and DMARC) and of eight (Kerberos with a directory); two at once.
+pub const TUNNEL_RECORDS: u32 = 20;
 /// New names of one zone, in one window, whose answer is an alias that leads to no address.
 pub const TUNNEL_ALIASES: u32 = 4;
 /// Bytes that new names of all zones carry for one agent in one window.
@@ -280,8 +280,17 @@ pub const TUNNEL_BYTES_PER_AGENT: u32 = 8 * 1024;
 pub const TUNNEL_SUFFIX_FACTOR: u32 = 4;
 /// Zones of one agent that are counted at once; while all of them are in use, names of further ones are refused.
 pub const TUNNEL_ZONES_PER_AGENT: usize = 1024;
-/// Names of one agent that were answered and may be asked again at no cost; past it the oldest counts as new.
+/// Names of one agent that were answered and are not new when asked again; past it the oldest counts as new.
 pub const TUNNEL_NAMES_KNOWN: usize = 4096;
+/// Queries of one agent for names of one zone that leave in one window, new or not: the order of known names tells
+/// something, too. What the cache answers is none. Five connections a second to a host whose addresses hold for no time.
+pub const TUNNEL_QUERIES: u32 = 600;
+/// Bytes of the answers to them, in one window: twice what so many answers with addresses have.
+pub const TUNNEL_ANSWER_BYTES: u32 = 256 * 1024;
+/// Queries of one agent that leave in one window over all zones: four for each of two thousand hosts.
+pub const TUNNEL_QUERIES_PER_AGENT: u32 = 8 * 1024;
+/// Bytes of the answers to them: eight zones at their bound.
+pub const TUNNEL_ANSWER_BYTES_PER_AGENT: u32 = 2 * 1024 * 1024;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
 pub const RECORD_BYTES: usize = 16 * 1024;

@@ -57,6 +57,8 @@ pub struct Answered {
     pub addresses: usize,
     /// What was taken out of it. Where `emptied` is set, the reply is without addresses, and `reply::emptied` says why.
     pub removed: Removed,
+    /// Bytes of the answer before it was fitted to how the client asked.
+    pub length: usize,
     /// The upstream that was asked and answered; absent where the answer was there already.
     pub upstream: Option<SocketAddr>,
     /// Why none did.
@@ -104,6 +106,7 @@ impl Exchange {
             rcode: looked.answer.found.rcode,
             addresses: given.addresses.len(),
             removed: given.removed,
+            length: given.length,
             upstream: (!looked.cached).then_some(looked.answer.upstream),
             failure: None,
             elapsed,
@@ -121,6 +124,7 @@ struct Given {
     reply: Vec<u8>,
     addresses: SmallVec<[Address; 4]>,
     removed: Removed,
+    length: usize,
 }
 
 /// Cleans an answer and fits it to the client.
@@ -139,7 +143,8 @@ fn give(looked: &Looked, query: &Query, to: Recipient<'_>) -> Result<Given, Malf
         }
         removed = cleaned.removed;
     }
-    Ok(Given { reply: fitted(answer.close(reply, query), query, to.transport), addresses, removed })
+    let length = reply.len();
+    Ok(Given { reply: fitted(answer.close(reply, query), query, to.transport), addresses, removed, length })
 }
 
 impl Answered {
@@ -150,6 +155,7 @@ impl Answered {
             rcode: u16::from(rcode.low()),
             addresses: 0,
             removed: Removed::default(),
+            length: 0,
             upstream: None,
             failure: None,
             elapsed: Duration::ZERO,
