@@ -169,17 +169,19 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
     says(
         "docs/names.md",
         &[
-            format!("| new names of one zone | {TUNNEL_NAMES} |"),
-            format!("| bytes in front of the zone, over its new names | {} |", grouped(TUNNEL_BYTES)),
-            format!("| random-looking labels of one zone | {TUNNEL_RANDOM_LABELS} |"),
-            format!("| new names of one zone asked for no address (TXT, SRV, MX, ...) | {TUNNEL_RECORDS} |"),
-            format!("| aliases of one zone that lead to no address | {TUNNEL_ALIASES} |"),
-            format!("| bytes in new names of all zones | {} |", grouped(TUNNEL_BYTES_PER_AGENT)),
-            format!("| zones at once | {} |", grouped(TUNNEL_ZONES_PER_AGENT)),
-            format!("within {} s", TUNNEL_WINDOW.as_secs()),
-            format!("for {} minutes", TUNNEL_SHUT_TIME.as_secs() / 60),
-            format!("{} names of an agent are remembered", grouped(TUNNEL_NAMES_KNOWN)),
-            format!("has {TUNNEL_SUFFIX_FACTOR} times these bounds"),
+            format!("| new names of one zone | {DNS_TUNNEL_NAMES} |"),
+            format!("| bytes in front of the zone, over its new names | {} |", grouped(DNS_TUNNEL_BYTES)),
+            format!("| random-looking labels of one zone | {DNS_TUNNEL_RANDOM_LABELS} |"),
+            format!(
+                "| new names of one zone asked for no address (TXT, SRV, MX, ...) | {DNS_TUNNEL_RECORDS} |"
+            ),
+            format!("| aliases of one zone that lead to no address | {DNS_TUNNEL_ALIASES} |"),
+            format!("| bytes in new names of all zones | {} |", grouped(DNS_TUNNEL_BYTES_PER_AGENT)),
+            format!("| zones at once | {} |", grouped(DNS_TUNNEL_ZONES_PER_AGENT)),
+            format!("within {} s", DNS_TUNNEL_WINDOW.as_secs()),
+            format!("for {} minutes", DNS_TUNNEL_SHUT_TIME.as_secs() / 60),
+            format!("{} names of an agent are remembered", grouped(DNS_TUNNEL_NAMES_KNOWN)),
+            format!("has {DNS_TUNNEL_SUFFIX_FACTOR} times these bounds"),
         ],
     );
     says(

@@ -12,6 +12,7 @@ use super::plan::{Agents, Effect, GatewayPlan, PolicySet};
 use super::words;
 use crate::model::manifest::resources::DefaultPolicy;
 use crate::model::types::address::classify;
+use crate::model::types::host::ancestors;
 use crate::model::types::record_type::CLASS_IN;
 use crate::model::types::{AddressClass, Denial, HostName, HostPattern, RecordType};
 use crate::perceive::identity::Known;
@@ -132,7 +133,7 @@ impl Names {
             };
             put(map, name.as_str(), agents);
             let own = matches!(host, HostPattern::Wildcard(_)).then_some(name.as_str());
-            for above in own.into_iter().chain(parents(name.as_str())).chain(["."]) {
+            for above in own.into_iter().chain(ancestors(name.as_str()).skip(1)).chain(["."]) {
                 put(&mut self.above, above, agents);
             }
         }
@@ -168,11 +169,6 @@ fn put(map: &mut HashMap<Box<str>, Agents>, name: &str, agents: &Agents) {
             map.insert(name.into(), agents.clone());
         }
     }
-}
-
-/// Every name above this one but the root.
-fn parents(name: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest)).skip(1)
 }
 
 /// A name without the labels in front of it that name a service: without one, two, three.

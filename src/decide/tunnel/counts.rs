@@ -5,8 +5,8 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::model::types::limits::{
-    TUNNEL_ALIASES, TUNNEL_BYTES, TUNNEL_NAMES, TUNNEL_RANDOM_LABELS, TUNNEL_RECORDS, TUNNEL_SHUT_TIME,
-    TUNNEL_WINDOW,
+    DNS_TUNNEL_ALIASES, DNS_TUNNEL_BYTES, DNS_TUNNEL_NAMES, DNS_TUNNEL_RANDOM_LABELS, DNS_TUNNEL_RECORDS,
+    DNS_TUNNEL_SHUT_TIME, DNS_TUNNEL_WINDOW,
 };
 use crate::model::types::{RecordType, Timestamp};
 
@@ -40,6 +40,8 @@ pub(super) enum Trip {
     Agent { what: &'static str, count: u32, bound: u32 },
     /// The same for a while.
     AgentShut,
+    /// As many zones as can be counted are in use; nothing is shut by it.
+    Zones,
     /// One name that looks like encoded data, asked for what brings data back.
     Encoded { kind: RecordType },
 }
@@ -60,12 +62,12 @@ pub(super) struct Counts {
 impl Counts {
     /// Whether nothing here matters any more.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        !is_within(TUNNEL_WINDOW, self.since, now) && !self.is_shut(now)
+        !is_within(DNS_TUNNEL_WINDOW, self.since, now) && !self.is_shut(now)
     }
 
     /// Whether new names are refused after a bound was reached.
     fn is_shut(&self, now: Timestamp) -> bool {
-        self.shut_since.is_some_and(|since| is_within(TUNNEL_SHUT_TIME, since, now))
+        self.shut_since.is_some_and(|since| is_within(DNS_TUNNEL_SHUT_TIME, since, now))
     }
 
     /// Counts a new name; `factor` is how many times what a zone may this one may.
@@ -82,11 +84,11 @@ impl Counts {
         self.records += u32::from(load.record);
         let aliases = u32::try_from(self.aliases.len()).unwrap_or(u32::MAX);
         let bounds = [
-            ("random-looking labels", self.random_labels, TUNNEL_RANDOM_LABELS),
-            ("names asked for no address", self.records, TUNNEL_RECORDS),
-            ("aliases without an address", aliases, TUNNEL_ALIASES),
-            ("bytes in new names", self.bytes, TUNNEL_BYTES),
-            ("new names", self.names, TUNNEL_NAMES),
+            ("random-looking labels", self.random_labels, DNS_TUNNEL_RANDOM_LABELS),
+            ("names asked for no address", self.records, DNS_TUNNEL_RECORDS),
+            ("aliases without an address", aliases, DNS_TUNNEL_ALIASES),
+            ("bytes in new names", self.bytes, DNS_TUNNEL_BYTES),
+            ("new names", self.names, DNS_TUNNEL_NAMES),
         ];
         match bounds.into_iter().find(|(_, count, bound)| *count > bound * factor) {
             None => Ok(()),
@@ -104,7 +106,7 @@ impl Counts {
             (true, Some(at)) => {
                 self.aliases.swap_remove(at);
             }
-            (false, None) if self.aliases.len() <= TUNNEL_ALIASES as usize => self.aliases.push(name),
+            (false, None) if self.aliases.len() <= DNS_TUNNEL_ALIASES as usize => self.aliases.push(name),
             _ => {}
         }
     }

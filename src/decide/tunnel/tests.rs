@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::types::Reason;
 use crate::model::types::limits::{
-    TUNNEL_ALIASES, TUNNEL_BYTES, TUNNEL_BYTES_PER_AGENT, TUNNEL_NAMES, TUNNEL_RANDOM_LABELS, TUNNEL_RECORDS,
-    TUNNEL_SHUT_TIME, TUNNEL_WINDOW, TUNNEL_ZONES_PER_AGENT,
+    DNS_TUNNEL_ALIASES, DNS_TUNNEL_BYTES, DNS_TUNNEL_BYTES_PER_AGENT, DNS_TUNNEL_NAMES,
+    DNS_TUNNEL_RANDOM_LABELS, DNS_TUNNEL_RECORDS, DNS_TUNNEL_SHUT_TIME, DNS_TUNNEL_WINDOW,
+    DNS_TUNNEL_ZONES_PER_AGENT,
 };
 
 /// A guard, alice, and her clock.
@@ -159,7 +160,7 @@ fn sixty_subdomains_of_one_zone_in_a_minute_are_let_through_every_minute() {
                 assert_eq!(scene.refusal(&name, kind), None, "{name}");
             }
         }
-        scene.later(TUNNEL_WINDOW);
+        scene.later(DNS_TUNNEL_WINDOW);
     }
 }
 
@@ -196,7 +197,7 @@ fn a_type_that_nobody_asks_for_in_earnest_counts_on_any_name() {
             })
             .count()
     };
-    assert_eq!(passed(1000..60_000), TUNNEL_RECORDS as usize);
+    assert_eq!(passed(1000..60_000), DNS_TUNNEL_RECORDS as usize);
     let usual = Asked { host: &host, kind: RecordType::TXT, by_agent: false };
     scene.guard.admit(&scene.alice, &usual, scene.now).unwrap();
 }
@@ -208,31 +209,34 @@ fn each_bound_of_a_zone_is_told_with_its_numbers() {
         (
             hex(24).collect(),
             RecordType::A,
-            TUNNEL_RANDOM_LABELS as usize,
+            DNS_TUNNEL_RANDOM_LABELS as usize,
             format!(
-                "t.example: {} random-looking labels within 60 s, {TUNNEL_RANDOM_LABELS} are allowed",
-                TUNNEL_RANDOM_LABELS + 1
+                "t.example: {} random-looking labels within 60 s, {DNS_TUNNEL_RANDOM_LABELS} are allowed",
+                DNS_TUNNEL_RANDOM_LABELS + 1
             ),
         ),
         (
             (0..200).map(|name| format!("n{name}")).collect(),
             RecordType::A,
-            TUNNEL_NAMES as usize,
-            format!("t.example: {} new names within 60 s, {TUNNEL_NAMES} are allowed", TUNNEL_NAMES + 1),
+            DNS_TUNNEL_NAMES as usize,
+            format!(
+                "t.example: {} new names within 60 s, {DNS_TUNNEL_NAMES} are allowed",
+                DNS_TUNNEL_NAMES + 1
+            ),
         ),
         (
             (0..200).map(|name| format!("{:038}", name)).collect(),
             RecordType::AAAA,
-            TUNNEL_BYTES as usize / 38,
-            format!("t.example: 2052 bytes in new names within 60 s, {TUNNEL_BYTES} are allowed"),
+            DNS_TUNNEL_BYTES as usize / 38,
+            format!("t.example: 2052 bytes in new names within 60 s, {DNS_TUNNEL_BYTES} are allowed"),
         ),
         (
             (0..200).map(|name| format!("n{name}")).collect(),
             RecordType::TXT,
-            TUNNEL_RECORDS as usize,
+            DNS_TUNNEL_RECORDS as usize,
             format!(
-                "t.example: {} names asked for no address within 60 s, {TUNNEL_RECORDS} are allowed",
-                TUNNEL_RECORDS + 1
+                "t.example: {} names asked for no address within 60 s, {DNS_TUNNEL_RECORDS} are allowed",
+                DNS_TUNNEL_RECORDS + 1
             ),
         ),
     ];
@@ -261,7 +265,7 @@ fn a_zone_that_is_shut_still_answers_what_it_knows_leaves_others_alone_and_opens
     let host = HostName::parse("new.t.example").unwrap();
     let asked = Asked { host: &host, kind: RecordType::A, by_agent: true };
     scene.guard.admit(&bob, &asked, scene.now).expect("another agent");
-    scene.later(TUNNEL_SHUT_TIME - Duration::from_secs(1));
+    scene.later(DNS_TUNNEL_SHUT_TIME - Duration::from_secs(1));
     assert!(scene.refusal("new.t.example", RecordType::A).is_some());
     scene.later(Duration::from_secs(1));
     assert_eq!(scene.refusal("new.t.example", RecordType::A), None);
@@ -300,14 +304,14 @@ fn aliases_that_lead_to_no_address_are_counted_until_an_address_is_found() {
         scene.hears(&name(number), RecordType::A, false).unwrap();
         scene.hears(&name(number), RecordType::AAAA, true).unwrap();
     }
-    for number in 50..=50 + TUNNEL_ALIASES {
+    for number in 50..=50 + DNS_TUNNEL_ALIASES {
         assert_eq!(scene.refusal(&name(number), RecordType::A), None);
         scene.hears(&name(number), RecordType::A, false).unwrap();
     }
     let seen = scene.refusal(&name(99), RecordType::A).unwrap();
     let expected = format!(
-        "t.example: {} aliases without an address within 60 s, {TUNNEL_ALIASES} are allowed",
-        TUNNEL_ALIASES + 1
+        "t.example: {} aliases without an address within 60 s, {DNS_TUNNEL_ALIASES} are allowed",
+        DNS_TUNNEL_ALIASES + 1
     );
     assert_eq!(seen, expected);
 }
@@ -343,7 +347,7 @@ fn many_zones_together_carry_no_more_than_an_agent_may() {
     let scene = Scene::new();
     let names = (0..2000).map(|n| format!("{:030}.z{n}.example", n));
     let passed = scene.passed(names, RecordType::A);
-    assert!(passed <= TUNNEL_BYTES_PER_AGENT as usize / 30, "{passed}");
+    assert!(passed <= DNS_TUNNEL_BYTES_PER_AGENT as usize / 30, "{passed}");
     let seen = scene.refusal("new.zone.example", RecordType::A).unwrap();
     assert_eq!(seen, "a bound over all zones was reached within the last 10 minutes");
     // Names of hosts alone, as a crawler asks for.
@@ -357,7 +361,7 @@ fn whoever_runs_a_public_suffix_hears_no_more_than_four_zones_may() {
     // Each of these is a zone of its own, because the list says so; the names are all told to one operator.
     let scene = Scene::new();
     let passed = scene.passed((0..2000).map(|n| format!("{}.github.io", encoded(n, 24, HEX))), RecordType::A);
-    assert_eq!(passed, 4 * TUNNEL_RANDOM_LABELS as usize);
+    assert_eq!(passed, 4 * DNS_TUNNEL_RANDOM_LABELS as usize);
     // A tunnel right below a suffix is one, too.
     let login = "lahrfm241cinwfcnoqqrxu0upuikxeta.github.io";
     assert!(Scene::new().refusal(login, RecordType::TXT).is_some());
@@ -370,10 +374,15 @@ fn whoever_runs_a_public_suffix_hears_no_more_than_four_zones_may() {
 #[test]
 fn more_zones_than_can_be_counted_are_refused_until_some_are_over() {
     let mut scene = Scene::new();
-    let names = |from: usize| (from..from + TUNNEL_ZONES_PER_AGENT + 50).map(|n| format!("w.z{n}.example"));
-    assert_eq!(scene.passed(names(0), RecordType::A), TUNNEL_ZONES_PER_AGENT);
-    scene.later(TUNNEL_WINDOW);
-    assert_eq!(scene.passed(names(10_000), RecordType::A), TUNNEL_ZONES_PER_AGENT);
+    let names =
+        |from: usize| (from..from + DNS_TUNNEL_ZONES_PER_AGENT + 50).map(|n| format!("w.z{n}.example"));
+    assert_eq!(scene.passed(names(0), RecordType::A), DNS_TUNNEL_ZONES_PER_AGENT);
+    assert_eq!(
+        scene.refusal("w.other.example", RecordType::A),
+        Some("other.example: 1024 other zones are counted, as many as can be".to_owned())
+    );
+    scene.later(DNS_TUNNEL_WINDOW);
+    assert_eq!(scene.passed(names(10_000), RecordType::A), DNS_TUNNEL_ZONES_PER_AGENT);
 }
 
 #[test]
@@ -398,7 +407,7 @@ proptest! {
             }
         }
         let names: std::collections::BTreeSet<_> = count.iter().map(|(front, _)| front).collect();
-        prop_assert!(names.len() <= TUNNEL_NAMES as usize);
-        prop_assert!(names.iter().map(|front| front.len()).sum::<usize>() <= TUNNEL_BYTES as usize);
+        prop_assert!(names.len() <= DNS_TUNNEL_NAMES as usize);
+        prop_assert!(names.iter().map(|front| front.len()).sum::<usize>() <= DNS_TUNNEL_BYTES as usize);
     }
 }

@@ -7,8 +7,8 @@ use super::counts::{Counts, Load, Trip, is_within};
 use super::label;
 use super::zone::Parts;
 use crate::model::types::limits::{
-    TUNNEL_BYTES_PER_AGENT, TUNNEL_NAMES_KNOWN, TUNNEL_SHUT_TIME, TUNNEL_SUFFIX_FACTOR, TUNNEL_WINDOW,
-    TUNNEL_ZONES_PER_AGENT,
+    DNS_TUNNEL_BYTES_PER_AGENT, DNS_TUNNEL_NAMES_KNOWN, DNS_TUNNEL_SHUT_TIME, DNS_TUNNEL_SUFFIX_FACTOR,
+    DNS_TUNNEL_WINDOW, DNS_TUNNEL_ZONES_PER_AGENT,
 };
 use crate::model::types::{RecordType, Timestamp};
 
@@ -39,14 +39,14 @@ impl Watch {
         if whole.bytes == 0 && !whole.record {
             return Ok(());
         }
-        if self.shut_since.is_some_and(|since| is_within(TUNNEL_SHUT_TIME, since, now)) {
+        if self.shut_since.is_some_and(|since| is_within(DNS_TUNNEL_SHUT_TIME, since, now)) {
             return Err(Trip::AgentShut);
         }
         if whole.record && whole.encoded {
             return Err(Trip::Encoded { kind: asked.kind });
         }
         if let Some((suffix, _)) = parts.suffix {
-            self.count(suffix, whole, TUNNEL_SUFFIX_FACTOR, now)?;
+            self.count(suffix, whole, DNS_TUNNEL_SUFFIX_FACTOR, now)?;
         }
         if own.bytes > 0 || own.record {
             self.count(parts.zone, own, 1, now)?;
@@ -77,30 +77,25 @@ impl Watch {
     }
 
     fn count_for_agent(&mut self, bytes: u32, now: Timestamp) -> Result<(), Trip> {
-        if !is_within(TUNNEL_WINDOW, self.since, now) {
+        if !is_within(DNS_TUNNEL_WINDOW, self.since, now) {
             (self.since, self.bytes) = (now, 0);
         }
         self.bytes += bytes;
-        if self.bytes > TUNNEL_BYTES_PER_AGENT {
+        if self.bytes > DNS_TUNNEL_BYTES_PER_AGENT {
             self.shut_since = Some(now);
             let what = "bytes in new names of all zones";
-            return Err(Trip::Agent { what, count: self.bytes, bound: TUNNEL_BYTES_PER_AGENT });
+            return Err(Trip::Agent { what, count: self.bytes, bound: DNS_TUNNEL_BYTES_PER_AGENT });
         }
         Ok(())
     }
 
     fn count(&mut self, zone: &str, load: Load, factor: u32, now: Timestamp) -> Result<(), Trip> {
         if !self.zones.contains_key(zone) {
-            if self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
+            if self.zones.len() >= DNS_TUNNEL_ZONES_PER_AGENT {
                 self.zones.retain(|_, counts| !counts.is_over(now));
             }
-            if self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
-                let count = u32::try_from(self.zones.len()).unwrap_or(u32::MAX);
-                return Err(Trip::Agent {
-                    what: "zones at once",
-                    count: count.saturating_add(1),
-                    bound: count,
-                });
+            if self.zones.len() >= DNS_TUNNEL_ZONES_PER_AGENT {
+                return Err(Trip::Zones);
             }
             self.zones.insert(zone.into(), Counts::default());
         }
@@ -111,7 +106,7 @@ impl Watch {
     }
 
     fn remember(&mut self, name: u64) {
-        if self.order.len() >= TUNNEL_NAMES_KNOWN
+        if self.order.len() >= DNS_TUNNEL_NAMES_KNOWN
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);

@@ -2,7 +2,7 @@
 
 use super::counts::Trip;
 use super::zone::Parts;
-use crate::model::types::limits::{TUNNEL_SHUT_TIME, TUNNEL_WINDOW};
+use crate::model::types::limits::{DNS_TUNNEL_SHUT_TIME, DNS_TUNNEL_WINDOW, DNS_TUNNEL_ZONES_PER_AGENT};
 use crate::model::types::{Denial, HostName, Reason};
 
 pub(super) fn denial(agent: &str, host: &HostName, trip: &Trip) -> Denial {
@@ -13,12 +13,16 @@ pub(super) fn denial(agent: &str, host: &HostName, trip: &Trip) -> Denial {
         ),
         Trip::Zone { .. } | Trip::Shut { .. } => for_now(agent, &format!("further names of {zone}")),
         Trip::Agent { .. } | Trip::AgentShut => for_now(agent, "further names"),
+        Trip::Zones => format!(
+            "Agent {agent} may not look up names of further zones for now: it looks up names of very many at once. Names \
+             that were looked up before are still answered. Try again later."
+        ),
     };
     Denial::built_in(Reason::DnsTunnel, detail).seen(evidence(zone, trip))
 }
 
 fn for_now(agent: &str, what: &str) -> String {
-    let minutes = TUNNEL_SHUT_TIME.as_secs() / 60;
+    let minutes = DNS_TUNNEL_SHUT_TIME.as_secs() / 60;
     format!(
         "Agent {agent} may not look up {what} for now: its lookups look as if data were hidden in them. Names that were \
          looked up before are still answered; new ones {minutes} minutes after that was seen."
@@ -26,7 +30,7 @@ fn for_now(agent: &str, what: &str) -> String {
 }
 
 fn evidence(zone: &str, trip: &Trip) -> String {
-    let (minutes, seconds) = (TUNNEL_SHUT_TIME.as_secs() / 60, TUNNEL_WINDOW.as_secs());
+    let (minutes, seconds) = (DNS_TUNNEL_SHUT_TIME.as_secs() / 60, DNS_TUNNEL_WINDOW.as_secs());
     match trip {
         Trip::Zone { zone, what, count, bound } => {
             format!("{zone}: {count} {what} within {seconds} s, {bound} are allowed")
@@ -36,6 +40,9 @@ fn evidence(zone: &str, trip: &Trip) -> String {
         }
         Trip::Shut { zone } => format!("{zone}: a bound was reached within the last {minutes} minutes"),
         Trip::AgentShut => format!("a bound over all zones was reached within the last {minutes} minutes"),
+        Trip::Zones => {
+            format!("{zone}: {DNS_TUNNEL_ZONES_PER_AGENT} other zones are counted, as many as can be")
+        }
         Trip::Encoded { kind } => {
             format!("{zone}: a random-looking label, type {}, and no address in the answer", kind.0)
         }

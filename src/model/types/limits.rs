@@ -259,29 +259,29 @@ pub const DNS_UPSTREAM_IDLE_TIME: Duration = Duration::from_secs(10);
 pub const DNS_REMOVED_SHOWN: usize = 4;
 
 /// Time in which names that an agent chose are counted together, to tell a tunnel from a busy client.
-pub const TUNNEL_WINDOW: Duration = Duration::from_secs(60);
+pub const DNS_TUNNEL_WINDOW: Duration = Duration::from_secs(60);
 /// Time for which new names of a zone are refused to an agent that went past one of the bounds below.
-pub const TUNNEL_SHUT_TIME: Duration = Duration::from_secs(600);
+pub const DNS_TUNNEL_SHUT_TIME: Duration = Duration::from_secs(600);
 /// Names of one zone in one window: twice what a busy client was seen to need.
-pub const TUNNEL_NAMES: u32 = 120;
+pub const DNS_TUNNEL_NAMES: u32 = 120;
 /// Bytes in front of one zone's own name, over all new names in one window: 60 names of 34 bytes.
-pub const TUNNEL_BYTES: u32 = 2048;
+pub const DNS_TUNNEL_BYTES: u32 = 2048;
 /// Labels in them that look like encoded data. One or two are the name of a bucket or a cluster.
-pub const TUNNEL_RANDOM_LABELS: u32 = 10;
+pub const DNS_TUNNEL_RANDOM_LABELS: u32 = 10;
 /// New names of one zone that are asked for anything but an address, in one window: TXT, SRV, MX and their like carry data
 /// back. The longest honest chain seen is one of four (SPF).
-pub const TUNNEL_RECORDS: u32 = 5;
+pub const DNS_TUNNEL_RECORDS: u32 = 5;
 /// New names of one zone, in one window, whose answer is an alias that leads to no address.
-pub const TUNNEL_ALIASES: u32 = 4;
+pub const DNS_TUNNEL_ALIASES: u32 = 4;
 /// Bytes that new names of all zones carry for one agent in one window.
-pub const TUNNEL_BYTES_PER_AGENT: u32 = 8 * 1024;
+pub const DNS_TUNNEL_BYTES_PER_AGENT: u32 = 8 * 1024;
 /// A public suffix of a company, such as a cloud's, may have so many times what one zone may: each of its customers is
 /// a zone of its own, and whoever runs the suffix hears of all.
-pub const TUNNEL_SUFFIX_FACTOR: u32 = 4;
+pub const DNS_TUNNEL_SUFFIX_FACTOR: u32 = 4;
 /// Zones of one agent that are counted at once; while all of them are in use, names of further ones are refused.
-pub const TUNNEL_ZONES_PER_AGENT: usize = 1024;
+pub const DNS_TUNNEL_ZONES_PER_AGENT: usize = 1024;
 /// Names of one agent that were answered and may be asked again at no cost; past it the oldest counts as new.
-pub const TUNNEL_NAMES_KNOWN: usize = 4096;
+pub const DNS_TUNNEL_NAMES_KNOWN: usize = 4096;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
 pub const RECORD_BYTES: usize = 16 * 1024;

@@ -23,7 +23,7 @@ use super::hygiene::{self, Removed};
 use super::memory::Memory;
 use super::message::Query;
 use super::reply::{ExtendedError, Transport, fitted, refused};
-use super::wire::{CLASS_IN, Malformed, Rcode};
+use super::wire::{Malformed, Rcode};
 
 /// Forwarder, cache and memory together: the resolver that workloads talk to.
 #[derive(Debug)]
@@ -72,14 +72,9 @@ impl Exchange {
     }
 
     /// Finds the answer and remembers for the agent, if there is one, which addresses it is now given. Takes at most
-    /// `DNS_QUERY_TIME`; past the bounds on queries in flight it fails at once with `Busy`. Of classes other than IN
-    /// nothing is known: REFUSED.
+    /// `DNS_QUERY_TIME`; past the bounds on queries in flight it fails at once with `Busy`. The query is of class IN:
+    /// policy refuses the others.
     pub async fn answer(&self, query: &Query, to: Recipient<'_>, now: Timestamp) -> Answered {
-        if query.class() != CLASS_IN {
-            let error =
-                ExtendedError { code: ExtendedError::NOT_SUPPORTED, text: "only class IN is answered here" };
-            return Answered::without(refused(query, Rcode::Refused, Some(error)), Rcode::Refused);
-        }
         let Some(_share) = Share::take(&self.shares, to.agent) else {
             return failed(query, ForwardError::Busy);
         };
@@ -142,21 +137,6 @@ fn give(looked: &Looked, query: &Query, to: Recipient<'_>) -> Result<Given, Malf
     Ok(Given { reply: fitted(answer.close(reply, query), query, to.transport), addresses, removed })
 }
 
-impl Answered {
-    /// A reply that nobody upstream has a part in.
-    fn without(reply: Vec<u8>, rcode: Rcode) -> Self {
-        Self {
-            reply,
-            rcode: u16::from(rcode.low()),
-            addresses: 0,
-            removed: Removed::default(),
-            upstream: None,
-            failure: None,
-            elapsed: Duration::ZERO,
-        }
-    }
-}
-
 /// One agent's place among the queries in flight; given back when dropped.
 struct Share<'a> {
     shares: &'a Mutex<HashMap<Arc<str>, usize>>,
@@ -206,7 +186,15 @@ fn failed(query: &Query, failure: ForwardError) -> Answered {
     };
     let text = failure.to_string();
     let reply = refused(query, Rcode::ServFail, Some(ExtendedError { code, text: &text }));
-    Answered { failure: Some(failure), ..Answered::without(reply, Rcode::ServFail) }
+    Answered {
+        reply,
+        rcode: Rcode::ServFail.number(),
+        addresses: 0,
+        removed: Removed::default(),
+        upstream: None,
+        failure: Some(failure),
+        elapsed: Duration::ZERO,
+    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::model::types::limits::{DNS_IN_FLIGHT, DNS_QUERY_TIME, DNS_REST_TIME, 
 
 use super::answer::Answer;
 use super::canonical::Canonical;
-use super::wire::Malformed;
+use super::wire::{Malformed, Rcode};
 use crate::platform::telemetry::Seldom;
 use link::Link;
 
@@ -109,7 +109,7 @@ impl Forwarder {
             let upstream = open[at];
             let begun = Instant::now();
             match timeout_at(deadline.min(begun + self.bounds.each), upstream.ask(asked)).await {
-                Ok(Ok(answer)) if matches!(answer.found.rcode, 1 | 2 | 4 | 5) => {
+                Ok(Ok(answer)) if is_failure(answer.found.rcode) => {
                     worse.get_or_insert(answer);
                     open.remove(at);
                 }
@@ -152,6 +152,11 @@ impl Forwarder {
     fn micros(&self) -> u64 {
         as_micros(self.start.elapsed())
     }
+}
+
+/// Whether the upstream says that it has no answer, where another may have one.
+fn is_failure(rcode: u16) -> bool {
+    [Rcode::FormErr, Rcode::ServFail, Rcode::NotImp, Rcode::Refused].iter().any(|code| code.number() == rcode)
 }
 
 fn as_micros(time: Duration) -> u64 {

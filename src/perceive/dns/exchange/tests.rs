@@ -179,14 +179,3 @@ async fn an_answer_of_which_no_address_is_left_says_that_it_was_emptied() {
     assert_eq!((answered.rcode, answered.addresses, answered.removed.count), (0, 0, 1));
     assert!(!lab.knows("alice", "127.0.0.1", "a.example"));
 }
-
-#[tokio::test]
-async fn a_class_other_than_the_internet_is_refused_and_nobody_is_asked() {
-    let lab = lab(Act::Answer(Vec::new()), Vec::new()).await;
-    let mut bytes = lab::query_bytes(7, "version.bind", 16, None);
-    let end = bytes.len();
-    bytes[end - 1] = 3;
-    let answered = lab.answer(&Query::parse(&bytes).unwrap()).await;
-    assert_eq!((answered.rcode, answered.failure), (5, None));
-    assert!(lab.upstream.seen().is_empty());
-}
