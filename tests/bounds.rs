@@ -148,7 +148,7 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             format!("| {} s, {DNS_TRIES} tries of {} s |", DNS_QUERY_TIME.as_secs(), DNS_TRY_TIME.as_secs()),
             format!("rests behind the others | {} s |", DNS_REST_TIME.as_secs()),
             format!("of one agent | {}; {DNS_IN_FLIGHT_PER_AGENT} |", grouped(DNS_IN_FLIGHT)),
-            format!("without a query | {DNS_PIPELINED}; {} s |", DNS_UPSTREAM_IDLE_TIME.as_secs()),
+            format!("without a query | {}; {} s |", grouped(DNS_PIPELINED), DNS_UPSTREAM_IDLE_TIME.as_secs()),
             format!("over TCP | {}, {} bytes |", size(DNS_UDP_BYTES), grouped(DNS_MESSAGE_BYTES)),
             format!("included | {} |", size(DNS_CACHE_BYTES)),
             format!(

@@ -232,6 +232,7 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
         added_latency: Some(started.elapsed().saturating_sub(answered.elapsed)),
         dialled: answered.upstream,
         end: ended(&answered),
+        evidence: seen(road, &answered),
         denial,
         ..Outcome::default()
     });
@@ -274,11 +275,30 @@ fn withheld(road: &Road, known: &Known, asked: Option<&Looked<'_>>, answered: &A
 fn not_to_be_given(agent: &str, host: &HostName, removed: &[IpAddr]) -> Denial {
     let metadata = removed.iter().any(|address| classify(*address) == AddressClass::Metadata);
     let reason = if metadata { Reason::DestinationMetadata } else { Reason::DestinationPrivate };
-    let classes = removed.iter().map(|address| format!("{address} is {}", classify(*address)));
     let detail = format!(
         "Agent {agent} may not be given the addresses of {host}: none is public, and no route names them by CIDR."
     );
-    Denial::built_in(reason, detail).seen(classes.collect::<Vec<_>>().join(", "))
+    Denial::built_in(reason, detail).seen(classes(removed))
+}
+
+fn classes(addresses: &[IpAddr]) -> String {
+    let classes = addresses.iter().map(|address| format!("{address} is {}", classify(*address)));
+    classes.collect::<Vec<_>>().join(", ")
+}
+
+/// What became of an answer that is not as the upstream gave it, for the record.
+fn seen(road: &Road, answered: &Answered) -> Option<String> {
+    let removed = &answered.removed;
+    match &answered.failure {
+        Some(failure) => Some(road.shared.resolvers.seen(*failure)),
+        None if removed.count > removed.addresses.len() => Some(format!(
+            "{}, and {} more",
+            classes(&removed.addresses),
+            removed.count - removed.addresses.len()
+        )),
+        None if removed.count > 0 => Some(classes(&removed.addresses)),
+        None => None,
+    }
 }
 
 fn ended(answered: &Answered) -> Option<&'static str> {

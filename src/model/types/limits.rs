@@ -218,7 +218,7 @@ pub const DNS_QUERY_TIME: Duration = Duration::from_secs(4);
 pub const DNS_TRY_TIME: Duration = Duration::from_secs(2);
 /// Tries for one DNS query, over all upstreams.
 pub const DNS_TRIES: usize = 6;
-/// Time an upstream that kept silent is asked only after the others.
+/// Time an upstream that kept silent, also when asked for the root, is asked only after the others.
 pub const DNS_REST_TIME: Duration = Duration::from_secs(30);
 /// Records in one DNS answer; one with more is no answer. Name servers themselves keep to about 100 of one type.
 pub const DNS_RECORDS_PER_ANSWER: usize = 512;
@@ -251,8 +251,9 @@ pub const DNS_CACHE_CEILING: Duration = Duration::from_secs(86_400);
 pub const DNS_NEGATIVE_CEILING: Duration = Duration::from_secs(900);
 /// Time a failure is kept, so that clients that ask again at once cost one try (RFC 9520, section 3.2).
 pub const DNS_FAILURE_HOLD: Duration = Duration::from_secs(1);
-/// Queries without an answer on one connection to a DNS upstream; further ones wait.
-pub const DNS_PIPELINED: usize = 256;
+/// Queries without an answer on one connection to a DNS upstream, those that nobody waits for any more among them: twice as
+/// many as can be in flight, so that no query ever waits for another's answer.
+pub const DNS_PIPELINED: usize = 2 * DNS_IN_FLIGHT;
 /// Time a connection to a DNS upstream is kept without a query (RFC 7766, section 6.2.3).
 pub const DNS_UPSTREAM_IDLE_TIME: Duration = Duration::from_secs(10);
 /// Addresses removed from one DNS answer that are shown on its record.

@@ -6,6 +6,7 @@
 
 mod parts;
 mod policies;
+mod resolvers;
 mod backend;
 mod explain;
 mod status;

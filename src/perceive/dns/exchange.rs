@@ -82,9 +82,7 @@ impl Exchange {
         let looked = self.cache.look_up(&Canonical::of(query), &self.forwarder).await;
         let elapsed = begun.elapsed();
         let given = looked.and_then(|looked| {
-            give(&looked, query, to)
-                .map_err(|Malformed| ForwardError::Unreachable)
-                .map(|given| (looked, given))
+            give(&looked, query, to).map_err(|Malformed| ForwardError::Malformed).map(|given| (looked, given))
         });
         let (looked, given) = match given {
             Ok(found) => found,
@@ -125,7 +123,7 @@ fn give(looked: &Looked, query: &Query, to: Recipient<'_>) -> Result<Given, Malf
     let mut addresses = answer.given(age);
     let mut removed = Removed::default();
     // Most answers have nothing to be removed, and that was seen when they were read.
-    if answer.services || !answer.addresses.iter().all(|address| (to.keep)(*address)) {
+    if answer.suspect || !answer.addresses.iter().all(|address| (to.keep)(*address)) {
         let cleaned = hygiene::clean(&reply, to.keep)?;
         if let Some(message) = cleaned.message {
             // TTLs in the message have counted down already.
@@ -182,7 +180,7 @@ fn failed(query: &Query, failure: ForwardError) -> Answered {
     let code = match failure {
         ForwardError::Busy => ExtendedError::OTHER,
         ForwardError::NoUpstream | ForwardError::Silent => ExtendedError::NO_REACHABLE_AUTHORITY,
-        ForwardError::Unreachable => ExtendedError::NETWORK_ERROR,
+        ForwardError::Unreachable | ForwardError::Malformed => ExtendedError::NETWORK_ERROR,
     };
     let text = failure.to_string();
     let reply = refused(query, Rcode::ServFail, Some(ExtendedError { code, text: &text }));

@@ -179,3 +179,14 @@ async fn an_answer_of_which_no_address_is_left_says_that_it_was_emptied() {
     assert_eq!((answered.rcode, answered.addresses, answered.removed.count), (0, 0, 1));
     assert!(!lab.knows("alice", "127.0.0.1", "a.example"));
 }
+
+#[tokio::test]
+async fn an_address_of_another_class_is_neither_given_nor_remembered() {
+    let mut strange = a("a.example", [192, 0, 2, 9], 60);
+    strange[13..15].copy_from_slice(&3u16.to_be_bytes());
+    let lab = lab(Act::Answer(vec![strange, a("a.example", [192, 0, 2, 1], 60)]), Vec::new()).await;
+    let answered = lab.answer(&lab::query("a.example", kind::A, None)).await;
+    let given = Message::from_vec(&answered.reply).unwrap().answers;
+    assert_eq!((given.len(), given[0].data.to_string()), (1, "192.0.2.1".to_owned()));
+    assert!(!lab.knows("alice", "192.0.2.9", "a.example"));
+}
