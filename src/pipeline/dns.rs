@@ -24,6 +24,7 @@ use crate::model::types::address::classify;
 use crate::model::types::limits::{
     DNS_BATCH, DNS_BATCH_PER_AGENT, DNS_PIPELINED_PER_CLIENT, TLS_HANDSHAKE_TIME,
 };
+use crate::model::types::record_type::CLASS_IN;
 use crate::model::types::{
     AddressClass, ClientAddress, Denial, HostName, OriginalDestination, Reason, RecordType, Timestamp,
 };
@@ -196,7 +197,7 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
     };
     let opening = opening(road, &snapshot, asker, known.as_ref().ok(), Some(&query));
     let at = opening.at;
-    if query.host().is_some_and(|host| host.as_str() == home::NAME) {
+    if query.class() == CLASS_IN && query.host().is_some_and(|host| host.as_str() == home::NAME) {
         return own_name(road, &opening, asker, &query);
     }
     let known = match known {

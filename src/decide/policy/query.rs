@@ -38,6 +38,15 @@ impl<'a> Lookup<'a> {
     pub fn of_host(host: &'a HostName) -> Self {
         Self { host: Some(host), text: host.as_str(), kind: RecordType::A, class: CLASS_IN }
     }
+
+    /// What keeps every route from naming it, under any default.
+    fn obstacle(&self) -> Option<&'static str> {
+        match self.host {
+            _ if self.class != CLASS_IN => Some("only class IN is answered"),
+            None => Some("it is no host name"),
+            Some(_) => None,
+        }
+    }
 }
 
 /// Who chose a name that may be looked up.
@@ -65,7 +74,7 @@ impl PolicySet {
         }
         plan.names
             .chooser(*agent, lookup, plan.default)
-            .ok_or_else(|| words::no_lookup(known, lookup.text, &plan.policy))
+            .ok_or_else(|| words::no_lookup(known, lookup.text, lookup.obstacle(), &plan.policy))
     }
 
     /// Whether an answer may give this address to the agent: a public one, or one that a route of the agent names by

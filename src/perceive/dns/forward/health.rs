@@ -103,6 +103,11 @@ impl Health {
         self.state().rests_until.is_some_and(|until| until > Instant::now())
     }
 
+    #[cfg(test)]
+    pub fn is_examined(&self) -> bool {
+        self.state().examined
+    }
+
     pub fn answered(&self) {
         let mut state = self.state();
         (state.trouble, state.rests_until) = (None, None);
