@@ -154,7 +154,7 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             format!("| {} s, {DNS_TRIES} tries of {} s |", DNS_QUERY_TIME.as_secs(), DNS_TRY_TIME.as_secs()),
             format!("rests behind the others | {} s |", DNS_REST_TIME.as_secs()),
             format!("of one agent | {}; {DNS_IN_FLIGHT_PER_AGENT} |", grouped(DNS_IN_FLIGHT)),
-            format!("without a query | {DNS_PIPELINED}; {} s |", DNS_UPSTREAM_IDLE_TIME.as_secs()),
+            format!("without a query | {}; {} s |", grouped(DNS_PIPELINED), DNS_UPSTREAM_IDLE_TIME.as_secs()),
             format!("over TCP | {}, {} bytes |", size(DNS_UDP_BYTES), grouped(DNS_MESSAGE_BYTES)),
             format!("included | {} |", size(DNS_CACHE_BYTES)),
             format!(
@@ -175,40 +175,45 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
     says(
         "docs/names.md",
         &[
-            format!("| new names of one zone | {TUNNEL_NAMES} |"),
-            format!("| bytes in front of the zone, over its new names | {} |", grouped(TUNNEL_BYTES)),
-            format!("| random-looking labels of one zone | {TUNNEL_RANDOM_LABELS} |"),
-            format!("| new names of one zone asked for no address (TXT, SRV, MX, ...) | {TUNNEL_RECORDS} |"),
-            format!("| aliases of one zone that lead to no address | {TUNNEL_ALIASES} |"),
-            format!("| bytes in new names of all zones | {} |", grouped(TUNNEL_BYTES_PER_AGENT)),
-            format!("| zones at once | {} |", grouped(TUNNEL_ZONES_PER_AGENT)),
-            format!("within {} s", TUNNEL_WINDOW.as_secs()),
-            format!("for {} minutes", TUNNEL_SHUT_TIME.as_secs() / 60),
-            format!("{} names of an agent are remembered", grouped(TUNNEL_NAMES_KNOWN)),
-            format!("has {TUNNEL_SUFFIX_FACTOR} times these bounds"),
+            format!("| new names of one zone | {DNS_TUNNEL_NAMES} |"),
+            format!("| bytes in front of the zone, over its new names | {} |", grouped(DNS_TUNNEL_BYTES)),
+            format!("| random-looking labels of one zone | {DNS_TUNNEL_RANDOM_LABELS} |"),
             format!(
-                "| queries that leave for names of one zone | {TUNNEL_QUERIES} | | bytes of the answers to them | {} |",
-                size(TUNNEL_ANSWER_BYTES)
+                "| new names of one zone asked for no address (TXT, SRV, MX, ...) | {DNS_TUNNEL_RECORDS} |"
+            ),
+            format!("| aliases of one zone that lead to no address | {DNS_TUNNEL_ALIASES} |"),
+            format!("| bytes in new names of all zones | {} |", grouped(DNS_TUNNEL_BYTES_PER_AGENT)),
+            format!("| zones at once | {} |", grouped(DNS_TUNNEL_ZONES_PER_AGENT)),
+            format!("within {} s", DNS_TUNNEL_WINDOW.as_secs()),
+            format!("for {} minutes", DNS_TUNNEL_SHUT_TIME.as_secs() / 60),
+            format!("{} names of an agent are remembered", grouped(DNS_TUNNEL_NAMES_KNOWN)),
+            format!("has {DNS_TUNNEL_SUFFIX_FACTOR} times these bounds"),
+            format!(
+                "| queries that leave for names of one zone | {DNS_TUNNEL_QUERIES} | | bytes of the answers to them | {} |",
+                size(DNS_TUNNEL_ANSWER_BYTES)
             ),
             format!(
                 "| queries that leave for names of all zones | {} | | bytes of the answers to them | {} |",
-                grouped(TUNNEL_QUERIES_PER_AGENT),
-                size(TUNNEL_ANSWER_BYTES_PER_AGENT)
+                grouped(DNS_TUNNEL_QUERIES_PER_AGENT),
+                size(DNS_TUNNEL_ANSWER_BYTES_PER_AGENT)
             ),
-            format!("in new names up to the bounds above: {} bytes a minute and zone", grouped(TUNNEL_BYTES)),
-            format!("each one of at most 400,000 ({} names", grouped(TUNNEL_NAMES_KNOWN)),
-            format!("{TUNNEL_QUERIES} questions a minute and zone"),
-            format!("so less than {} bytes;", grouped(in_order(TUNNEL_QUERIES, 400_000))),
+            format!(
+                "in new names up to the bounds above: {} bytes a minute and zone",
+                grouped(DNS_TUNNEL_BYTES)
+            ),
+            format!("each one of at most 400,000 ({} names", grouped(DNS_TUNNEL_NAMES_KNOWN)),
+            format!("{DNS_TUNNEL_QUERIES} questions a minute and zone"),
+            format!("so less than {} bytes;", grouped(in_order(DNS_TUNNEL_QUERIES, 400_000))),
             format!(
                 "With new names that is {} bytes a minute and zone",
-                grouped(TUNNEL_BYTES + in_order(TUNNEL_QUERIES, 400_000))
+                grouped(DNS_TUNNEL_BYTES + in_order(DNS_TUNNEL_QUERIES, 400_000))
             ),
             format!(
                 "at most {} in new names and {} in known ones",
-                grouped(TUNNEL_BYTES_PER_AGENT),
-                grouped(in_order(TUNNEL_QUERIES_PER_AGENT, 400_000))
+                grouped(DNS_TUNNEL_BYTES_PER_AGENT),
+                grouped(in_order(DNS_TUNNEL_QUERIES_PER_AGENT, 400_000))
             ),
-            format!("which is less than {} bytes.", in_order(TUNNEL_QUERIES, 112 * 16)),
+            format!("which is less than {} bytes.", in_order(DNS_TUNNEL_QUERIES, 112 * 16)),
         ],
     );
     says(

@@ -7,12 +7,13 @@ use super::road::Road;
 use crate::decide::policy::{Chooser, Lookup, NameSource, Passage};
 use crate::decide::tunnel::Asked;
 use crate::model::types::{Denial, HostName, Reason, RecordType};
+use crate::perceive::dns::{ForwardError, ResolveError};
 use crate::perceive::identity::Known;
 
 /// The addresses of the claimed name; none where the passage needs no resolution, or nothing is found.
 ///
 /// # Errors
-/// `dns.denied` where no route names it any more, `dns.tunnel` where it looks like data, `protocol.encrypted-dns` where it
+/// `upstream.timeout` and `upstream.unreachable` where the resolvers have no answer, `dns.denied` where no route names it any more, `dns.tunnel` where it looks like data, `protocol.encrypted-dns` where it
 /// leads to a resolver that nobody may use.
 pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<Vec<IpAddr>, Denial> {
     let (NameSource::Resolve, Some(host)) = (passage.name_source(), passage.host()) else {
@@ -22,13 +23,36 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
     let chooser = snapshot.policy.query(known, &Lookup::of_host(host))?;
     let asked = Asked { host, kind: RecordType::A, by_agent: chooser == Chooser::Agent, flagged: false };
     road.shared.guard.admit(&known.agent().name, &asked, road.stamp().1)?;
-    let found = road.own.resolve(host).await.map(|found| found.to_vec()).unwrap_or_default();
+    let found = match road.own.resolve(host).await {
+        Ok(found) => found.to_vec(),
+        // Whoever dials says so.
+        Err(ResolveError::NoAddress) => Vec::new(),
+        Err(error) => return Err(unresolved(road, host, error)),
+    };
     let port = passage.destination().port();
     let is_resolver = |ip: &IpAddr| snapshot.policy.resolvers().stands_at(SocketAddr::new(*ip, port));
     match found.iter().copied().find(is_resolver) {
         Some(ip) => Err(encrypted(known, host, ip)),
         None => Ok(found),
     }
+}
+
+/// Nobody knows whether the name has an address.
+fn unresolved(road: &Road, host: &HostName, error: ResolveError) -> Denial {
+    let (reason, seen) = match error {
+        ResolveError::Unanswered(failure @ ForwardError::Silent) => {
+            (Reason::UpstreamTimeout, road.shared.resolvers.seen(failure))
+        }
+        ResolveError::Unanswered(failure) => {
+            (Reason::UpstreamUnreachable, road.shared.resolvers.seen(failure))
+        }
+        ResolveError::NoAddress | ResolveError::Code(_) | ResolveError::EndlessChain => {
+            (Reason::UpstreamUnreachable, error.to_string())
+        }
+    };
+    let detail =
+        format!("{host} could not be reached: its name could not be resolved: {error}. Try again later.");
+    Denial::built_in(reason, detail).seen(format!("resolution of {host}: {seen}"))
 }
 
 fn encrypted(known: &Known, host: &HostName, address: IpAddr) -> Denial {

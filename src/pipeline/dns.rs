@@ -24,6 +24,7 @@ use crate::model::types::address::classify;
 use crate::model::types::limits::{
     DNS_BATCH, DNS_BATCH_PER_AGENT, DNS_PIPELINED_PER_CLIENT, TLS_HANDSHAKE_TIME,
 };
+use crate::model::types::record_type::CLASS_IN;
 use crate::model::types::{
     AddressClass, ClientAddress, Denial, HostName, OriginalDestination, Reason, RecordType, Timestamp,
 };
@@ -198,7 +199,7 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
     };
     let opening = opening(road, &snapshot, asker, known.as_ref().ok(), Some(&query));
     let at = opening.at;
-    if query.host().is_some_and(|host| host.as_str() == home::NAME) {
+    if query.class() == CLASS_IN && query.host().is_some_and(|host| host.as_str() == home::NAME) {
         return own_name(road, &opening, asker, &query);
     }
     let known = match known {
@@ -234,6 +235,7 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
         added_latency: Some(started.elapsed().saturating_sub(answered.elapsed)),
         dialled: answered.upstream,
         end: ended(&answered),
+        evidence: seen(road, &answered),
         denial,
         ..Outcome::default()
     });
@@ -283,11 +285,30 @@ fn withheld(road: &Road, known: &Known, asked: Option<&Looked<'_>>, answered: &A
 fn not_to_be_given(agent: &str, host: &HostName, removed: &[IpAddr]) -> Denial {
     let metadata = removed.iter().any(|address| classify(*address) == AddressClass::Metadata);
     let reason = if metadata { Reason::DestinationMetadata } else { Reason::DestinationPrivate };
-    let classes = removed.iter().map(|address| format!("{address} is {}", classify(*address)));
     let detail = format!(
         "Agent {agent} may not be given the addresses of {host}: none is public, and no route names them by CIDR."
     );
-    Denial::built_in(reason, detail).seen(classes.collect::<Vec<_>>().join(", "))
+    Denial::built_in(reason, detail).seen(classes(removed))
+}
+
+fn classes(addresses: &[IpAddr]) -> String {
+    let classes = addresses.iter().map(|address| format!("{address} is {}", classify(*address)));
+    classes.collect::<Vec<_>>().join(", ")
+}
+
+/// What became of an answer that is not as the upstream gave it, for the record.
+fn seen(road: &Road, answered: &Answered) -> Option<String> {
+    let removed = &answered.removed;
+    match &answered.failure {
+        Some(failure) => Some(road.shared.resolvers.seen(*failure)),
+        None if removed.count > removed.addresses.len() => Some(format!(
+            "{}, and {} more",
+            classes(&removed.addresses),
+            removed.count - removed.addresses.len()
+        )),
+        None if removed.count > 0 => Some(classes(&removed.addresses)),
+        None => None,
+    }
 }
 
 fn ended(answered: &Answered) -> Option<&'static str> {

@@ -15,10 +15,9 @@ use crate::act::upstream::Pool;
 use crate::decide::ledger::Ledger;
 use crate::decide::policy::{EncryptedDns, PolicySet};
 use crate::decide::tunnel::Guard;
-use crate::model::config::DnsServer;
 use crate::model::manifest::Resources;
 use crate::model::types::{RequestId, Timestamp};
-use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver};
+use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver, Upstreams};
 use crate::perceive::identity::{Bindings, Directory};
 use crate::platform::sys::clock;
 
@@ -63,7 +62,7 @@ pub struct Shared {
     /// How much each agent carries out in names.
     pub guard: Guard,
     /// Resolvers that are asked.
-    pub resolvers: Vec<DnsServer>,
+    pub resolvers: Arc<Upstreams>,
     /// Opens TLS towards workloads.
     pub terminator: Terminator,
     /// Reaches upstreams.
@@ -132,7 +131,7 @@ pub struct Road {
 impl Road {
     /// A worker's road.
     pub fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>) -> Rc<Self> {
-        let forwarder = Arc::new(Forwarder::new(&shared.resolvers, shared.dialler.for_resolvers()));
+        let forwarder = Arc::new(Forwarder::new(shared.resolvers.clone(), shared.dialler.for_resolvers()));
         let exchange = Exchange::new(forwarder.clone(), shared.answers.clone(), shared.memory.clone());
         let own = OwnResolver::new(forwarder, shared.answers.clone());
         let places = Places::new(shared.room);

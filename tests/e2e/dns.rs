@@ -208,7 +208,9 @@ fn a_silent_or_missing_upstream_resolver_is_servfail_in_good_time_and_recorded()
         "kind": "dns", "query_name": "db.example", "query_type": "A", "decision": "allow", "status": 2,
         "end": "upstream-failed",
     });
-    daemon.record(&failed);
+    let row = daemon.record(&failed);
+    let seen = row["evidence"].as_str().expect("which upstream, and why");
+    assert_eq!(seen, format!("no upstream resolver answered in time: {RESOLVER_V4}:53: no answer in time"));
     drop(silent);
     let begun = Instant::now();
     let said = dig(lab.workload(), &["short.example"]);

@@ -54,10 +54,14 @@ fn addresses_of_the_inside_are_removed_from_answers_for_names_of_the_outside() {
     }
     for name in ["inside.example", "alias.example"] {
         daemon.record(&json!({
-            "kind": "dns", "query_name": name, "query_type": "A", "decision": "deny", "reason": "destination.private",
+            "kind": "dns", "query_name": name, "query_type": "A", "decision": "deny", "reason": "destination.metadata",
         }));
     }
-    daemon.record(&json!({"kind": "dns", "query_name": "mixed.example", "decision": "allow", "end": "addresses-removed"}));
+    let row = daemon.record(&json!({
+        "kind": "dns", "query_name": "mixed.example", "query_type": "A", "decision": "allow", "end": "addresses-removed",
+    }));
+    let seen = row["evidence"].as_str().expect("which addresses were removed");
+    assert!(seen.contains("169.254.169.254 is metadata") && seen.ends_with(" more"), "{seen}");
 }
 
 #[test]

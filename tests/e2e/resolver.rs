@@ -266,6 +266,8 @@ fn a_class_other_than_the_internet_is_refused_with_its_reason_and_nobody_is_aske
     let resolver = lab.resolver(Zone::new());
     let daemon = start(&lab);
     for class in ["CH", "HS", "ANY"] {
+        let own = dig(lab.workload(), &["-c", class, "clawgress.internal", "A"]);
+        assert!(own.contains("status: NXDOMAIN"), "{class}: {own}");
         let said = dig(lab.workload(), &["-c", class, "version.bind", "TXT"]);
         assert!(said.contains("status: NXDOMAIN") && said.contains("EDE: 15"), "{class}: {said}");
     }

@@ -1,6 +1,8 @@
 //! The resolvers that the gateway asks: over every transport, IPv4 and IPv6, one in place of another, and only those that
 //! prove who they are.
 
+use std::net::UdpSocket;
+
 use serde_json::json;
 
 use super::resolver::{dig, open_office};
@@ -136,4 +138,56 @@ fn where_one_upstream_fails_the_next_is_asked() {
         daemon.record(&json!({"kind": "dns", "query_name": name, "status": 0}));
     }
     assert!(resolver.asked().iter().all(|query| query.transport == "udp" && query.from.is_ipv6()));
+}
+
+#[test]
+fn upstreams_that_are_all_away_are_told_to_the_agent_the_record_the_log_and_the_operator() {
+    let lab = Lab::new();
+    // One is bound and never read, at the other nobody listens.
+    let silent = lab.upstream().enter(|| UdpSocket::bind((RESOLVER_V4, 53))).expect("a socket");
+    let away = format!("tls://[{RESOLVER_V6}]:853");
+    let daemon = start(&lab, &[RESOLVER_V4, &away]);
+    assert!(daemon.cli(&["status"]).succeeded().ends_with("nothing needs you\n"), "nobody has asked yet");
+    assert!(dig(lab.workload(), &["host-1.example"]).contains("status: SERVFAIL"));
+    let row =
+        daemon.record(&json!({"kind": "dns", "query_name": "host-1.example", "end": "upstream-failed"}));
+    let seen = row["evidence"].as_str().expect("which upstreams, and why");
+    assert!(
+        seen.contains(&format!("{RESOLVER_V4}:53: no answer in time; {away}: Connection refused")),
+        "{seen}"
+    );
+    daemon.logged("a DNS upstream gave no answer");
+
+    let claimed = format!("host-2.example:80:{UPSTREAM_V4}");
+    let arguments = ["-sS", "-i", "--resolve", &claimed, "http://host-2.example/"];
+    let heard = lab.workload().command("curl").args(arguments).run().succeeded();
+    assert!(
+        heard.contains("its name could not be resolved: no upstream resolver answered in time"),
+        "{heard}"
+    );
+    let row =
+        daemon.record(&json!({"kind": "request", "destination_host": "host-2.example", "decision": "deny"}));
+    assert!(row["evidence"].as_str().is_some_and(|seen| seen.contains("no answer in time")), "{row}");
+
+    // They are held to be away once they have no answer about the root either.
+    let needs = loop {
+        let needs = daemon.status()["needs"].clone();
+        if needs != json!([]) {
+            break needs.to_string();
+        }
+    };
+    assert!(needs.contains("no DNS upstream answers") && needs.contains("clawgress doctor"), "{needs}");
+    let doctor = daemon.cli(&["doctor"]);
+    assert_eq!(doctor.code(), 1, "{doctor}");
+    for part in
+        [format!("dns.{RESOLVER_V4}:53"), format!("dns.{away}"), format!("kdig -p 53 @{RESOLVER_V4} . NS")]
+    {
+        assert!(doctor.text().contains(&part), "no `{part}` in:\n{doctor}");
+    }
+
+    // Once they answer, they are as they should be.
+    drop(silent);
+    let _resolver = resolver(&lab);
+    let checked = daemon.cli(&["doctor", "-o", "json"]);
+    assert_eq!(checked.code(), 0, "{checked}");
 }

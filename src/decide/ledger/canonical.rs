@@ -143,7 +143,7 @@ pub fn write_opening(out: &mut Vec<u8>, opening: &Opening, judged: &Judged<'_>, 
     if matches!(opening.kind, Kind::Connection | Kind::Request | Kind::Dns) {
         object.word("enforcement_mode", "enforce");
     }
-    object.evidence(judged);
+    object.seen(judged.evidence.or(ended.and_then(|outcome| outcome.evidence.as_deref())));
     if let Some(outcome) = ended {
         object.ended(opening.kind, outcome);
     }
@@ -162,9 +162,12 @@ pub fn write_outcome(out: &mut Vec<u8>, closing: &Closing, outcome: &Outcome) {
         Some(denial) => {
             let judged = Judged::denied(denial, None);
             object.judged(closing.kind, &judged, outcome.status);
-            object.evidence(&judged);
+            object.seen(judged.evidence);
         }
-        None => object.status(outcome.status),
+        None => {
+            object.status(outcome.status);
+            object.seen(outcome.evidence.as_deref());
+        }
     }
     object.ended(closing.kind, outcome);
     object.finish();
@@ -251,8 +254,8 @@ impl Object<'_> {
         }
     }
 
-    fn evidence(&mut self, judged: &Judged<'_>) {
-        self.text("evidence", judged.evidence.unwrap_or_default(), EVIDENCE_BYTES);
+    fn seen(&mut self, evidence: Option<&str>) {
+        self.text("evidence", evidence.unwrap_or_default(), EVIDENCE_BYTES);
     }
 
     fn ended(&mut self, kind: Kind, outcome: &Outcome) {

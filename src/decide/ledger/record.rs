@@ -127,6 +127,8 @@ pub struct Outcome {
     pub dialled: Option<SocketAddr>,
     /// A refusal that came after the decision: an untrusted upstream, a malformed body. It overrides the decision.
     pub denial: Option<Denial>,
+    /// What was seen of its end, where no denial tells it.
+    pub evidence: Option<String>,
     /// How it ended where that was not the orderly way: `client-closed`, `upstream-closed`, `reset`, `idle`, `shutdown`.
     pub end: Option<&'static str>,
 }

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use super::words;
 use crate::model::config::{Resolver, Resolvers};
+use crate::model::types::host::ancestors;
 use crate::model::types::{Denial, HostName};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
@@ -120,11 +121,6 @@ impl EncryptedDns {
 /// The lines of the shipped list that say something.
 fn shipped() -> impl Iterator<Item = &'static str> {
     SHIPPED.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
-}
-
-/// The name itself and every name above it, the longest first.
-fn ancestors(name: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest))
 }
 
 #[cfg(test)]

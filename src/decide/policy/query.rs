@@ -11,6 +11,7 @@ use super::plan::{Agents, Effect, GatewayPlan, PolicySet};
 use super::words;
 use crate::model::manifest::resources::DefaultPolicy;
 use crate::model::types::address::classify;
+use crate::model::types::host::ancestors;
 use crate::model::types::record_type::CLASS_IN;
 use crate::model::types::{AddressClass, Denial, HostName, HostPattern, RecordType};
 use crate::perceive::identity::Known;
@@ -35,6 +36,15 @@ impl<'a> Lookup<'a> {
     /// A lookup of a host's address.
     pub fn of_host(host: &'a HostName) -> Self {
         Self { host: Some(host), text: host.as_str(), kind: RecordType::A, class: CLASS_IN }
+    }
+
+    /// What keeps every route from naming it, under any default.
+    fn obstacle(&self) -> Option<&'static str> {
+        match self.host {
+            _ if self.class != CLASS_IN => Some("only class IN is answered"),
+            None => Some("it is no host name"),
+            Some(_) => None,
+        }
     }
 }
 
@@ -64,7 +74,7 @@ impl PolicySet {
         }
         plan.names
             .chooser(*agent, lookup, plan.default)
-            .ok_or_else(|| words::no_lookup(known, lookup.text, &plan.policy))
+            .ok_or_else(|| words::no_lookup(known, lookup.text, lookup.obstacle(), &plan.policy))
     }
 
     /// Whether an answer may give this address to the agent: a public one, or one that a route of the agent names by
@@ -132,7 +142,7 @@ impl Names {
             };
             put(map, name.as_str(), agents);
             let own = matches!(host, HostPattern::Wildcard(_)).then_some(name.as_str());
-            for above in own.into_iter().chain(parents(name.as_str())).chain(["."]) {
+            for above in own.into_iter().chain(ancestors(name.as_str()).skip(1)).chain(["."]) {
                 put(&mut self.above, above, agents);
             }
         }
@@ -168,11 +178,6 @@ fn put(map: &mut HashMap<Box<str>, Agents>, name: &str, agents: &Agents) {
             map.insert(name.into(), agents.clone());
         }
     }
-}
-
-/// Every name above this one but the root.
-fn parents(name: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest)).skip(1)
 }
 
 /// A name without the labels in front of it that name a service: without one, two, three.

@@ -176,9 +176,19 @@ pub(super) fn encrypted_dns_port(known: &Known, destination: SocketAddr, transpo
 }
 
 /// A name that is not looked up: no query for it leaves.
-pub(super) fn no_lookup(known: &Known, name: &str, gateway: &PolicyRef) -> Denial {
-    let detail = format!("Agent {} may not look up {name}. No route names this host.", known.agent().name);
-    Denial::by(Reason::DnsDenied, gateway.clone(), Some("defaultPolicy".into()), detail)
+/// `obstacle` is why no route could name it, where that is so.
+pub(super) fn no_lookup(
+    known: &Known,
+    name: &str,
+    obstacle: Option<&'static str>,
+    gateway: &PolicyRef,
+) -> Denial {
+    let agent = &known.agent().name;
+    let by = |detail| Denial::by(Reason::DnsDenied, gateway.clone(), Some("defaultPolicy".into()), detail);
+    match obstacle {
+        Some(why) => by(format!("Agent {agent} may not look up {name}: {why}.")).seen(why),
+        None => by(format!("Agent {agent} may not look up {name}. No route names this host.")),
+    }
 }
 
 /// Why bytes that are no HTTP are refused at an address, as the record has it.

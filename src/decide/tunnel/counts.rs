@@ -5,8 +5,8 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::model::types::limits::{
-    TUNNEL_ALIASES, TUNNEL_BYTES, TUNNEL_NAMES, TUNNEL_RANDOM_LABELS, TUNNEL_RECORDS, TUNNEL_SHUT_TIME,
-    TUNNEL_WINDOW,
+    DNS_TUNNEL_ALIASES, DNS_TUNNEL_BYTES, DNS_TUNNEL_NAMES, DNS_TUNNEL_RANDOM_LABELS, DNS_TUNNEL_RECORDS,
+    DNS_TUNNEL_SHUT_TIME, DNS_TUNNEL_WINDOW,
 };
 use crate::model::types::{RecordType, Timestamp};
 
@@ -97,7 +97,7 @@ impl Counts {
     /// Whether nothing here matters any more.
     pub fn is_over(&self, now: Timestamp) -> bool {
         let is_shut = is_shut(self.shut_since, now) || is_shut(self.records_shut_since, now);
-        !is_shut && !is_within(TUNNEL_WINDOW, self.window.since, now)
+        !is_shut && !is_within(DNS_TUNNEL_WINDOW, self.window.since, now)
     }
 
     /// Refuses where a bound was reached a while ago, and counts nothing: a name that is asked for again is one name.
@@ -114,7 +114,7 @@ impl Counts {
 
     /// Counts a new name; `factor` is how many times what a zone may this one may.
     pub fn add(&mut self, zone: &str, load: Load, factor: u32, now: Timestamp) -> Result<(), Trip> {
-        if !is_within(TUNNEL_WINDOW, self.window.since, now) {
+        if !is_within(DNS_TUNNEL_WINDOW, self.window.since, now) {
             self.window = Window { since: now, ..Window::default() };
         }
         let window = &mut self.window;
@@ -124,12 +124,12 @@ impl Counts {
         window.records += u32::from(load.record);
         let aliases = u32::try_from(window.aliases.len()).unwrap_or(u32::MAX);
         let bounds = [
-            ("random-looking labels", window.random_labels, TUNNEL_RANDOM_LABELS * factor),
-            ("aliases without an address", aliases, TUNNEL_ALIASES * factor),
-            ("bytes in new names", window.bytes, TUNNEL_BYTES * factor),
-            ("new names", window.names, TUNNEL_NAMES * factor),
+            ("random-looking labels", window.random_labels, DNS_TUNNEL_RANDOM_LABELS * factor),
+            ("aliases without an address", aliases, DNS_TUNNEL_ALIASES * factor),
+            ("bytes in new names", window.bytes, DNS_TUNNEL_BYTES * factor),
+            ("new names", window.names, DNS_TUNNEL_NAMES * factor),
         ];
-        let records = ("names asked for no address", window.records, TUNNEL_RECORDS * factor);
+        let records = ("names asked for no address", window.records, DNS_TUNNEL_RECORDS * factor);
         let (over, shuts) = match Over::first(bounds) {
             Some(over) => (over, Shuts::Names),
             None => match Over::first([records]).filter(|_| load.record) {
@@ -152,7 +152,7 @@ impl Counts {
             (true, Some(at)) => {
                 aliases.swap_remove(at);
             }
-            (false, None) if aliases.len() <= TUNNEL_ALIASES as usize => aliases.push(name),
+            (false, None) if aliases.len() <= DNS_TUNNEL_ALIASES as usize => aliases.push(name),
             _ => {}
         }
     }
@@ -160,5 +160,5 @@ impl Counts {
 
 /// Whether names are refused after a bound was reached.
 fn is_shut(since: Option<Timestamp>, now: Timestamp) -> bool {
-    since.is_some_and(|since| is_within(TUNNEL_SHUT_TIME, since, now))
+    since.is_some_and(|since| is_within(DNS_TUNNEL_SHUT_TIME, since, now))
 }

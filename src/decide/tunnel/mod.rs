@@ -107,7 +107,7 @@ impl Guard {
     ///
     /// # Errors
     /// `dns.tunnel` where a bound is reached, with the bound and the number as evidence. Further new names of the zone are
-    /// then refused for `TUNNEL_SHUT_TIME`, those of zones past `TUNNEL_ZONES_PER_AGENT` while so many are counted, and all
+    /// then refused for `DNS_TUNNEL_SHUT_TIME`, those of zones past `DNS_TUNNEL_ZONES_PER_AGENT` while so many are counted, and all
     /// names of the zone until the window is over where too much has left for them.
     pub fn admit(&self, agent: &Arc<str>, asked: &Asked<'_>, now: Timestamp) -> Result<(), Denial> {
         if asked.carries_nothing() {

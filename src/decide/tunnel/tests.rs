@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::types::Reason;
 use crate::model::types::limits::{
-    TUNNEL_ALIASES, TUNNEL_BYTES, TUNNEL_BYTES_PER_AGENT, TUNNEL_NAMES, TUNNEL_RANDOM_LABELS, TUNNEL_RECORDS,
-    TUNNEL_SHUT_TIME, TUNNEL_WINDOW, TUNNEL_ZONES_PER_AGENT,
+    DNS_TUNNEL_ALIASES, DNS_TUNNEL_BYTES, DNS_TUNNEL_BYTES_PER_AGENT, DNS_TUNNEL_NAMES,
+    DNS_TUNNEL_RANDOM_LABELS, DNS_TUNNEL_RECORDS, DNS_TUNNEL_SHUT_TIME, DNS_TUNNEL_WINDOW,
+    DNS_TUNNEL_ZONES_PER_AGENT,
 };
 
 mod honest;
@@ -92,14 +93,14 @@ const BASE32: &str = "abcdefghijklmnopqrstuvwxyz012345";
 fn too_many_records_shut_records_alone() {
     let mut scene = Scene::new();
     let records = (0..50).map(|n| format!("n{n}.example.com"));
-    assert_eq!(scene.passed(records, RecordType::TXT), TUNNEL_RECORDS as usize);
+    assert_eq!(scene.passed(records, RecordType::TXT), DNS_TUNNEL_RECORDS as usize);
     for minute in 0..9 {
         let hosts = (0..50).map(|n| format!("h{minute}-{n}.example.com"));
         assert_eq!(scene.passed(hosts, RecordType::A), 50);
         assert!(scene.refusal("new.example.com", RecordType::MX).is_some());
-        scene.later(TUNNEL_WINDOW);
+        scene.later(DNS_TUNNEL_WINDOW);
     }
-    scene.later(TUNNEL_WINDOW);
+    scene.later(DNS_TUNNEL_WINDOW);
     assert_eq!(scene.refusal("new.example.com", RecordType::MX), None);
 }
 
@@ -107,8 +108,12 @@ fn too_many_records_shut_records_alone() {
 fn names_under_a_suffix_that_nobody_registers_in_are_counted_together() {
     for base in ["lan", "internal", "corp", "cluster.local"] {
         let names = |length| (0..300).map(move |n| format!("{}.{base}", encoded(n, length, BASE32)));
-        assert_eq!(Scene::new().passed(names(60), RecordType::A), TUNNEL_RANDOM_LABELS as usize, "{base}");
-        assert_eq!(Scene::new().passed(names(5), RecordType::A), TUNNEL_NAMES as usize, "{base}");
+        assert_eq!(
+            Scene::new().passed(names(60), RecordType::A),
+            DNS_TUNNEL_RANDOM_LABELS as usize,
+            "{base}"
+        );
+        assert_eq!(Scene::new().passed(names(5), RecordType::A), DNS_TUNNEL_NAMES as usize, "{base}");
         let login = format!("lahrfm241cinwfcnoqqrxu0upuikxeta.{base}");
         assert!(Scene::new().refusal(&login, RecordType::TXT).is_some(), "{base}");
     }
@@ -118,7 +123,7 @@ fn names_under_a_suffix_that_nobody_registers_in_are_counted_together() {
 fn a_refused_name_that_is_tried_again_shuts_nobody_else_out() {
     let scene = Scene::new();
     let account = |n| format!("{}.acct.blob.core.windows.net", encoded(n, 24, HEX));
-    assert_eq!(scene.passed((0..11).map(account), RecordType::A), TUNNEL_RANDOM_LABELS as usize);
+    assert_eq!(scene.passed((0..11).map(account), RecordType::A), DNS_TUNNEL_RANDOM_LABELS as usize);
     for _ in 0..500 {
         let seen = scene.refusal(&account(99), RecordType::A).unwrap();
         assert_eq!(seen, "acct.blob.core.windows.net: a bound was reached within the last 10 minutes");
@@ -139,7 +144,7 @@ fn a_type_that_nobody_asks_for_in_earnest_counts_on_any_name() {
             })
             .count()
     };
-    assert_eq!(passed(1000..60_000), TUNNEL_RECORDS as usize);
+    assert_eq!(passed(1000..60_000), DNS_TUNNEL_RECORDS as usize);
     let usual = Asked { host: &host, kind: RecordType::TXT, by_agent: false, flagged: false };
     scene.guard.admit(&scene.alice, &usual, scene.now).unwrap();
 }
@@ -151,31 +156,34 @@ fn each_bound_of_a_zone_is_told_with_its_numbers() {
         (
             hex(24).collect(),
             RecordType::A,
-            TUNNEL_RANDOM_LABELS as usize,
+            DNS_TUNNEL_RANDOM_LABELS as usize,
             format!(
-                "example.com: {} random-looking labels within 60 s, {TUNNEL_RANDOM_LABELS} are allowed",
-                TUNNEL_RANDOM_LABELS + 1
+                "example.com: {} random-looking labels within 60 s, {DNS_TUNNEL_RANDOM_LABELS} are allowed",
+                DNS_TUNNEL_RANDOM_LABELS + 1
             ),
         ),
         (
             (0..200).map(|name| format!("n{name}")).collect(),
             RecordType::A,
-            TUNNEL_NAMES as usize,
-            format!("example.com: {} new names within 60 s, {TUNNEL_NAMES} are allowed", TUNNEL_NAMES + 1),
+            DNS_TUNNEL_NAMES as usize,
+            format!(
+                "example.com: {} new names within 60 s, {DNS_TUNNEL_NAMES} are allowed",
+                DNS_TUNNEL_NAMES + 1
+            ),
         ),
         (
             (0..200).map(|name| format!("{:038}", name)).collect(),
             RecordType::AAAA,
-            TUNNEL_BYTES as usize / 38,
-            format!("example.com: 2052 bytes in new names within 60 s, {TUNNEL_BYTES} are allowed"),
+            DNS_TUNNEL_BYTES as usize / 38,
+            format!("example.com: 2052 bytes in new names within 60 s, {DNS_TUNNEL_BYTES} are allowed"),
         ),
         (
             (0..200).map(|name| format!("n{name}")).collect(),
             RecordType::TXT,
-            TUNNEL_RECORDS as usize,
+            DNS_TUNNEL_RECORDS as usize,
             format!(
-                "example.com: {} names asked for no address within 60 s, {TUNNEL_RECORDS} are allowed",
-                TUNNEL_RECORDS + 1
+                "example.com: {} names asked for no address within 60 s, {DNS_TUNNEL_RECORDS} are allowed",
+                DNS_TUNNEL_RECORDS + 1
             ),
         ),
     ];
@@ -209,7 +217,7 @@ fn a_zone_that_is_shut_still_answers_what_it_knows_leaves_others_alone_and_opens
     let host = HostName::parse("new.example.com").unwrap();
     let asked = Asked { host: &host, kind: RecordType::A, by_agent: true, flagged: false };
     scene.guard.admit(&bob, &asked, scene.now).expect("another agent");
-    scene.later(TUNNEL_SHUT_TIME - Duration::from_secs(1));
+    scene.later(DNS_TUNNEL_SHUT_TIME - Duration::from_secs(1));
     assert!(scene.refusal("new.example.com", RecordType::A).is_some());
     scene.later(Duration::from_secs(1));
     assert_eq!(scene.refusal("new.example.com", RecordType::A), None);
@@ -248,14 +256,14 @@ fn aliases_that_lead_to_no_address_are_counted_until_an_address_is_found() {
         scene.hears(&name(number), RecordType::A, false).unwrap();
         scene.hears(&name(number), RecordType::AAAA, true).unwrap();
     }
-    for number in 50..=50 + TUNNEL_ALIASES {
+    for number in 50..=50 + DNS_TUNNEL_ALIASES {
         assert_eq!(scene.refusal(&name(number), RecordType::A), None);
         scene.hears(&name(number), RecordType::A, false).unwrap();
     }
     let seen = scene.refusal(&name(99), RecordType::A).unwrap();
     let expected = format!(
-        "example.com: {} aliases without an address within 60 s, {TUNNEL_ALIASES} are allowed",
-        TUNNEL_ALIASES + 1
+        "example.com: {} aliases without an address within 60 s, {DNS_TUNNEL_ALIASES} are allowed",
+        DNS_TUNNEL_ALIASES + 1
     );
     assert_eq!(seen, expected);
 }
@@ -291,7 +299,7 @@ fn many_zones_together_carry_no_more_than_an_agent_may() {
     let scene = Scene::new();
     let names = (0..2000).map(|n| format!("{:030}.z{n}.com", n));
     let passed = scene.passed(names, RecordType::A);
-    assert!(passed <= TUNNEL_BYTES_PER_AGENT as usize / 30, "{passed}");
+    assert!(passed <= DNS_TUNNEL_BYTES_PER_AGENT as usize / 30, "{passed}");
     let seen = scene.refusal("new.example.net", RecordType::A).unwrap();
     assert_eq!(seen, "a bound over all zones was reached within the last 10 minutes");
     // Names of hosts alone, as a crawler asks for.
@@ -305,7 +313,7 @@ fn whoever_runs_a_public_suffix_hears_no_more_than_four_zones_may() {
     // Each of these is a zone of its own, because the list says so; the names are all told to one operator.
     let scene = Scene::new();
     let passed = scene.passed((0..2000).map(|n| format!("{}.github.io", encoded(n, 24, HEX))), RecordType::A);
-    assert_eq!(passed, 4 * TUNNEL_RANDOM_LABELS as usize);
+    assert_eq!(passed, 4 * DNS_TUNNEL_RANDOM_LABELS as usize);
     // A tunnel right below a suffix is one, too.
     let login = "lahrfm241cinwfcnoqqrxu0upuikxeta.github.io";
     assert!(Scene::new().refusal(login, RecordType::TXT).is_some());
@@ -318,10 +326,10 @@ fn whoever_runs_a_public_suffix_hears_no_more_than_four_zones_may() {
 #[test]
 fn more_zones_than_can_be_counted_are_refused_until_some_are_over() {
     let mut scene = Scene::new();
-    let names = |from: usize| (from..from + TUNNEL_ZONES_PER_AGENT + 50).map(|n| format!("w.z{n}.com"));
-    assert_eq!(scene.passed(names(0), RecordType::A), TUNNEL_ZONES_PER_AGENT);
-    scene.later(TUNNEL_WINDOW);
-    assert_eq!(scene.passed(names(10_000), RecordType::A), TUNNEL_ZONES_PER_AGENT);
+    let names = |from: usize| (from..from + DNS_TUNNEL_ZONES_PER_AGENT + 50).map(|n| format!("w.z{n}.com"));
+    assert_eq!(scene.passed(names(0), RecordType::A), DNS_TUNNEL_ZONES_PER_AGENT);
+    scene.later(DNS_TUNNEL_WINDOW);
+    assert_eq!(scene.passed(names(10_000), RecordType::A), DNS_TUNNEL_ZONES_PER_AGENT);
 }
 
 #[test]
@@ -346,7 +354,7 @@ proptest! {
             }
         }
         let names: std::collections::BTreeSet<_> = count.iter().map(|(front, _)| front).collect();
-        prop_assert!(names.len() <= TUNNEL_NAMES as usize);
-        prop_assert!(names.iter().map(|front| front.len()).sum::<usize>() <= TUNNEL_BYTES as usize);
+        prop_assert!(names.len() <= DNS_TUNNEL_NAMES as usize);
+        prop_assert!(names.iter().map(|front| front.len()).sum::<usize>() <= DNS_TUNNEL_BYTES as usize);
     }
 }

@@ -10,8 +10,8 @@ use super::counts::{Over, Trip, is_within};
 use super::zone::Parts;
 use crate::model::types::Timestamp;
 use crate::model::types::limits::{
-    TUNNEL_ANSWER_BYTES, TUNNEL_ANSWER_BYTES_PER_AGENT, TUNNEL_QUERIES, TUNNEL_QUERIES_PER_AGENT,
-    TUNNEL_SUFFIX_FACTOR, TUNNEL_WINDOW, TUNNEL_ZONES_PER_AGENT,
+    DNS_TUNNEL_ANSWER_BYTES, DNS_TUNNEL_ANSWER_BYTES_PER_AGENT, DNS_TUNNEL_QUERIES,
+    DNS_TUNNEL_QUERIES_PER_AGENT, DNS_TUNNEL_SUFFIX_FACTOR, DNS_TUNNEL_WINDOW, DNS_TUNNEL_ZONES_PER_AGENT,
 };
 
 /// One agent's, by zone and in all. Where as many zones are counted as can be, further ones count in all alone.
@@ -36,17 +36,17 @@ struct Bound {
     bytes: u32,
 }
 
-const ALL: Bound = Bound { queries: TUNNEL_QUERIES_PER_AGENT, bytes: TUNNEL_ANSWER_BYTES_PER_AGENT };
+const ALL: Bound = Bound { queries: DNS_TUNNEL_QUERIES_PER_AGENT, bytes: DNS_TUNNEL_ANSWER_BYTES_PER_AGENT };
 
 impl Bound {
     const fn times(factor: u32) -> Self {
-        Self { queries: TUNNEL_QUERIES * factor, bytes: TUNNEL_ANSWER_BYTES * factor }
+        Self { queries: DNS_TUNNEL_QUERIES * factor, bytes: DNS_TUNNEL_ANSWER_BYTES * factor }
     }
 }
 
 impl Tally {
     fn is_over(&self, now: Timestamp) -> bool {
-        !is_within(TUNNEL_WINDOW, self.since, now)
+        !is_within(DNS_TUNNEL_WINDOW, self.since, now)
     }
 
     /// What is past its bound once so many more queries have left.
@@ -103,10 +103,10 @@ impl Traffic {
             }
             return;
         }
-        if self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
+        if self.zones.len() >= DNS_TUNNEL_ZONES_PER_AGENT {
             self.zones.retain(|_, tally| !tally.is_over(now));
         }
-        if self.zones.len() < TUNNEL_ZONES_PER_AGENT {
+        if self.zones.len() < DNS_TUNNEL_ZONES_PER_AGENT {
             self.zones.insert(zone.into(), fresh);
         }
     }
@@ -123,6 +123,6 @@ impl Traffic {
 
 /// Who hears of a name: its zone, and the company whose suffix it stands under.
 fn zones<'a>(parts: &Parts<'a>) -> impl Iterator<Item = (&'a str, Bound)> {
-    let suffix = parts.suffix.map(|(suffix, _)| (suffix, Bound::times(TUNNEL_SUFFIX_FACTOR)));
+    let suffix = parts.suffix.map(|(suffix, _)| (suffix, Bound::times(DNS_TUNNEL_SUFFIX_FACTOR)));
     std::iter::once((parts.zone, Bound::times(1))).chain(suffix)
 }

@@ -8,8 +8,8 @@ use super::traffic::Traffic;
 use super::zone::Parts;
 use super::{Asked, Heard};
 use crate::model::types::limits::{
-    TUNNEL_BYTES_PER_AGENT, TUNNEL_NAMES_KNOWN, TUNNEL_SHUT_TIME, TUNNEL_SUFFIX_FACTOR, TUNNEL_WINDOW,
-    TUNNEL_ZONES_PER_AGENT,
+    DNS_TUNNEL_BYTES_PER_AGENT, DNS_TUNNEL_NAMES_KNOWN, DNS_TUNNEL_SHUT_TIME, DNS_TUNNEL_SUFFIX_FACTOR,
+    DNS_TUNNEL_WINDOW, DNS_TUNNEL_ZONES_PER_AGENT,
 };
 use crate::model::types::{RecordType, Timestamp};
 
@@ -53,13 +53,13 @@ impl Watch {
         if whole.bytes == 0 && !whole.record {
             return Ok(());
         }
-        if self.shut_since.is_some_and(|since| is_within(TUNNEL_SHUT_TIME, since, now)) {
+        if self.shut_since.is_some_and(|since| is_within(DNS_TUNNEL_SHUT_TIME, since, now)) {
             return Err(Trip::AgentShut);
         }
         if whole.record && whole.encoded {
             return Err(Trip::Encoded { kind: asked.kind });
         }
-        let suffix = parts.suffix.map(|(suffix, _)| (suffix, whole, TUNNEL_SUFFIX_FACTOR));
+        let suffix = parts.suffix.map(|(suffix, _)| (suffix, whole, DNS_TUNNEL_SUFFIX_FACTOR));
         let zone = (own.bytes > 0 || own.record).then_some((parts.zone, own, 1));
         let counted = [suffix, zone];
         // A name that is refused for what others did adds to no count, however often it is asked for.
@@ -98,12 +98,12 @@ impl Watch {
     }
 
     fn count_for_agent(&mut self, bytes: u32, now: Timestamp) -> Result<(), Trip> {
-        if !is_within(TUNNEL_WINDOW, self.since, now) {
+        if !is_within(DNS_TUNNEL_WINDOW, self.since, now) {
             (self.since, self.bytes) = (now, 0);
         }
         self.bytes += bytes;
         let Some(over) =
-            Over::first([("bytes in new names of all zones", self.bytes, TUNNEL_BYTES_PER_AGENT)])
+            Over::first([("bytes in new names of all zones", self.bytes, DNS_TUNNEL_BYTES_PER_AGENT)])
         else {
             return Ok(());
         };
@@ -113,9 +113,9 @@ impl Watch {
 
     /// The counts of a zone. Refused where as many are in use as can be.
     fn counts(&mut self, zone: &str, now: Timestamp) -> Result<&mut Counts, Trip> {
-        if !self.zones.contains_key(zone) && self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
+        if !self.zones.contains_key(zone) && self.zones.len() >= DNS_TUNNEL_ZONES_PER_AGENT {
             self.zones.retain(|_, counts| !counts.is_over(now));
-            if self.zones.len() >= TUNNEL_ZONES_PER_AGENT {
+            if self.zones.len() >= DNS_TUNNEL_ZONES_PER_AGENT {
                 return Err(Trip::Zones);
             }
         }
@@ -123,7 +123,7 @@ impl Watch {
     }
 
     fn remember(&mut self, name: u64) {
-        if self.order.len() >= TUNNEL_NAMES_KNOWN
+        if self.order.len() >= DNS_TUNNEL_NAMES_KNOWN
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);

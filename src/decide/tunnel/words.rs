@@ -2,7 +2,7 @@
 
 use super::counts::{Over, Shuts, Trip};
 use super::zone::Parts;
-use crate::model::types::limits::{TUNNEL_SHUT_TIME, TUNNEL_WINDOW, TUNNEL_ZONES_PER_AGENT};
+use crate::model::types::limits::{DNS_TUNNEL_SHUT_TIME, DNS_TUNNEL_WINDOW, DNS_TUNNEL_ZONES_PER_AGENT};
 use crate::model::types::{Denial, HostName, Reason};
 
 pub(super) fn denial(agent: &str, host: &HostName, trip: &Trip) -> Denial {
@@ -30,7 +30,7 @@ pub(super) fn denial(agent: &str, host: &HostName, trip: &Trip) -> Denial {
 }
 
 fn for_now(agent: &str, what: &str) -> String {
-    let minutes = TUNNEL_SHUT_TIME.as_secs() / 60;
+    let minutes = DNS_TUNNEL_SHUT_TIME.as_secs() / 60;
     format!(
         "Agent {agent} may not look up {what} for now: its lookups look as if data were hidden in them. Names that were \
          looked up before are still answered; new ones {minutes} minutes after that was seen."
@@ -38,7 +38,7 @@ fn for_now(agent: &str, what: &str) -> String {
 }
 
 fn evidence(zone: &str, trip: &Trip) -> String {
-    let minutes = TUNNEL_SHUT_TIME.as_secs() / 60;
+    let minutes = DNS_TUNNEL_SHUT_TIME.as_secs() / 60;
     match trip {
         Trip::Zone { zone, over, .. } | Trip::Traffic { zone: Some(zone), over } => {
             format!("{zone}: {}", counted(over))
@@ -52,7 +52,9 @@ fn evidence(zone: &str, trip: &Trip) -> String {
             format!("{zone}: the bound for what is no address was reached within the last {minutes} minutes")
         }
         Trip::AgentShut => format!("a bound over all zones was reached within the last {minutes} minutes"),
-        Trip::Zones => format!("{zone}: {TUNNEL_ZONES_PER_AGENT} other zones are counted, as many as can be"),
+        Trip::Zones => {
+            format!("{zone}: {DNS_TUNNEL_ZONES_PER_AGENT} other zones are counted, as many as can be")
+        }
         Trip::Encoded { kind } => {
             format!("{zone}: a random-looking label, type {}, and no address in the answer", kind.0)
         }
@@ -61,5 +63,5 @@ fn evidence(zone: &str, trip: &Trip) -> String {
 
 fn counted(over: &Over) -> String {
     let Over { what, count, bound } = over;
-    format!("{count} {what} within {} s, {bound} are allowed", TUNNEL_WINDOW.as_secs())
+    format!("{count} {what} within {} s, {bound} are allowed", DNS_TUNNEL_WINDOW.as_secs())
 }

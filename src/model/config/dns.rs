@@ -74,7 +74,15 @@ impl fmt::Display for DnsServer {
 pub(super) fn read(item: &Item<'_>) -> Option<Dns> {
     let [deny, allow] = resolvers::FIELDS;
     let fields = item.fields(&["upstreams", deny, allow])?;
-    let upstreams = fields.list("upstreams").iter().filter_map(upstream).collect();
+    let mut upstreams = Vec::new();
+    for item in fields.list("upstreams") {
+        match upstream(&item) {
+            Some(server) if upstreams.contains(&server) => {
+                item.mistake_hint(format!("{} is named twice", quoted(item.written())), "remove one of them");
+            }
+            server => upstreams.extend(server),
+        }
+    }
     Some(Dns { upstreams, resolvers: resolvers::read(&fields) })
 }
 
@@ -95,21 +103,29 @@ fn server(text: &str) -> Result<DnsServer, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         let hint = "write an address, with a port where it is not 53: `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`; \
                     encrypted DNS is `tls://NAME@IP` or `https://NAME@IP/path`";
-        return address(text, DNS_PORT).map(DnsServer::plain).ok_or_else(|| hint.to_owned());
+        return address(text, DNS_PORT)
+            .map(DnsServer::plain)
+            .map_err(|why| why.unwrap_or_else(|| hint.to_owned()));
     };
-    match scheme {
+    // Schemes are the same in upper case (RFC 3986, section 3.1).
+    match scheme.to_ascii_lowercase().as_str() {
         "tcp" => {
-            let address =
-                address(rest, DNS_PORT).ok_or("write `tcp://192.0.2.53`, with a port where it is not 53")?;
+            let hint = "write `tcp://192.0.2.53`, with a port where it is not 53";
+            let address = address(rest, DNS_PORT).map_err(|why| why.unwrap_or_else(|| hint.to_owned()))?;
             Ok(DnsServer { address, transport: DnsTransport::Tcp })
         }
         "tls" => {
-            let (name, address) = verified("tls", rest, (TLS_PORT, ""))?;
+            let (authority, path) = split_path(rest);
+            let (name, address) = verified("tls", authority, (TLS_PORT, ""))?;
+            if !path.is_empty() {
+                return Err(format!(
+                    "DNS over TLS has no path: `tls://{authority}`; DNS over HTTPS is `https://`, port 443"
+                ));
+            }
             Ok(DnsServer { address, transport: DnsTransport::Tls(name) })
         }
         "https" => {
-            let slash = rest.find('/').unwrap_or(rest.len());
-            let (authority, path) = rest.split_at(slash);
+            let (authority, path) = split_path(rest);
             let path = if path.is_empty() { USUAL_PATH } else { path };
             let (name, address) = verified("https", authority, (HTTPS_PORT, path))?;
             if !path.bytes().all(is_path) {
@@ -126,6 +142,10 @@ fn server(text: &str) -> Result<DnsServer, String> {
     }
 }
 
+fn split_path(text: &str) -> (&str, &str) {
+    text.split_at(text.find('/').unwrap_or(text.len()))
+}
+
 /// `[NAME@]IP[:port]`; the path is for the hint.
 fn verified(
     scheme: &str,
@@ -136,29 +156,43 @@ fn verified(
         Some((name, place)) => (Some(name), place),
         None => (None, text),
     };
-    let Some(address) = address(place, port) else {
-        let known = HostName::parse(name.unwrap_or(place)).is_ok();
-        let name = if known { name.unwrap_or(place) } else { "NAME" };
-        return Err(format!(
-            "name the address too, because nothing can resolve the name of a resolver: `{scheme}://{name}@192.0.2.53{path}`"
-        ));
-    };
+    let address = address(place, port).map_err(|why| {
+        why.unwrap_or_else(|| {
+            let name = name.unwrap_or(place);
+            let name = if HostName::parse(name).is_ok() { name } else { "NAME" };
+            format!(
+                "name the address too, because nothing can resolve the name of a resolver: \
+                 `{scheme}://{name}@192.0.2.53{path}`"
+            )
+        })
+    })?;
     let name = name.map(HostName::parse).transpose().map_err(|_| {
         format!("before the `@` stands the name in the server's certificate: `{scheme}://dns.example@{place}{path}`")
     })?;
     Ok((name, address))
 }
 
-/// `IP`, `[IPv6]`, `IP:port`, `[IPv6]:port`: one that can be dialled.
-fn address(text: &str, port: u16) -> Option<SocketAddr> {
-    let address = text
-        .parse::<IpAddr>()
-        .ok()
-        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
-        .map(|ip| SocketAddr::new(ip, port))
-        .or_else(|| text.parse().ok())?;
-    let usable = !address.ip().is_unspecified() && !address.ip().is_multicast() && address.port() != 0;
-    usable.then_some(address)
+/// `IP`, `[IPv6]`, `IP:port`, `[IPv6]:port`: one that can be dialled. Where it begins with an address, the error says what
+/// is wrong with it.
+fn address(text: &str, port: u16) -> Result<SocketAddr, Option<String>> {
+    let parsed = ip(text).map(|ip| SocketAddr::new(ip, port)).or_else(|| text.parse().ok());
+    let Some(address) = parsed.filter(|address| address.port() != 0) else {
+        let before = text.rsplit_once(':').and_then(|(before, _)| ip(before));
+        return Err(before.map(|ip| {
+            let shown = SocketAddr::new(ip, port);
+            format!("behind the address stands a port from 1 to 65535, and nothing else: `{shown}`")
+        }));
+    };
+    let ip = address.ip();
+    if ip.is_unspecified() || ip.is_multicast() {
+        return Err(Some(format!("`{ip}` is the address of no single server; write the server's own")));
+    }
+    Ok(address)
+}
+
+/// An address, IPv6 also in brackets.
+fn ip(text: &str) -> Option<IpAddr> {
+    text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse().ok()
 }
 
 /// What may stand in a path and query as it is (RFC 3986, sections 3.3 and 3.4).
@@ -178,6 +212,7 @@ mod tests {
             ("tcp://192.0.2.53", "tcp://192.0.2.53:53"),
             ("tcp://[2001:db8::53]", "tcp://[2001:db8::53]:53"),
             ("tls://192.0.2.53", "tls://192.0.2.53:853"),
+            ("TLS://192.0.2.53", "tls://192.0.2.53:853"),
             ("tls://DNS.example@2001:db8::53", "tls://dns.example@[2001:db8::53]:853"),
             ("tls://dns.example@192.0.2.53:8853", "tls://dns.example@192.0.2.53:8853"),
             ("https://192.0.2.53/dns-query", "https://192.0.2.53:443/dns-query"),
@@ -198,9 +233,28 @@ mod tests {
             ("tls://dns.example", "`tls://dns.example@192.0.2.53`"),
             ("tls://dns.example@dns.example", "`tls://dns.example@192.0.2.53`"),
             ("https:///dns-query", "`https://NAME@192.0.2.53/dns-query`"),
+            ("tls://dns.example/x", "`tls://dns.example@192.0.2.53`"),
         ] {
             let told = server(text).expect_err(text);
             assert!(told.contains(hint), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_behind_an_address_is_named_and_not_the_address() {
+        for (text, hint) in [
+            ("tls://9.9.9.9:443/x", "DNS over TLS has no path: `tls://9.9.9.9:443`"),
+            ("tls://dns.example@[2001:db8::53]/", "has no path: `tls://dns.example@[2001:db8::53]`"),
+            ("https://dns.google@8.8.8.8:0/", "a port from 1 to 65535, and nothing else: `8.8.8.8:443`"),
+            ("https://8.8.8.8:x/", "a port from 1 to 65535, and nothing else: `8.8.8.8:443`"),
+            ("tls://[2001:db8::53]:70000", "a port from 1 to 65535, and nothing else: `[2001:db8::53]:853`"),
+            ("tcp://192.0.2.53:0", "a port from 1 to 65535, and nothing else: `192.0.2.53:53`"),
+            ("192.0.2.53:0", "a port from 1 to 65535, and nothing else: `192.0.2.53:53`"),
+            ("tls://dns.example@0.0.0.0", "`0.0.0.0` is the address of no single server"),
+            ("ff02::1", "`ff02::1` is the address of no single server"),
+        ] {
+            let told = server(text).expect_err(text);
+            assert!(told.contains(hint) && !told.contains("name the address"), "{text}: {told}");
         }
     }
 

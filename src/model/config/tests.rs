@@ -139,6 +139,10 @@ fn a_wrong_setting_is_told_where_it_stands() {
             "5:27 `onUnavailable: allow` is not yet enforced (remove it: what it asks for would not be done)",
         ),
         (
+            "dns: {upstreams: [9.9.9.9, 'TLS://9.9.9.9', 'tls://9.9.9.9:853']}",
+            "5:47 `tls://9.9.9.9:853` is named twice (remove one of them)",
+        ),
+        (
             "ledger: {journal: 10 parsecs}",
             "5:21 journal `10 parsecs` is not a size (write it like `256MiB`, with KiB, MiB, GiB, kB, MB or GB)",
         ),

@@ -83,6 +83,11 @@ impl HostName {
     }
 }
 
+/// The name itself and every name above it but the root, the longest first: `a.b`, `b` for `a.b`. Of any text with dots.
+pub fn ancestors(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest))
+}
+
 fn check_label(label: &str) -> Result<(), HostNameError> {
     if label.is_empty() || label.len() > MAX_LABEL || label.starts_with('-') || label.ends_with('-') {
         return Err(HostNameError::Label);

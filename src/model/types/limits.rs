@@ -218,7 +218,7 @@ pub const DNS_QUERY_TIME: Duration = Duration::from_secs(4);
 pub const DNS_TRY_TIME: Duration = Duration::from_secs(2);
 /// Tries for one DNS query, over all upstreams.
 pub const DNS_TRIES: usize = 6;
-/// Time an upstream that kept silent is asked only after the others.
+/// Time an upstream that kept silent, also when asked for the root, is asked only after the others.
 pub const DNS_REST_TIME: Duration = Duration::from_secs(30);
 /// Records in one DNS answer; one with more is no answer. Name servers themselves keep to about 100 of one type.
 pub const DNS_RECORDS_PER_ANSWER: usize = 512;
@@ -251,46 +251,47 @@ pub const DNS_CACHE_CEILING: Duration = Duration::from_secs(86_400);
 pub const DNS_NEGATIVE_CEILING: Duration = Duration::from_secs(900);
 /// Time a failure is kept, so that clients that ask again at once cost one try (RFC 9520, section 3.2).
 pub const DNS_FAILURE_HOLD: Duration = Duration::from_secs(1);
-/// Queries without an answer on one connection to a DNS upstream; further ones wait.
-pub const DNS_PIPELINED: usize = 256;
+/// Queries without an answer on one connection to a DNS upstream, those that nobody waits for any more among them: twice as
+/// many as can be in flight, so that no query ever waits for another's answer.
+pub const DNS_PIPELINED: usize = 2 * DNS_IN_FLIGHT;
 /// Time a connection to a DNS upstream is kept without a query (RFC 7766, section 6.2.3).
 pub const DNS_UPSTREAM_IDLE_TIME: Duration = Duration::from_secs(10);
 /// Addresses removed from one DNS answer that are shown on its record.
 pub const DNS_REMOVED_SHOWN: usize = 4;
 
 /// Time in which names that an agent chose are counted together, to tell a tunnel from a busy client.
-pub const TUNNEL_WINDOW: Duration = Duration::from_secs(60);
+pub const DNS_TUNNEL_WINDOW: Duration = Duration::from_secs(60);
 /// Time for which new names of a zone are refused to an agent that went past one of the bounds below.
-pub const TUNNEL_SHUT_TIME: Duration = Duration::from_secs(600);
+pub const DNS_TUNNEL_SHUT_TIME: Duration = Duration::from_secs(600);
 /// Names of one zone in one window: twice what a busy client was seen to need.
-pub const TUNNEL_NAMES: u32 = 120;
+pub const DNS_TUNNEL_NAMES: u32 = 120;
 /// Bytes in front of one zone's own name, over all new names in one window: 60 names of 34 bytes.
-pub const TUNNEL_BYTES: u32 = 2048;
+pub const DNS_TUNNEL_BYTES: u32 = 2048;
 /// Labels in them that look like encoded data. One or two are the name of a bucket or a cluster.
-pub const TUNNEL_RANDOM_LABELS: u32 = 10;
+pub const DNS_TUNNEL_RANDOM_LABELS: u32 = 10;
 /// New names of one zone that are asked for anything but an address, in one window: TXT, SRV, MX and their like carry data
 /// back. The longest honest chains seen are of six (SPF and DMARC) and of eight (Kerberos with a directory); two at once.
-pub const TUNNEL_RECORDS: u32 = 20;
+pub const DNS_TUNNEL_RECORDS: u32 = 20;
 /// New names of one zone, in one window, whose answer is an alias that leads to no address.
-pub const TUNNEL_ALIASES: u32 = 4;
+pub const DNS_TUNNEL_ALIASES: u32 = 4;
 /// Bytes that new names of all zones carry for one agent in one window.
-pub const TUNNEL_BYTES_PER_AGENT: u32 = 8 * 1024;
+pub const DNS_TUNNEL_BYTES_PER_AGENT: u32 = 8 * 1024;
 /// A public suffix of a company, such as a cloud's, may have so many times what one zone may: each of its customers is
 /// a zone of its own, and whoever runs the suffix hears of all.
-pub const TUNNEL_SUFFIX_FACTOR: u32 = 4;
+pub const DNS_TUNNEL_SUFFIX_FACTOR: u32 = 4;
 /// Zones of one agent that are counted at once; while all of them are in use, names of further ones are refused.
-pub const TUNNEL_ZONES_PER_AGENT: usize = 1024;
+pub const DNS_TUNNEL_ZONES_PER_AGENT: usize = 1024;
 /// Names of one agent that were answered and are not new when asked again; past it the oldest counts as new.
-pub const TUNNEL_NAMES_KNOWN: usize = 4096;
+pub const DNS_TUNNEL_NAMES_KNOWN: usize = 4096;
 /// Queries of one agent for names of one zone that leave in one window, new or not: the order of known names tells
 /// something, too. What the cache answers is none. Five connections a second to a host whose addresses hold for no time.
-pub const TUNNEL_QUERIES: u32 = 600;
+pub const DNS_TUNNEL_QUERIES: u32 = 600;
 /// Bytes of the answers to them, in one window: twice what so many answers with addresses have.
-pub const TUNNEL_ANSWER_BYTES: u32 = 256 * 1024;
+pub const DNS_TUNNEL_ANSWER_BYTES: u32 = 256 * 1024;
 /// Queries of one agent that leave in one window over all zones: four for each of two thousand hosts.
-pub const TUNNEL_QUERIES_PER_AGENT: u32 = 8 * 1024;
+pub const DNS_TUNNEL_QUERIES_PER_AGENT: u32 = 8 * 1024;
 /// Bytes of the answers to them: eight zones at their bound.
-pub const TUNNEL_ANSWER_BYTES_PER_AGENT: u32 = 2 * 1024 * 1024;
+pub const DNS_TUNNEL_ANSWER_BYTES_PER_AGENT: u32 = 2 * 1024 * 1024;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
 pub const RECORD_BYTES: usize = 16 * 1024;

@@ -30,6 +30,8 @@ impl RecordType {
     pub const AAAA: Self = Self(28);
     /// A service's host and port.
     pub const SRV: Self = Self(33);
+    /// What EDNS adds to a message (RFC 6891).
+    pub const OPT: Self = Self(41);
     /// The digest of a zone's key (RFC 4034).
     pub const DS: Self = Self(43);
     /// A zone's key (RFC 4034).
@@ -38,6 +40,12 @@ impl RecordType {
     pub const SVCB: Self = Self(64);
     /// The same for HTTP (RFC 9460).
     pub const HTTPS: Self = Self(65);
+    /// What changed in a zone (RFC 1995).
+    pub const IXFR: Self = Self(251);
+    /// A whole zone (RFC 5936).
+    pub const AXFR: Self = Self(252);
+    /// All that is there of a name (RFC 8482).
+    pub const ANY: Self = Self(255);
 
     /// Types that programs ask for in earnest: A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, NAPTR, CERT, DNAME, DS, SSHFP,
     /// RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM, TLSA, SMIMEA, CDS, CDNSKEY, OPENPGPKEY, SVCB, HTTPS, SPF, ANY, URI, CAA.

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::policies::{Policies, Reloaded};
 use super::settings::Settings;
-use super::{explain, parts, status};
+use super::{explain, parts, resolvers, status};
 use crate::act::tls::Authority;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
 use crate::decide::ledger::{self, IdPrefix};
@@ -146,7 +146,9 @@ impl Backend for Operator {
     fn checks(&self) -> Result<Vec<Check>, Fault> {
         let mut found = self.runtime.block_on(checks::run(&self.interception()));
         found.push(checks::drops(self.recorded.as_ref().map(drop)));
-        Ok(found.into_iter().map(check).collect())
+        let (upstreams, tls) = (&self.shared.resolvers, self.shared.dialler.for_resolvers());
+        let resolvers = self.runtime.block_on(resolvers::checks(upstreams, tls));
+        Ok(found.into_iter().map(check).chain(resolvers).collect())
     }
 
     fn resources(&self, kind: &str, name: Option<&str>) -> Result<Vec<Resource>, Fault> {

@@ -7,6 +7,7 @@
 mod settings;
 mod parts;
 mod policies;
+mod resolvers;
 mod backend;
 mod explain;
 mod status;

@@ -19,7 +19,7 @@ use crate::model::config::{self, Config, DnsServer};
 use crate::model::types::AddressClass;
 use crate::model::types::address::classify;
 use crate::model::types::limits::FILES_WANTED;
-use crate::perceive::dns::{Cache, Memory, host_resolvers};
+use crate::perceive::dns::{Cache, Memory, Upstreams, host_resolvers};
 use crate::perceive::identity::Bindings;
 use crate::perceive::intercept::{Drops, FromPolicy, Interception, checks, links};
 use crate::pipeline::{Home, Room, Shared, Snapshot, worker};
@@ -117,7 +117,7 @@ impl Parts {
             memory: Arc::new(Memory::new()),
             answers: Arc::new(Cache::default()),
             guard: Guard::new(),
-            resolvers: self.resolvers,
+            resolvers: Arc::new(Upstreams::new(self.resolvers)),
             terminator: self.terminator,
             dialler: self.dialler,
             home,

@@ -120,6 +120,9 @@ fn needs(
         let plural = if errors.len() == 1 { "error" } else { "errors" };
         needs.push(format!("policies.d does not load ({} {plural}): clawgress validate", errors.len()));
     }
+    if let Some(troubles) = operator.shared.resolvers.all_away() {
+        needs.push(format!("no DNS upstream answers ({troubles}): clawgress doctor"));
+    }
     if interception.rules != Setup::InPlace || interception.routes != Setup::InPlace {
         needs.push("interception is not as written: systemctl restart clawgressd".to_owned());
     }

@@ -38,8 +38,8 @@ pub struct Answer {
     ttls: SmallVec<[u16; 8]>,
     /// Addresses of A and AAAA records anywhere in the message.
     pub(super) addresses: SmallVec<[IpAddr; 4]>,
-    /// Whether there are HTTPS or SVCB records.
-    pub(super) services: bool,
+    /// Whether there is more for hygiene to look at than addresses: HTTPS or SVCB records, or another class.
+    pub(super) suspect: bool,
     /// What it says of the name that was asked for.
     pub found: Found,
     /// How long it holds.
@@ -63,7 +63,7 @@ impl Answer {
             errors,
             ttls: SmallVec::new(),
             addresses: SmallVec::new(),
-            services: false,
+            suspect: false,
             found,
             holds: Duration::ZERO,
             upstream,
@@ -90,9 +90,9 @@ impl Answer {
             } else if record.kind == kind::SOA && authority.contains(&at) {
                 soa = soa.or(Some((record.ttl_at(), minimum(&record).ok_or(Malformed)?)));
             }
+            self.suspect |= record.class != CLASS_IN || matches!(record.kind, kind::HTTPS | kind::SVCB);
             if record.class == CLASS_IN {
                 self.addresses.extend(address(&record));
-                self.services |= matches!(record.kind, kind::HTTPS | kind::SVCB);
             }
         }
         // Bytes behind the last record mean nothing.

@@ -113,7 +113,9 @@ impl Kept {
     fn new(result: Result<Arc<Answer>, ForwardError>) -> Self {
         let holds = match &result {
             Ok(answer) => answer.holds,
-            Err(ForwardError::Silent | ForwardError::Unreachable) => DNS_FAILURE_HOLD,
+            Err(ForwardError::Silent | ForwardError::Unreachable | ForwardError::Malformed) => {
+                DNS_FAILURE_HOLD
+            }
             Err(ForwardError::Busy | ForwardError::NoUpstream) => Duration::ZERO,
         };
         let since = Instant::now();

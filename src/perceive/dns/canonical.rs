@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use crate::model::types::HostName;
+use crate::model::types::{HostName, RecordType};
 
 use super::message::Query;
 use super::wire::{CLASS_IN, HEADER, Header, push_opt};
@@ -49,6 +49,15 @@ impl Canonical {
         }
         question.push(0);
         question.extend_from_slice(&kind.to_be_bytes());
+        question.extend_from_slice(&CLASS_IN.to_be_bytes());
+        Self { question, dnssec_ok: false, checking_disabled: false }
+    }
+
+    /// Who serves the root: everybody knows, whatever the servers of other zones do.
+    pub(super) fn root() -> Self {
+        let mut question = SmallVec::new();
+        question.push(0);
+        question.extend_from_slice(&RecordType::NS.0.to_be_bytes());
         question.extend_from_slice(&CLASS_IN.to_be_bytes());
         Self { question, dnssec_ok: false, checking_disabled: false }
     }

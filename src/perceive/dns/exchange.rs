@@ -23,7 +23,7 @@ use super::hygiene::{self, Removed};
 use super::memory::Memory;
 use super::message::Query;
 use super::reply::{ExtendedError, Transport, fitted, refused};
-use super::wire::{CLASS_IN, Malformed, Rcode};
+use super::wire::{Malformed, Rcode};
 
 /// Forwarder, cache and memory together: the resolver that workloads talk to.
 #[derive(Debug)]
@@ -74,14 +74,9 @@ impl Exchange {
     }
 
     /// Finds the answer and remembers for the agent, if there is one, which addresses it is now given. Takes at most
-    /// `DNS_QUERY_TIME`; past the bounds on queries in flight it fails at once with `Busy`. Of classes other than IN
-    /// nothing is known: REFUSED.
+    /// `DNS_QUERY_TIME`; past the bounds on queries in flight it fails at once with `Busy`. The query is of class IN:
+    /// policy refuses the others.
     pub async fn answer(&self, query: &Query, to: Recipient<'_>, now: Timestamp) -> Answered {
-        if query.class() != CLASS_IN {
-            let error =
-                ExtendedError { code: ExtendedError::NOT_SUPPORTED, text: "only class IN is answered here" };
-            return Answered::without(refused(query, Rcode::Refused, Some(error)), Rcode::Refused);
-        }
         let Some(_share) = Share::take(&self.shares, to.agent) else {
             return failed(query, ForwardError::Busy);
         };
@@ -89,9 +84,7 @@ impl Exchange {
         let looked = self.cache.look_up(&Canonical::of(query), &self.forwarder).await;
         let elapsed = begun.elapsed();
         let given = looked.and_then(|looked| {
-            give(&looked, query, to)
-                .map_err(|Malformed| ForwardError::Unreachable)
-                .map(|given| (looked, given))
+            give(&looked, query, to).map_err(|Malformed| ForwardError::Malformed).map(|given| (looked, given))
         });
         let (looked, given) = match given {
             Ok(found) => found,
@@ -134,7 +127,7 @@ fn give(looked: &Looked, query: &Query, to: Recipient<'_>) -> Result<Given, Malf
     let mut addresses = answer.given(age);
     let mut removed = Removed::default();
     // Most answers have nothing to be removed, and that was seen when they were read.
-    if answer.services || !answer.addresses.iter().all(|address| (to.keep)(*address)) {
+    if answer.suspect || !answer.addresses.iter().all(|address| (to.keep)(*address)) {
         let cleaned = hygiene::clean(&reply, to.keep)?;
         if let Some(message) = cleaned.message {
             // TTLs in the message have counted down already.
@@ -145,22 +138,6 @@ fn give(looked: &Looked, query: &Query, to: Recipient<'_>) -> Result<Given, Malf
     }
     let length = reply.len();
     Ok(Given { reply: fitted(answer.close(reply, query), query, to.transport), addresses, removed, length })
-}
-
-impl Answered {
-    /// A reply that nobody upstream has a part in.
-    fn without(reply: Vec<u8>, rcode: Rcode) -> Self {
-        Self {
-            reply,
-            rcode: u16::from(rcode.low()),
-            addresses: 0,
-            removed: Removed::default(),
-            length: 0,
-            upstream: None,
-            failure: None,
-            elapsed: Duration::ZERO,
-        }
-    }
 }
 
 /// One agent's place among the queries in flight; given back when dropped.
@@ -208,11 +185,20 @@ fn failed(query: &Query, failure: ForwardError) -> Answered {
     let code = match failure {
         ForwardError::Busy => ExtendedError::OTHER,
         ForwardError::NoUpstream | ForwardError::Silent => ExtendedError::NO_REACHABLE_AUTHORITY,
-        ForwardError::Unreachable => ExtendedError::NETWORK_ERROR,
+        ForwardError::Unreachable | ForwardError::Malformed => ExtendedError::NETWORK_ERROR,
     };
     let text = failure.to_string();
     let reply = refused(query, Rcode::ServFail, Some(ExtendedError { code, text: &text }));
-    Answered { failure: Some(failure), ..Answered::without(reply, Rcode::ServFail) }
+    Answered {
+        reply,
+        rcode: Rcode::ServFail.number(),
+        addresses: 0,
+        removed: Removed::default(),
+        length: 0,
+        upstream: None,
+        failure: Some(failure),
+        elapsed: Duration::ZERO,
+    }
 }
 
 #[cfg(test)]

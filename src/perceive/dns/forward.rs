@@ -1,18 +1,20 @@
 //! Asks the configured upstreams, each over its own transport, until one answers.
 //!
 //! What is asked is written by the gateway (`canonical`) and an answer must match it: operation, id and question, byte for
-//! byte. Upstreams are tried in their order; one that kept silent rests behind the others. Never remembers an answer and
-//! never decides who may ask. Read next: `forward/link.rs` for the transports.
+//! byte. Upstreams are tried in their order; one that is away rests behind the others. Never remembers an answer and
+//! never decides who may ask. Read next: `forward/link.rs` for the transports, `forward/health.rs` for who is away.
 
 mod link;
 mod datagram;
 mod kept;
 mod line;
 mod web;
+mod health;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -20,12 +22,13 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::model::config::DnsServer;
-use crate::model::types::limits::{DNS_IN_FLIGHT, DNS_QUERY_TIME, DNS_REST_TIME, DNS_TRIES, DNS_TRY_TIME};
+use crate::model::types::limits::{DNS_IN_FLIGHT, DNS_QUERY_TIME, DNS_TRIES, DNS_TRY_TIME};
 
 use super::answer::Answer;
 use super::canonical::Canonical;
-use super::wire::Malformed;
+use super::wire::{Malformed, Rcode};
 use crate::platform::telemetry::Seldom;
+pub use health::Upstreams;
 use link::Link;
 
 /// The port of DNS.
@@ -36,18 +39,10 @@ const HOST_RESOLVERS: usize = 3;
 /// The upstreams of one worker.
 #[derive(Debug)]
 pub struct Forwarder {
-    upstreams: Vec<Upstream>,
+    upstreams: Arc<Upstreams>,
+    links: Vec<Arc<Link>>,
     in_flight: AtomicUsize,
-    start: Instant,
     bounds: Bounds,
-}
-
-#[derive(Debug)]
-struct Upstream {
-    server: DnsServer,
-    link: Link,
-    /// Microseconds after `Forwarder::start` until which it is asked last, because it kept silent or was not there.
-    rests_until: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,24 +64,23 @@ pub enum ForwardError {
     /// No upstream answered in time.
     #[error("no upstream resolver answered in time")]
     Silent,
-    /// The upstreams could not be reached or did not prove who they are, or their answers were malformed.
+    /// The upstreams could not be reached or did not prove who they are.
     #[error("no upstream resolver could be reached")]
     Unreachable,
+    /// What they answered cannot be read, or has more records than one answer may have.
+    #[error("no upstream resolver gave an answer that can be read")]
+    Malformed,
 }
 
 impl Forwarder {
-    /// A forwarder to `servers`, which are asked in this order; `tls` judges those that must prove themselves. One per
+    /// A forwarder to `upstreams`, which are asked in their order; `tls` judges those that must prove themselves. One per
     /// worker: its bounds and its connections are the worker's.
-    pub fn new<'a>(servers: impl IntoIterator<Item = &'a DnsServer>, tls: &TlsConnector) -> Self {
-        let upstreams = servers.into_iter().map(|server| Upstream {
-            server: server.clone(),
-            link: Link::new(server, tls),
-            rests_until: AtomicU64::new(0),
-        });
+    pub fn new(upstreams: Arc<Upstreams>, tls: &TlsConnector) -> Self {
+        let links = (0..upstreams.len()).map(|at| Arc::new(Link::new(&upstreams.at(at).server, tls)));
         Self {
-            upstreams: upstreams.collect(),
+            links: links.collect(),
+            upstreams,
             in_flight: AtomicUsize::new(0),
-            start: Instant::now(),
             bounds: Bounds { in_flight: DNS_IN_FLIGHT, each: DNS_TRY_TIME, all: DNS_QUERY_TIME },
         }
     }
@@ -107,60 +101,76 @@ impl Forwarder {
             }
             at %= open.len();
             let upstream = open[at];
+            let health = self.upstreams.at(upstream);
             let begun = Instant::now();
-            match timeout_at(deadline.min(begun + self.bounds.each), upstream.ask(asked)).await {
-                Ok(Ok(answer)) if matches!(answer.found.rcode, 1 | 2 | 4 | 5) => {
+            let tried = timeout_at(deadline.min(begun + self.bounds.each), self.ask(upstream, asked)).await;
+            match tried.unwrap_or(Err(Trouble::Silent)) {
+                Ok(answer) if is_failure(answer.found.rcode) => {
                     worse.get_or_insert(answer);
                     open.remove(at);
                 }
-                Ok(Ok(answer)) => {
-                    upstream.rests_until.store(0, Ordering::Relaxed);
+                Ok(answer) => {
+                    health.answered();
                     return Ok(answer);
                 }
-                Ok(Err(trouble)) => {
-                    error = ForwardError::Unreachable;
-                    trouble.tell(upstream);
-                    // What an answer holds is the name's doing, not the upstream's.
-                    if matches!(trouble, Trouble::Unreached(_)) {
-                        self.rest(upstream);
+                Err(trouble) => {
+                    error = trouble.of_all();
+                    trouble.tell(&health.server);
+                    health.failed(&trouble);
+                    match trouble {
+                        Trouble::Silent => {
+                            self.links[upstream].forget(begun);
+                            at += 1;
+                        }
+                        Trouble::Unreached(_) | Trouble::Malformed(_) => {
+                            open.remove(at);
+                        }
                     }
-                    open.remove(at);
-                }
-                Err(_) => {
-                    error = ForwardError::Silent;
-                    upstream.link.forget(begun);
-                    self.rest(upstream);
-                    at += 1;
+                    // What an answer holds is the name's doing, not the upstream's.
+                    if !matches!(trouble, Trouble::Malformed(_)) {
+                        self.examine(upstream);
+                    }
                 }
             }
         }
         worse.ok_or(error)
     }
 
-    fn rest(&self, upstream: &Upstream) {
-        upstream.rests_until.store(self.micros() + as_micros(DNS_REST_TIME), Ordering::Relaxed);
+    /// One try; the caller bounds its time.
+    async fn ask(&self, upstream: usize, asked: &Canonical) -> Result<Answer, Trouble> {
+        let bytes = self.links[upstream].ask(asked).await?;
+        Ok(Answer::read(bytes, asked, self.upstreams.at(upstream).server.address)?)
     }
 
-    /// The upstreams in their order, those that failed lately behind the others.
-    fn order(&self) -> SmallVec<[&Upstream; 4]> {
-        let now = self.micros();
-        let mut order: SmallVec<[&Upstream; 4]> = self.upstreams.iter().collect();
-        order.sort_by_key(|upstream| upstream.rests_until.load(Ordering::Relaxed) > now);
+    /// Finds out whether an upstream is away or has no answer for one name, while others go on. Where it is, it rests.
+    fn examine(&self, upstream: usize) {
+        if self.upstreams.at(upstream).begin_examination() {
+            let (upstreams, link) = (self.upstreams.clone(), self.links[upstream].clone());
+            tokio::spawn(
+                async move { upstreams.at(upstream).examined(&health::about_the_root(&link).await) },
+            );
+        }
+    }
+
+    /// The upstreams in their order, those that are away behind the others.
+    fn order(&self) -> SmallVec<[usize; 4]> {
+        let mut order: SmallVec<[usize; 4]> = (0..self.links.len()).collect();
+        order.sort_by_cached_key(|upstream| self.upstreams.at(*upstream).rests());
         order
-    }
-
-    fn micros(&self) -> u64 {
-        as_micros(self.start.elapsed())
     }
 }
 
-fn as_micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+/// Whether the upstream says that it has no answer, where another may have one.
+fn is_failure(rcode: u16) -> bool {
+    [Rcode::FormErr, Rcode::ServFail, Rcode::NotImp, Rcode::Refused].iter().any(|code| code.number() == rcode)
 }
 
 /// Why an upstream gave no answer.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub enum Trouble {
+    /// It kept silent.
+    #[error("no answer in time")]
+    Silent,
     /// It could not be spoken to.
     #[error(transparent)]
     Unreached(#[from] io::Error),
@@ -173,18 +183,19 @@ enum Trouble {
 static TROUBLES: Seldom = Seldom::every(Duration::from_secs(10));
 
 impl Trouble {
-    fn tell(&self, upstream: &Upstream) {
-        if let Some(unsaid) = TROUBLES.due(std::time::Instant::now()) {
-            tracing::warn!(upstream = %upstream.server, unsaid, error = %self, "a DNS upstream gave no answer");
+    /// The failure where it is the last one's.
+    fn of_all(&self) -> ForwardError {
+        match self {
+            Self::Silent => ForwardError::Silent,
+            Self::Unreached(_) => ForwardError::Unreachable,
+            Self::Malformed(_) => ForwardError::Malformed,
         }
     }
-}
 
-impl Upstream {
-    /// One try; the caller bounds its time.
-    async fn ask(&self, asked: &Canonical) -> Result<Answer, Trouble> {
-        let bytes = self.link.ask(asked).await?;
-        Ok(Answer::read(bytes, asked, self.server.address)?)
+    fn tell(&self, upstream: &DnsServer) {
+        if let Some(unsaid) = TROUBLES.due(std::time::Instant::now()) {
+            tracing::warn!(%upstream, unsaid, error = %self, "a DNS upstream gave no answer");
+        }
     }
 }
 
@@ -237,7 +248,7 @@ impl Forwarder {
     pub(super) fn hasty_to(servers: &[DnsServer], tls: &TlsConnector) -> Self {
         let bounds =
             Bounds { in_flight: 2, each: Duration::from_millis(250), all: Duration::from_millis(1200) };
-        Self { bounds, ..Self::new(servers, tls) }
+        Self { bounds, ..Self::new(Arc::new(Upstreams::new(servers.to_vec())), tls) }
     }
 }
 

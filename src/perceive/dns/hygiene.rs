@@ -1,5 +1,6 @@
 //! Takes out of an answer what would lead a client past policy: addresses that it may not be given, and the parameters
-//! of HTTPS and SVCB records that lead to hidden names, other addresses, QUIC or other resolvers.
+//! of HTTPS and SVCB records that lead to hidden names, other addresses, QUIC or other resolvers, and records of classes that
+//! nobody asked for.
 //!
 //! Pure. Which addresses stay is the caller's to say. An answer that needs no change stays byte for byte; one that does is
 //! written anew without AD. Signatures are left as they are: whoever checks them sees that something was taken.
@@ -11,6 +12,8 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
+use crate::model::types::AddressClass;
+use crate::model::types::address::classify;
 use crate::model::types::limits::DNS_REMOVED_SHOWN;
 
 use super::answer::address;
@@ -20,12 +23,21 @@ use super::wire::{CLASS_IN, Header, Malformed, Record, kind};
 /// What was taken out of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Removed {
-    /// The first addresses removed, at most [`DNS_REMOVED_SHOWN`].
+    /// The addresses removed, those of metadata services first, at most [`DNS_REMOVED_SHOWN`].
     pub addresses: SmallVec<[IpAddr; 4]>,
     /// How many there were.
     pub count: usize,
     /// Whether the answer section had addresses, and none is left.
     pub emptied: bool,
+}
+
+impl Removed {
+    fn add(&mut self, address: IpAddr) {
+        self.count += 1;
+        let at = if classify(address) == AddressClass::Metadata { 0 } else { self.addresses.len() };
+        self.addresses.insert(at, address);
+        self.addresses.truncate(DNS_REMOVED_SHOWN);
+    }
 }
 
 /// An answer that may be given.
@@ -51,10 +63,7 @@ pub fn clean(response: &[u8], keep: &dyn Fn(IpAddr) -> bool) -> Result<Cleaned, 
         let change = judge(record, keep)?;
         if let Some(address) = address(record).filter(|_| record.class == CLASS_IN) {
             if change == Change::Drop {
-                removed.count += 1;
-                if removed.addresses.len() < DNS_REMOVED_SHOWN {
-                    removed.addresses.push(address);
-                }
+                removed.add(address);
                 removed.emptied |= at <= answers;
             } else if at <= answers {
                 left += 1;
@@ -67,8 +76,9 @@ pub fn clean(response: &[u8], keep: &dyn Fn(IpAddr) -> bool) -> Result<Cleaned, 
 }
 
 fn judge(record: &Record<'_>, keep: &dyn Fn(IpAddr) -> bool) -> Result<Change, Malformed> {
+    // Only questions of class IN are asked, and clients take addresses of any class for an answer to one.
     if record.class != CLASS_IN {
-        return Ok(Change::Keep);
+        return Ok(if record.kind == kind::OPT { Change::Keep } else { Change::Drop });
     }
     match record.kind {
         kind::A | kind::AAAA => {

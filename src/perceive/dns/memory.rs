@@ -2,7 +2,8 @@
 //!
 //! Every agent has a memory of its own: what one was told is never believed of another. A belief that is in use does not
 //! end; one that has expired is kept for a while as *stale*, which is no more than a claim. Bounded per address, per agent
-//! and in the number of agents; past a bound what is stale goes first, then the oldest. Reads no clock: time is an argument.
+//! and in the number of agents; past a bound what is stale goes first, then the oldest. Time is an
+//! argument; whoever holds a belief brings the clock that is read when its use ends.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};

@@ -26,7 +26,7 @@ mod tests;
 pub use cache::Cache;
 pub use canonical::Canonical;
 pub use exchange::{Answered, Exchange, Recipient};
-pub use forward::{ForwardError, Forwarder, host_resolvers};
+pub use forward::{ForwardError, Forwarder, Trouble, Upstreams, host_resolvers};
 pub use frame::{Frames, write_message};
 pub use hygiene::Removed;
 pub use memory::{Held, Memory};

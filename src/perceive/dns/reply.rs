@@ -25,8 +25,6 @@ impl ExtendedError<'_> {
     pub const OTHER: u16 = 0;
     /// `Blocked`: by the operator of the resolver.
     pub const BLOCKED: u16 = 15;
-    /// `Not Supported`: the question itself is not answered here.
-    pub const NOT_SUPPORTED: u16 = 21;
     /// `No Reachable Authority`.
     pub const NO_REACHABLE_AUTHORITY: u16 = 22;
     /// `Network Error`.

@@ -8,6 +8,7 @@ use hickory_proto::rr::Name;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use crate::model::types::HostName;
+pub(super) use crate::model::types::record_type::CLASS_IN;
 
 /// Bytes of the fixed header.
 pub(super) const HEADER: usize = 12;
@@ -17,22 +18,21 @@ pub(super) const MIN_PAYLOAD: u16 = 512;
 /// UDP payload that the gateway itself offers, in bytes: no fragments on any usual path (RFC 9715).
 pub(super) const OUR_PAYLOAD: u16 = 1232;
 
-/// Record types by number (IANA DNS parameters).
+/// Record types as they stand in a message.
 pub(super) mod kind {
-    pub const A: u16 = 1;
-    pub const CNAME: u16 = 5;
-    pub const SOA: u16 = 6;
-    pub const AAAA: u16 = 28;
-    pub const OPT: u16 = 41;
-    pub const SVCB: u16 = 64;
-    pub const HTTPS: u16 = 65;
-    pub const IXFR: u16 = 251;
-    pub const AXFR: u16 = 252;
-    pub const ANY: u16 = 255;
-}
+    use crate::model::types::RecordType;
 
-/// The class of the internet.
-pub(super) const CLASS_IN: u16 = 1;
+    pub const A: u16 = RecordType::A.0;
+    pub const CNAME: u16 = RecordType::CNAME.0;
+    pub const SOA: u16 = RecordType::SOA.0;
+    pub const AAAA: u16 = RecordType::AAAA.0;
+    pub const OPT: u16 = RecordType::OPT.0;
+    pub const SVCB: u16 = RecordType::SVCB.0;
+    pub const HTTPS: u16 = RecordType::HTTPS.0;
+    pub const IXFR: u16 = RecordType::IXFR.0;
+    pub const AXFR: u16 = RecordType::AXFR.0;
+    pub const ANY: u16 = RecordType::ANY.0;
+}
 
 /// Response codes that the gateway writes (RFC 1035, section 4.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,11 @@ impl Rcode {
             Self::NotImp => 4,
             Self::Refused => 5,
         }
+    }
+
+    /// The same as it stands in an answer, beside codes with extended bits.
+    pub fn number(self) -> u16 {
+        self.low().into()
     }
 }
 

@@ -181,6 +181,16 @@ fn classes_other_than_that_of_the_internet_are_not_answered() {
     for class in [3, 4, 255] {
         let denial = set.asks_class("alice", "api.site.example", RecordType::TXT, class).unwrap_err();
         assert_eq!(denial.reason.code(), "dns.denied", "{class}");
+        assert_eq!(denial.evidence.as_deref(), Some("only class IN is answered"));
+    }
+}
+
+#[test]
+fn what_is_no_host_name_is_refused_as_such_under_any_default() {
+    for default in ["", "defaultPolicy: allow-all, "] {
+        let denial = Set::of(default, ROUTES).asks("alice", "foo-.example", RecordType::A).unwrap_err();
+        assert_eq!(denial.detail, "Agent alice may not look up foo-.example: it is no host name.");
+        assert_eq!(denial.evidence.as_deref(), Some("it is no host name"));
     }
 }
 

@@ -114,7 +114,7 @@ fn sixty_subdomains_of_one_zone_in_a_minute_are_let_through_every_minute() {
                 assert_eq!(scene.refusal(&name, kind), None, "{name}");
             }
         }
-        scene.later(TUNNEL_WINDOW);
+        scene.later(DNS_TUNNEL_WINDOW);
     }
 }
 

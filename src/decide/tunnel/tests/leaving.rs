@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::types::limits::{
-    TUNNEL_ANSWER_BYTES, TUNNEL_ANSWER_BYTES_PER_AGENT, TUNNEL_QUERIES, TUNNEL_QUERIES_PER_AGENT,
+    DNS_TUNNEL_ANSWER_BYTES, DNS_TUNNEL_ANSWER_BYTES_PER_AGENT, DNS_TUNNEL_QUERIES,
+    DNS_TUNNEL_QUERIES_PER_AGENT,
 };
 
 #[test]
@@ -14,7 +15,7 @@ fn a_written_name_that_is_asked_for_in_unusual_ways_may_leave_so_often() {
         let scene = Scene::new();
         let asked = Asked { host: &host, kind, by_agent: false, flagged };
         let left = (0..2000).filter(|_| scene.sends_so(&asked, 64 * 1024).is_ok()).count();
-        assert_eq!(left, TUNNEL_QUERIES as usize, "{kind:?}");
+        assert_eq!(left, DNS_TUNNEL_QUERIES as usize, "{kind:?}");
         let usual = Asked { host: &host, kind: RecordType::A, by_agent: false, flagged: false };
         scene.sends_so(&usual, 512).expect("its address, as everybody asks");
     }
@@ -28,15 +29,15 @@ fn known_names_in_any_order_carry_no_more_than_so_many_queries_can() {
     for _ in 0..3 {
         let all = names.iter().cycle().zip(FOR_A_CONNECTION.into_iter().cycle()).take(20_000);
         let left = all.filter(|(name, kind)| scene.sends(name, *kind, 60).is_ok()).count();
-        assert_eq!(left, TUNNEL_QUERIES as usize);
+        assert_eq!(left, DNS_TUNNEL_QUERIES as usize);
         let seen = scene.refusal(&names[0], RecordType::A).unwrap();
-        let counted = TUNNEL_QUERIES + 1;
+        let counted = DNS_TUNNEL_QUERIES + 1;
         assert_eq!(
             seen,
-            format!("example.com: {counted} queries that left within 60 s, {TUNNEL_QUERIES} are allowed")
+            format!("example.com: {counted} queries that left within 60 s, {DNS_TUNNEL_QUERIES} are allowed")
         );
         assert_eq!(scene.refusal("www.example.org", RecordType::A), None, "another zone");
-        scene.later(TUNNEL_WINDOW);
+        scene.later(DNS_TUNNEL_WINDOW);
     }
     assert_eq!(scene.refusal(&names[0], RecordType::A), None, "no zone is shut for longer");
 }
@@ -47,12 +48,12 @@ fn one_known_name_brings_in_no_more_than_its_zone_may() {
     for _ in 0..3 {
         let size = 51_200;
         let heard = (0..1000).filter(|_| scene.sends("dl.tun.example.com", RecordType::TXT, size).is_ok());
-        assert_eq!(heard.count(), (TUNNEL_ANSWER_BYTES / size) as usize);
+        assert_eq!(heard.count(), (DNS_TUNNEL_ANSWER_BYTES / size) as usize);
         let seen = scene.refusal("dl.tun.example.com", RecordType::TXT).unwrap();
-        let counted = (TUNNEL_ANSWER_BYTES / size + 1) * size;
-        let bound = TUNNEL_ANSWER_BYTES;
+        let counted = (DNS_TUNNEL_ANSWER_BYTES / size + 1) * size;
+        let bound = DNS_TUNNEL_ANSWER_BYTES;
         assert_eq!(seen, format!("example.com: {counted} bytes of answers within 60 s, {bound} are allowed"));
-        scene.later(TUNNEL_WINDOW);
+        scene.later(DNS_TUNNEL_WINDOW);
     }
 }
 
@@ -62,7 +63,7 @@ fn a_query_that_is_under_way_counts_and_one_that_stayed_does_not() {
     let host = HostName::parse("one.example.com").unwrap();
     let asked = Asked { host: &host, kind: RecordType::A, by_agent: true, flagged: false };
     let admit = || scene.guard.admit(&scene.alice, &asked, scene.now);
-    assert_eq!((0..1000).filter(|_| admit().is_ok()).count(), TUNNEL_QUERIES as usize);
+    assert_eq!((0..1000).filter(|_| admit().is_ok()).count(), DNS_TUNNEL_QUERIES as usize);
     scene.guard.answered(&scene.alice, &asked, Heard::default()).unwrap();
     assert_eq!(admit(), Ok(()));
     assert_eq!(admit().unwrap_err().reason, Reason::DnsTunnel);
@@ -73,15 +74,15 @@ fn zones_and_customers_of_one_company_share_what_may_leave() {
     let scene = Scene::new();
     let send = |name: String, bytes| scene.sends(&name, RecordType::A, bytes).is_ok();
     let company = (0..20_000).filter(|n| send(format!("site{}.github.io", n % 30), 100)).count();
-    assert_eq!(company, 4 * TUNNEL_QUERIES as usize);
+    assert_eq!(company, 4 * DNS_TUNNEL_QUERIES as usize);
     let scene = Scene::new();
     let send = |name: String, bytes| scene.sends(&name, RecordType::A, bytes).is_ok();
     let zones = (0..20_000).filter(|n| send(format!("www.site{}.com", n % 900), 100)).count();
-    assert_eq!(zones, TUNNEL_QUERIES_PER_AGENT as usize);
+    assert_eq!(zones, DNS_TUNNEL_QUERIES_PER_AGENT as usize);
     let scene = Scene::new();
     let send = |name: String, bytes| scene.sends(&name, RecordType::A, bytes).is_ok();
     let bytes = (0..2000).filter(|n| send(format!("www.site{}.com", n % 900), 8192)).count();
-    assert_eq!(bytes, (TUNNEL_ANSWER_BYTES_PER_AGENT / 8192) as usize);
+    assert_eq!(bytes, (DNS_TUNNEL_ANSWER_BYTES_PER_AGENT / 8192) as usize);
 }
 
 proptest! {
@@ -104,7 +105,7 @@ proptest! {
                 bytes += size;
             }
         }
-        prop_assert!(queries <= TUNNEL_QUERIES, "{queries}");
-        prop_assert!(bytes <= TUNNEL_ANSWER_BYTES, "{bytes}");
+        prop_assert!(queries <= DNS_TUNNEL_QUERIES, "{queries}");
+        prop_assert!(bytes <= DNS_TUNNEL_ANSWER_BYTES, "{bytes}");
     }
 }

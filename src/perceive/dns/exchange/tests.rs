@@ -181,12 +181,12 @@ async fn an_answer_of_which_no_address_is_left_says_that_it_was_emptied() {
 }
 
 #[tokio::test]
-async fn a_class_other_than_the_internet_is_refused_and_nobody_is_asked() {
-    let lab = lab(Act::Answer(Vec::new()), Vec::new()).await;
-    let mut bytes = lab::query_bytes(7, "version.bind", 16, None);
-    let end = bytes.len();
-    bytes[end - 1] = 3;
-    let answered = lab.answer(&Query::parse(&bytes).unwrap()).await;
-    assert_eq!((answered.rcode, answered.failure), (5, None));
-    assert!(lab.upstream.seen().is_empty());
+async fn an_address_of_another_class_is_neither_given_nor_remembered() {
+    let mut strange = a("a.example", [192, 0, 2, 9], 60);
+    strange[13..15].copy_from_slice(&3u16.to_be_bytes());
+    let lab = lab(Act::Answer(vec![strange, a("a.example", [192, 0, 2, 1], 60)]), Vec::new()).await;
+    let answered = lab.answer(&lab::query("a.example", kind::A, None)).await;
+    let given = Message::from_vec(&answered.reply).unwrap().answers;
+    assert_eq!((given.len(), given[0].data.to_string()), (1, "192.0.2.1".to_owned()));
+    assert!(!lab.knows("alice", "192.0.2.9", "a.example"));
 }

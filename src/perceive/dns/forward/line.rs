@@ -95,12 +95,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut open = true;
         while open || !self.waiting.is_empty() {
+            // Fewer wait than there is room for: what is given up is what fills it.
             if self.waiting.len() >= DNS_PIPELINED {
                 self.waiting.retain(|_, job| !job.told.is_closed());
             }
-            let room = open && self.waiting.len() < DNS_PIPELINED;
             tokio::select! {
-                job = queue.recv(), if room => match job {
+                job = queue.recv(), if open => match job {
                     Some(job) => if self.say(job).await.is_err() { break },
                     None => open = false,
                 },

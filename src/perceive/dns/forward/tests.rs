@@ -7,6 +7,7 @@ use super::super::tests::encrypted;
 use super::super::tests::lab::{self, Act, Upstream, a};
 use super::super::wire::kind;
 use crate::model::config::DnsTransport;
+use crate::model::types::limits::DNS_PIPELINED;
 use tokio::net::UdpSocket;
 
 use super::*;
@@ -77,11 +78,59 @@ async fn a_silent_upstream_is_passed_over_and_then_asked_last() {
     let good = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
     let forwarder = Forwarder::hasty(&[silent.address, good.address]);
     let asked = Canonical::of(&lab::query("a.example", kind::A, None));
+    assert_eq!(forwarder.forward(&asked).await.unwrap().upstream, good.address);
+    assert_eq!(forwarder.upstreams.all_away(), None);
+    rested(&forwarder, 0).await;
+    let before = silent.seen().len();
     for _ in 0..3 {
         assert_eq!(forwarder.forward(&asked).await.unwrap().upstream, good.address);
     }
-    assert_eq!(silent.seen().len(), 1, "it rests");
-    assert_eq!(good.seen().len(), 3);
+    assert_eq!((silent.seen().len(), good.seen().len()), (before, 4), "it rests");
+}
+
+/// Waits until an upstream is held to be away.
+async fn rested(forwarder: &Forwarder, upstream: usize) {
+    while !forwarder.upstreams.at(upstream).rests() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_silent_for_one_name_alone_stays_the_first() {
+    // It keeps silent once, and then answers: what it hears next is the question about the root.
+    let first = Upstream::start(vec![Act::Silence, Act::Answer(truth())], Vec::new()).await;
+    let other = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
+    let forwarder = Forwarder::hasty(&[first.address, other.address]);
+    let asked = Canonical::of(&lab::query("a.example", kind::A, None));
+    assert_eq!(forwarder.forward(&asked).await.unwrap().upstream, other.address);
+    while forwarder.upstreams.at(0).is_examined() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(first.seen()[1].0.text(), ".");
+    assert!(!forwarder.upstreams.at(0).rests());
+    assert_eq!(forwarder.forward(&asked).await.unwrap().upstream, first.address);
+}
+
+#[tokio::test]
+async fn a_failure_tells_what_each_upstream_did_until_one_answers() {
+    let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let late = Upstream::start(vec![Act::Silence; 6], Vec::new()).await;
+    let forwarder = Forwarder::hasty(&[closed, late.address]);
+    let asked = Canonical::of(&lab::query("a.example", kind::A, None));
+    let failure = forwarder.forward(&asked).await.unwrap_err();
+    let seen = forwarder.upstreams.seen(failure);
+    assert!(
+        seen.starts_with(&format!("no upstream resolver answered in time: {closed}: Connection refused")),
+        "{seen}"
+    );
+    assert!(seen.ends_with(&format!("; {}: no answer in time", late.address)), "{seen}");
+    rested(&forwarder, 0).await;
+    rested(&forwarder, 1).await;
+    assert!(forwarder.upstreams.all_away().is_some());
+    forwarder.upstreams.at(1).answered();
+    assert_eq!(forwarder.upstreams.all_away(), None);
+    let busy = forwarder.upstreams.seen(ForwardError::Busy);
+    assert_eq!(busy, "too many queries are in flight");
 }
 
 #[tokio::test]
@@ -129,7 +178,7 @@ async fn a_malformed_answer_is_no_answer() {
     let good = Upstream::start(vec![Act::Answer(truth())], Vec::new()).await;
     let query = lab::query("a.example", kind::A, None);
     assert_eq!(forward(&[&broken, &good], &query).await.unwrap().upstream, good.address);
-    assert_eq!(forward(&[&broken], &query).await, Err(ForwardError::Unreachable));
+    assert_eq!(forward(&[&broken], &query).await, Err(ForwardError::Malformed));
 }
 
 #[tokio::test]
@@ -197,6 +246,35 @@ async fn a_stream_that_answers_another_question_is_not_believed() {
     let upstream = Upstream::start(vec![Act::Silence], truth()).await;
     let lie = Canonical::of(&lab::query("lie.example", kind::A, None));
     assert_eq!(stream_to(&upstream).forward(&lie).await, Err(ForwardError::Unreachable));
+}
+
+#[tokio::test]
+async fn questions_that_nobody_waits_for_keep_no_other_from_a_stream() {
+    let upstream = Upstream::start(vec![Act::Silence], truth()).await;
+    let mut forwarder = stream_to(&upstream);
+    (forwarder.bounds.each, forwarder.bounds.all) = (Duration::from_secs(20), Duration::from_secs(20));
+    let forwarder = Arc::new(forwarder);
+    let asked = Canonical::of(&lab::query("a.example", kind::A, None));
+    let silent = Canonical::of(&lab::query("silent.example", kind::A, None));
+    forwarder.forward(&asked).await.unwrap();
+    let give_up = async |count: usize| {
+        let ask = |_| {
+            let (forwarder, silent) = (forwarder.clone(), silent.clone());
+            tokio::spawn(async move { forwarder.ask(0, &silent).await.is_ok() })
+        };
+        let asking: Vec<_> = (0..count).map(ask).collect();
+        // Each has its turn before this one has it again.
+        tokio::task::yield_now().await;
+        // Its answer tells that those before it were asked.
+        forwarder.forward(&asked).await.unwrap();
+        for one in asking {
+            one.abort();
+            assert!(one.await.is_err(), "nobody answers it");
+        }
+    };
+    give_up(DNS_PIPELINED - 1).await;
+    give_up(8).await;
+    assert_eq!(upstream.connections(), 1);
 }
 
 #[test]

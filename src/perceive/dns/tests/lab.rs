@@ -241,7 +241,7 @@ fn play(act: &Act, query: &Query) -> Vec<(Vec<u8>, bool)> {
     }
 }
 
-/// Answers every query, under the names of lies and delays as they say: `late` after the next one, `last` and then no
+/// Answers every query, under the names of lies and delays as they say: `late` after the next one, `silent` never, `last` and then no
 /// more, `lie` for another question, `first` only as the first of its connection, which else ends.
 async fn serve_tcp(listener: TcpListener, answers: Vec<Record>, connections: Arc<AtomicUsize>) {
     while let Ok((mut stream, _)) = listener.accept().await {
@@ -257,6 +257,7 @@ async fn serve_tcp(listener: TcpListener, answers: Vec<Record>, connections: Arc
                     held = Some(reply);
                     continue;
                 }
+                "silent.example" => continue,
                 "lie.example" => reply[HEADER + 1] = b'L',
                 "first.example" if !first => break,
                 _ => {}
