@@ -10,7 +10,7 @@ use clawgress::model::config::DnsServer;
 use clawgress::model::types::AddressClass;
 use clawgress::model::types::address::classify;
 use clawgress::perceive::dns::{
-    Answered, Cache, Exchange, Forwarder, Memory, Query, Recipient, Transport, hygiene,
+    Answered, Cache, Exchange, Forwarder, Memory, Query, Recipient, Transport, Upstreams, hygiene,
 };
 use clawgress::platform::sys::clock;
 use divan::{Bencher, black_box};
@@ -62,7 +62,7 @@ fn kept(bencher: Bencher<'_, '_>, records: Vec<Vec<u8>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("invariant: a runtime");
     let exchange = runtime.block_on(async {
-        let forwarder = Forwarder::new(&[upstream(records)], &Arc::new(tls).into());
+        let forwarder = Forwarder::new(Arc::new(Upstreams::new([upstream(records)])), &Arc::new(tls).into());
         Exchange::new(Arc::new(forwarder), Arc::new(Cache::default()), Arc::new(Memory::new()))
     });
     let (agent, query): (Arc<str>, _) = ("agent-500".into(), query());
