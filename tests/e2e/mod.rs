@@ -44,6 +44,7 @@ pub mod streaming;
 pub mod terminate;
 pub mod translation;
 pub mod tunnels;
+pub mod unrouted;
 pub mod upstream_frames;
 pub mod upstreams;
 pub mod websocket;

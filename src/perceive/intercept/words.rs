@@ -86,9 +86,8 @@ pub(super) fn extension(name: &'static str, field: &'static str) -> Expression<'
 }
 
 /// The kind of destination, as this host's routing sees it.
-pub(super) fn to_address(kind: &'static str) -> Statement<'static> {
-    let fib = Fib { result: FibResult::Type, flags: HashSet::from([FibFlag::Daddr]) };
-    equals(named(NamedExpression::Fib(fib)), text(kind))
+pub(super) fn address_type() -> Expression<'static> {
+    named(NamedExpression::Fib(Fib { result: FibResult::Type, flags: HashSet::from([FibFlag::Daddr]) }))
 }
 
 pub(super) fn l4proto(protocol: &'static str) -> Statement<'static> {
