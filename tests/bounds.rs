@@ -188,6 +188,7 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             format!("{DROPS_BURST} packets at once and {DROPS_PER_SECOND} more each second"),
             format!("{} at once and {} a second", grouped(DROPS_BURST_ALL), grouped(DROPS_PER_SECOND_ALL)),
             format!("{FORGED_BURST} at once and {FORGED_PER_SECOND} a second"),
+            format!("{PARTS_BURST} parts of UDP datagrams at once and {PARTS_PER_SECOND} more each second"),
             format!("{} addresses in each family", grouped(DROPS_SOURCES)),
             format!("the first {DROPS_BYTES} bytes"),
             format!("{} of them wait", size(DROPS_BUFFER)),

@@ -169,6 +169,11 @@ pub const DROPS_PER_SECOND: u32 = 50;
 pub const DROPS_BURST_ALL: u32 = 4000;
 /// And each second: what the daemon reads beside its work.
 pub const DROPS_PER_SECOND_ALL: u32 = 2000;
+/// Parts of UDP datagrams of one agent's address that may wait for their others, at once. The kernel keeps some 3,000 that
+/// never are whole, for 30 s and all senders together: one sender must not fill that.
+pub const PARTS_BURST: u32 = 200;
+/// And each second.
+pub const PARTS_PER_SECOND: u32 = 40;
 /// Packets with a forged source address that are told at once, whoever forges: their own bound, so that they drown no others.
 pub const FORGED_BURST: u32 = 100;
 /// Such packets that come to be told again each second.

@@ -15,13 +15,13 @@ use super::words::{
     Rate, accept, address_type, any_of, at_most, base_chain, beyond, chain, count, differs, discard, each,
     equals, extension, flow_errors, goto, hand_over, in_parts, jump, l4proto, leave, meta, new_connection,
     no_way_back, noted, number, numbers, payload, prefix, reject_icmpx, reject_tcp_reset, rule, set_mark,
-    source_and_card, tell, text, tproxy, within,
+    source_and_card, tell, text, tproxy, tproxy_of, within,
 };
 use super::{DNS_PORT, MARK, PARTS_MARK, PASSED_MARK, PROXY_PORT, UDP_PORT};
 use crate::model::types::FailMode;
 use crate::model::types::limits::{
     DROPS_BURST, DROPS_BURST_ALL, DROPS_PER_SECOND, DROPS_PER_SECOND_ALL, ECHO_BYTES, FORGED_BURST,
-    FORGED_PER_SECOND, STRANGERS_BURST, STRANGERS_PER_SECOND,
+    FORGED_PER_SECOND, PARTS_BURST, PARTS_PER_SECOND, STRANGERS_BURST, STRANGERS_PER_SECOND,
 };
 
 /// Before fragments are put together, which is at -400 (`NF_IP_PRI_CONNTRACK_DEFRAG`, Linux `netfilter_ipv4.h`).
@@ -149,8 +149,12 @@ fn odd_rules() -> Vec<NfListObject<'static>> {
     let mld = equals(payload("icmpv6", "type"), any_of(LISTENERS));
     let direct =
         |header| equals(extension(header, "nexthdr"), number(if header == "hbh" { ICMPV6 } else { UDP }));
-    let put_together = || vec![set_mark(PARTS_MARK), accept()];
-    let datagrams = |what| std::iter::once(what).chain(put_together()).collect();
+    let rate = Rate { burst: PARTS_BURST, per_second: PARTS_PER_SECOND };
+    let datagrams = |family, agents, what, account| {
+        let within = each(payload(family, "saddr"), account, within(rate));
+        vec![source_in(family, agents), what, within, set_mark(PARTS_MARK), accept()]
+    };
+    let v4 = equals(payload("ip", "protocol"), number(UDP));
     vec![
         noted("odd", "IPv4 options", vec![options, no_membership, goto("extension")]),
         rule("odd", vec![in_parts(Operator::NEQ), goto("fragment")]),
@@ -162,8 +166,8 @@ fn odd_rules() -> Vec<NfListObject<'static>> {
             vec![equals(payload("ip6", "nexthdr"), numbers(STEERING)), goto("extension")],
         ),
         rule("fragment", vec![count("seen_fragments")]),
-        rule("fragment", datagrams(equals(payload("ip", "protocol"), number(UDP)))),
-        rule("fragment", datagrams(direct("frag"))),
+        rule("fragment", datagrams("ip", "@agents4", v4, "parts4")),
+        rule("fragment", datagrams("ip6", "@agents6", direct("frag"), "parts6")),
         rule("fragment", vec![jump("tell")]),
         rule("fragment", vec![jump("strangers")]),
         rule("fragment", vec![count("refused_fragment"), prohibited()]),
@@ -189,14 +193,11 @@ fn intercept_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
         noted(
             "intercept",
             "allowLocal",
-            vec![
-                equals(payload("th", "dport"), text("@allow_local")),
-                equals(address_type(), text("local")),
-                accept(),
-            ],
+            vec![tcp_or_udp(), to_allowed_port(), equals(address_type(), text("local")), accept()],
         ),
         noted("intercept", "TCP", hand_over(l4proto("tcp"), PROXY_PORT)),
-        noted("intercept", "UDP that policy names", udp_flows()),
+        noted("intercept", "UDP that policy names", udp_flows("ip", "@agents4")),
+        noted("intercept", "UDP that policy names", udp_flows("ip6", "@agents6")),
         noted("intercept", "errors of intercepted flows", flow_errors("icmp", &ICMP_ERRORS)),
         noted("intercept", "errors of intercepted flows", flow_errors("icmpv6", &ICMPV6_ERRORS)),
     ];
@@ -216,9 +217,19 @@ fn beyond_this_host() -> Statement<'static> {
     differs(address_type(), any_of(HERE))
 }
 
-fn udp_flows() -> Vec<Statement<'static>> {
-    let named = hand_over(equals(payload("udp", "dport"), text("@udp_ports")), UDP_PORT);
-    std::iter::once(beyond_this_host()).chain(named).collect()
+fn udp_flows(protocol: &'static str, agents: &'static str) -> Vec<Statement<'static>> {
+    vec![
+        source_in(protocol, agents),
+        beyond_this_host(),
+        equals(payload("udp", "dport"), text("@udp_ports")),
+        tproxy_of(protocol, UDP_PORT),
+        set_mark(MARK),
+        accept(),
+    ]
+}
+
+fn to_allowed_port() -> Statement<'static> {
+    equals(payload("th", "dport"), text("@allow_local"))
 }
 
 fn tcp_or_udp() -> Statement<'static> {
@@ -284,7 +295,7 @@ fn gateway_rules() -> Vec<NfListObject<'static>> {
     };
     vec![
         noted("gateway", "not a new connection", vec![new_connection(Operator::NEQ), accept()]),
-        noted("gateway", "allowLocal", vec![equals(payload("th", "dport"), text("@allow_local")), accept()]),
+        noted("gateway", "allowLocal", vec![tcp_or_udp(), to_allowed_port(), accept()]),
         noted("gateway", "DHCP", vec![equals(payload("udp", "dport"), dhcp), accept()]),
         admit("icmp", any_of(icmp)),
         admit("icmpv6", any_of(icmpv6)),

@@ -125,7 +125,7 @@ fn from_settings(wanted: &Interception) -> Vec<NfListObject<'static>> {
     all.extend(networks(["subnets4", "subnets6"], &wanted.subnets));
     let pinged = wanted.echo.as_ref().map_or(&[][..], |echo| &echo.destinations);
     all.extend(networks(["echo4", "echo6"], pinged));
-    for [v4, v6] in [["told4", "told6"], ["pinged4", "pinged6"]] {
+    for [v4, v6] in [["told4", "told6"], ["pinged4", "pinged6"], ["parts4", "parts6"]] {
         all.extend([accounts(v4, SetType::Ipv4Addr), accounts(v6, SetType::Ipv6Addr)]);
     }
     all

@@ -44,10 +44,11 @@ pub(super) fn hand_over(what: Statement<'static>, port: u16) -> Vec<Statement<'s
 
 pub(super) fn flow_errors(protocol: &'static str, types: &[&'static str]) -> Vec<Statement<'static>> {
     let types = named(NamedExpression::Set(types.iter().map(|name| SetItem::Element(text(*name))).collect()));
-    let ours = named(NamedExpression::Socket(Socket { key: Cow::Owned(SocketAttr::Transparent) }));
+    let socket = |key| named(NamedExpression::Socket(Socket { key: Cow::Owned(key) }));
     vec![
         equals(payload(protocol, "type"), types),
-        equals(ours, Expression::Number(1)),
+        equals(socket(SocketAttr::Wildcard), Expression::Number(0)),
+        equals(socket(SocketAttr::Transparent), Expression::Number(1)),
         set_mark(MARK),
         accept(),
     ]
@@ -108,6 +109,11 @@ pub(super) fn differs(left: Expression<'static>, right: Expression<'static>) -> 
 
 pub(super) fn tproxy(port: u16) -> Statement<'static> {
     Statement::TProxy(TProxy { family: None, port, addr: None })
+}
+
+/// The same in a rule that matches one family alone, which nft wants to be told.
+pub(super) fn tproxy_of(family: &'static str, port: u16) -> Statement<'static> {
+    Statement::TProxy(TProxy { family: Some(family.into()), port, addr: None })
 }
 
 pub(super) fn set_mark(mark: u32) -> Statement<'static> {
