@@ -113,8 +113,8 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
             format!("{} that the kernel has not sent", size(UNSENT_BYTES)),
             format!("{UDP_WAITING} datagrams of each, {} of all, wait", size(UDP_WAITING_BYTES)),
             format!(
-                "one record a flow for {} s, {UDP_REFUSALS_PER_SOURCE} of them for one source",
-                UDP_REFUSAL_TIME.as_secs()
+                "one record a flow for {} s, {FLOW_REFUSALS_PER_SOURCE} of them for one source",
+                FLOW_REFUSAL_TIME.as_secs()
             ),
             format!(
                 "{} s while nothing was answered, {} s after that",
@@ -222,12 +222,13 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             format!("{DROPS_BURST} packets at once and {DROPS_PER_SECOND} more each second"),
             format!("{} at once and {} a second", grouped(DROPS_BURST_ALL), grouped(DROPS_PER_SECOND_ALL)),
             format!("{FORGED_BURST} at once and {FORGED_PER_SECOND} a second"),
+            format!("{PARTS_BURST} parts of UDP datagrams at once and {PARTS_PER_SECOND} more each second"),
             format!("{} addresses in each family", grouped(DROPS_SOURCES)),
             format!("the first {DROPS_BYTES} bytes"),
             format!("{} of them wait", size(DROPS_BUFFER)),
             format!(
-                "one record a flow and reason for {} s, {UDP_REFUSALS_PER_SOURCE} for one source",
-                UDP_REFUSAL_TIME.as_secs()
+                "one record a flow and reason for {} s, {FLOW_REFUSALS_PER_SOURCE} for one source",
+                FLOW_REFUSAL_TIME.as_secs()
             ),
             format!("{STRANGERS_BURST} at once and {STRANGERS_PER_SECOND} a second"),
             format!("1 to {ECHO_PER_SECOND}"),

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::model::types::limits::{UDP_REFUSAL_TIME, UDP_REFUSALS_PER_SOURCE, UDP_REFUSALS_PER_WORKER};
+use crate::model::types::limits::{FLOW_REFUSAL_TIME, FLOW_REFUSALS_PER_SOURCE, FLOW_REFUSALS_PER_WORKER};
 use crate::model::types::{Denial, Reason};
 
 /// How often the memory is searched for what is over, once it is full.
@@ -31,7 +31,7 @@ pub enum Record {
 pub fn too_many(last: Reason) -> Denial {
     let detail = "Too many flows of this source were refused; not each of them is recorded.";
     let seen = format!(
-        "{UDP_REFUSALS_PER_SOURCE} flows of one source, or many of forged sources; the last reason was {last}"
+        "{FLOW_REFUSALS_PER_SOURCE} flows of one source, or many of forged sources; the last reason was {last}"
     );
     Denial::built_in(Reason::Overload, detail).seen(seen)
 }
@@ -74,10 +74,10 @@ impl Refusals {
 
     /// Notes that a packet of this flow is refused, and says what of it goes on record.
     pub fn note(&mut self, flow: RefusedFlow, now: Instant) -> Record {
-        if self.flows >= UDP_REFUSALS_PER_WORKER && now.saturating_duration_since(self.swept) >= SWEEP {
+        if self.flows >= FLOW_REFUSALS_PER_WORKER && now.saturating_duration_since(self.swept) >= SWEEP {
             self.sweep(now);
         }
-        let full = self.flows >= UDP_REFUSALS_PER_WORKER;
+        let full = self.flows >= FLOW_REFUSALS_PER_WORKER;
         let from = flow.from.ip();
         let source = if full && !self.sources.contains_key(&from) { CROWD } else { from };
         let new = || Recent { since: now, flows: HashSet::new(), overloaded: false };
@@ -89,7 +89,7 @@ impl Refusals {
         if recent.flows.contains(&flow) {
             return Record::Nothing;
         }
-        if !full && recent.flows.len() < UDP_REFUSALS_PER_SOURCE {
+        if !full && recent.flows.len() < FLOW_REFUSALS_PER_SOURCE {
             self.flows += 1;
             recent.flows.insert(flow);
             return Record::Flow;
@@ -106,7 +106,7 @@ impl Refusals {
 
 impl Recent {
     fn is_over(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) >= UDP_REFUSAL_TIME
+        now.saturating_duration_since(self.since) >= FLOW_REFUSAL_TIME
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(note(NO, begun), Record::Nothing);
         assert_eq!(note(Reason::PolicyDenied, begun), Record::Flow);
         assert_eq!(note(NO, begun), Record::Nothing, "not even where the reasons take turns");
-        assert_eq!(note(NO, begun + UDP_REFUSAL_TIME), Record::Flow);
+        assert_eq!(note(NO, begun + FLOW_REFUSAL_TIME), Record::Flow);
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
         let mut refusals = Refusals::new(now);
         let to = at("192.0.2.9", 123);
         let mut told = |source: &str, port| refusals.note(flow(at(source, port), to, NO), now);
-        for port in 0..u16::try_from(UDP_REFUSALS_PER_SOURCE).unwrap() {
+        for port in 0..u16::try_from(FLOW_REFUSALS_PER_SOURCE).unwrap() {
             assert_eq!(told("10.77.0.2", port), Record::Flow);
         }
         assert_eq!(told("10.77.0.2", 50_000), Record::Overload);
@@ -158,7 +158,7 @@ mod tests {
         let mut refusals = Refusals::new(begun);
         let to = at("192.0.2.9", 123);
         let mut records = [0, 0];
-        for number in 0..u128::try_from(2 * UDP_REFUSALS_PER_WORKER).unwrap() {
+        for number in 0..u128::try_from(2 * FLOW_REFUSALS_PER_WORKER).unwrap() {
             let source = SocketAddr::new(Ipv6Addr::from((0xfd77 << 112) + number + 1).into(), 9);
             match refusals.note(flow(source, to, NO), begun) {
                 Record::Flow => records[0] += 1,
@@ -166,10 +166,10 @@ mod tests {
                 Record::Nothing => {}
             }
         }
-        assert_eq!(records, [UDP_REFUSALS_PER_WORKER, 1]);
-        assert_eq!(refusals.sources.len(), UDP_REFUSALS_PER_WORKER + 1);
+        assert_eq!(records, [FLOW_REFUSALS_PER_WORKER, 1]);
+        assert_eq!(refusals.sources.len(), FLOW_REFUSALS_PER_WORKER + 1);
         // And what is over makes room.
-        assert_eq!(refusals.note(flow(at("10.77.0.2", 1), to, NO), begun + UDP_REFUSAL_TIME), Record::Flow);
+        assert_eq!(refusals.note(flow(at("10.77.0.2", 1), to, NO), begun + FLOW_REFUSAL_TIME), Record::Flow);
         assert_eq!((refusals.sources.len(), refusals.flows), (1, 1));
     }
 }

@@ -152,16 +152,16 @@ pub const UDP_FLOWS_SHARE: usize = 4;
 pub const UDP_WAITING: usize = 16;
 /// Bytes of datagrams that wait so, on one worker.
 pub const UDP_WAITING_BYTES: usize = 4 * 1024 * 1024;
-/// Refused UDP flows of one source address that are each put on record within [`UDP_REFUSAL_TIME`], on one worker; the
+/// Refused flows, of whatever protocol, of one source address that are each put on record within [`FLOW_REFUSAL_TIME`], on one worker; the
 /// next is recorded as `overload`, and speaks for all that follow.
-pub const UDP_REFUSALS_PER_SOURCE: usize = 256;
-/// Time in which further datagrams of a refused UDP flow are refused without a record of their own.
-pub const UDP_REFUSAL_TIME: Duration = Duration::from_secs(30);
-/// Refused UDP flows of all sources that are remembered so, on one worker.
-pub const UDP_REFUSALS_PER_WORKER: usize = 16 * 1024;
+pub const FLOW_REFUSALS_PER_SOURCE: usize = 256;
+/// Time in which further packets of a refused flow are refused without a record of their own.
+pub const FLOW_REFUSAL_TIME: Duration = Duration::from_secs(30);
+/// Refused flows of all sources that are remembered so, on one worker.
+pub const FLOW_REFUSALS_PER_WORKER: usize = 16 * 1024;
 
 /// Packets of one agent's address that the kernel tells the daemon of when it drops them, at once: more than
-/// [`UDP_REFUSALS_PER_SOURCE`], so that the record says itself where it ends. Sources that no agent has share as many.
+/// [`FLOW_REFUSALS_PER_SOURCE`], so that the record says itself where it ends. Sources that no agent has share as many.
 pub const DROPS_BURST: u32 = 300;
 /// Such packets that come to be told again each second.
 pub const DROPS_PER_SECOND: u32 = 50;
@@ -169,6 +169,11 @@ pub const DROPS_PER_SECOND: u32 = 50;
 pub const DROPS_BURST_ALL: u32 = 4000;
 /// And each second: what the daemon reads beside its work.
 pub const DROPS_PER_SECOND_ALL: u32 = 2000;
+/// Parts of UDP datagrams of one agent's address that may wait for their others, at once. The kernel keeps some 3,000 that
+/// never are whole, for 30 s and all senders together: one sender must not fill that.
+pub const PARTS_BURST: u32 = 200;
+/// And each second.
+pub const PARTS_PER_SECOND: u32 = 40;
 /// Packets with a forged source address that are told at once, whoever forges: their own bound, so that they drown no others.
 pub const FORGED_BURST: u32 = 100;
 /// Such packets that come to be told again each second.

@@ -12,16 +12,16 @@ use nftables::stmt::{Operator, Statement};
 use nftables::types::{NfHook, RejectCode};
 
 use super::words::{
-    Rate, accept, any_of, at_most, base_chain, beyond, chain, count, differs, discard, each, equals,
-    extension, flow_errors, goto, hand_over, in_parts, jump, l4proto, leave, meta, new_connection,
+    Rate, accept, address_type, any_of, at_most, base_chain, beyond, chain, count, differs, discard, each,
+    equals, extension, flow_errors, goto, hand_over, in_parts, jump, l4proto, leave, meta, new_connection,
     no_way_back, noted, number, numbers, payload, prefix, reject_icmpx, reject_tcp_reset, rule, set_mark,
-    source_and_card, tell, text, to_address, tproxy, within,
+    source_and_card, tell, text, tproxy, tproxy_of, within,
 };
-use super::{DNS_PORT, MARK, PARTS_MARK, PROXY_PORT, UDP_PORT};
+use super::{DNS_PORT, MARK, PARTS_MARK, PASSED_MARK, PROXY_PORT, UDP_PORT};
 use crate::model::types::FailMode;
 use crate::model::types::limits::{
     DROPS_BURST, DROPS_BURST_ALL, DROPS_PER_SECOND, DROPS_PER_SECOND_ALL, ECHO_BYTES, FORGED_BURST,
-    FORGED_PER_SECOND, STRANGERS_BURST, STRANGERS_PER_SECOND,
+    FORGED_PER_SECOND, PARTS_BURST, PARTS_PER_SECOND, STRANGERS_BURST, STRANGERS_PER_SECOND,
 };
 
 /// Before fragments are put together, which is at -400 (`NF_IP_PRI_CONNTRACK_DEFRAG`, Linux `netfilter_ipv4.h`).
@@ -72,6 +72,7 @@ pub(super) fn chains() -> Vec<NfListObject<'static>> {
         chain("extension"),
         base_chain("prerouting", NfHook::Prerouting, PRIORITY_MANGLE),
         chain("intercept"),
+        chain("onward"),
         base_chain("forward", NfHook::Forward, PRIORITY_BEFORE_FILTER),
         base_chain("input", NfHook::Input, PRIORITY_BEFORE_FILTER),
         chain("gateway"),
@@ -89,6 +90,7 @@ pub(super) fn rules(fail_mode: FailMode, echoes: u32) -> Vec<NfListObject<'stati
     all.extend(odd_rules());
     all.extend(prerouting_rules());
     all.extend(intercept_rules(fail_mode));
+    all.extend(onward_rules());
     all.extend(forward_rules(fail_mode));
     all.extend(input_rules());
     all.extend(gateway_rules());
@@ -147,8 +149,12 @@ fn odd_rules() -> Vec<NfListObject<'static>> {
     let mld = equals(payload("icmpv6", "type"), any_of(LISTENERS));
     let direct =
         |header| equals(extension(header, "nexthdr"), number(if header == "hbh" { ICMPV6 } else { UDP }));
-    let put_together = || vec![set_mark(PARTS_MARK), accept()];
-    let datagrams = |what| std::iter::once(what).chain(put_together()).collect();
+    let rate = Rate { burst: PARTS_BURST, per_second: PARTS_PER_SECOND };
+    let datagrams = |family, agents, what, account| {
+        let within = each(payload(family, "saddr"), account, within(rate));
+        vec![source_in(family, agents), what, within, set_mark(PARTS_MARK), accept()]
+    };
+    let v4 = equals(payload("ip", "protocol"), number(UDP));
     vec![
         noted("odd", "IPv4 options", vec![options, no_membership, goto("extension")]),
         rule("odd", vec![in_parts(Operator::NEQ), goto("fragment")]),
@@ -160,8 +166,8 @@ fn odd_rules() -> Vec<NfListObject<'static>> {
             vec![equals(payload("ip6", "nexthdr"), numbers(STEERING)), goto("extension")],
         ),
         rule("fragment", vec![count("seen_fragments")]),
-        rule("fragment", datagrams(equals(payload("ip", "protocol"), number(UDP)))),
-        rule("fragment", datagrams(direct("frag"))),
+        rule("fragment", datagrams("ip", "@agents4", v4, "parts4")),
+        rule("fragment", datagrams("ip6", "@agents6", direct("frag"), "parts6")),
         rule("fragment", vec![jump("tell")]),
         rule("fragment", vec![jump("strangers")]),
         rule("fragment", vec![count("refused_fragment"), prohibited()]),
@@ -176,7 +182,7 @@ fn prerouting_rules() -> Vec<NfListObject<'static>> {
         elsewhere("prerouting"),
         rule("prerouting", vec![source_in("ip", "@subnets4"), goto("intercept")]),
         rule("prerouting", vec![source_in("ip6", "@subnets6"), goto("intercept")]),
-        noted("prerouting", "beyond the link", vec![link_local, to_address("unicast"), goto("refuse")]),
+        noted("prerouting", "beyond the link", vec![link_local, goto("onward")]),
     ]
 }
 
@@ -187,40 +193,69 @@ fn intercept_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
         noted(
             "intercept",
             "allowLocal",
-            vec![equals(payload("th", "dport"), text("@allow_local")), to_address("local"), accept()],
+            vec![tcp_or_udp(), to_allowed_port(), equals(address_type(), text("local")), accept()],
         ),
         noted("intercept", "TCP", hand_over(l4proto("tcp"), PROXY_PORT)),
-        noted("intercept", "UDP that policy names", udp_flows()),
+        noted("intercept", "UDP that policy names", udp_flows("ip", "@agents4")),
+        noted("intercept", "UDP that policy names", udp_flows("ip6", "@agents6")),
         noted("intercept", "errors of intercepted flows", flow_errors("icmp", &ICMP_ERRORS)),
         noted("intercept", "errors of intercepted flows", flow_errors("icmpv6", &ICMPV6_ERRORS)),
     ];
     if fail_mode == FailMode::Open {
         // Here `tproxy` only asks whether the daemon is there: without its UDP socket the rule ends before the
         // refusal, and the datagram is forwarded.
-        let sentinel = vec![to_address("unicast"), l4proto("udp"), tproxy(DNS_PORT), goto("refuse")];
+        let sentinel = vec![beyond_this_host(), l4proto("udp"), tproxy(DNS_PORT), goto("refuse")];
         rules.push(noted("intercept", "the daemon is there", sentinel));
+        rules.push(noted("intercept", "failMode: open", vec![tcp_or_udp(), accept()]));
     }
+    rules.push(rule("intercept", vec![goto("onward")]));
     rules
 }
 
-fn udp_flows() -> Vec<Statement<'static>> {
-    let named = hand_over(equals(payload("udp", "dport"), text("@udp_ports")), UDP_PORT);
-    std::iter::once(to_address("unicast")).chain(named).collect()
+/// Not by the type `unicast`: over IPv6 a destination without a route has a type of its own.
+fn beyond_this_host() -> Statement<'static> {
+    differs(address_type(), any_of(HERE))
+}
+
+fn udp_flows(protocol: &'static str, agents: &'static str) -> Vec<Statement<'static>> {
+    vec![
+        source_in(protocol, agents),
+        beyond_this_host(),
+        equals(payload("udp", "dport"), text("@udp_ports")),
+        tproxy_of(protocol, UDP_PORT),
+        set_mark(MARK),
+        accept(),
+    ]
+}
+
+fn to_allowed_port() -> Statement<'static> {
+    equals(payload("th", "dport"), text("@allow_local"))
+}
+
+fn tcp_or_udp() -> Statement<'static> {
+    equals(meta(MetaKey::L4proto), any_of(["tcp", "udp"]))
+}
+
+fn onward_rules() -> Vec<NfListObject<'static>> {
+    let neighbours = equals(payload("icmpv6", "type"), any_of(NEIGHBOURS));
+    vec![
+        noted("onward", "to this host, or to a group", vec![equals(address_type(), any_of(HERE)), accept()]),
+        noted("onward", "neighbour discovery", vec![neighbours, accept()]),
+        rule("onward", vec![jump("echo")]),
+        rule("onward", vec![goto("refuse")]),
+    ]
 }
 
 fn forward_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
     let mut rules = Vec::new();
     if fail_mode == FailMode::Open {
         for (protocol, subnets) in [("ip", "@subnets4"), ("ip6", "@subnets6")] {
-            let protocols = equals(meta(MetaKey::L4proto), any_of(["tcp", "udp"]));
-            rules.push(noted(
-                "forward",
-                "failMode: open",
-                vec![from_workloads(), source_in(protocol, subnets), protocols, accept()],
-            ));
+            let from = [from_workloads(), source_in(protocol, subnets), tcp_or_udp(), accept()];
+            rules.push(noted("forward", "failMode: open", from.to_vec()));
         }
     }
-    rules.push(rule("forward", vec![from_workloads(), jump("echo")]));
+    let passed = equals(meta(MetaKey::Mark), Expression::Number(PASSED_MARK));
+    rules.push(noted("forward", "passed by echo", vec![from_workloads(), passed, accept()]));
     rules.push(rule("forward", vec![from_workloads(), goto("refuse")]));
     rules
 }
@@ -255,17 +290,16 @@ fn gateway_rules() -> Vec<NfListObject<'static>> {
     let icmp = ["echo-reply", "destination-unreachable", "time-exceeded", "parameter-problem"];
     let icmpv6 =
         ["destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem", "echo-reply"];
-    let neighbours = ["nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert"];
     let admit = |protocol, types: Expression<'static>| {
         rule("gateway", vec![equals(payload(protocol, "type"), types), accept()])
     };
     vec![
         noted("gateway", "not a new connection", vec![new_connection(Operator::NEQ), accept()]),
-        noted("gateway", "allowLocal", vec![equals(payload("th", "dport"), text("@allow_local")), accept()]),
+        noted("gateway", "allowLocal", vec![tcp_or_udp(), to_allowed_port(), accept()]),
         noted("gateway", "DHCP", vec![equals(payload("udp", "dport"), dhcp), accept()]),
         admit("icmp", any_of(icmp)),
         admit("icmpv6", any_of(icmpv6)),
-        admit("icmpv6", any_of(neighbours)),
+        admit("icmpv6", any_of(NEIGHBOURS)),
         admit("icmpv6", any_of(LISTENERS)),
         noted("gateway", "IGMP", vec![equals(payload("ip", "protocol"), number(IGMP)), accept()]),
         rule("gateway", vec![jump("echo")]),
@@ -293,7 +327,7 @@ fn echo_rules(echoes: u32) -> Vec<NfListObject<'static>> {
         rule("echo", request("ip", "icmp", ["@agents4", "@echo4", "pinged4"], ECHO_BYTES)),
         rule("echo", request("ip6", "icmpv6", ["@agents6", "@echo6", "pinged6"], longest)),
         rule("pass", vec![within(told), tell(ECHO)]),
-        rule("pass", vec![count("passed_echo"), accept()]),
+        rule("pass", vec![count("passed_echo"), set_mark(PASSED_MARK), accept()]),
     ]
 }
 
@@ -345,6 +379,9 @@ fn tell_rules() -> Vec<NfListObject<'static>> {
     ]
 }
 
+/// Destinations, as this host's routing sees them, that stay on it or are groups.
+const HERE: [&str; 4] = ["local", "broadcast", "anycast", "multicast"];
+const NEIGHBOURS: [&str; 3] = ["nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert"];
 const LISTENERS: [&str; 4] =
     ["mld-listener-query", "mld-listener-report", "mld-listener-done", "mld2-listener-report"];
 const ICMP_ERRORS: [&str; 3] = ["destination-unreachable", "time-exceeded", "parameter-problem"];

@@ -13,7 +13,8 @@ pub enum Why {
     Prohibited,
     /// Nobody listens there: the destination said so itself.
     NoPort,
-    /// No way leads there.
+    /// No way leads there: network unknown over IPv4, a route that rejects over IPv6. Not the codes that say it more
+    /// usually, host or address unreachable: Linux tells a UDP socket nothing of those, and it would wait for its answer.
     NoWay,
 }
 
@@ -42,12 +43,12 @@ pub fn error(quoted: &Quoted, why: Why) -> Option<Vec<u8>> {
     }
 }
 
-/// RFC 792, "Destination Unreachable Message".
+/// RFC 792, "Destination Unreachable Message"; RFC 1122, section 3.2.2.1.
 fn error_v4(quoted: &Quoted, from: Ipv4Addr, to: Ipv4Addr, why: Why) -> Vec<u8> {
     let code = match why {
         Why::Prohibited => 13,
         Why::NoPort => 3,
-        Why::NoWay => 1,
+        Why::NoWay => 6,
     };
     let mut header = vec![0x45, 0];
     header.extend(sixteen(20 + UDP_HEADER + quoted.length));
@@ -67,7 +68,7 @@ fn error_v6(quoted: &Quoted, from: Ipv6Addr, to: Ipv6Addr, why: Why) -> Vec<u8> 
     let code = match why {
         Why::Prohibited => 1,
         Why::NoPort => 4,
-        Why::NoWay => 3,
+        Why::NoWay => 6,
     };
     let mut message = vec![1, code, 0, 0, 0, 0, 0, 0];
     message.extend([0x60, 0, 0, 0]);
@@ -129,7 +130,7 @@ mod tests {
         assert_eq!(message[28..34], [0x9c, 0x40, 0, 123, 0, 56]);
         let codes = [Why::NoPort, Why::NoWay]
             .map(|why| error(&quoted("10.77.0.2:1", "192.0.2.9:2", 0), why).unwrap()[1]);
-        assert_eq!(codes, [3, 1]);
+        assert_eq!(codes, [3, 6]);
     }
 
     #[test]
@@ -141,7 +142,7 @@ mod tests {
         assert_eq!(message[12..16], [0, 9, UDP, HOPS]);
         let codes =
             [Why::NoPort, Why::NoWay].map(|why| error(&quoted("[::2]:1", "[::3]:2", 0), why).unwrap()[1]);
-        assert_eq!(codes, [4, 3]);
+        assert_eq!(codes, [4, 6]);
     }
 
     #[test]

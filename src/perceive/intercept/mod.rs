@@ -43,6 +43,8 @@ pub const UDP_PORT: u16 = 13_129;
 pub const MARK: u32 = 0x20c1;
 /// Mark of a datagram that came in parts, until somebody takes it.
 pub const PARTS_MARK: u32 = 0x20c2;
+/// Mark of an echo request that may pass, until it has left.
+pub const PASSED_MARK: u32 = 0x20c3;
 /// The log group of nftables by which the kernel tells of what it drops; one daemon in a network namespace reads it. The
 /// same number as the routing table, far from the small ones that people choose by hand.
 pub const LOG_GROUP: u16 = 8385;

@@ -6,8 +6,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::chains::{FRAGMENT, ICMPV6, IGMP, STEERING, TCP, UDP};
+use super::chains::{FRAGMENT, HOP_BY_HOP, ICMPV6, IGMP, STEERING, TCP, UDP};
 
+/// Types of multicast listener discovery (RFC 2710, section 3; RFC 3810, section 5).
+const MLD: [u8; 4] = [130, 131, 132, 143];
 /// Extension headers behind each other that are looked through for the protocol.
 const EXTENSIONS: usize = 8;
 
@@ -94,7 +96,9 @@ impl Packet {
                 break;
             }
         }
-        let membership = outermost == STEERING[0] && u16::from(packet.protocol) == ICMPV6;
+        // As the rule has it: directly behind, and of these types alone.
+        let directly = outermost == HOP_BY_HOP && bytes.get(40).copied().map(u16::from) == Some(ICMPV6);
+        let membership = directly && rest.first().is_some_and(|kind| MLD.contains(kind));
         packet.odd = match outermost {
             FRAGMENT => Some(Odd::Fragment),
             _ if STEERING.contains(&outermost) && !membership => Some(Odd::Extension),
@@ -201,6 +205,11 @@ mod tests {
             );
         }
         assert_eq!(odd(&v6(0, &[58, 0, 5, 2, 0, 0, 1, 0, 143, 0, 0, 0])), None, "MLD");
+        assert_eq!(
+            odd(&v6(0, &[58, 0, 1, 4, 0, 0, 0, 0, 128, 0, 0, 0])),
+            Some(Odd::Extension),
+            "an echo request behind options is none"
+        );
         assert_eq!(odd(&v6(50, &PORTS)), None, "ESP is another protocol");
     }
 

@@ -125,7 +125,7 @@ fn from_settings(wanted: &Interception) -> Vec<NfListObject<'static>> {
     all.extend(networks(["subnets4", "subnets6"], &wanted.subnets));
     let pinged = wanted.echo.as_ref().map_or(&[][..], |echo| &echo.destinations);
     all.extend(networks(["echo4", "echo6"], pinged));
-    for [v4, v6] in [["told4", "told6"], ["pinged4", "pinged6"]] {
+    for [v4, v6] in [["told4", "told6"], ["pinged4", "pinged6"], ["parts4", "parts6"]] {
         all.extend([accounts(v4, SetType::Ipv4Addr), accounts(v6, SetType::Ipv6Addr)]);
     }
     all
@@ -159,7 +159,7 @@ fn networks([v4, v6]: [&'static str; 2], all: &[IpNet]) -> [NfListObject<'static
 
 #[cfg(test)]
 mod tests {
-    use nftables::stmt::Statement;
+    use nftables::stmt::{JumpTarget, Statement};
 
     use super::*;
 
@@ -207,10 +207,13 @@ mod tests {
                     _ => None,
                 })
                 .collect();
+            let refuse = Statement::Goto(JumpTarget { target: "refuse".into() });
+            assert_eq!(forward.last().and_then(|rule| rule.expr.last()), Some(&refuse));
             forward.iter().filter(|rule| rule.expr.contains(&Statement::Accept(None))).count()
         };
-        assert_eq!(verdicts(FailMode::Closed), 0);
-        assert_eq!(verdicts(FailMode::Open), 2);
+        // One for what `echo` passed.
+        assert_eq!(verdicts(FailMode::Closed), 1);
+        assert_eq!(verdicts(FailMode::Open), 3);
     }
 
     #[test]

@@ -44,10 +44,11 @@ pub(super) fn hand_over(what: Statement<'static>, port: u16) -> Vec<Statement<'s
 
 pub(super) fn flow_errors(protocol: &'static str, types: &[&'static str]) -> Vec<Statement<'static>> {
     let types = named(NamedExpression::Set(types.iter().map(|name| SetItem::Element(text(*name))).collect()));
-    let ours = named(NamedExpression::Socket(Socket { key: Cow::Owned(SocketAttr::Transparent) }));
+    let socket = |key| named(NamedExpression::Socket(Socket { key: Cow::Owned(key) }));
     vec![
         equals(payload(protocol, "type"), types),
-        equals(ours, Expression::Number(1)),
+        equals(socket(SocketAttr::Wildcard), Expression::Number(0)),
+        equals(socket(SocketAttr::Transparent), Expression::Number(1)),
         set_mark(MARK),
         accept(),
     ]
@@ -86,9 +87,8 @@ pub(super) fn extension(name: &'static str, field: &'static str) -> Expression<'
 }
 
 /// The kind of destination, as this host's routing sees it.
-pub(super) fn to_address(kind: &'static str) -> Statement<'static> {
-    let fib = Fib { result: FibResult::Type, flags: HashSet::from([FibFlag::Daddr]) };
-    equals(named(NamedExpression::Fib(fib)), text(kind))
+pub(super) fn address_type() -> Expression<'static> {
+    named(NamedExpression::Fib(Fib { result: FibResult::Type, flags: HashSet::from([FibFlag::Daddr]) }))
 }
 
 pub(super) fn l4proto(protocol: &'static str) -> Statement<'static> {
@@ -109,6 +109,11 @@ pub(super) fn differs(left: Expression<'static>, right: Expression<'static>) -> 
 
 pub(super) fn tproxy(port: u16) -> Statement<'static> {
     Statement::TProxy(TProxy { family: None, port, addr: None })
+}
+
+/// The same in a rule that matches one family alone, which nft wants to be told.
+pub(super) fn tproxy_of(family: &'static str, port: u16) -> Statement<'static> {
+    Statement::TProxy(TProxy { family: Some(family.into()), port, addr: None })
 }
 
 pub(super) fn set_mark(mark: u32) -> Statement<'static> {

@@ -14,9 +14,9 @@ fn the_documented_twin_and_the_typed_rules_are_one_ruleset() {
     // The rules of `failMode: open` stand in the twin as comments of their own shape.
     let open = twin.replace("\t\t#   ", "\t\t");
     assert_eq!(
-        open.matches("#   ").count() + 3,
+        open.matches("#   ").count() + 4,
         twin.matches("#   ").count(),
-        "three rules are commented out"
+        "four rules are commented out"
     );
     for (text, fail_mode) in [(twin, FailMode::Closed), (&open, FailMode::Open)] {
         let status = Namespace::new().run(|_| {
