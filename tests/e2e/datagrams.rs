@@ -141,12 +141,13 @@ fn what_no_route_allows_is_refused_at_once_and_recorded_once_for_each_flow() {
         }));
         assert_eq!(row["phase"], "complete", "{row}");
     }
+    assert_eq!(counted(&lab, "refused_udp"), 0, "the daemon refused them");
     refused("a source nobody registered", || ask(lab.bob(), &at(UPSTREAM_V4, OPEN)));
     daemon.record(&json!({"reason": "identity.unknown", "protocol": "udp", "source_address": "10.77.0.3"}));
     assert_eq!(flows(&daemon).len(), 3);
-    assert_eq!(counted(&lab, "refused_udp"), 0, "the daemon refused them");
-    refused("a port that no rule names", || ask(lab.workload(), &at(UPSTREAM_V4, SHUT)));
     assert_eq!(counted(&lab, "refused_udp"), 1, "the kernel refused it");
+    refused("a port that no rule names", || ask(lab.workload(), &at(UPSTREAM_V4, SHUT)));
+    assert_eq!(counted(&lab, "refused_udp"), 2, "the kernel refused it");
     daemon.record(&json!({
         "protocol": "udp", "reason": "policy.no-route", "destination_port": SHUT, "policy_id": "EgressGateway/default",
     }));
