@@ -37,6 +37,23 @@ fn a_port_that_is_opened_on_purpose_is_none_of_icmp_messages() {
 }
 
 #[test]
+fn an_error_about_what_this_host_sends_of_its_own_is_not_believed() {
+    let lab = lab();
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &flows())]);
+    for (family, (alice, gateway)) in ALICE.into_iter().zip(GATEWAY).enumerate() {
+        let (unreachable, port) = [(3, 3), (1, 4)][family];
+        // As if a resolver beyond the gateway had no DNS.
+        let quoted = Packet::udp(["192.0.2.1", "2001:db8:1::1"][family], UPSTREAM[family], 53, b"query");
+        Packet::icmp_error(alice, gateway, unreachable, port, &quoted).send(lab.workload());
+        daemon.record(&json!({
+            "kind": "connection", "decision": "deny", "reason": "protocol.icmp", "agent_id": "alice",
+            "source_address": alice, "destination_address": gateway,
+        }));
+    }
+    assert_eq!(counted(&lab, "refused_gateway"), 2);
+}
+
+#[test]
 fn datagrams_of_no_agent_are_refused_by_the_kernel_though_policy_names_their_port() {
     let lab = lab();
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &flows())]);

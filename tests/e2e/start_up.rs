@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::probes::{alice_with_network, lab};
-use crate::lab::Lab;
 use crate::lab::daemon::{BINARY, attempt, prepare};
 use crate::lab::program::Finished;
+use crate::lab::{Lab, Zone};
 
 /// EX_UNAVAILABLE of sysexits.h: the host is not ready.
 const NOT_READY: i32 = 69;
@@ -51,6 +51,7 @@ fn a_ready_host_passes_every_check_with_and_without_the_daemon() {
     let alone = doctor(&lab, &config);
     alone.succeeded();
     assert!(alone.errors().contains("no daemon answers"), "{alone}");
+    let _resolver = lab.resolver(Zone::new());
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
     let asked = daemon.cli(&["doctor", "-o", "json"]);
     asked.succeeded();

@@ -59,10 +59,21 @@ impl Packet {
 
     /// An echo request with so many bytes of data.
     pub fn echo(source: &str, to: &str, number: u16, data: usize) -> Self {
-        let mut packet = Self::new(source, to, 1, &[]);
         let [high, low] = number.to_be_bytes();
-        let mut message = vec![if packet.source.is_ipv4() { 8 } else { 128 }, 0, 0, 0, 0, 77, high, low];
-        message.extend(vec![b'x'; data]);
+        let mut rest = vec![0, 77, high, low];
+        rest.extend(vec![b'x'; data]);
+        Self::icmp(source, to, if address(source).is_ipv4() { 8 } else { 128 }, 0, &rest)
+    }
+
+    /// An error of this type and code that quotes a packet.
+    pub fn icmp_error(source: &str, to: &str, kind: u8, code: u8, quoted: &Self) -> Self {
+        Self::icmp(source, to, kind, code, &[vec![0; 4], quoted.bytes()].concat())
+    }
+
+    /// ICMP or ICMPv6; `rest` is what follows the checksum.
+    fn icmp(source: &str, to: &str, kind: u8, code: u8, rest: &[u8]) -> Self {
+        let mut packet = Self::new(source, to, 1, &[]);
+        let mut message = [&[kind, code, 0, 0], rest].concat();
         if packet.source.is_ipv4() {
             let sum = checksum(&message);
             message[2..4].copy_from_slice(&sum);

@@ -7,7 +7,7 @@ use clawgress::perceive::dns::hygiene::clean;
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::SVCB;
 use hickory_proto::rr::rdata::svcb::SvcParamValue;
-use hickory_proto::rr::{DNSClass, Name, RData, Record};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 /// A stand-in for policy: even addresses may be given.
 fn keep(address: IpAddr) -> bool {
@@ -75,9 +75,12 @@ fn leads_nowhere(owner: &Name, service: &SVCB) {
 
 /// The records that hygiene has no business with.
 fn others(section: &[Record]) -> Vec<String> {
-    let touched = |record: &&Record| {
-        record.dns_class == DNSClass::IN
-            && matches!(record.data, RData::A(_) | RData::AAAA(_) | RData::HTTPS(_) | RData::SVCB(_))
+    // A record of another class is left out of what is given; OPT has none.
+    let touched = |record: &&Record| match record.dns_class {
+        DNSClass::IN => {
+            matches!(record.data, RData::A(_) | RData::AAAA(_) | RData::HTTPS(_) | RData::SVCB(_))
+        }
+        _ => record.record_type() != RecordType::OPT,
     };
     // Of some types the library does not read the names, which are written out when they had been compressed.
     let unread = |record: &&Record| {
