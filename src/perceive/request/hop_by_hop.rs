@@ -175,7 +175,7 @@ fn is_override(name: &str) -> bool {
         known.len() == name.len()
             && pairs.all(|(known, sent)| known == sent || (known == b'-' && sent == b'_'))
     };
-    name.starts_with('x') && OVERRIDES.iter().any(|known| spelt(&known))
+    name.starts_with('x') && OVERRIDES.iter().any(spelt)
 }
 
 const OVERRIDES: [&str; 7] = [
