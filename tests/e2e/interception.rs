@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::probes::{
     OPEN, SHUT, UPSTREAM, alice_with_network, ask, ask_as, at, call, call_as, counted, lab, packet, refused,
-    who_is_there,
+    second_interface, who_is_there,
 };
 use crate::lab::backends::eventually;
 use crate::lab::topology::ip;
@@ -52,7 +52,7 @@ fn tcp_of_every_port_reaches_the_gateway_and_its_destination_is_on_record() {
 fn only_the_configured_interfaces_are_intercepted() {
     let lab = lab();
     who_is_there(&lab, SHUT);
-    second_interface(&lab);
+    second_interface(&lab, "office0");
     let daemon = lab.daemon(&no_settings(), &[("all.yaml", &alice_with_network())]);
     for (source, to) in ["10.88.0.2", "fd88::2"].into_iter().zip(UPSTREAM) {
         let space = lab.bob();
@@ -62,29 +62,6 @@ fn only_the_configured_interfaces_are_intercepted() {
     let rows = daemon.records(&["--kind", "connection"]);
     assert!(rows.is_empty(), "a record of traffic that is none of ours: {rows:?}");
     assert_eq!(counted(&lab, "refused_udp"), 0);
-}
-
-/// A second way from bob through the gateway, `office0`, which the settings do not name.
-fn second_interface(lab: &Lab) {
-    let bob = lab.bob().name();
-    ip(
-        Some(lab.gateway()),
-        &format!(
-            "link add office0 type veth peer name eth1 netns {bob}
-             link set office0 up
-             addr add 10.88.0.1/24 dev office0
-             addr add fd88::1/64 dev office0 nodad\n"
-        ),
-    );
-    ip(
-        Some(lab.bob()),
-        "link set eth1 up
-         addr add 10.88.0.2/24 dev eth1
-         addr add fd88::2/64 dev eth1 nodad
-         route add 192.0.2.10/32 via 10.88.0.1
-         route add 2001:db8:1::10/128 via fd88::1\n",
-    );
-    ip(Some(lab.upstream()), "route add 10.88.0.0/24 via 192.0.2.1\nroute add fd88::/64 via 2001:db8:1::1\n");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::probes::{
-    AT_ONCE, BOB, OPEN, SHUT, UPSTREAM, ask, ask_as, at, counted, lab, packet, refused, who_is_there,
+    AT_ONCE, BOB, OPEN, SHUT, UPSTREAM, ask, ask_as, at, counted, lab, packet, refused, second_interface,
+    who_is_there,
 };
 use crate::lab::backends::eventually;
 use crate::lab::daemon::alice_and_gateway;
@@ -262,24 +263,7 @@ fn an_address_to_which_no_way_leads_back_is_dropped_and_recorded_as_invalid() {
 fn an_agents_address_behind_another_interface_is_not_believed() {
     let lab = lab();
     tap(&lab);
-    let bob = lab.bob().name();
-    ip(
-        Some(lab.gateway()),
-        &format!(
-            "link add agents1 type veth peer name eth1 netns {bob}
-             link set agents1 up
-             addr add 10.88.0.1/24 dev agents1
-             addr add fd88::1/64 dev agents1 nodad\n"
-        ),
-    );
-    ip(
-        Some(lab.bob()),
-        "link set eth1 up
-         addr add 10.88.0.2/24 dev eth1
-         addr add fd88::2/64 dev eth1 nodad
-         route add 192.0.2.10/32 via 10.88.0.1
-         route add 2001:db8:1::10/128 via fd88::1\n",
-    );
+    second_interface(&lab, "agents1");
     let two = json!({"intercept": {
         "interfaces": ["agents0", "agents1"],
         "subnets": ["10.77.0.0/24", "fd77::/64", "10.88.0.0/24", "fd88::/64"],

@@ -16,6 +16,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::lab::backends::Wire;
 use crate::lab::daemon::alice_and_gateway;
+use crate::lab::topology::ip;
 use crate::lab::{Daemon, Lab, Namespace, UPSTREAM_V4, UPSTREAM_V6};
 
 /// Nothing that is refused may take longer: a client must see an error and not a timeout.
@@ -211,4 +212,27 @@ pub fn unplug(daemon: &Daemon<'_>, kind: Type, port: u16) -> usize {
         Some(())
     });
     taken.count()
+}
+
+/// A second way from bob through the gateway, an interface of this name.
+pub fn second_interface(lab: &Lab, name: &str) {
+    let bob = lab.bob().name();
+    ip(
+        Some(lab.gateway()),
+        &format!(
+            "link add {name} type veth peer name eth1 netns {bob}
+             link set {name} up
+             addr add 10.88.0.1/24 dev {name}
+             addr add fd88::1/64 dev {name} nodad\n"
+        ),
+    );
+    ip(
+        Some(lab.bob()),
+        "link set eth1 up
+         addr add 10.88.0.2/24 dev eth1
+         addr add fd88::2/64 dev eth1 nodad
+         route add 192.0.2.10/32 via 10.88.0.1
+         route add 2001:db8:1::10/128 via fd88::1\n",
+    );
+    ip(Some(lab.upstream()), "route add 10.88.0.0/24 via 192.0.2.1\nroute add fd88::/64 via 2001:db8:1::1\n");
 }
