@@ -64,7 +64,8 @@ fn messages_that_no_parser_should_meet_are_refused_and_recorded() {
         }
     };
     besieged(lab.workload(), attack, || bob.is_served(many(5)));
-    stayed_small(&daemon, before, 1);
+    // Each has a record; those of some thousand queries wait to be written.
+    stayed_small(&daemon, before, 256);
 }
 
 #[test]

@@ -51,10 +51,11 @@ pub fn held(few: usize, kinds: usize) -> usize {
     many(few).min(room.max(few))
 }
 
-/// The daemon's memory in bytes (proc(5), `VmRSS`).
+/// The daemon's own memory in bytes (proc(5), `RssAnon`): what it allocated, without the pages of its program, which come
+/// in as code is used for the first time.
 pub fn resident(daemon: &Daemon<'_>) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("the daemon runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
