@@ -25,6 +25,7 @@ pub mod http2;
 pub mod http;
 pub mod interception;
 pub mod kernel;
+pub mod kernel_link;
 pub mod kernel_shares;
 pub mod leaving;
 pub mod lookups;

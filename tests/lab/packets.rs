@@ -71,7 +71,7 @@ impl Packet {
     }
 
     /// ICMP or ICMPv6; `rest` is what follows the checksum.
-    fn icmp(source: &str, to: &str, kind: u8, code: u8, rest: &[u8]) -> Self {
+    pub fn icmp(source: &str, to: &str, kind: u8, code: u8, rest: &[u8]) -> Self {
         let mut packet = Self::new(source, to, 1, &[]);
         let mut message = [&[kind, code, 0, 0], rest].concat();
         if packet.source.is_ipv4() {
@@ -181,6 +181,7 @@ pub fn send_all(from: &Namespace, packets: &[Packet]) {
         let domain = if v4 { Domain::IPV4 } else { Domain::IPV6 };
         // IPPROTO_RAW: the header is in the bytes (raw(7)).
         let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(255))).expect("a raw socket");
+        socket.set_broadcast(true).expect("a socket");
         for packet in packets {
             let to = SockAddr::from(SocketAddr::new(packet.to, 0));
             socket.send_to(&packet.bytes(), &to).expect("it is sent");

@@ -180,6 +180,8 @@ fn prerouting_rules() -> Vec<NfListObject<'static>> {
     let link_local = equals(payload("ip6", "saddr"), prefix(IpNet::V6(LINK_LOCAL)));
     vec![
         elsewhere("prerouting"),
+        noted("prerouting", "errors of intercepted flows", flow_errors("icmp", &ICMP_ERRORS)),
+        noted("prerouting", "errors of intercepted flows", flow_errors("icmpv6", &ICMPV6_ERRORS)),
         rule("prerouting", vec![source_in("ip", "@subnets4"), goto("intercept")]),
         rule("prerouting", vec![source_in("ip6", "@subnets6"), goto("intercept")]),
         noted("prerouting", "beyond the link", vec![link_local, goto("onward")]),
@@ -198,8 +200,6 @@ fn intercept_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
         noted("intercept", "TCP", hand_over(l4proto("tcp"), PROXY_PORT)),
         noted("intercept", "UDP that policy names", udp_flows("ip", "@agents4")),
         noted("intercept", "UDP that policy names", udp_flows("ip6", "@agents6")),
-        noted("intercept", "errors of intercepted flows", flow_errors("icmp", &ICMP_ERRORS)),
-        noted("intercept", "errors of intercepted flows", flow_errors("icmpv6", &ICMPV6_ERRORS)),
     ];
     if fail_mode == FailMode::Open {
         // Here `tproxy` only asks whether the daemon is there: without its UDP socket the rule ends before the

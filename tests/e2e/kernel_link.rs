@@ -1,0 +1,73 @@
+//! What belongs to the link between workloads and gateway: neighbour discovery, groups, what the gateway's own host says
+//! there, and the errors of routers on it. Never asserts what policy says of flows.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+
+use serde_json::json;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::probes::{AT_ONCE, OPEN, UPSTREAM, alice_with_network, at, counted, lab};
+use crate::lab::backends::eventually;
+use crate::lab::packets::{Packet, send_all};
+use crate::lab::topology::ip;
+use crate::lab::{ALICE_V4, ALICE_V6, GATEWAY_V4, GATEWAY_V6, Lab, Namespace};
+
+const ALICE: [&str; 2] = [ALICE_V4, ALICE_V6];
+/// Alice's address on the link.
+const ALICE_ON_LINK: &str = "fe80::ff:fe00:2";
+
+/// An error as a router sends it that could not pass on a packet from `far` to alice's port (RFC 792; RFC 4443, section 3):
+/// fragmentation needed, packet too big.
+fn too_big(router: &str, far: (&str, u16), alice: (&str, u16), protocol: u8) -> Packet {
+    let mut header = [far.1, alice.1].map(u16::to_be_bytes).concat();
+    header.extend([0; 16]);
+    let quoted = Packet::new(far.0, alice.0, protocol, &header);
+    let (kind, code) = if router.contains(':') { (2, 0) } else { (3, 4) };
+    Packet::icmp_error(router, far.0, kind, code, &quoted)
+}
+
+/// How many ICMP errors the gateway's TCP was given that were about one of its connections, but not about anything under
+/// way in it (`OutOfWindowIcmps` of netstat).
+fn given_to_tcp(lab: &Lab) -> u64 {
+    let all = lab.gateway().enter(|| std::fs::read_to_string("/proc/thread-self/net/netstat"));
+    let all = all.expect("counters of TCP");
+    let mut rows = all.lines().filter(|line| line.starts_with("TcpExt:")).map(str::split_whitespace);
+    let (names, values) = (rows.next().expect("names"), rows.next().expect("values"));
+    let found = names.zip(values).find(|(name, _)| *name == "OutOfWindowIcmps");
+    found.expect("a counter").1.parse().expect("a number")
+}
+
+#[test]
+fn a_routers_error_about_an_intercepted_flow_is_believed_though_its_link_is_no_workloads_subnet() {
+    let lab = lab();
+    ip(Some(lab.gateway()), "addr add 172.16.0.1/30 dev agents0\naddr add fd16::1/64 dev agents0 nodad\n");
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
+    for ((router, to), alice) in ["172.16.0.2", "fd16::2"].into_iter().zip(UPSTREAM).zip(ALICE) {
+        let far: SocketAddr = at(to, OPEN).parse().expect("an address");
+        let stream = lab.workload().enter(|| TcpStream::connect_timeout(&far, AT_ONCE)).expect("intercepted");
+        let port = stream.local_addr().expect("an address").port();
+        let before = given_to_tcp(&lab);
+        too_big(router, (to, OPEN), (alice, port), 6).send(lab.workload());
+        eventually("the flow is told", || (given_to_tcp(&lab) == before + 1).then_some(()));
+        assert_eq!(counted(&lab, "refused_icmp"), u64::from(router.contains(':')), "{router}");
+        // About no flow it is nobody's.
+        too_big(router, (to, OPEN), (alice, port ^ 1), 6).send(lab.workload());
+        daemon.record(&json!({"decision": "deny", "reason": "identity.unknown", "source_address": router}));
+        assert_eq!(given_to_tcp(&lab), before + 1);
+    }
+    assert_eq!(counted(&lab, "refused_icmp"), 2);
+}
+
+#[test]
+fn an_error_about_a_port_of_the_gateways_listeners_is_about_no_flow() {
+    let lab = lab();
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
+    let listeners = [(6, 13_128), (6, 13_053), (17, 13_053), (17, 13_129)];
+    for (to, alice) in UPSTREAM.into_iter().zip(ALICE) {
+        for (protocol, port) in listeners {
+            too_big(alice, (to, port), (alice, 9), protocol).send(lab.workload());
+        }
+        daemon.record(&json!({"reason": "protocol.icmp", "agent_id": "alice", "destination_address": to}));
+    }
+    assert_eq!(counted(&lab, "refused_icmp"), 8);
+}
