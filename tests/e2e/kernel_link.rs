@@ -71,3 +71,75 @@ fn an_error_about_a_port_of_the_gateways_listeners_is_about_no_flow() {
     }
     assert_eq!(counted(&lab, "refused_icmp"), 8);
 }
+
+/// Groups of the site, one of each family.
+const GROUPS: [&str; 2] = ["239.1.2.3", "ff05::1:2:3"];
+/// The port at which the gateway's own host listens to them.
+const HEARD: u16 = 5353;
+
+/// The number of an interface of the namespace that the calling thread is in, and its link-local address (proc(5)).
+fn link(interface: &str) -> (u32, Option<Ipv6Addr>) {
+    let all = std::fs::read_to_string("/proc/thread-self/net/if_inet6").expect("addresses");
+    let rows = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let rows: Vec<_> = rows.filter(|row| row.last() == Some(&interface)).collect();
+    let hex = |text: &str| u128::from_str_radix(text, 16).expect("a number");
+    let on_link = rows.iter().find(|row| row[3] == "20").map(|row| Ipv6Addr::from(hex(row[0])));
+    let row = rows.first().unwrap_or_else(|| panic!("no interface `{interface}`"));
+    (u32::try_from(hex(row[1])).expect("an index"), on_link)
+}
+
+/// A socket in the gateway's host that hears a group on the workloads' interface.
+fn listener(group: &str, interface: u32) -> UdpSocket {
+    let v4 = !group.contains(':');
+    let here = if v4 { at("0.0.0.0", HEARD) } else { at("::", HEARD) };
+    let socket = UdpSocket::bind(here).expect("a socket");
+    socket.set_read_timeout(Some(AT_ONCE)).expect("a timeout");
+    match v4 {
+        true => socket.join_multicast_v4(&group.parse().expect("a group"), &[10, 77, 0, 1].into()),
+        false => socket.join_multicast_v6(&group.parse().expect("a group"), interface),
+    }
+    .expect("a group");
+    socket
+}
+
+/// Sends to a group from an address of this host.
+fn speak(source: &str, group: &str, interface: u32) {
+    let (source, to) = (at(source, 0), at(group, HEARD));
+    let (mut source, to): (SocketAddr, SocketAddr) =
+        (source.parse().expect("an address"), to.parse().expect("an address"));
+    let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP)).expect("a socket");
+    match &mut source {
+        SocketAddr::V4(_) => socket.set_multicast_if_v4(&Ipv4Addr::new(10, 77, 0, 1)),
+        SocketAddr::V6(source) => {
+            source.set_scope_id(interface);
+            socket.set_multicast_if_v6(interface)
+        }
+    }
+    .expect("an interface");
+    socket.bind(&source.into()).expect("its own address");
+    socket.send_to(b"own", &to.into()).expect("it is sent");
+}
+
+#[test]
+fn what_the_gateways_host_says_to_a_group_reaches_its_own_listeners_and_what_poses_as_it_does_not() {
+    let lab = lab();
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
+    let (interface, on_link) = lab.gateway().enter(|| link("agents0"));
+    let on_link = on_link.expect("a link-local address").to_string();
+    let own = [(GATEWAY_V4, GROUPS[0]), (GATEWAY_V6, GROUPS[1]), (&on_link, GROUPS[1])];
+    for (source, group) in own {
+        let socket = lab.gateway().enter(|| listener(group, interface));
+        Packet::udp(source, group, HEARD, b"forged").send(lab.workload());
+        daemon.record(&json!({
+            "reason": "identity.invalid", "source_address": source, "destination_address": group,
+        }));
+        lab.gateway().enter(|| speak(source, group, interface));
+        let mut buffer = [0; 16];
+        let (length, from) =
+            socket.recv_from(&mut buffer).unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert_eq!((&buffer[..length], from.ip().to_string()), (&b"own"[..], source.to_owned()));
+    }
+    assert_eq!(counted(&lab, "refused_gateway"), 0);
+    let rows = daemon.records(&["--kind", "connection"]);
+    assert!(rows.iter().all(|row| row["reason"] == "identity.invalid"), "{rows:?}");
+}

@@ -15,7 +15,7 @@ use super::words::{
     Rate, accept, address_type, any_of, at_most, base_chain, beyond, chain, count, differs, discard, each,
     equals, extension, flow_errors, goto, hand_over, in_parts, jump, l4proto, leave, meta, new_connection,
     no_way_back, noted, number, numbers, payload, prefix, reject_icmpx, reject_tcp_reset, rule, set_mark,
-    source_and_card, tell, text, tproxy, tproxy_of, within,
+    source_and_card, source_type, tell, text, tproxy, tproxy_of, within,
 };
 use super::{DNS_PORT, MARK, PARTS_MARK, PASSED_MARK, PROXY_PORT, UDP_PORT};
 use crate::model::types::FailMode;
@@ -279,10 +279,15 @@ fn input_rules() -> Vec<NfListObject<'static>> {
         ),
         rule("input", vec![equals(payload("udp", "dport"), numbers([DNS_PORT, UDP_PORT])), prohibited()]),
         rule("input", vec![differs(meta(MetaKey::Iifname), text("@interfaces")), accept()]),
+        noted("input", "what this host sends to groups", vec![from_this_host(), accept()]),
         rule("input", vec![source_in("ip", "@subnets4"), goto("gateway")]),
         rule("input", vec![source_in("ip6", "@subnets6"), goto("gateway")]),
         rule("input", vec![equals(payload("ip6", "saddr"), prefix(link_local)), goto("gateway")]),
     ]
+}
+
+fn from_this_host() -> Statement<'static> {
+    equals(source_type(), text("local"))
 }
 
 fn gateway_rules() -> Vec<NfListObject<'static>> {

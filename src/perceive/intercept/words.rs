@@ -91,6 +91,12 @@ pub(super) fn address_type() -> Expression<'static> {
     named(NamedExpression::Fib(Fib { result: FibResult::Type, flags: HashSet::from([FibFlag::Daddr]) }))
 }
 
+/// The kind of source, as this host's routing sees it where the packet came in.
+pub(super) fn source_type() -> Expression<'static> {
+    let flags = HashSet::from([FibFlag::Saddr, FibFlag::Iif]);
+    named(NamedExpression::Fib(Fib { result: FibResult::Type, flags }))
+}
+
 pub(super) fn l4proto(protocol: &'static str) -> Statement<'static> {
     equals(meta(MetaKey::L4proto), text(protocol))
 }
