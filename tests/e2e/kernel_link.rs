@@ -143,3 +143,51 @@ fn what_the_gateways_host_says_to_a_group_reaches_its_own_listeners_and_what_pos
     let rows = daemon.records(&["--kind", "connection"]);
     assert!(rows.iter().all(|row| row["reason"] == "identity.invalid"), "{rows:?}");
 }
+
+fn refused_nothing_as_forged(lab: &Lab, what: &str) {
+    assert_eq!(counted(lab, "refused_forged"), 0, "{what}");
+}
+
+#[test]
+fn neighbours_find_each_other_where_the_gateway_has_no_link_local_address() {
+    let lab = lab();
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
+    let flush = ["-6", "addr", "flush", "dev", "agents0", "scope", "link"];
+    lab.gateway().command("ip").args(flush).run().succeeded();
+    let on_link = |to: &str, kind: u8, rest: &[u8]| Packet::icmp(ALICE_ON_LINK, to, kind, 0, rest);
+    let report = [0, 0, 0, 0];
+    let target: Ipv6Addr = GATEWAY_V6.parse().expect("an address");
+    let about = [&[0; 4][..], &target.octets()].concat();
+    let packets = [
+        on_link("ff02::2", 133, &[0; 4]),
+        on_link("ff02::1:ff00:1", 135, &about),
+        on_link(GATEWAY_V6, 135, &about),
+        on_link("ff02::1", 136, &about),
+        on_link("ff02::16", 143, &report).behind(0, [0, 0, 5, 2, 0, 0, 1, 0]),
+    ];
+    send_all(lab.workload(), &packets);
+    refused_nothing_as_forged(&lab, "what neighbours say");
+    // And they are answered: alice finds the gateway, asking from that address.
+    ip(Some(lab.workload()), "neigh flush dev eth0\n");
+    lab.workload().enter(|| {
+        let mut here: std::net::SocketAddrV6 = "[fe80::ff:fe00:2]:0".parse().expect("an address");
+        here.set_scope_id(link("eth0").0);
+        let socket = UdpSocket::bind(SocketAddr::V6(here)).expect("her own address");
+        socket.send_to(b"anybody?", at(GATEWAY_V6, OPEN)).expect("it is sent");
+    });
+    let reached = |space: &Namespace| {
+        let listed = space.command("ip").args(["-j", "-6", "neigh", "show", GATEWAY_V6, "dev", "eth0"]).run();
+        listed.json()[0]["lladdr"].as_str().map(str::to_owned)
+    };
+    eventually("a neighbour", || reached(lab.workload()));
+    // All else from there is as forged as ever, and so are these with what they must not have.
+    let before = counted(&lab, "refused_forged");
+    Packet::udp(ALICE_ON_LINK, UPSTREAM[1], OPEN, b"one way").send(lab.workload());
+    daemon.record(
+        &json!({"reason": "identity.invalid", "source_address": ALICE_ON_LINK, "destination_port": OPEN}),
+    );
+    assert!(counted(&lab, "refused_forged") > before);
+    on_link(GATEWAY_V6, 135, &about).behind(43, [0; 8]).send(lab.workload());
+    daemon.record(&json!({"reason": "identity.unknown", "source_address": ALICE_ON_LINK}));
+    assert_eq!(counted(&lab, "refused_extension"), 1);
+}

@@ -121,11 +121,14 @@ fn prohibited() -> Statement<'static> {
 fn arrive_rules() -> Vec<NfListObject<'static>> {
     let whole =
         vec![equals(payload("ip", "hdrlength"), number(NO_OPTIONS)), in_parts(Operator::EQ), accept()];
+    let link_local = equals(payload("ip6", "saddr"), prefix(IpNet::V6(LINK_LOCAL)));
+    let on_link = vec![link_local, equals(payload("icmpv6", "type"), any_of(ON_LINK)), goto("odd")];
     let forged = Rate { burst: FORGED_BURST, per_second: FORGED_PER_SECOND };
     vec![
         elsewhere("arrive"),
         rule("arrive", vec![source_in("ip", "@bound4"), jump("card")]),
         rule("arrive", vec![source_in("ip6", "@bound6"), jump("card")]),
+        noted("arrive", "neighbours and groups on the link", on_link),
         noted("arrive", "no way back to the source", vec![no_way_back(), goto("forged")]),
         noted("arrive", "ordinary", whole),
         noted(
@@ -388,6 +391,16 @@ const HERE: [&str; 4] = ["local", "broadcast", "anycast", "multicast"];
 const NEIGHBOURS: [&str; 3] = ["nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert"];
 const LISTENERS: [&str; 4] =
     ["mld-listener-query", "mld-listener-report", "mld-listener-done", "mld2-listener-report"];
+/// Both: what holds on the link alone and has to be heard before this host has an address there.
+const ON_LINK: [&str; 7] = [
+    "mld-listener-query",
+    "mld-listener-report",
+    "mld-listener-done",
+    "mld2-listener-report",
+    "nd-router-solicit",
+    "nd-neighbor-solicit",
+    "nd-neighbor-advert",
+];
 const ICMP_ERRORS: [&str; 3] = ["destination-unreachable", "time-exceeded", "parameter-problem"];
 const ICMPV6_ERRORS: [&str; 4] =
     ["destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem"];
