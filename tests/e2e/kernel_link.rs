@@ -191,3 +191,21 @@ fn neighbours_find_each_other_where_the_gateway_has_no_link_local_address() {
     daemon.record(&json!({"reason": "identity.unknown", "source_address": ALICE_ON_LINK}));
     assert_eq!(counted(&lab, "refused_extension"), 1);
 }
+
+#[test]
+fn a_group_is_no_resolver() {
+    let lab = lab();
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
+    let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x05model\x07example\0\0\x01\0\x01";
+    // The broadcast address, and groups that everybody is in; others vanish where nobody here is.
+    let groups = [(ALICE_V4, "224.0.0.1"), (ALICE_V4, "10.77.0.255"), (ALICE_V4, "255.255.255.255")];
+    for (alice, group) in groups.into_iter().chain([(ALICE_V6, "ff02::1")]) {
+        Packet::udp(alice, group, 53, query).send(lab.workload());
+        daemon.record(&json!({
+            "kind": "connection", "decision": "deny", "agent_id": "alice", "destination_address": group,
+            "destination_port": 53, "protocol": "udp",
+        }));
+    }
+    assert_eq!(counted(&lab, "refused_gateway"), 4);
+    assert_eq!(daemon.records(&["--kind", "dns"]), [json!(null); 0]);
+}

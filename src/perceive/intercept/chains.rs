@@ -193,7 +193,7 @@ fn prerouting_rules() -> Vec<NfListObject<'static>> {
 
 fn intercept_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
     let mut rules = vec![
-        noted("intercept", "DNS", hand_over(equals(payload("udp", "dport"), number(53)), DNS_PORT)),
+        noted("intercept", "DNS", queries()),
         noted("intercept", "DNS over TCP", hand_over(equals(payload("tcp", "dport"), number(53)), DNS_PORT)),
         noted(
             "intercept",
@@ -213,6 +213,13 @@ fn intercept_rules(fail_mode: FailMode) -> Vec<NfListObject<'static>> {
     }
     rules.push(rule("intercept", vec![goto("onward")]));
     rules
+}
+
+/// Of groups nobody is one to answer, and an answer has to come from whom was asked.
+fn queries() -> Vec<Statement<'static>> {
+    let to_one = differs(address_type(), any_of(GROUPS));
+    let dns = equals(payload("udp", "dport"), number(53));
+    [vec![dns], hand_over(to_one, DNS_PORT)].concat()
 }
 
 /// Not by the type `unicast`: over IPv6 a destination without a route has a type of its own.
@@ -388,6 +395,8 @@ fn tell_rules() -> Vec<NfListObject<'static>> {
 
 /// Destinations, as this host's routing sees them, that stay on it or are groups.
 const HERE: [&str; 4] = ["local", "broadcast", "anycast", "multicast"];
+/// Those that nobody is alone.
+const GROUPS: [&str; 3] = ["broadcast", "anycast", "multicast"];
 const NEIGHBOURS: [&str; 3] = ["nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert"];
 const LISTENERS: [&str; 4] =
     ["mld-listener-query", "mld-listener-report", "mld-listener-done", "mld2-listener-report"];
