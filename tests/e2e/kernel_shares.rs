@@ -1,12 +1,15 @@
 //! What one workload sends takes nothing from another, nor from the gateway itself: room for parts, errors that are
 //! believed, ports that are opened on purpose.
 
+use std::io;
+use std::net::UdpSocket;
+
 use serde_json::json;
 
-use super::probes::{BOB, OPEN, UPSTREAM, ask, at, counted, lab, refused, who_is_there};
+use super::probes::{AT_ONCE, BOB, OPEN, UPSTREAM, ask, at, counted, lab, refused, who_is_there};
 use crate::lab::daemon::alice_and_gateway;
 use crate::lab::packets::{Packet, send_all};
-use crate::lab::{ALICE_V4, ALICE_V6, BOB_V4, BOB_V6, GATEWAY_V4, GATEWAY_V6};
+use crate::lab::{ALICE_V4, ALICE_V6, BOB_V4, BOB_V6, GATEWAY_V4, GATEWAY_V6, Lab};
 
 const ALICE: [&str; 2] = [ALICE_V4, ALICE_V6];
 const GATEWAY: [&str; 2] = [GATEWAY_V4, GATEWAY_V6];
@@ -90,4 +93,55 @@ fn parts_that_are_never_whole_take_no_room_of_another_agents() {
             "decision": "allow", "agent_id": "bob", "source_address": bob, "destination_address": to,
         }));
     }
+}
+
+/// Answers each datagram with the port from which the gateway sent it: each flow has one of its own.
+fn which_flow(lab: &Lab) {
+    for address in UPSTREAM {
+        let socket = lab.backends().udp(&at(address, OPEN));
+        lab.backends().spawn(async move {
+            while let Ok((_, from)) = socket.recv_from(&mut [0; 64]).await {
+                let _ = socket.send_to(from.port().to_string().as_bytes(), from).await;
+            }
+        });
+    }
+}
+
+#[test]
+fn a_forged_error_ends_no_flow_of_another_agent() {
+    let lab = lab();
+    which_flow(&lab);
+    let _daemon = lab.daemon(&json!({}), &[("all.yaml", &flows())]);
+    // Destination unreachable (protocol, port, fragmentation needed, prohibited, filtered) and parameter problem over IPv4;
+    // all of destination unreachable, packet too big and parameter problem over IPv6.
+    let errors: [&[(u8, u8)]; 2] = [
+        &[(3, 2), (3, 3), (3, 4), (3, 6), (3, 10), (3, 13), (12, 0)],
+        &[(1, 0), (1, 1), (1, 3), (1, 4), (1, 6), (2, 0), (4, 0)],
+    ];
+    for ((to, (alice, bob)), errors) in
+        UPSTREAM.into_iter().zip(ALICE.into_iter().zip([BOB_V4, BOB_V6])).zip(errors)
+    {
+        let any = if to.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
+        let flow = lab.workload().enter(|| UdpSocket::bind(any)).expect("a socket");
+        flow.set_read_timeout(Some(AT_ONCE)).expect("a timeout");
+        flow.connect(at(to, OPEN)).expect("a socket");
+        let ask = || -> io::Result<Vec<u8>> {
+            flow.send(b"ping")?;
+            let mut buffer = [0; 64];
+            let length = flow.recv(&mut buffer)?;
+            Ok(buffer[..length].to_vec())
+        };
+        let before = ask().expect("a flow");
+        let port = flow.local_addr().expect("an address").port();
+        let quoted = Packet::new(to, alice, 17, &[OPEN, port, 12, 0].map(u16::to_be_bytes).concat());
+        for (kind, code) in errors {
+            Packet::icmp_error(bob, to, *kind, *code, &quoted).send(lab.bob());
+            assert_eq!(
+                ask().unwrap_or_else(|error| panic!("{kind}/{code}: {error}")),
+                before,
+                "{kind}/{code}"
+            );
+        }
+    }
+    assert_eq!(counted(&lab, "refused_icmp"), 0, "they were about a flow");
 }

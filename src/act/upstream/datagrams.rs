@@ -102,7 +102,7 @@ pub enum Stopped {
     Drain,
     /// Other documents are in force: the flow has to be judged anew, and may go on.
     Policy,
-    /// The workload takes no more answers: its socket is closed.
+    /// The gateway's socket towards the workload can be used no more.
     WorkloadGone,
     /// The destination cannot be reached, or said that nobody listens.
     Unreachable(io::Error),
@@ -129,48 +129,80 @@ async fn moved<Q: AsRef<[u8]>>(
     let (Ok(()), Ok(())) = (line.upstream.writable().await, line.workload.writable().await) else {
         return Stopped::WorkloadGone;
     };
-    let mut last = Instant::now();
+    let (mut last, mut doubted) = (Instant::now(), false);
     let mut alarm = pin!(sleep_until(last + patience.unanswered));
     loop {
-        let moved = tokio::select! {
+        let turn = tokio::select! {
             biased;
             _ = interrupts.drain.wait_for(|drains| *drains) => return Stopped::Drain,
             Ok(()) = interrupts.policy.changed() => return Stopped::Policy,
             Some(datagram) = line.early.recv() => {
-                deliver(line.upstream, datagram.as_ref(), line.out).map(|()| 1).map_err(Stopped::Unreachable)
+                let sent = deliver(line.upstream, datagram.as_ref(), line.out);
+                sent.map(|()| Turn::Out(1)).map_err(Stopped::Unreachable)
             }
-            ready = line.workload.ready(READABLE) => {
-                pump(ready, (line.workload, line.upstream), line.scratch, line.out).map_err(|end| match end {
-                    Broken::From(_) => Stopped::WorkloadGone,
-                    Broken::To(error) => Stopped::Unreachable(error),
-                })
-            }
-            ready = line.upstream.ready(READABLE) => {
-                pump(ready, (line.upstream, line.workload), line.scratch, line.back).map_err(|end| match end {
-                    Broken::From(error) => Stopped::Unreachable(error),
-                    Broken::To(_) => Stopped::WorkloadGone,
-                })
-            }
+            ready = line.workload.ready(READABLE) => out(ready, line),
+            ready = line.upstream.ready(READABLE) => back(ready, line),
             () = &mut alarm => {
                 let bound = patience.of(line.back.datagrams());
                 if last + bound <= Instant::now() {
                     return Stopped::Idle;
                 }
                 alarm.as_mut().reset(last + bound);
-                Ok(0)
+                Ok(Turn::Out(0))
             }
         };
-        match moved {
-            Ok(0) => {}
-            Ok(BURST) => {
-                last = Instant::now();
-                // There may be more, without end: the other flows of this thread come first.
-                yield_now().await;
+        let moved = match turn {
+            Ok(Turn::Out(0) | Turn::Back(0)) => continue,
+            Ok(Turn::Doubt) => {
+                doubted = true;
+                continue;
             }
-            Ok(_) => last = Instant::now(),
+            Ok(Turn::Out(moved)) => {
+                doubted = false;
+                moved
+            }
+            Ok(Turn::Back(moved)) => moved,
             Err(stopped) => return stopped,
+        };
+        if !doubted {
+            last = Instant::now();
+        }
+        if moved == BURST {
+            // There may be more, without end: the other flows of this thread come first.
+            yield_now().await;
         }
     }
+}
+
+/// What one turn did.
+enum Turn {
+    /// So many datagrams went to the destination.
+    Out(usize),
+    /// So many came back.
+    Back(usize),
+    /// Somebody said by ICMP that the workload does not listen. It may be another workload that poses as its host, so the
+    /// flow goes on; but only the workload keeps it alive from here on (RFC 4787, section 4.3), until it sends again.
+    Doubt,
+}
+
+fn out<Q>(ready: io::Result<Ready>, line: &Line<'_, Q>) -> Result<Turn, Stopped> {
+    match pump(ready, (line.workload, line.upstream), line.scratch, line.out) {
+        Ok(moved) => Ok(Turn::Out(moved)),
+        Err(Broken::From(error)) => doubt(&error),
+        Err(Broken::To(error)) => Err(Stopped::Unreachable(error)),
+    }
+}
+
+fn back<Q>(ready: io::Result<Ready>, line: &Line<'_, Q>) -> Result<Turn, Stopped> {
+    match pump(ready, (line.upstream, line.workload), line.scratch, line.back) {
+        Ok(moved) => Ok(Turn::Back(moved)),
+        Err(Broken::From(error)) => Err(Stopped::Unreachable(error)),
+        Err(Broken::To(error)) => doubt(&error),
+    }
+}
+
+fn doubt(error: &io::Error) -> Result<Turn, Stopped> {
+    if is_said_by_icmp(error) { Ok(Turn::Doubt) } else { Err(Stopped::WorkloadGone) }
 }
 
 /// Datagrams, or an ICMP error that came back.
@@ -190,7 +222,7 @@ fn pump(
     moved: &Moved,
 ) -> Result<usize, Broken> {
     if ready.map_err(Broken::From)?.is_error()
-        && let Some(error) = pending_error(from)
+        && let Some(error) = pending_error(from).filter(|error| !is_loss(error))
     {
         return Err(Broken::From(error));
     }
@@ -199,6 +231,7 @@ fn pump(
         match from.try_recv(&mut buffer) {
             Ok(length) => deliver(to, &buffer[..length], moved).map_err(Broken::To)?,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(turn),
+            Err(error) if is_loss(&error) => {}
             Err(error) => return Err(Broken::From(error)),
         }
     }
@@ -230,6 +263,14 @@ fn is_loss(error: &io::Error) -> bool {
     const NO_ROOM: [i32; 2] = [90, 105];
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
         || error.raw_os_error().is_some_and(|number| NO_ROOM.contains(&number))
+}
+
+/// What the kernel makes of ICMP errors (`icmp_err_convert` of Linux, icmp.c of IPv4 and IPv6).
+fn is_said_by_icmp(error: &io::Error) -> bool {
+    /// `EACCES`, `ENONET`, `EPROTO`, `ENOPROTOOPT`, `EOPNOTSUPP`, `ENETUNREACH`, `ECONNREFUSED`, `EHOSTDOWN`,
+    /// `EHOSTUNREACH` (errno(3)).
+    const SAID: [i32; 9] = [13, 64, 71, 92, 95, 101, 111, 112, 113];
+    error.raw_os_error().is_some_and(|number| SAID.contains(&number))
 }
 
 #[cfg(test)]

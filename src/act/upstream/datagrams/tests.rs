@@ -133,12 +133,49 @@ async fn a_destination_where_nobody_listens_ends_the_flow() {
 }
 
 #[tokio::test]
-async fn a_workload_that_is_gone_ends_the_flow() {
+async fn a_workload_that_is_said_to_be_gone_keeps_its_flow_while_it_sends() {
     let mut wire = Wire::new().await;
-    let closed = std::mem::replace(&mut wire.agent, UdpSocket::bind("127.0.0.1:0").await.unwrap());
-    drop(closed);
-    let stopped = wire.run(Patience::default(), async |_, server| drop(server.send(b"hello?").await)).await;
-    assert!(matches!(stopped, Stopped::WorkloadGone), "{stopped:?}");
+    let (drain, address) = (wire.drain.clone(), wire.agent.local_addr().unwrap());
+    let gone = std::mem::replace(&mut wire.agent, UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    drop(gone);
+    let peer = wire.workload.local_addr().unwrap();
+    let stopped = wire
+        .run(Patience::default(), async |_, server| {
+            server.send(b"hello?").await.unwrap();
+            // Until it was refused.
+            for _ in 0..16 {
+                yield_now().await;
+            }
+            let again = UdpSocket::bind(address).await.unwrap();
+            again.connect(peer).await.unwrap();
+            again.send(b"still here").await.unwrap();
+            assert_eq!(heard(server).await, b"still here");
+            server.send(b"good").await.unwrap();
+            assert_eq!(heard(&again).await, b"good");
+            drain.send_replace(true);
+        })
+        .await;
+    assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_that_is_gone_is_not_kept_by_what_the_destination_sends() {
+    const BOUND: Duration = Duration::from_secs(1);
+    let mut wire = Wire::new().await;
+    let gone = std::mem::replace(&mut wire.agent, UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    drop(gone);
+    let patience = Patience { unanswered: BOUND, answered: BOUND };
+    let stopped = wire
+        .run(patience, async |_, server| {
+            for _ in 0..100 {
+                server.send(b"hello?").await.unwrap();
+                tokio::time::sleep(BOUND / 10).await;
+            }
+        })
+        .await;
+    assert!(matches!(stopped, Stopped::Idle), "{stopped:?}");
+    let [_, _, back, _] = wire.counts();
+    assert!((1..20).contains(&back), "{back} of 100");
 }
 
 #[tokio::test]
