@@ -76,9 +76,12 @@ pub fn ephemeral(ports: &[u16], (first, last): (u16, u16), reserved: &str) -> Ve
         .collect()
 }
 
-/// The subnets that no address of the interfaces lies in: their workloads are not neighbours of this host.
-pub fn without_address<'a>(subnets: &'a [IpNet], addresses: &[IpAddr]) -> Vec<&'a IpNet> {
-    subnets.iter().filter(|subnet| !addresses.iter().any(|address| subnet.contains(address))).collect()
+/// The subnets that no address of the interfaces lies in and to which none of these routes leads, nor to a part of them:
+/// no way leads back to their workloads.
+pub fn without_way<'a>(subnets: &'a [IpNet], addresses: &[IpAddr], routes: &[IpNet]) -> Vec<&'a IpNet> {
+    let neighbours = |subnet: &IpNet| addresses.iter().any(|address| subnet.contains(address));
+    let routed = |subnet: &IpNet| routes.iter().any(|to| to.contains(subnet) || subnet.contains(to));
+    subnets.iter().filter(|subnet| !neighbours(subnet) && !routed(subnet)).collect()
 }
 
 #[cfg(test)]
@@ -108,10 +111,19 @@ mod tests {
     }
 
     #[test]
-    fn a_subnet_without_an_address_of_ours_is_found() {
-        let subnets: Vec<IpNet> =
-            ["10.77.0.0/24", "fd77::/64"].iter().map(|net| net.parse().unwrap()).collect();
-        let missing = without_address(&subnets, &["10.77.0.1".parse().unwrap(), "fe80::1".parse().unwrap()]);
-        assert_eq!(missing, [&subnets[1]]);
+    fn a_subnet_without_an_address_of_ours_or_a_route_is_found() {
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        let subnets = ["10.77.0.0/24", "10.78.0.0/16", "fd77::/64", "fd78::/64"].map(net);
+        let addresses = ["10.77.0.1".parse().unwrap(), "fe80::1".parse().unwrap()];
+        let missing = |routes: &[&str]| {
+            let routes: Vec<IpNet> = routes.iter().map(|to| net(to)).collect();
+            without_way(&subnets, &addresses, &routes)
+                .into_iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(missing(&["10.79.0.0/16", "fe80::/64"]), ["10.78.0.0/16", "fd77::/64", "fd78::/64"]);
+        assert_eq!(missing(&["10.78.3.0/24", "fd77::/64", "fd78::/48"]), [""; 0]);
+        assert_eq!(missing(&["0.0.0.0/0"]), ["fd77::/64", "fd78::/64"]);
     }
 }

@@ -12,7 +12,7 @@ use super::settings::sysctl;
 
 pub(super) fn interfaces(wanted: &Interception, found: &[Interface]) -> Vec<Check> {
     let mut checks = Vec::new();
-    let mut addresses: Vec<IpAddr> = Vec::new();
+    let (mut addresses, mut routes): (Vec<IpAddr>, Vec<IpNet>) = Default::default();
     for name in &wanted.interfaces {
         let check = format!("interface.{name}");
         match found.iter().find(|interface| interface.name == *name) {
@@ -23,6 +23,7 @@ pub(super) fn interfaces(wanted: &Interception, found: &[Interface]) -> Vec<Chec
             )),
             Some(interface) => {
                 addresses.extend(&interface.addresses);
+                routes.extend(&interface.routes);
                 checks.push(if interface.up {
                     Check::ok(check, "up")
                 } else {
@@ -31,13 +32,13 @@ pub(super) fn interfaces(wanted: &Interception, found: &[Interface]) -> Vec<Chec
             }
         }
     }
-    for subnet in facts::without_address(&wanted.subnets, &addresses) {
+    for subnet in facts::without_way(&wanted.subnets, &addresses, &routes) {
         let device = wanted.interfaces.first().map_or("INTERFACE", String::as_str);
         checks.push(Check::warn(
             format!("subnet.{subnet}"),
             format!(
-                "no workload-facing interface has an address in {subnet}: without a route through one of them \
-                 its packets are dropped as forged"
+                "no workload-facing interface has an address in {subnet}, and no route leads there through one: its \
+                 packets are dropped as forged"
             ),
             format!("ip addr add ADDRESS/{} dev {device}", subnet.prefix_len()),
         ));

@@ -54,3 +54,24 @@ fn every_condition_that_breaks_interception_fails_its_check_and_names_the_repair
     office.gateway.ip("link del agents0");
     assert!(checks::refusal(&examined(&office)).unwrap().contains("there is no interface `agents0`"));
 }
+
+#[test]
+fn a_subnet_behind_a_router_is_found_by_its_route() {
+    let office = Office::new(FailMode::Closed);
+    let mut wanted = example(FailMode::Closed);
+    let beyond = ["10.78.0.0/24", "fd78::/64"];
+    wanted.subnets.extend(beyond.map(|net| net.parse::<ipnet::IpNet>().unwrap()));
+    let outcomes = || {
+        let checks = office.gateway.run(|runtime| runtime.block_on(checks::run(&wanted)));
+        beyond.map(|subnet| outcome(&checks, &format!("subnet.{subnet}")))
+    };
+    assert_eq!(outcomes(), [checks::Outcome::Warn; 2]);
+    // Out of another interface no way leads there.
+    office.gateway.ip("route add 10.78.0.0/24 via 192.0.2.9");
+    office.gateway.ip("-6 route add fd78::/64 via 2001:db8::9");
+    assert_eq!(outcomes(), [checks::Outcome::Warn; 2]);
+    office.gateway.ip("route replace 10.78.0.0/24 via 10.77.0.2");
+    office.gateway.ip("-6 route replace fd78::/64 via fd77::2");
+    let checks = office.gateway.run(|runtime| runtime.block_on(checks::run(&wanted)));
+    assert!(!checks.iter().any(|check| check.name.starts_with("subnet.")), "{checks:?}");
+}
