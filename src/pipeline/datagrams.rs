@@ -33,10 +33,8 @@ use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::Datagram;
 use crate::perceive::intercept::flows::{FlowSockets, Scratch, Why, scratch, speak_for};
+use crate::perceive::intercept::protocol::UDP;
 use crate::platform::sys::socket;
-
-/// The protocol's number (IANA).
-const UDP: u8 = 17;
 
 /// Who sends, and where to.
 type Key = (ClientAddress, OriginalDestination);

@@ -17,14 +17,9 @@ use crate::decide::policy::Flow;
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
+use crate::perceive::intercept::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::perceive::intercept::{Drops, Fate, Odd, Packet, Told};
 use crate::platform::sys::clock;
-
-/// Protocol numbers (IANA).
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ICMP: u8 = 1;
-const ICMPV6: u8 = 58;
 
 /// Which flows are on record. Forgers have no share in the account of whose address they use, nor pings that pass in that
 /// of those that do not.

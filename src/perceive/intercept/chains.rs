@@ -11,11 +11,12 @@ use nftables::schema::NfListObject;
 use nftables::stmt::{Operator, Statement};
 use nftables::types::{NfHook, RejectCode};
 
+use super::protocol::{FRAGMENT, HOP_BY_HOP, ICMP, ICMPV6, IGMP, STEERING, TCP, UDP};
 use super::words::{
     Rate, accept, address_type, any_of, at_most, base_chain, beyond, chain, count, differs, discard, each,
     equals, extension, flow_errors, goto, hand_over, in_parts, jump, l4proto, leave, meta, new_connection,
-    no_way_back, noted, number, numbers, payload, prefix, reject_icmpx, reject_tcp_reset, rule, set_mark,
-    source_and_card, source_type, tell, text, tproxy, tproxy_of, within,
+    no_way_back, noted, number, numbers, payload, prefix, protocol, protocols, reject_icmpx,
+    reject_tcp_reset, rule, set_mark, source_and_card, source_type, tell, text, tproxy, tproxy_of, within,
 };
 use super::{DNS_PORT, MARK, PARTS_MARK, PASSED_MARK, PROXY_PORT, UDP_PORT};
 use crate::model::types::FailMode;
@@ -36,23 +37,6 @@ const LINK_LOCAL: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0
 const IPV6_HEADER: u16 = 40;
 /// How IPv4 counts its header: words of four bytes, five without options (RFC 791, section 3.1).
 const NO_OPTIONS: u16 = 5;
-
-/// Protocol numbers (IANA), for `meta l4proto` and next headers.
-pub(super) const ICMP: u16 = 1;
-pub(super) const IGMP: u16 = 2;
-pub(super) const TCP: u16 = 6;
-pub(super) const UDP: u16 = 17;
-pub(super) const ICMPV6: u16 = 58;
-/// IPv6 extension headers (IANA).
-pub(super) const HOP_BY_HOP: u16 = 0;
-pub(super) const ROUTING: u16 = 43;
-pub(super) const FRAGMENT: u16 = 44;
-pub(super) const DESTINATION_OPTIONS: u16 = 60;
-pub(super) const MOBILITY: u16 = 135;
-pub(super) const HIP: u16 = 139;
-pub(super) const SHIM6: u16 = 140;
-/// Those that steer a packet, or of which nobody here has need.
-pub(super) const STEERING: [u16; 6] = [HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS, MOBILITY, HIP, SHIM6];
 
 /// The word under which a dropped packet is told.
 pub(super) const REFUSED: &str = "refused";
@@ -134,7 +118,7 @@ fn arrive_rules() -> Vec<NfListObject<'static>> {
         noted(
             "arrive",
             "ordinary",
-            vec![equals(payload("ip6", "nexthdr"), numbers([TCP, UDP, ICMPV6])), accept()],
+            vec![equals(payload("ip6", "nexthdr"), protocols([TCP, UDP, ICMPV6])), accept()],
         ),
         rule("arrive", vec![goto("odd")]),
         rule("card", vec![equals(source_and_card("ip"), text("@pairs4")), leave()]),
@@ -146,18 +130,18 @@ fn arrive_rules() -> Vec<NfListObject<'static>> {
 }
 
 fn odd_rules() -> Vec<NfListObject<'static>> {
-    let next = |value| equals(payload("ip6", "nexthdr"), number(value));
+    let next = |value| equals(payload("ip6", "nexthdr"), protocol(value));
     let options = differs(payload("ip", "hdrlength"), number(NO_OPTIONS));
-    let no_membership = differs(payload("ip", "protocol"), number(IGMP));
+    let no_membership = differs(payload("ip", "protocol"), protocol(IGMP));
     let mld = equals(payload("icmpv6", "type"), any_of(LISTENERS));
     let direct =
-        |header| equals(extension(header, "nexthdr"), number(if header == "hbh" { ICMPV6 } else { UDP }));
+        |header| equals(extension(header, "nexthdr"), protocol(if header == "hbh" { ICMPV6 } else { UDP }));
     let rate = Rate { burst: PARTS_BURST, per_second: PARTS_PER_SECOND };
     let datagrams = |family, agents, what, account| {
         let within = each(payload(family, "saddr"), account, within(rate));
         vec![source_in(family, agents), what, within, set_mark(PARTS_MARK), accept()]
     };
-    let v4 = equals(payload("ip", "protocol"), number(UDP));
+    let v4 = equals(payload("ip", "protocol"), protocol(UDP));
     vec![
         noted("odd", "IPv4 options", vec![options, no_membership, goto("extension")]),
         rule("odd", vec![in_parts(Operator::NEQ), goto("fragment")]),
@@ -166,7 +150,7 @@ fn odd_rules() -> Vec<NfListObject<'static>> {
         noted(
             "odd",
             "IPv6 extension headers",
-            vec![equals(payload("ip6", "nexthdr"), numbers(STEERING)), goto("extension")],
+            vec![equals(payload("ip6", "nexthdr"), protocols(STEERING)), goto("extension")],
         ),
         rule("fragment", vec![count("seen_fragments")]),
         rule("fragment", datagrams("ip", "@agents4", v4, "parts4")),
@@ -315,7 +299,7 @@ fn gateway_rules() -> Vec<NfListObject<'static>> {
         admit("icmpv6", text("echo-reply")),
         admit("icmpv6", any_of(NEIGHBOURS)),
         admit("icmpv6", any_of(LISTENERS)),
-        noted("gateway", "IGMP", vec![equals(payload("ip", "protocol"), number(IGMP)), accept()]),
+        noted("gateway", "IGMP", vec![equals(payload("ip", "protocol"), protocol(IGMP)), accept()]),
         rule("gateway", vec![jump("echo")]),
         rule("gateway", vec![count("refused_gateway"), goto("refuse")]),
     ]
@@ -347,7 +331,7 @@ fn echo_rules(echoes: u32) -> Vec<NfListObject<'static>> {
 
 fn refuse_rules() -> Vec<NfListObject<'static>> {
     // By number: a host without /etc/protocols has no name for the second.
-    let icmp = equals(meta(MetaKey::L4proto), numbers([ICMP, ICMPV6]));
+    let icmp = equals(meta(MetaKey::L4proto), protocols([ICMP, ICMPV6]));
     let in_parts = equals(meta(MetaKey::Mark), Expression::Number(PARTS_MARK));
     vec![
         rule("refuse", vec![jump("tell")]),

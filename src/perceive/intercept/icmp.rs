@@ -6,6 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::protocol::UDP;
+
 /// Why a datagram does not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
@@ -29,7 +31,6 @@ pub struct Quoted {
     pub length: usize,
 }
 
-const UDP: u8 = 17;
 const HOPS: u8 = 64;
 const UDP_HEADER: usize = 8;
 

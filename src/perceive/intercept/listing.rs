@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use nftables::schema::NfListObject;
 use serde_json::{Map, Value};
 
-use super::chains;
+use super::protocol;
 use super::words::as_nft_says;
 
 /// Differences reported at most; one is enough to act on.
@@ -80,6 +80,22 @@ impl Listing {
             shape
         };
         shape(self) == shape(found)
+    }
+
+    /// The same of what every version of nft says alike: which objects there are and how many rules a chain has, their
+    /// comments, and where chains are hooked in.
+    pub fn differences_in_structure(&self, found: &Self) -> Vec<String> {
+        const ALIKE: [&str; 4] = ["hook", "prio", "policy", "comment"];
+        let structure = |listing: &Self| {
+            let mut all = listing.0.clone();
+            for body in all.values_mut() {
+                if let Value::Object(fields) = body {
+                    fields.retain(|name, value| ALIKE.contains(&name.as_str()) && !value.is_null());
+                }
+            }
+            Self(all)
+        };
+        structure(self).differences(&structure(found))
     }
 
     /// What must change in `found` to make it this listing, in words; empty where they are equal.
@@ -153,18 +169,18 @@ fn protocol_number(value: Value) -> Value {
         }
         Value::Array(items) => items.into_iter().map(protocol_number).collect(),
         Value::String(name) => match name.as_str() {
-            "ip" | "hopopt" => Value::from(chains::HOP_BY_HOP),
-            "icmp" => Value::from(chains::ICMP),
-            "igmp" => Value::from(chains::IGMP),
-            "tcp" => Value::from(chains::TCP),
-            "udp" => Value::from(chains::UDP),
-            "ipv6-route" => Value::from(chains::ROUTING),
-            "ipv6-frag" => Value::from(chains::FRAGMENT),
-            "icmpv6" | "ipv6-icmp" => Value::from(chains::ICMPV6),
-            "ipv6-opts" => Value::from(chains::DESTINATION_OPTIONS),
-            "mobility-header" => Value::from(chains::MOBILITY),
-            "hip" => Value::from(chains::HIP),
-            "shim6" => Value::from(chains::SHIM6),
+            "ip" | "hopopt" => Value::from(protocol::HOP_BY_HOP),
+            "icmp" => Value::from(protocol::ICMP),
+            "igmp" => Value::from(protocol::IGMP),
+            "tcp" => Value::from(protocol::TCP),
+            "udp" => Value::from(protocol::UDP),
+            "ipv6-route" => Value::from(protocol::ROUTING),
+            "ipv6-frag" => Value::from(protocol::FRAGMENT),
+            "icmpv6" | "ipv6-icmp" => Value::from(protocol::ICMPV6),
+            "ipv6-opts" => Value::from(protocol::DESTINATION_OPTIONS),
+            "mobility-header" => Value::from(protocol::MOBILITY),
+            "hip" => Value::from(protocol::HIP),
+            "shim6" => Value::from(protocol::SHIM6),
             _ => Value::String(name),
         },
         other => other,

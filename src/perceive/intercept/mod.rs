@@ -8,6 +8,7 @@
 //!
 //! Read `ruleset` for what is intercepted and refused (its documented twin is `nftables/clawgress.nft`).
 
+pub mod protocol;
 mod words;
 mod chains;
 pub mod ruleset;

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::chains::{FRAGMENT, HOP_BY_HOP, ICMPV6, IGMP, STEERING, TCP, UDP};
+use super::protocol::{DCCP, FRAGMENT, HOP_BY_HOP, ICMPV6, IGMP, SCTP, STEERING, TCP, UDP, UDP_LITE};
 
 /// Types of multicast listener discovery (RFC 2710, section 3; RFC 3810, section 5).
 const MLD: [u8; 4] = [130, 131, 132, 143];
@@ -52,7 +52,7 @@ impl Packet {
         let header: &[u8; 20] = bytes.first_chunk()?;
         let length = usize::from(header[0] & 0x0f) * 4;
         let (protocol, parts) = (header[9], u16::from_be_bytes([header[6], header[7]]) & 0x3fff);
-        let odd = if length > 20 && u16::from(protocol) != IGMP {
+        let odd = if length > 20 && protocol != IGMP {
             Some(Odd::Extension)
         } else {
             (parts != 0).then_some(Odd::Fragment)
@@ -68,7 +68,7 @@ impl Packet {
     fn read_v6(bytes: &[u8]) -> Option<Self> {
         let header: &[u8; 40] = bytes.first_chunk()?;
         let address = |at: usize| header[at..].first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets));
-        let outermost = u16::from(header[6]);
+        let outermost = header[6];
         let mut packet = Self {
             source: address(8)?.into(),
             destination: address(24)?.into(),
@@ -78,7 +78,7 @@ impl Packet {
         };
         let (mut rest, mut first) = (bytes.get(40..).unwrap_or_default(), true);
         for _ in 0..EXTENSIONS {
-            let protocol = u16::from(packet.protocol);
+            let protocol = packet.protocol;
             // Both begin with the next header; a fragment header is as long as the shortest of the others.
             let length = match (protocol, rest.get(1)) {
                 (FRAGMENT, _) => 8,
@@ -97,7 +97,7 @@ impl Packet {
             }
         }
         // As the rule has it: directly behind, and of these types alone.
-        let directly = outermost == HOP_BY_HOP && bytes.get(40).copied().map(u16::from) == Some(ICMPV6);
+        let directly = outermost == HOP_BY_HOP && bytes.get(40) == Some(&ICMPV6);
         let membership = directly && rest.first().is_some_and(|kind| MLD.contains(kind));
         packet.odd = match outermost {
             FRAGMENT => Some(Odd::Fragment),
@@ -131,12 +131,9 @@ impl Packet {
 
 /// The ports with which a transport header begins: TCP, UDP, DCCP, SCTP and UDP-Lite have them in one place.
 fn ports(protocol: u8, rest: &[u8]) -> Option<(u16, u16)> {
-    const DCCP: u16 = 33;
-    const SCTP: u16 = 132;
-    const UDP_LITE: u16 = 136;
     let [a, b, c, d] = *rest.first_chunk()?;
     [TCP, UDP, DCCP, SCTP, UDP_LITE]
-        .contains(&u16::from(protocol))
+        .contains(&protocol)
         .then_some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
 }
 

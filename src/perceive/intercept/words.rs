@@ -32,7 +32,16 @@ pub(super) fn table() -> NfListObject<'static> {
     NfListObject::Table(Table { family: FAMILY, name: TABLE_NAME.into(), handle: None })
 }
 
-/// An anonymous set of ports or protocols.
+pub(super) fn protocol(value: u8) -> Expression<'static> {
+    number(value.into())
+}
+
+/// An anonymous set of protocols.
+pub(super) fn protocols<const N: usize>(values: [u8; N]) -> Expression<'static> {
+    numbers(values.map(u16::from))
+}
+
+/// An anonymous set of ports.
 pub(super) fn numbers<const N: usize>(values: [u16; N]) -> Expression<'static> {
     named(NamedExpression::Set(values.map(|value| SetItem::Element(number(value))).to_vec()))
 }
