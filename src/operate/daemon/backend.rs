@@ -20,7 +20,7 @@ use crate::operate::api::{
     AuditFilter, Check, CheckState, Diagnostic, ExplainQuery, Explanation, Fault, FaultCode, Page,
     ReloadResult, Resource, Setup, Severity, Status, Window,
 };
-use crate::perceive::intercept::apply::{self, Applied, NftError};
+use crate::perceive::intercept::apply::{Applied, NftError, Table};
 use crate::perceive::intercept::{Interception, checks, routes};
 use crate::pipeline::Shared;
 use crate::platform::sys::clock;
@@ -37,7 +37,7 @@ pub struct Operator {
     recorded: Result<(), String>,
     runtime: Handle,
     /// Held while rules are written, so that they follow the documents in force.
-    rules: Mutex<()>,
+    pub(super) rules: Mutex<Table>,
 }
 
 impl Operator {
@@ -47,6 +47,7 @@ impl Operator {
         shared: Arc<Shared>,
         policies: Policies,
         (authority, recorded): (Arc<Authority>, Result<(), String>),
+        rules: Table,
     ) -> Self {
         let (started_at, started) = (clock::now(), Instant::now());
         Self {
@@ -58,17 +59,17 @@ impl Operator {
             authority,
             recorded,
             runtime: Handle::current(),
-            rules: Mutex::default(),
+            rules: Mutex::new(rules),
         }
     }
 
     /// Reloads on behalf of a signal or a changed file, and puts it on record where it did something. Blocks.
     pub fn reload_by(&self, cause: &str) -> Reloaded {
-        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reloaded = self.policies.reload(&self.shared);
         if reloaded.changed {
             // Which UDP ports come here may have changed. What fails is tried again by `upkeep`.
-            if let Err(error) = apply::apply(&self.interception()) {
+            if let Err(error) = rules.apply(&self.interception()) {
                 tracing::error!(%error, "the rules of interception could not be adjusted to policy");
             }
         }
@@ -96,8 +97,7 @@ impl Operator {
 
     /// Puts the rules in place where they are not. Blocks.
     pub(super) fn mend_rules(&self) -> Result<Applied, NftError> {
-        let _rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        apply::apply(&self.interception())
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).apply(&self.interception())
     }
 
     /// Whether policy rules and routes are in place. Blocks.

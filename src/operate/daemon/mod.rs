@@ -25,7 +25,7 @@ use tokio::sync::watch as channel;
 
 use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
-use crate::perceive::intercept;
+use crate::perceive::intercept::{self, apply::Table};
 use crate::pipeline::{Shared, dropped};
 use crate::platform::{sys, telemetry};
 use backend::Operator;
@@ -95,13 +95,13 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
     let shared = parts.road(snapshot, parts::home(&config).await, room);
-    intercept_traffic(&config, &shared).await?;
+    let rules = intercept_traffic(&config, &shared).await?;
     let (drain, draining) = channel::channel(false);
     let workers = parts::start_workers(&shared, &draining).await?;
 
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
-    let operator = Arc::new(Operator::new(settings, shared.clone(), policies, (authority, recorded)));
+    let operator = Arc::new(Operator::new(settings, shared.clone(), policies, (authority, recorded), rules));
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;
     let socket = config.folders.runtime.join("admin.sock");
@@ -135,17 +135,21 @@ async fn operate(settings: Settings) -> Result<(), Error> {
 }
 
 /// Puts rules and routes in place; what is there already stays as it is.
-async fn intercept_traffic(config: &Config, shared: &Shared) -> Result<(), Error> {
+async fn intercept_traffic(config: &Config, shared: &Shared) -> Result<Table, Error> {
     let wanted = parts::interception(config, parts::from_policy(&shared.snapshot.load()));
     let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
-    let applied = tokio::task::spawn_blocking(move || intercept::apply::apply(&wanted)).await;
-    match applied {
-        Ok(Ok(applied)) => tracing::info!(?applied, "nftables rules are in place"),
+    let mut table = Table::default();
+    let applied = tokio::task::spawn_blocking(move || table.apply(&wanted).map(|applied| (table, applied)));
+    let table = match applied.await {
+        Ok(Ok((table, applied))) => {
+            tracing::info!(?applied, "nftables rules are in place");
+            table
+        }
         Ok(Err(error)) => return Err(Error::Part(error.to_string())),
         Err(error) => return Err(Error::Part(format!("the rules could not be applied: {error}"))),
-    }
+    };
     intercept::routes::ensure(ipv6).await.map_err(|error| Error::Part(error.to_string()))?;
-    Ok(())
+    Ok(table)
 }
 
 fn announce_ready(config: &Config) {

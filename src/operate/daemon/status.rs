@@ -1,6 +1,7 @@
 //! `status`: how things are, and what needs an operator.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use super::backend::Operator;
 use crate::operate::api::{
@@ -43,11 +44,13 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
 fn interception(operator: &Operator) -> Interception {
     let wanted = operator.interception();
     let ipv6 = wanted.subnets.iter().any(|subnet| subnet.network().is_ipv6());
-    let rules = match apply::status(&wanted) {
+    let table = operator.rules.lock().unwrap_or_else(PoisonError::into_inner);
+    let rules = match table.status(&wanted) {
         Ok(TableStatus::InPlace) => Setup::InPlace,
         Ok(TableStatus::Differs(_)) => Setup::Differs,
         Ok(TableStatus::Absent) | Err(_) => Setup::Absent,
     };
+    drop(table);
     let counted = apply::counters().unwrap_or_default();
     Interception {
         interfaces: wanted.interfaces,

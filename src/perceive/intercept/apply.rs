@@ -62,29 +62,71 @@ pub enum TableStatus {
     Absent,
 }
 
-/// Puts the table in place and proves that it is.
-pub fn apply(wanted: &Interception) -> Result<Applied, NftError> {
-    let (wanted_listing, found) = (Listing::of_objects(&objects(wanted)), found()?);
-    let commands = match &found {
-        Some(found) if wanted_listing == *found => return Ok(Applied::Unchanged),
-        Some(found) if wanted_listing.differs_only_in(&FROM_POLICY, found) => adjustment(wanted),
-        _ => replacement(wanted),
-    };
-    nft(&["-j", "-f", "-"], &commands.to_string(), "writing the rules")?;
-    match status(wanted)? {
-        TableStatus::InPlace => Ok(Applied::Written),
-        TableStatus::Differs(differences) => Err(NftError::NotAsWritten { differences }),
-        TableStatus::Absent => {
-            Err(NftError::NotAsWritten { differences: vec!["the table is missing".into()] })
-        }
-    }
+/// The table, and how nft listed it when this process last wrote it.
+///
+/// Versions of nft spell some expressions differently, and no list of spellings is complete. So what is found is compared
+/// with what we know how to spell and with what was listed right after it was written.
+#[derive(Debug, Default)]
+pub struct Table {
+    written: Option<(Interception, Listing)>,
 }
 
-/// Compares the table with what is wanted. Changes nothing.
-pub fn status(wanted: &Interception) -> Result<TableStatus, NftError> {
-    let Some(found) = found()? else { return Ok(TableStatus::Absent) };
-    let differences = Listing::of_objects(&objects(wanted)).differences(&found);
-    Ok(if differences.is_empty() { TableStatus::InPlace } else { TableStatus::Differs(differences) })
+impl Table {
+    /// Puts the table in place and proves that it is.
+    pub fn apply(&mut self, wanted: &Interception) -> Result<Applied, NftError> {
+        let Some(commands) = self.commands(wanted, found()?.as_ref()) else { return Ok(Applied::Unchanged) };
+        nft(&["-j", "-f", "-"], &commands.to_string(), "writing the rules")?;
+        match found()? {
+            Some(listed) => self.remember(wanted, listed).map(|()| Applied::Written),
+            None => Err(NftError::NotAsWritten { differences: vec!["the table is missing".into()] }),
+        }
+    }
+
+    /// Compares the table with what is wanted. Changes nothing.
+    pub fn status(&self, wanted: &Interception) -> Result<TableStatus, NftError> {
+        let Some(found) = found()? else { return Ok(TableStatus::Absent) };
+        let differences = self.differences(wanted, &found);
+        Ok(if differences.is_empty() { TableStatus::InPlace } else { TableStatus::Differs(differences) })
+    }
+
+    /// What makes the table as wanted; nothing where it is.
+    fn commands(&self, wanted: &Interception, found: Option<&Listing>) -> Option<Value> {
+        let Some(found) = found else { return Some(replacement(wanted)) };
+        if self.differences(wanted, found).is_empty() {
+            return None;
+        }
+        let shape_is_ours = Listing::of_objects(&objects(wanted)).differs_only_in(&FROM_POLICY, found)
+            || self.written.as_ref().is_some_and(|(before, listing)| {
+                listing == found
+                    && *wanted == Interception { policy: wanted.policy.clone(), ..before.clone() }
+            });
+        Some(if shape_is_ours { adjustment(wanted) } else { replacement(wanted) })
+    }
+
+    /// Takes what was listed right after the rules were written for their spelling, where it has all of them.
+    fn remember(&mut self, wanted: &Interception, listed: Listing) -> Result<(), NftError> {
+        let expected = Listing::of_objects(&objects(wanted));
+        if expected != listed {
+            let differences = expected.differences_in_structure(&listed);
+            if !differences.is_empty() {
+                return Err(NftError::NotAsWritten { differences });
+            }
+            tracing::info!(
+                "nft spells the rules in its own way; they are compared with what it listed first"
+            );
+        }
+        self.written = Some((wanted.clone(), listed));
+        Ok(())
+    }
+
+    fn differences(&self, wanted: &Interception, found: &Listing) -> Vec<String> {
+        let expected = Listing::of_objects(&objects(wanted));
+        if expected == *found {
+            return Vec::new();
+        }
+        let listed = self.written.as_ref().filter(|(before, _)| before == wanted);
+        listed.map_or(&expected, |(_, listing)| listing).differences(found)
+    }
 }
 
 /// The table as it stands.
@@ -139,7 +181,13 @@ pub(super) fn nft(arguments: &[&str], input: &str, doing: &'static str) -> Resul
         return String::from_utf8(output.stdout).map_err(|_| NftError::Unreadable { doing });
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().next().unwrap_or("no reason given").trim_start_matches("Error: ").to_owned();
+    let said = match said.lines().next() {
+        Some(line) => line.trim_start_matches("Error: ").to_owned(),
+        // Version 1.0.6 crashes over a table that 1.1.3 wrote.
+        None => {
+            format!("no reason given ({}); was the table written by another version of nft?", output.status)
+        }
+    };
     Err(NftError::Refused { doing, said })
 }
 
@@ -159,4 +207,95 @@ fn run(program: &str, arguments: &[&str], input: &str) -> io::Result<Output> {
         }
     }
     child.wait_with_output()
+}
+
+#[cfg(test)]
+mod tests {
+    use nftables::schema::NfListObject;
+    use serde_json::json;
+
+    use super::super::ruleset::FromPolicy;
+    use super::*;
+    use crate::model::manifest::resources::PortRange;
+    use crate::model::types::FailMode;
+
+    fn wanted(port: u16) -> Interception {
+        Interception {
+            interfaces: vec!["agents0".into()],
+            subnets: vec!["10.77.0.0/24".parse().unwrap(), "fd77::/64".parse().unwrap()],
+            allow_local: Vec::new(),
+            echo: None,
+            fail_mode: FailMode::Closed,
+            policy: FromPolicy {
+                udp_ports: vec![PortRange { start: port, end: port }],
+                ..FromPolicy::default()
+            },
+        }
+    }
+
+    /// As an nft would list it that nobody has met yet.
+    fn listed(wanted: &Interception, change: impl FnOnce(&mut Vec<NfListObject<'static>>)) -> Listing {
+        let mut all = objects(wanted);
+        change(&mut all);
+        let text = json!({ "nftables": all }).to_string();
+        let spelled = text.replace(r#"{"accept":null}"#, r#"{"verdict":"accept"}"#);
+        assert_ne!(text, spelled);
+        Listing::of_json(&serde_json::from_str(&spelled).unwrap()).unwrap()
+    }
+
+    /// What a table does about what it finds.
+    fn answer(table: &Table, wanted: &Interception, found: &Listing) -> &'static str {
+        let commands = table.commands(wanted, Some(found));
+        let first = commands.map(|commands| commands["nftables"][0].clone());
+        match first {
+            None => "nothing",
+            Some(first) if first.get("flush").is_some() => "adjustment",
+            Some(_) => "replacement",
+        }
+    }
+
+    fn unchanged(_: &mut Vec<NfListObject<'static>>) {}
+
+    #[test]
+    fn a_spelling_that_nobody_knows_is_written_once_and_known_from_then_on() {
+        let mut table = Table::default();
+        let (first, second) = (wanted(1), wanted(2));
+        let (of_first, of_second) = (listed(&first, unchanged), listed(&second, unchanged));
+        assert_eq!(answer(&table, &first, &of_first), "replacement", "written by nobody knows whom");
+        table.remember(&first, of_first.clone()).unwrap();
+        assert_eq!(answer(&table, &first, &of_first), "nothing");
+        assert_eq!(answer(&table, &second, &of_first), "adjustment", "counters go on");
+        table.remember(&second, of_second.clone()).unwrap();
+        assert_eq!(answer(&table, &second, &of_second), "nothing");
+        assert_eq!(answer(&table, &second, &of_first), "replacement");
+        let open = Interception { fail_mode: FailMode::Open, ..second.clone() };
+        assert_eq!(answer(&table, &open, &of_second), "replacement");
+        // In words that are known it is right whoever wrote it.
+        assert_eq!(answer(&table, &first, &Listing::of_objects(&objects(&first))), "nothing");
+    }
+
+    #[test]
+    fn what_somebody_changes_is_found_in_every_spelling() {
+        let mut table = Table::default();
+        let wanted = wanted(1);
+        table.remember(&wanted, listed(&wanted, unchanged)).unwrap();
+        let changes: [fn(&mut Vec<NfListObject<'static>>); 3] = [
+            |all| drop(all.pop()),
+            |all| all.push(all.last().cloned().unwrap()),
+            |all| {
+                all.iter_mut().for_each(|object| match object {
+                    NfListObject::Chain(chain) if chain.name == "forward" => chain.prio = Some(1),
+                    _ => {}
+                })
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let changed = listed(&wanted, change);
+            assert_eq!(answer(&table, &wanted, &changed), "replacement", "{number}");
+            let NftError::NotAsWritten { differences } = table.remember(&wanted, changed).unwrap_err() else {
+                panic!("{number}")
+            };
+            assert_eq!(differences.len(), 1, "{differences:?}");
+        }
+    }
 }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::model::types::FailMode;
+use crate::perceive::intercept::apply::Table;
 use crate::perceive::intercept::{
-    Accepted, DNS_PORT, DnsDatagrams, FromPolicy, Interception, Listener, PROXY_PORT, apply, routes,
+    Accepted, DNS_PORT, DnsDatagrams, FromPolicy, Interception, Listener, PROXY_PORT, routes,
 };
 
 pub const LONG: Duration = Duration::from_secs(5);
@@ -106,7 +107,7 @@ impl Office {
             for setting in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
                 std::fs::write(format!("/proc/sys/net/{setting}"), "1").unwrap();
             }
-            apply::apply(&example(fail_mode)).unwrap();
+            Table::default().apply(&example(fail_mode)).unwrap();
             runtime.block_on(routes::ensure(true)).unwrap();
         });
         office

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::office::{Namespace, example};
 use crate::model::manifest::resources::PortRange;
 use crate::model::types::{FailMode, MacAddress};
-use crate::perceive::intercept::apply::{self, Applied, TableStatus};
+use crate::perceive::intercept::apply::{self, Applied, Table, TableStatus};
 use crate::perceive::intercept::{routes, ruleset};
 
 #[test]
@@ -21,7 +21,7 @@ fn the_documented_twin_and_the_typed_rules_are_one_ruleset() {
     for (text, fail_mode) in [(twin, FailMode::Closed), (&open, FailMode::Open)] {
         let status = Namespace::new().run(|_| {
             apply::nft(&["-f", "-"], text, "loading the twin").unwrap();
-            apply::status(&example(fail_mode)).unwrap()
+            Table::default().status(&example(fail_mode)).unwrap()
         });
         assert_eq!(status, TableStatus::InPlace, "{fail_mode:?}");
     }
@@ -38,13 +38,13 @@ fn applying_twice_changes_nothing_and_touches_no_other_table() {
             let mut wanted = example(mode);
             wanted.allow_local = vec![8080, 22];
             wanted.subnets.push("192.0.2.7/32".parse().unwrap());
-            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written, "{mode:?}");
-            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged, "{mode:?}");
+            assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Written, "{mode:?}");
+            assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Unchanged, "{mode:?}");
         }
         assert_eq!(apply::counters().unwrap().len(), ruleset::COUNTERS.len());
         apply::remove().unwrap();
         apply::remove().unwrap();
-        assert_eq!(apply::status(&example(FailMode::Closed)).unwrap(), TableStatus::Absent);
+        assert_eq!(Table::default().status(&example(FailMode::Closed)).unwrap(), TableStatus::Absent);
         assert_eq!(others(), before);
     });
 }
@@ -58,19 +58,19 @@ fn udp_ports_change_alone_and_the_table_stays() {
             listed.lines().next().unwrap().to_owned()
         };
         let mut wanted = example(FailMode::Closed);
-        apply::apply(&wanted).unwrap();
+        Table::default().apply(&wanted).unwrap();
         let before = handle();
         for ports in [&[(123, 123), (1000, 2000)][..], &[(1, 52), (54, 442), (444, 65_535)], &[]] {
             wanted.policy.udp_ports = ports.iter().map(|&(start, end)| PortRange { start, end }).collect();
-            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written, "{ports:?}");
-            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged, "{ports:?}");
+            assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Written, "{ports:?}");
+            assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Unchanged, "{ports:?}");
             assert_eq!(handle(), before);
         }
         // Where more than the ports is wrong, all is replaced.
         apply::nft(&["insert", "rule", "inet", "clawgress", "forward", "accept"], "", "slipping in").unwrap();
         wanted.policy.udp_ports = vec![PortRange { start: 9, end: 9 }];
-        assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
-        assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace);
+        assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Written);
+        assert_eq!(Table::default().status(&wanted).unwrap(), TableStatus::InPlace);
         assert_ne!(handle(), before);
     });
 }
@@ -79,10 +79,14 @@ fn udp_ports_change_alone_and_the_table_stays() {
 fn agents_and_their_cards_change_alone_and_are_listed_back_as_written() {
     Namespace::new().run(|_| {
         let mut wanted = example(FailMode::Closed);
-        apply::apply(&wanted).unwrap();
+        Table::default().apply(&wanted).unwrap();
         apply::nft(&["add", "element", "inet", "clawgress", "told4", "{ 10.77.0.2 }"], "", "telling")
             .unwrap();
-        assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace, "what rules write is theirs");
+        assert_eq!(
+            Table::default().status(&wanted).unwrap(),
+            TableStatus::InPlace,
+            "what rules write is theirs"
+        );
         let handle = || {
             let listed = apply::nft(&["-a", "list", "table", "inet", "clawgress"], "", "listing").unwrap();
             listed.lines().next().unwrap().to_owned()
@@ -104,13 +108,13 @@ fn agents_and_their_cards_change_alone_and_are_listed_back_as_written() {
             wanted.policy.agents = networks.iter().map(|text| net(text)).collect();
             wanted.policy.cards =
                 wanted.policy.agents.iter().map(|net| (*net, card("02:00:00:00:00:02"))).collect();
-            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written, "{networks:?}");
-            assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged, "{networks:?}");
+            assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Written, "{networks:?}");
+            assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Unchanged, "{networks:?}");
         }
         // The same networks and another card.
         wanted.policy.cards.iter_mut().for_each(|(_, mac)| *mac = card("02:00:00:00:00:03"));
-        assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
-        assert_eq!(apply::apply(&wanted).unwrap(), Applied::Unchanged);
+        assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Written);
+        assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Unchanged);
         assert_eq!(handle(), before);
     });
 }
@@ -119,14 +123,14 @@ fn agents_and_their_cards_change_alone_and_are_listed_back_as_written() {
 fn a_rule_that_somebody_slipped_in_is_found_and_mended() {
     Namespace::new().run(|_| {
         let wanted = example(FailMode::Closed);
-        apply::apply(&wanted).unwrap();
+        Table::default().apply(&wanted).unwrap();
         apply::nft(&["insert", "rule", "inet", "clawgress", "forward", "accept"], "", "slipping in").unwrap();
-        let TableStatus::Differs(differences) = apply::status(&wanted).unwrap() else {
+        let TableStatus::Differs(differences) = Table::default().status(&wanted).unwrap() else {
             panic!("must differ")
         };
         assert!(differences.iter().any(|line| line == "`rule forward 3` is not ours"), "{differences:?}");
-        assert_eq!(apply::apply(&wanted).unwrap(), Applied::Written);
-        assert_eq!(apply::status(&wanted).unwrap(), TableStatus::InPlace);
+        assert_eq!(Table::default().apply(&wanted).unwrap(), Applied::Written);
+        assert_eq!(Table::default().status(&wanted).unwrap(), TableStatus::InPlace);
     });
 }
 

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 
 use super::office::{CLIENT, GATEWAY, LONG, OUTSIDE, Office, example, refused, with_upstream};
 use crate::model::types::FailMode;
-use crate::perceive::intercept::{DNS_PORT, PROXY_PORT, apply};
+use crate::perceive::intercept::apply::{self, Table};
+use crate::perceive::intercept::{DNS_PORT, PROXY_PORT};
 
 #[test]
 fn tcp_and_dns_reach_the_gateway_with_their_destination_and_the_rest_is_refused_at_once() {
@@ -116,7 +117,7 @@ fn allow_local_opens_a_port_of_this_host_and_no_other() {
     let office = Office::new(FailMode::Closed);
     let mut wanted = example(FailMode::Closed);
     wanted.allow_local = vec![8080];
-    office.gateway.run(|_| apply::apply(&wanted).unwrap());
+    office.gateway.run(|_| Table::default().apply(&wanted).unwrap());
     let servers =
         office.gateway.run(|_| [8080, 8081].map(|port| std::net::TcpListener::bind(("::", port)).unwrap()));
     for listener in servers {
