@@ -144,6 +144,25 @@ fn a_client_without_edns_hears_none_and_one_with_it_hears_the_gateways() {
 }
 
 #[test]
+fn a_client_of_a_later_edns_hears_which_version_is_spoken_and_is_answered_in_that() {
+    let lab = lab();
+    let resolver = lab.resolver(Zone::new().host("a.example", &[UPSTREAM_V4, UPSTREAM_V6]));
+    let daemon = start(&lab);
+    for (server, kind) in [(GATEWAY_V4, "A"), (GATEWAY_V6, "AAAA")] {
+        let at = format!("@{server}");
+        for transport in ["+notcp", "+tcp"] {
+            let said = dig(lab.workload(), &[&at, transport, "+edns=1", "+noednsneg", "a.example", kind]);
+            assert!(said.contains("status: BADVERS") && said.contains("EDNS: version: 0"), "{said}");
+            assert!(said.contains("QUERY: 1, ANSWER: 0"), "{said}");
+        }
+        assert!(resolver.asked().iter().all(|query| query.kind != kind), "nobody else hears of it");
+        let said = dig(lab.workload(), &[&at, "+edns=1", "a.example", kind]);
+        assert!(said.contains("status: NOERROR") && said.contains("ANSWER: 1"), "{said}");
+    }
+    daemon.record(&json!({"kind": "dns", "agent_id": "alice", "decision": "deny", "reason": "protocol.malformed"}));
+}
+
+#[test]
 fn an_answer_too_long_for_a_datagram_is_truncated_and_whole_over_tcp() {
     let lab = lab();
     let text = "x".repeat(3000);
