@@ -223,7 +223,8 @@ pub const DNS_QUERY_TIME: Duration = Duration::from_secs(4);
 pub const DNS_TRY_TIME: Duration = Duration::from_secs(2);
 /// Tries for one DNS query, over all upstreams.
 pub const DNS_TRIES: usize = 6;
-/// Time an upstream that kept silent, also when asked for the root, is asked only after the others.
+/// Time an upstream that kept silent, also when asked for the root, is asked only after the others; and no further
+/// connection is tried to one that served none.
 pub const DNS_REST_TIME: Duration = Duration::from_secs(30);
 /// Records in one DNS answer; one with more is no answer. Name servers themselves keep to about 100 of one type.
 pub const DNS_RECORDS_PER_ANSWER: usize = 512;
@@ -259,6 +260,11 @@ pub const DNS_FAILURE_HOLD: Duration = Duration::from_secs(1);
 /// Queries without an answer on one connection to a DNS upstream, those that nobody waits for any more among them: twice as
 /// many as can be in flight, so that no query ever waits for another's answer.
 pub const DNS_PIPELINED: usize = 2 * DNS_IN_FLIGHT;
+/// Connections of one worker to one DNS upstream: as many as all queries in flight need where it takes 100 at once on each,
+/// the least that servers of HTTP/2 should (RFC 9113, section 6.5.2).
+pub const DNS_CONNECTIONS_PER_UPSTREAM: usize = DNS_IN_FLIGHT.div_ceil(100);
+/// Time to make a further connection to a DNS upstream beside those that are full. Past it queries wait for their turn there.
+pub const DNS_FURTHER_DIAL_TIME: Duration = Duration::from_millis(500);
 /// Time a connection to a DNS upstream is kept without a query (RFC 7766, section 6.2.3).
 pub const DNS_UPSTREAM_IDLE_TIME: Duration = Duration::from_secs(10);
 /// Addresses removed from one DNS answer that are shown on its record.
