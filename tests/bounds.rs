@@ -122,8 +122,8 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
                 UDP_IDLE_TIME.as_secs()
             ),
             format!(
-                "takes {DNS_BATCH} queries at once; where more wait, {DNS_BATCH_PER_AGENT} of them are one agent's and the \
-                 rest is dropped; {DNS_IN_FLIGHT_PER_AGENT} of one agent wait"
+                "takes {DNS_BATCH} queries at once; while more wait, {DNS_BURST_PER_AGENT} of one agent are answered, as a burst, \
+                 then {DNS_BATCH_PER_AGENT} of each {DNS_BATCH} and the rest is dropped; {DNS_IN_FLIGHT_PER_AGENT} of one agent wait"
             ),
             format!("| dribbles DNS over TCP | {} s for", DNS_TCP_IDLE_TIME.as_secs()),
         ],

@@ -210,7 +210,9 @@ pub const DNS_PIPELINED_PER_CLIENT: usize = 16;
 pub const DNS_REPLY_SOCKETS: usize = 64;
 /// DNS queries over UDP that a worker takes before it turns to other work.
 pub const DNS_BATCH: usize = 256;
-/// Those of one agent that are answered of a full batch; the rest is dropped, so that others are heard.
+/// Those of one agent that are answered while one batch after the other is full: a burst, and no flood yet.
+pub const DNS_BURST_PER_AGENT: usize = 256;
+/// Those of one agent that are answered of each full batch after that; the rest is dropped, so that others are heard.
 pub const DNS_BATCH_PER_AGENT: usize = 16;
 /// DNS queries in flight on one worker.
 pub const DNS_IN_FLIGHT: usize = 1024;
