@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::road::Road;
 use crate::decide::policy::{Chooser, Lookup, NameSource, Passage};
-use crate::decide::tunnel::Asked;
+use crate::decide::tunnel::{Asked, Heard};
 use crate::model::types::{Denial, HostName, Reason, RecordType};
 use crate::perceive::dns::{ForwardError, ResolveError};
 use crate::perceive::identity::Known;
@@ -22,8 +22,12 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
     let snapshot = road.snapshot();
     let chooser = snapshot.policy.query(known, &Lookup::of_host(host))?;
     let asked = Asked { host, kind: RecordType::A, by_agent: chooser == Chooser::Agent, flagged: false };
-    road.shared.guard.admit(&known.agent().name, &asked, road.stamp().1)?;
-    let found = match road.own.resolve(host).await {
+    let (guard, agent) = (&road.shared.guard, &known.agent().name);
+    guard.admit(agent, &asked, road.stamp().1)?;
+    let resolved = road.own.resolve(host).await;
+    // What came back is the gateway's to use, and no agent's to read.
+    guard.answered(agent, &asked, Heard { left: resolved.left, ..Heard::default() })?;
+    let found = match resolved.addresses {
         Ok(found) => found.to_vec(),
         // Whoever dials says so.
         Err(ResolveError::NoAddress) => Vec::new(),

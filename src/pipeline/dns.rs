@@ -28,7 +28,7 @@ use crate::model::types::{
     AddressClass, ClientAddress, Denial, HostName, OriginalDestination, Reason, RecordType, Timestamp,
 };
 use crate::perceive::dns::{
-    Answered, ForwardError, Frames, Query, Rcode, Recipient, Transport, reply, write_message,
+    Answered, Frames, Query, Rcode, Recipient, Transport, reply, write_message,
 };
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::{Accepted, Datagram, DnsDatagrams};
@@ -247,12 +247,10 @@ fn withheld(road: &Road, known: &Known, asked: Option<&Looked<'_>>, answered: &A
     let agent = &known.agent().name;
     let removed = &answered.removed;
     let asked = asked?;
-    // A query that nobody answered has been heard by somebody all the same.
-    let unanswered = matches!(answered.failure, Some(ForwardError::Silent | ForwardError::Unreachable));
     let heard = Heard {
         records: answered.failure.is_none() && (reply::answers(&answered.reply) > 0 || removed.emptied),
         addresses: answered.addresses > 0 || removed.count > 0,
-        left: answered.upstream.is_some() || unanswered,
+        left: answered.left,
         bytes: u32::try_from(answered.length).unwrap_or(u32::MAX),
     };
     if let Err(denial) = road.shared.guard.answered(agent, asked, heard) {
