@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::road::Road;
-use crate::decide::policy::{Chooser, Lookup, NameSource, Passage};
+use crate::decide::policy::{Lookup, NameSource, Passage};
 use crate::decide::tunnel::{Asked, Heard};
 use crate::model::types::{Denial, HostName, Reason, RecordType};
 use crate::perceive::dns::{ForwardError, ResolveError};
@@ -21,7 +21,8 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
     };
     let snapshot = road.snapshot();
     let chooser = snapshot.policy.query(known, &Lookup::of_host(host))?;
-    let asked = Asked { host, kind: RecordType::A, by_agent: chooser == Chooser::Agent, flagged: false };
+    let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
+    let asked = Asked { host, kind: RecordType::A, by_agent, base, flagged: false };
     let (guard, agent) = (&road.shared.guard, &known.agent().name);
     guard.admit(agent, &asked, road.stamp().1)?;
     let resolved = road.own.resolve(host).await;

@@ -19,7 +19,7 @@ use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
-use crate::decide::policy::{Chooser, Lookup};
+use crate::decide::policy::Lookup;
 use crate::decide::tunnel::{Asked as Looked, Heard};
 use crate::model::types::address::classify;
 use crate::model::types::limits::{DNS_BATCH, DNS_PIPELINED_PER_CLIENT, TLS_HANDSHAKE_TIME};
@@ -237,7 +237,8 @@ fn judge<'a>(
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok(None) };
     let flagged = query.dnssec_ok() || query.checking_disabled();
-    let asked = Looked { host, kind, by_agent: chooser == Chooser::Agent, flagged };
+    let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
+    let asked = Looked { host, kind, by_agent, base, flagged };
     road.shared.guard.admit(&known.agent().name, &asked, at)?;
     Ok(Some(asked))
 }
