@@ -35,9 +35,10 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
         Err(error) => return Err(unresolved(road, host, error)),
     };
     let port = passage.destination().port();
-    let is_resolver = |ip: &IpAddr| snapshot.policy.resolvers().stands_at(SocketAddr::new(*ip, port));
-    match found.iter().copied().find(is_resolver) {
-        Some(ip) => Err(encrypted(known, host, ip)),
+    let resolvers = snapshot.policy.resolvers();
+    let listed = |ip: &IpAddr| Some((*ip, resolvers.standing_at(SocketAddr::new(*ip, port))?));
+    match found.iter().find_map(listed) {
+        Some((ip, listed)) => Err(encrypted(known, host, ip, listed)),
         None => Ok(found),
     }
 }
@@ -60,9 +61,14 @@ fn unresolved(road: &Road, host: &HostName, error: ResolveError) -> Denial {
     Denial::built_in(reason, detail).seen(format!("resolution of {host}: {seen}"))
 }
 
-fn encrypted(known: &Known, host: &HostName, address: IpAddr) -> Denial {
+/// The name leads to an address that is on the list, or has one in it that is.
+fn encrypted(known: &Known, host: &HostName, address: IpAddr, listed: IpAddr) -> Denial {
     let detail =
         format!("Agent {} may not use {host}: it leads to an encrypted DNS resolver.", known.agent().name);
     Denial::built_in(Reason::ProtocolEncryptedDns, detail)
-        .seen(format!("{host} is {address}, which is on the list of encrypted resolvers"))
+        .seen(if address == listed {
+            format!("{host} is {address}, which is on the list of encrypted resolvers")
+        } else {
+            format!("{host} is {address}, and {listed} is on the list of encrypted resolvers")
+        })
 }
