@@ -65,10 +65,9 @@ fn unresolved(road: &Road, host: &HostName, error: ResolveError) -> Denial {
 fn encrypted(known: &Known, host: &HostName, address: IpAddr, listed: IpAddr) -> Denial {
     let detail =
         format!("Agent {} may not use {host}: it leads to an encrypted DNS resolver.", known.agent().name);
-    Denial::built_in(Reason::ProtocolEncryptedDns, detail)
-        .seen(if address == listed {
-            format!("{host} is {address}, which is on the list of encrypted resolvers")
-        } else {
-            format!("{host} is {address}, and {listed} is on the list of encrypted resolvers")
-        })
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail).seen(if address == listed {
+        format!("{host} is {address}, which is on the list of encrypted resolvers")
+    } else {
+        format!("{host} is {address}, and {listed} is on the list of encrypted resolvers")
+    })
 }

@@ -27,9 +27,7 @@ use crate::model::types::record_type::CLASS_IN;
 use crate::model::types::{
     AddressClass, ClientAddress, Denial, HostName, OriginalDestination, Reason, RecordType, Timestamp,
 };
-use crate::perceive::dns::{
-    Answered, Frames, Query, Rcode, Recipient, Transport, reply, write_message,
-};
+use crate::perceive::dns::{Answered, Frames, Query, Rcode, Recipient, Transport, reply, write_message};
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::{Accepted, Datagram, DnsDatagrams};
 use crate::platform::telemetry::Seldom;

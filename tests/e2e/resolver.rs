@@ -160,7 +160,9 @@ fn a_client_of_a_later_edns_hears_which_version_is_spoken_and_is_answered_in_tha
         let said = dig(lab.workload(), &[&at, "+edns=1", "a.example", kind]);
         assert!(said.contains("status: NOERROR") && said.contains("ANSWER: 1"), "{said}");
     }
-    daemon.record(&json!({"kind": "dns", "agent_id": "alice", "decision": "deny", "reason": "protocol.malformed"}));
+    daemon.record(
+        &json!({"kind": "dns", "agent_id": "alice", "decision": "deny", "reason": "protocol.malformed"}),
+    );
 }
 
 #[test]

@@ -91,7 +91,9 @@ impl EncryptedDns {
         let address = address.to_canonical();
         match self.knows(address) {
             Some(refused) => refused.then_some(address),
-            None => embedded(address).into_iter().map(IpAddr::V4).find(|inner| self.knows(*inner) == Some(true)),
+            None => {
+                embedded(address).into_iter().map(IpAddr::V4).find(|inner| self.knows(*inner) == Some(true))
+            }
         }
     }
 

@@ -139,7 +139,13 @@ fn a_type_that_nobody_asks_for_in_earnest_counts_on_any_name() {
     let passed = |kinds: std::ops::Range<u16>| {
         kinds
             .filter(|kind| {
-                let asked = Asked { host: &host, kind: RecordType(*kind), by_agent: false, base: None, flagged: false };
+                let asked = Asked {
+                    host: &host,
+                    kind: RecordType(*kind),
+                    by_agent: false,
+                    base: None,
+                    flagged: false,
+                };
                 scene.guard.admit(&scene.alice, &asked, scene.now).is_ok()
             })
             .count()

@@ -56,7 +56,8 @@ mod tests {
     /// How many of a batch with so many queries of each agent are answered, by agent, and what is said to be dropped.
     fn batch(shares: &mut Shares<()>, queries: &[(&str, usize)]) -> (Vec<usize>, usize) {
         let mut ask = |name: &str| shares.admit(Some(name.into()), ());
-        let answered = queries.iter().map(|(name, count)| (0..*count).filter(|_| ask(name)).count()).collect();
+        let answered =
+            queries.iter().map(|(name, count)| (0..*count).filter(|_| ask(name)).count()).collect();
         (answered, shares.end_batch().map(|(dropped, ())| dropped).sum())
     }
 

@@ -13,9 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::super::canonical::Canonical;
-use crate::model::types::limits::{
-    DNS_CONNECTIONS_PER_UPSTREAM, DNS_FURTHER_DIAL_TIME, DNS_REST_TIME,
-};
+use crate::model::types::limits::{DNS_CONNECTIONS_PER_UPSTREAM, DNS_FURTHER_DIAL_TIME, DNS_REST_TIME};
 
 /// A connection that queries share.
 pub(super) trait Live: Sized {

@@ -103,7 +103,8 @@ impl Live for Web {
     }
 
     fn allowed(&self) -> usize {
-        let Some(streams) = locked(&self.connection).as_ref().map(Connection::current_max_send_streams) else {
+        let Some(streams) = locked(&self.connection).as_ref().map(Connection::current_max_send_streams)
+        else {
             return 0;
         };
         self.streams.store(streams, Ordering::Relaxed);
@@ -170,7 +171,8 @@ async fn idle(pulse: &Pulse) {
 
 /// A stream that the server refuses unread is one too many for now (RFC 9113, section 8.7).
 fn unsent(error: hyper::Error) -> io::Error {
-    let reason = error.source().and_then(|source| source.downcast_ref::<h2::Error>()).and_then(h2::Error::reason);
+    let reason =
+        error.source().and_then(|source| source.downcast_ref::<h2::Error>()).and_then(h2::Error::reason);
     match reason {
         Some(h2::Reason::REFUSED_STREAM) => io::Error::new(io::ErrorKind::ResourceBusy, error),
         _ => io::Error::other(error),
