@@ -122,8 +122,8 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
                 UDP_IDLE_TIME.as_secs()
             ),
             format!(
-                "takes {DNS_BATCH} queries at once; where more wait, {DNS_BATCH_PER_AGENT} of them are one agent's and the \
-                 rest is dropped; {DNS_IN_FLIGHT_PER_AGENT} of one agent wait"
+                "takes {DNS_BATCH} queries at once; while more wait, {DNS_BURST_PER_AGENT} of one agent are answered, as a burst, \
+                 then {DNS_BATCH_PER_AGENT} of each {DNS_BATCH} and the rest is dropped; {DNS_IN_FLIGHT_PER_AGENT} of one agent wait"
             ),
             format!("| dribbles DNS over TCP | {} s for", DNS_TCP_IDLE_TIME.as_secs()),
         ],
@@ -155,6 +155,11 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             format!("rests behind the others | {} s |", DNS_REST_TIME.as_secs()),
             format!("of one agent | {}; {DNS_IN_FLIGHT_PER_AGENT} |", grouped(DNS_IN_FLIGHT)),
             format!("without a query | {}; {} s |", grouped(DNS_PIPELINED), DNS_UPSTREAM_IDLE_TIME.as_secs()),
+            format!(
+                "to make a further one | {DNS_CONNECTIONS_PER_UPSTREAM}; {} ms, else none for {} s |",
+                DNS_FURTHER_DIAL_TIME.as_millis(),
+                DNS_REST_TIME.as_secs()
+            ),
             format!("over TCP | {}, {} bytes |", size(DNS_UDP_BYTES), grouped(DNS_MESSAGE_BYTES)),
             format!("included | {} |", size(DNS_CACHE_BYTES)),
             format!(

@@ -4,8 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::road::Road;
-use crate::decide::policy::{Chooser, Lookup, NameSource, Passage};
-use crate::decide::tunnel::Asked;
+use crate::decide::policy::{Lookup, NameSource, Passage};
+use crate::decide::tunnel::{Asked, Heard};
 use crate::model::types::{Denial, HostName, Reason, RecordType};
 use crate::perceive::dns::{ForwardError, ResolveError};
 use crate::perceive::identity::Known;
@@ -21,18 +21,24 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
     };
     let snapshot = road.snapshot();
     let chooser = snapshot.policy.query(known, &Lookup::of_host(host))?;
-    let asked = Asked { host, kind: RecordType::A, by_agent: chooser == Chooser::Agent, flagged: false };
-    road.shared.guard.admit(&known.agent().name, &asked, road.stamp().1)?;
-    let found = match road.own.resolve(host).await {
+    let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
+    let asked = Asked { host, kind: RecordType::A, by_agent, base, flagged: false };
+    let (guard, agent) = (&road.shared.guard, &known.agent().name);
+    guard.admit(agent, &asked, road.stamp().1)?;
+    let resolved = road.own.resolve(host).await;
+    // What came back is the gateway's to use, and no agent's to read.
+    guard.answered(agent, &asked, Heard { left: resolved.left, ..Heard::default() })?;
+    let found = match resolved.addresses {
         Ok(found) => found.to_vec(),
         // Whoever dials says so.
         Err(ResolveError::NoAddress) => Vec::new(),
         Err(error) => return Err(unresolved(road, host, error)),
     };
     let port = passage.destination().port();
-    let is_resolver = |ip: &IpAddr| snapshot.policy.resolvers().stands_at(SocketAddr::new(*ip, port));
-    match found.iter().copied().find(is_resolver) {
-        Some(ip) => Err(encrypted(known, host, ip)),
+    let resolvers = snapshot.policy.resolvers();
+    let listed = |ip: &IpAddr| Some((*ip, resolvers.standing_at(SocketAddr::new(*ip, port))?));
+    match found.iter().find_map(listed) {
+        Some((ip, listed)) => Err(encrypted(known, host, ip, listed)),
         None => Ok(found),
     }
 }
@@ -55,9 +61,13 @@ fn unresolved(road: &Road, host: &HostName, error: ResolveError) -> Denial {
     Denial::built_in(reason, detail).seen(format!("resolution of {host}: {seen}"))
 }
 
-fn encrypted(known: &Known, host: &HostName, address: IpAddr) -> Denial {
+/// The name leads to an address that is on the list, or has one in it that is.
+fn encrypted(known: &Known, host: &HostName, address: IpAddr, listed: IpAddr) -> Denial {
     let detail =
         format!("Agent {} may not use {host}: it leads to an encrypted DNS resolver.", known.agent().name);
-    Denial::built_in(Reason::ProtocolEncryptedDns, detail)
-        .seen(format!("{host} is {address}, which is on the list of encrypted resolvers"))
+    Denial::built_in(Reason::ProtocolEncryptedDns, detail).seen(if address == listed {
+        format!("{host} is {address}, which is on the list of encrypted resolvers")
+    } else {
+        format!("{host} is {address}, and {listed} is on the list of encrypted resolvers")
+    })
 }

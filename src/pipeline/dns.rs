@@ -1,7 +1,8 @@
 //! A DNS query's road: who asks, may the name be looked up, record it, answer it, remember it. The same for datagrams
 //! and streams. What is refused leaves no trace outside: no query for it is sent.
 
-use std::collections::HashMap;
+mod shares;
+
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -18,22 +19,19 @@ use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
-use crate::decide::policy::{Chooser, Lookup};
+use crate::decide::policy::Lookup;
 use crate::decide::tunnel::{Asked as Looked, Heard};
 use crate::model::types::address::classify;
-use crate::model::types::limits::{
-    DNS_BATCH, DNS_BATCH_PER_AGENT, DNS_PIPELINED_PER_CLIENT, TLS_HANDSHAKE_TIME,
-};
+use crate::model::types::limits::{DNS_BATCH, DNS_PIPELINED_PER_CLIENT, TLS_HANDSHAKE_TIME};
 use crate::model::types::record_type::CLASS_IN;
 use crate::model::types::{
     AddressClass, ClientAddress, Denial, HostName, OriginalDestination, Reason, RecordType, Timestamp,
 };
-use crate::perceive::dns::{
-    Answered, ForwardError, Frames, Query, Rcode, Recipient, Transport, reply, write_message,
-};
+use crate::perceive::dns::{Answered, Frames, Query, Rcode, Recipient, Transport, reply, write_message};
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::{Accepted, Datagram, DnsDatagrams};
 use crate::platform::telemetry::Seldom;
+use shares::Shares;
 
 /// Who asks, and whom they meant to ask.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +52,7 @@ static UNSENT: Seldom = Seldom::every(Duration::from_secs(10));
 
 /// Serves queries in datagrams, for ever.
 pub async fn datagrams(road: Rc<Road>, sockets: Rc<DnsDatagrams>) {
+    let mut shares = Shares::default();
     loop {
         let mut batch = vec![sockets.receive().await];
         while batch.len() < DNS_BATCH {
@@ -61,56 +60,35 @@ pub async fn datagrams(road: Rc<Road>, sockets: Rc<DnsDatagrams>) {
             batch.push(next);
         }
         // Where more wait than can be answered, the agents share what can.
-        let mut shares = (batch.len() == DNS_BATCH).then(Shares::default);
+        let crowded = batch.len() == DNS_BATCH;
+        if !crowded {
+            shares = Shares::default();
+        }
         for datagram in batch {
-            if shares.as_mut().is_some_and(|shares| !shares.admit(&road, &datagram)) {
+            if crowded && !shares.admit(agent_of(&road, &datagram), Asker::of(&datagram)) {
                 continue;
             }
             let (road, sockets) = (road.clone(), sockets.clone());
             tokio::task::spawn_local(async move { datagram_answered(&road, &sockets, datagram).await });
         }
-        if let Some(shares) = shares {
-            shares.record(&road);
-        }
+        shares.end_batch().for_each(|(dropped, asker)| unheard(&road, dropped, asker));
         // What was just begun, and everybody else, comes before the next batch.
         yield_now().await;
     }
 }
 
-/// Who asked how much in one batch.
-#[derive(Default)]
-struct Shares(HashMap<Option<Arc<str>>, Share>);
-
-struct Share {
-    queries: usize,
-    asker: Asker,
+fn agent_of(road: &Road, datagram: &Datagram) -> Option<Arc<str>> {
+    let known = road.snapshot().directory.by_source(datagram.client()).ok()?;
+    Some(known.agent().name.clone())
 }
 
-impl Shares {
-    /// Whether the agent has a query left.
-    fn admit(&mut self, road: &Road, datagram: &Datagram) -> bool {
-        let asker = Asker::of(datagram);
-        let known = road.snapshot().directory.by_source(asker.client).ok();
-        let agent = known.map(|known| known.agent().name.clone());
-        let share = self.0.entry(agent).or_insert(Share { queries: 0, asker });
-        share.queries += 1;
-        share.queries <= DNS_BATCH_PER_AGENT
-    }
-
-    /// Puts on record what was dropped: once for each agent, not once for each query.
-    fn record(self, road: &Road) {
-        let snapshot = road.snapshot();
-        for Share { queries, asker } in self.0.into_values() {
-            let dropped = queries.saturating_sub(DNS_BATCH_PER_AGENT);
-            if dropped > 0 {
-                let known = snapshot.directory.by_source(asker.client);
-                let denial =
-                    Denial::built_in(Reason::Overload, "More DNS queries came at once than are answered.")
-                        .seen(format!("{dropped} queries were dropped unread"));
-                unread(road, &snapshot, (asker, known.as_ref().ok()), &denial);
-            }
-        }
-    }
+/// Puts on record what was dropped of one agent's in one batch.
+fn unheard(road: &Road, dropped: usize, asker: Asker) {
+    let snapshot = road.snapshot();
+    let known = snapshot.directory.by_source(asker.client);
+    let denial = Denial::built_in(Reason::Overload, "More DNS queries came at once than are answered.")
+        .seen(format!("{dropped} queries were dropped unread"));
+    unread(road, &snapshot, (asker, known.as_ref().ok()), &denial);
 }
 
 async fn datagram_answered(road: &Road, sockets: &DnsDatagrams, datagram: Datagram) {
@@ -257,7 +235,8 @@ fn judge<'a>(
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok(None) };
     let flagged = query.dnssec_ok() || query.checking_disabled();
-    let asked = Looked { host, kind, by_agent: chooser == Chooser::Agent, flagged };
+    let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
+    let asked = Looked { host, kind, by_agent, base, flagged };
     road.shared.guard.admit(&known.agent().name, &asked, at)?;
     Ok(Some(asked))
 }
@@ -267,12 +246,10 @@ fn withheld(road: &Road, known: &Known, asked: Option<&Looked<'_>>, answered: &A
     let agent = &known.agent().name;
     let removed = &answered.removed;
     let asked = asked?;
-    // A query that nobody answered has been heard by somebody all the same.
-    let unanswered = matches!(answered.failure, Some(ForwardError::Silent | ForwardError::Unreachable));
     let heard = Heard {
         records: answered.failure.is_none() && (reply::answers(&answered.reply) > 0 || removed.emptied),
         addresses: answered.addresses > 0 || removed.count > 0,
-        left: answered.upstream.is_some() || unanswered,
+        left: answered.left,
         bytes: u32::try_from(answered.length).unwrap_or(u32::MAX),
     };
     if let Err(denial) = road.shared.guard.answered(agent, asked, heard) {

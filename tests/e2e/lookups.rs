@@ -1,5 +1,7 @@
 //! Which names are looked up for whom: what no route names is refused, and the world outside hears nothing of it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::world::{BASE, Heard, ROUTES, World, curl};
@@ -281,6 +283,24 @@ fn names_that_are_merely_claimed_are_counted_like_those_that_are_looked_up() {
         }
     }
     assert!(refused >= 3, "{refused} of 14 were refused");
+}
+
+#[test]
+fn a_claimed_name_that_the_cache_answers_is_none_that_left() {
+    // More than leave for one zone within a window.
+    const DIALS: usize = 620;
+    let lab = Lab::new();
+    let resolver = lab.resolver(Zone::new().ttl(600).host("www.wild.example", &[UPSTREAM_V4, UPSTREAM_V6]));
+    let _site = lab.site(&["www.wild.example"]);
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", OPEN)]);
+    let host = "www.wild.example";
+    let urls = vec!["http://www.wild.example/small"; DIALS];
+    let to = format!("{host}:80:{UPSTREAM_V4}");
+    let close = ["-w", "\n%{http_code}\n", "-H", "Connection: close", "--resolve", &to];
+    let heard = curl(lab.workload(), &daemon).args(close).args(urls).deadline(Duration::from_secs(50));
+    let said = heard.run().succeeded();
+    assert_eq!(said.lines().filter(|line| *line == "200").count(), DIALS, "{}", &said[said.len() - 300..]);
+    assert_eq!(resolver.asked().len(), 2, "A and AAAA, once");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The resolver of workloads as a resolver: every type of record, EDNS, truncation, the cache, and what a query tells the
 //! world outside.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use serde_json::json;
@@ -141,6 +142,57 @@ fn a_client_without_edns_hears_none_and_one_with_it_hears_the_gateways() {
     assert!(plain.contains("ANSWER: 1") && !plain.contains("EDNS"), "{plain}");
     let said = dig(lab.workload(), &["+bufsize=4000", "+cookie", "a.example"]);
     assert!(said.contains("EDNS: version: 0, flags:; udp: 1232") && !said.contains("COOKIE: ("), "{said}");
+}
+
+#[test]
+fn a_client_of_a_later_edns_hears_which_version_is_spoken_and_is_answered_in_that() {
+    let lab = lab();
+    let resolver = lab.resolver(Zone::new().host("a.example", &[UPSTREAM_V4, UPSTREAM_V6]));
+    let daemon = start(&lab);
+    for (server, kind) in [(GATEWAY_V4, "A"), (GATEWAY_V6, "AAAA")] {
+        let at = format!("@{server}");
+        for transport in ["+notcp", "+tcp"] {
+            let said = dig(lab.workload(), &[&at, transport, "+edns=1", "+noednsneg", "a.example", kind]);
+            assert!(said.contains("status: BADVERS") && said.contains("EDNS: version: 0"), "{said}");
+            assert!(said.contains("QUERY: 1, ANSWER: 0"), "{said}");
+        }
+        assert!(resolver.asked().iter().all(|query| query.kind != kind), "nobody else hears of it");
+        let said = dig(lab.workload(), &[&at, "+edns=1", "a.example", kind]);
+        assert!(said.contains("status: NOERROR") && said.contains("ANSWER: 1"), "{said}");
+    }
+    daemon.record(
+        &json!({"kind": "dns", "agent_id": "alice", "decision": "deny", "reason": "protocol.malformed"}),
+    );
+}
+
+#[test]
+fn a_burst_of_three_hundred_lookups_of_one_agent_is_answered_whole() {
+    const BURST: u16 = 300;
+    let lab = lab();
+    let _resolver = lab.resolver(Zone::new().ttl(600).host("a.example", &[UPSTREAM_V4, UPSTREAM_V6]));
+    let daemon = start(&lab);
+    // What is waited for upstream has a bound of its own.
+    assert_eq!(records(lab.workload(), &["a.example", "A"]).len(), 1);
+    for server in [GATEWAY_V4, GATEWAY_V6] {
+        let answered = lab.workload().enter(|| {
+            let any = if server.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
+            let socket = UdpSocket::bind(any).expect("a socket");
+            let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(1 << 20);
+            socket.connect((server, 53)).expect("a route");
+            socket.set_read_timeout(Some(Duration::from_secs(3))).expect("a timeout");
+            (0..BURST).for_each(|id| {
+                socket.send(&query("a.example", id)).expect("a query");
+            });
+            let mut ids = BTreeSet::new();
+            let mut answer = [0; 512];
+            while ids.len() < usize::from(BURST) && socket.recv(&mut answer).is_ok() {
+                ids.insert([answer[0], answer[1]]);
+            }
+            ids.len()
+        });
+        assert_eq!(answered, usize::from(BURST), "{server}");
+    }
+    assert!(daemon.records(&["--kind", "dns", "--deny"]).is_empty());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use super::words;
 use crate::model::config::{Resolver, Resolvers};
+use crate::model::types::address::embedded;
 use crate::model::types::host::ancestors;
 use crate::model::types::{Denial, HostName};
 use crate::perceive::hello::Hello;
@@ -84,17 +85,27 @@ impl EncryptedDns {
         refused.then_some(name)
     }
 
-    /// Whether an encrypted resolver has this address.
-    pub fn addresses(&self, address: IpAddr) -> bool {
+    /// The address on the list that makes this one an encrypted resolver's: itself, or the IPv4 address that a translator or
+    /// a relay would lead on to (mapped, NAT64, 6to4, Teredo and their like).
+    pub fn listed_address(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();
-        let around = |length: &u8| IpNet::new(address, *length).ok().map(|network| network.trunc());
-        let known = self.lengths.iter().rev().filter_map(around).find_map(|net| self.networks.get(&net));
-        known.copied().unwrap_or(false)
+        match self.knows(address) {
+            Some(refused) => refused.then_some(address),
+            None => {
+                embedded(address).into_iter().map(IpAddr::V4).find(|inner| self.knows(*inner) == Some(true))
+            }
+        }
     }
 
-    /// Whether a connection to this place would reach an encrypted resolver by its address.
-    pub fn stands_at(&self, place: SocketAddr) -> bool {
-        PORTS.contains(&place.port()) && self.addresses(place.ip())
+    /// Whether the address is refused, where a network around it is known.
+    fn knows(&self, address: IpAddr) -> Option<bool> {
+        let around = |length: &u8| IpNet::new(address, *length).ok().map(|network| network.trunc());
+        self.lengths.iter().rev().filter_map(around).find_map(|net| self.networks.get(&net).copied())
+    }
+
+    /// The address on the list that a connection to this place would reach.
+    pub fn standing_at(&self, place: SocketAddr) -> Option<IpAddr> {
+        PORTS.contains(&place.port()).then(|| self.listed_address(place.ip())).flatten()
     }
 
     /// Refuses a connection or flow to an encrypted resolver: by the name it claims, whatever the port, or by its address.
@@ -110,9 +121,8 @@ impl EncryptedDns {
         if let Some((name, listed)) = claimed.and_then(|name| Some((name, self.listed(name)?))) {
             return Err(words::listed_resolver(known, &words::place(Some(name), destination), listed));
         }
-        if self.stands_at(destination) {
-            let listed = destination.ip().to_canonical().to_string();
-            return Err(words::listed_resolver(known, &destination.to_string(), &listed));
+        if let Some(listed) = self.standing_at(destination) {
+            return Err(words::listed_resolver(known, &destination.to_string(), &listed.to_string()));
         }
         Ok(())
     }
@@ -144,7 +154,7 @@ mod tests {
     }
 
     fn addresses(list: &EncryptedDns, address: &str) -> bool {
-        list.addresses(address.parse().unwrap())
+        list.listed_address(address.parse().unwrap()).is_some()
     }
 
     #[test]
@@ -199,11 +209,32 @@ mod tests {
     #[test]
     fn an_address_is_a_resolver_on_the_ports_of_encrypted_dns_alone() {
         let list = list(&[], &[]);
-        let stands = |place: &str| list.stands_at(place.parse().unwrap());
+        let stands = |place: &str| list.standing_at(place.parse().unwrap()).is_some();
         assert!(
             ["1.1.1.1:443", "1.1.1.1:853", "[2606:4700:4700::1111]:8443"].iter().all(|place| stands(place))
         );
         assert!(!stands("1.1.1.1:80") && !stands("192.0.2.1:443"));
+    }
+
+    #[test]
+    fn a_listed_address_inside_another_is_found_by_what_it_is_inside() {
+        let list = list(&["2002:c000:201::/48"], &["8.8.4.4/32", "64:ff9b::909:909/128"]);
+        for (text, listed) in [
+            ("::ffff:1.1.1.1", Some("1.1.1.1")),
+            ("64:ff9b::1.1.1.1", Some("1.1.1.1")),
+            ("2002:101:101::1", Some("1.1.1.1")),
+            // Teredo, whose client's address has its bits turned over.
+            ("2001:0:c000:201:0:0:fefe:fefe", Some("1.1.1.1")),
+            ("2001:db8::5efe:101:101", Some("1.1.1.1")),
+            ("2002:c000:201::7", Some("2002:c000:201::7")),
+            ("64:ff9b::192.0.2.1", None),
+            // What is allowed is, inside another as well; and the other by itself.
+            ("64:ff9b::8.8.4.4", None),
+            ("64:ff9b::9.9.9.9", None),
+        ] {
+            let found = list.listed_address(text.parse().unwrap()).map(|address| address.to_string());
+            assert_eq!(found.as_deref(), listed, "{text}");
+        }
     }
 
     #[test]

@@ -312,7 +312,7 @@ impl Inquiry<'_> {
 fn dns(lookup: &Result<Chooser, Denial>) -> String {
     match lookup {
         Ok(Chooser::Documents) => "answered: a document writes this name out",
-        Ok(Chooser::Agent) => {
+        Ok(Chooser::Agent | Chooser::Wildcard(_)) => {
             "answered: a wildcard, a route for every host or the default lets it through; what such names carry is watched"
         }
         Err(denial) if denial.reason == Reason::ProtocolEncryptedDns => {

@@ -53,8 +53,23 @@ impl<'a> Lookup<'a> {
 pub enum Chooser {
     /// It stands in a document letter by letter, or above one that does.
     Documents,
-    /// The agent: a wildcard, a route for every host or `allow-all` lets it through.
+    /// The agent: a route for every host or `allow-all` lets it through, or it is a service at a host that a document names.
     Agent,
+    /// The agent, up to the last so many bytes of it: a wildcard with that base lets it through.
+    Wildcard(usize),
+}
+
+impl Chooser {
+    /// Whether any part of it is the agent's choice.
+    pub fn is_agent(self) -> bool {
+        self != Self::Documents
+    }
+
+    /// What stands behind the `*` of the wildcard that let this name through.
+    pub fn base(self, host: &HostName) -> Option<&str> {
+        let Self::Wildcard(length) = self else { return None };
+        host.as_str().get(host.as_str().len().checked_sub(length)?..)
+    }
 }
 
 impl PolicySet {
@@ -164,10 +179,15 @@ impl Names {
             return Some(Chooser::Documents);
         }
         let named = |name: &str| {
-            let parent = name.split_once('.').map(|(_, parent)| parent);
-            mine(self.exact.get(name)) || mine(parent.and_then(|parent| self.wildcard.get(parent)))
+            let base = name.split_once('.').map(|(_, base)| base);
+            let by_wildcard = || base.filter(|base| mine(self.wildcard.get(*base)));
+            match mine(self.exact.get(name)) {
+                true => Some(Chooser::Agent),
+                false => by_wildcard().map(|base| Chooser::Wildcard(base.len())),
+            }
         };
-        (open || named(host) || behind_service(host).any(named)).then_some(Chooser::Agent)
+        let by_route = || named(host).or_else(|| behind_service(host).find_map(named));
+        if open { Some(Chooser::Agent) } else { by_route() }
     }
 }
 

@@ -21,6 +21,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::watch::Watch;
+use self::zone::Parts;
 use crate::model::types::{Denial, HostName, RecordType, Timestamp};
 
 /// Agents are spread over this many locks.
@@ -42,6 +43,8 @@ pub struct Asked<'a> {
     pub kind: RecordType,
     /// Whether the agent chose the name, or a document.
     pub by_agent: bool,
+    /// What stands behind the `*` of the wildcard that let it through, where one did.
+    pub base: Option<&'a str>,
     /// Whether DO or CD is set: two bits more of the asker's choice, and another answer.
     pub flagged: bool,
 }
@@ -68,7 +71,12 @@ enum Aspect {
     Kind(RecordType),
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// The name taken apart.
+    fn parts(&self) -> Parts<'a> {
+        self.base.map_or_else(|| Parts::of(self.host), |base| Parts::below(base, self.host))
+    }
+
     /// A name that a document writes out, asked for as everybody asks who connects there. Asked for in one of the other
     /// hundred ways, of types and flags, the way itself tells something.
     fn carries_nothing(&self) -> bool {

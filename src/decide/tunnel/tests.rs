@@ -34,7 +34,7 @@ impl Scene {
 
     fn asks(&self, name: &str, kind: RecordType) -> Result<(), Denial> {
         let host = HostName::parse(name).unwrap_or_else(|error| panic!("{name} {error}"));
-        let asked = Asked { host: &host, kind, by_agent: true, flagged: false };
+        let asked = Asked { host: &host, kind, by_agent: true, base: None, flagged: false };
         self.guard.admit(&self.alice, &asked, self.now)?;
         // The cache knows it.
         self.guard.answered(&self.alice, &asked, Heard::default())
@@ -43,7 +43,7 @@ impl Scene {
     /// Asks, and a query leaves that brings back so many bytes.
     fn sends(&self, name: &str, kind: RecordType, bytes: u32) -> Result<(), Denial> {
         let host = HostName::parse(name).unwrap();
-        self.sends_so(&Asked { host: &host, kind, by_agent: true, flagged: false }, bytes)
+        self.sends_so(&Asked { host: &host, kind, by_agent: true, base: None, flagged: false }, bytes)
     }
 
     fn sends_so(&self, asked: &Asked<'_>, bytes: u32) -> Result<(), Denial> {
@@ -60,7 +60,7 @@ impl Scene {
 
     fn hears(&self, name: &str, kind: RecordType, addresses: bool) -> Result<(), Denial> {
         let host = HostName::parse(name).unwrap();
-        let asked = Asked { host: &host, kind, by_agent: true, flagged: false };
+        let asked = Asked { host: &host, kind, by_agent: true, base: None, flagged: false };
         self.guard.answered(&self.alice, &asked, Heard { records: true, addresses, ..Heard::default() })
     }
 
@@ -139,13 +139,19 @@ fn a_type_that_nobody_asks_for_in_earnest_counts_on_any_name() {
     let passed = |kinds: std::ops::Range<u16>| {
         kinds
             .filter(|kind| {
-                let asked = Asked { host: &host, kind: RecordType(*kind), by_agent: false, flagged: false };
+                let asked = Asked {
+                    host: &host,
+                    kind: RecordType(*kind),
+                    by_agent: false,
+                    base: None,
+                    flagged: false,
+                };
                 scene.guard.admit(&scene.alice, &asked, scene.now).is_ok()
             })
             .count()
     };
     assert_eq!(passed(1000..60_000), DNS_TUNNEL_RECORDS as usize);
-    let usual = Asked { host: &host, kind: RecordType::TXT, by_agent: false, flagged: false };
+    let usual = Asked { host: &host, kind: RecordType::TXT, by_agent: false, base: None, flagged: false };
     scene.guard.admit(&scene.alice, &usual, scene.now).unwrap();
 }
 
@@ -215,7 +221,7 @@ fn a_zone_that_is_shut_still_answers_what_it_knows_leaves_others_alone_and_opens
     assert_eq!(scene.refusal("www.other.example", RecordType::A), None, "another zone");
     let bob: Arc<str> = "bob".into();
     let host = HostName::parse("new.example.com").unwrap();
-    let asked = Asked { host: &host, kind: RecordType::A, by_agent: true, flagged: false };
+    let asked = Asked { host: &host, kind: RecordType::A, by_agent: true, base: None, flagged: false };
     scene.guard.admit(&bob, &asked, scene.now).expect("another agent");
     scene.later(DNS_TUNNEL_SHUT_TIME - Duration::from_secs(1));
     assert!(scene.refusal("new.example.com", RecordType::A).is_some());
@@ -357,4 +363,25 @@ proptest! {
         prop_assert!(names.len() <= DNS_TUNNEL_NAMES as usize);
         prop_assert!(names.iter().map(|front| front.len()).sum::<usize>() <= DNS_TUNNEL_BYTES as usize);
     }
+}
+
+#[test]
+fn labels_in_place_of_a_wildcard_at_a_public_suffix_are_counted_and_other_sites_are_not() {
+    let below = |base: Option<&str>, name: &str| {
+        let host = HostName::parse(name).unwrap();
+        let scene = Scene::new();
+        let ask = |n: usize| {
+            let host = HostName::parse(&format!("s{n}.{}", host.parent().unwrap())).unwrap();
+            let asked = Asked { host: &host, kind: RecordType::A, by_agent: true, base, flagged: false };
+            scene.guard.admit(&scene.alice, &asked, scene.now)
+        };
+        (0..1000).find_map(|n| Some((n, ask(n).err()?.evidence.unwrap())))
+    };
+    let bound = DNS_TUNNEL_NAMES;
+    for (suffix, name) in [("com", "x.com"), ("co.uk", "x.co.uk"), ("ck", "x.ck")] {
+        let seen = format!("{suffix}: {} new names within 60 s, {bound} are allowed", bound + 1);
+        assert_eq!(below(Some(suffix), name), Some((bound as usize, seen)));
+    }
+    // Under `allow-all` each is a site of its own.
+    assert_eq!(below(None, "x.com"), None);
 }

@@ -32,7 +32,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Lets a name go out, and counts it: as a query, and where it is new.
     pub fn admit(&mut self, asked: &Asked<'_>, name: u64, now: Timestamp) -> Result<(), Trip> {
-        let parts = Parts::of(asked.host);
+        let parts = asked.parts();
         self.traffic.is_open(&parts, now)?;
         if asked.tells_by_its_name() && !self.known.contains(&name) {
             self.admit_new(asked, &parts, name, now)?;
@@ -76,7 +76,7 @@ impl Watch {
 
     /// Hears what came back for a name.
     pub fn answered(&mut self, asked: &Asked<'_>, name: u64, heard: Heard) -> Result<(), Trip> {
-        let parts = Parts::of(asked.host);
+        let parts = asked.parts();
         if !heard.left {
             self.traffic.stayed(&parts);
         } else if asked.by_agent {

@@ -2,7 +2,8 @@
 //!
 //! A zone is what somebody registered: the public suffix and one label more. Suffixes of companies count as well
 //! (the list's private section), so that each customer of a cloud or a CDN is a zone of its own. Under a last label that the
-//! list does not know (`lan`, `internal`, `cluster.local`) nobody registers anything: it is one zone.
+//! list does not know (`lan`, `internal`, `cluster.local`) nobody registers anything: it is one zone. So is what stands
+//! behind a wildcard where that is a public suffix (`*.com`): every name that it lets through is somebody's own.
 
 use psl::Type;
 
@@ -35,6 +36,18 @@ impl<'a> Parts<'a> {
         let is_of_a_company = suffix.typ() == Some(Type::Private);
         let (front, suffix) = split(name, suffix.as_bytes().len());
         Self { zone, payload, suffix: is_of_a_company.then_some((suffix, front)) }
+    }
+
+    /// The same for a name that a wildcard with this base lets through: what stands in front of it is the agent's choice,
+    /// also where somebody registers such names.
+    pub fn below(base: &'a str, host: &'a HostName) -> Self {
+        let parts = Self::of(host);
+        // A company counts all its customers' names already.
+        if parts.suffix.is_some() || parts.zone.len() <= base.len() {
+            return parts;
+        }
+        let (payload, zone) = split(host.as_str(), base.len());
+        Self { zone, payload, suffix: None }
     }
 
     /// All that the agent chose.
@@ -84,5 +97,25 @@ mod tests {
         }
         let host = HostName::parse("a.acct.blob.core.windows.net").unwrap();
         assert_eq!(Parts::of(&host).suffix.map(|suffix| suffix.1), Some("a.acct"));
+    }
+
+    #[test]
+    fn a_wildcard_at_a_public_suffix_makes_that_suffix_the_zone() {
+        for (name, base, zone, payload) in [
+            ("data.com", "com", "com", "data"),
+            ("_8443._https.data.com", "com", "com", "_8443._https.data"),
+            ("data.co.uk", "co.uk", "co.uk", "data"),
+            // A suffix itself.
+            ("data.ck", "ck", "ck", "data"),
+            ("_dmarc.example.com", "example.com", "example.com", "_dmarc"),
+            ("a.b.example.com", "b.example.com", "example.com", "a.b"),
+            ("data.agents.lan", "agents.lan", "lan", "data.agents"),
+            // The company's suffix counts it.
+            ("data.github.io", "github.io", "data.github.io", ""),
+        ] {
+            let host = HostName::parse(name).unwrap();
+            let parts = Parts::below(base, &host);
+            assert_eq!((parts.zone, parts.payload), (zone, payload), "{name}");
+        }
     }
 }

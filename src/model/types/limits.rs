@@ -210,7 +210,9 @@ pub const DNS_PIPELINED_PER_CLIENT: usize = 16;
 pub const DNS_REPLY_SOCKETS: usize = 64;
 /// DNS queries over UDP that a worker takes before it turns to other work.
 pub const DNS_BATCH: usize = 256;
-/// Those of one agent that are answered of a full batch; the rest is dropped, so that others are heard.
+/// Those of one agent that are answered while one batch after the other is full: a burst, and no flood yet.
+pub const DNS_BURST_PER_AGENT: usize = 256;
+/// Those of one agent that are answered of each full batch after that; the rest is dropped, so that others are heard.
 pub const DNS_BATCH_PER_AGENT: usize = 16;
 /// DNS queries in flight on one worker.
 pub const DNS_IN_FLIGHT: usize = 1024;
@@ -223,7 +225,8 @@ pub const DNS_QUERY_TIME: Duration = Duration::from_secs(4);
 pub const DNS_TRY_TIME: Duration = Duration::from_secs(2);
 /// Tries for one DNS query, over all upstreams.
 pub const DNS_TRIES: usize = 6;
-/// Time an upstream that kept silent, also when asked for the root, is asked only after the others.
+/// Time an upstream that kept silent, also when asked for the root, is asked only after the others; and no further
+/// connection is tried to one that served none.
 pub const DNS_REST_TIME: Duration = Duration::from_secs(30);
 /// Records in one DNS answer; one with more is no answer. Name servers themselves keep to about 100 of one type.
 pub const DNS_RECORDS_PER_ANSWER: usize = 512;
@@ -259,6 +262,11 @@ pub const DNS_FAILURE_HOLD: Duration = Duration::from_secs(1);
 /// Queries without an answer on one connection to a DNS upstream, those that nobody waits for any more among them: twice as
 /// many as can be in flight, so that no query ever waits for another's answer.
 pub const DNS_PIPELINED: usize = 2 * DNS_IN_FLIGHT;
+/// Connections of one worker to one DNS upstream: as many as all queries in flight need where it takes 100 at once on each,
+/// the least that servers of HTTP/2 should (RFC 9113, section 6.5.2).
+pub const DNS_CONNECTIONS_PER_UPSTREAM: usize = DNS_IN_FLIGHT.div_ceil(100);
+/// Time to make a further connection to a DNS upstream beside those that are full. Past it queries wait for their turn there.
+pub const DNS_FURTHER_DIAL_TIME: Duration = Duration::from_millis(500);
 /// Time a connection to a DNS upstream is kept without a query (RFC 7766, section 6.2.3).
 pub const DNS_UPSTREAM_IDLE_TIME: Duration = Duration::from_secs(10);
 /// Addresses removed from one DNS answer that are shown on its record.

@@ -231,10 +231,7 @@ impl Inquiry<'_> {
     fn listed(&self, snapshot: &Snapshot) -> Option<String> {
         let resolvers = snapshot.policy.resolvers();
         let name = self.name.as_ref().and_then(|name| resolvers.listed(name)).map(str::to_owned);
-        let address = || {
-            let ip = self.destination.ip().to_canonical();
-            resolvers.stands_at(self.destination).then(|| ip.to_string())
-        };
+        let address = || resolvers.standing_at(self.destination).map(|listed| listed.to_string());
         name.or_else(address).filter(|_| self.destination.port() != ENCRYPTED_DNS_PORT)
     }
 }

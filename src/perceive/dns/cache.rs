@@ -55,6 +55,8 @@ pub struct Looked {
     pub age: Duration,
     /// Whether it was there already, so that nobody was asked for it.
     pub cached: bool,
+    /// Whether a query left for this very question: equal ones at one time are one query, of who came first.
+    pub left: bool,
 }
 
 impl Default for Cache {
@@ -95,7 +97,7 @@ impl Cache {
                     // Whose turn came late may have no time left: then the next has its turn.
                     let Ok(told) = asking.await else { return Err(ForwardError::Silent) };
                     let kept = Kept::new(told.map(Arc::new));
-                    let looked = kept.looked(begun);
+                    let looked = kept.looked(begun).map(|looked| Looked { left: true, ..looked });
                     let (since, holds) = (kept.since, kept.until > kept.since);
                     // Refused only where the place was taken back meanwhile; then nothing is kept.
                     let _ = place.insert(kept);
@@ -124,7 +126,8 @@ impl Kept {
 
     fn looked(&self, begun: Instant) -> Result<Looked, ForwardError> {
         let answer = self.result.clone()?;
-        Ok(Looked { answer, age: begun.saturating_duration_since(self.since), cached: self.since < begun })
+        let age = begun.saturating_duration_since(self.since);
+        Ok(Looked { answer, age, cached: self.since < begun, left: false })
     }
 }
 

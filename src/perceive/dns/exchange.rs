@@ -63,6 +63,8 @@ pub struct Answered {
     pub upstream: Option<SocketAddr>,
     /// Why none did.
     pub failure: Option<ForwardError>,
+    /// Whether a query left for this very question, as far as is known.
+    pub left: bool,
     /// Time spent waiting for upstreams.
     pub elapsed: Duration,
 }
@@ -102,6 +104,7 @@ impl Exchange {
             length: given.length,
             upstream: (!looked.cached).then_some(looked.answer.upstream),
             failure: None,
+            left: looked.left,
             elapsed,
         }
     }
@@ -197,6 +200,7 @@ fn failed(query: &Query, failure: ForwardError) -> Answered {
         length: 0,
         upstream: None,
         failure: Some(failure),
+        left: failure.has_left(),
         elapsed: Duration::ZERO,
     }
 }

@@ -72,6 +72,16 @@ pub enum ForwardError {
     Malformed,
 }
 
+impl ForwardError {
+    /// Whether somebody may have heard the question all the same.
+    pub fn has_left(self) -> bool {
+        match self {
+            Self::Silent | Self::Unreachable | Self::Malformed => true,
+            Self::Busy | Self::NoUpstream => false,
+        }
+    }
+}
+
 impl Forwarder {
     /// A forwarder to `upstreams`, which are asked in their order; `tls` judges those that must prove themselves. One per
     /// worker: its bounds and its connections are the worker's.

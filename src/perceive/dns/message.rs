@@ -9,7 +9,7 @@ use hickory_proto::rr::RecordType;
 use crate::model::types::HostName;
 use crate::model::types::limits::{DNS_MESSAGE_BYTES, DNS_UDP_BYTES};
 
-use super::wire::{HEADER, Header, MIN_PAYLOAD, Question, Rcode, Records, kind};
+use super::wire::{HEADER, Header, MIN_PAYLOAD, Question, Rcode, Records, kind, push_opt};
 
 /// A query that is well formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,20 +42,40 @@ pub enum QueryError {
     /// An operation other than QUERY, or a zone transfer: answered with NOTIMP.
     #[error("asks for an operation that is not supported")]
     NotImplemented,
+    /// Another version of EDNS than 0, with or without the DO bit: answered with BADVERS.
+    #[error("speaks another version of EDNS than 0")]
+    Version {
+        /// The DO bit.
+        dnssec_ok: bool,
+    },
 }
 
+/// The upper eight bits of BADVERS, 16 (RFC 6891, section 9); the lower four, in the header, are 0.
+const BADVERS_HIGH: u8 = 1;
+
 impl QueryError {
-    /// The reply, as short as can be (a header; RFC 1035, section 4.1.1), or nothing where none is due.
+    /// The reply, as short as can be (a header; RFC 1035, section 4.1.1), or nothing where none is due. Whoever speaks a
+    /// later EDNS hears which version is spoken here, beside its question (RFC 6891, section 6.1.3).
     pub fn reply(self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let rcode = match self {
-            Self::NotAQuery => return None,
-            Self::Malformed => Rcode::FormErr,
-            Self::NotImplemented => Rcode::NotImp,
-        };
-        let [id0, id1, flags, ..] = *bytes else { return None };
-        // QR, the client's opcode and RD; RA and the code.
-        Some(vec![id0, id1, 0x80 | (flags & 0x79), 0x80 | rcode.low(), 0, 0, 0, 0, 0, 0, 0, 0])
+        match self {
+            Self::NotAQuery => None,
+            Self::Malformed => header(bytes, Rcode::FormErr.low()),
+            Self::NotImplemented => header(bytes, Rcode::NotImp.low()),
+            Self::Version { dnssec_ok } => {
+                let mut reply = header(bytes, 0)?;
+                reply.extend_from_slice(&bytes[HEADER..Question::read(bytes)?.end]);
+                push_opt(&mut reply, dnssec_ok, BADVERS_HIGH, &[]);
+                (reply[5], reply[11]) = (1, 1);
+                Some(reply)
+            }
+        }
     }
+}
+
+/// A header that answers the client's, without a record: QR, its opcode and RD; RA and the code.
+fn header(bytes: &[u8], rcode: u8) -> Option<Vec<u8>> {
+    let [id0, id1, flags, ..] = *bytes else { return None };
+    Some(vec![id0, id1, 0x80 | (flags & 0x79), 0x80 | rcode, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
 impl Query {
@@ -83,7 +103,7 @@ impl Query {
         let question = Question::read(bytes).ok_or(QueryError::Malformed)?;
         let question_end = question.end;
         let (host, text) = question.name();
-        let edns = read_edns(bytes, question_end, header.additionals).ok_or(QueryError::Malformed)?;
+        let edns = read_edns(bytes, question_end, header.additionals)?;
         let query = Self { bytes: bytes.to_vec(), question_end, host, text: text.into(), edns };
         if matches!(query.kind(), kind::AXFR | kind::IXFR) {
             return Err(QueryError::NotImplemented);
@@ -166,20 +186,25 @@ fn question_kind(bytes: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes([bytes[end - 4], bytes[end - 3]]))
 }
 
-/// Walks the additional section of a query: its OPT record, if any. `None` for anything malformed.
-fn read_edns(bytes: &[u8], from: usize, count: u16) -> Option<Option<Edns>> {
-    let mut records = Records::new(bytes, from)?;
-    let mut edns = None;
+/// Walks the additional section of a query: its OPT record, if any.
+fn read_edns(bytes: &[u8], from: usize, count: u16) -> Result<Option<Edns>, QueryError> {
+    let mut records = Records::new(bytes, from).ok_or(QueryError::Malformed)?;
+    let (mut edns, mut version) = (None, 0);
     for _ in 0..count {
-        let record = records.next()?;
+        let record = records.next().ok_or(QueryError::Malformed)?;
         if record.kind == kind::OPT {
             if edns.is_some() || !record.owner.is_root() {
-                return None;
+                return Err(QueryError::Malformed);
             }
+            [_, version, ..] = record.ttl.to_be_bytes();
             edns = Some(Edns { payload: record.class.max(MIN_PAYLOAD), dnssec_ok: record.ttl & 0x8000 != 0 });
         }
     }
-    records.at_end().then_some(edns)
+    match edns {
+        _ if !records.at_end() => Err(QueryError::Malformed),
+        Some(Edns { dnssec_ok, .. }) if version > 0 => Err(QueryError::Version { dnssec_ok }),
+        edns => Ok(edns),
+    }
 }
 
 #[cfg(test)]
@@ -254,6 +279,24 @@ mod tests {
         bytes.extend_from_slice(&opt);
         bytes[11] = 2;
         assert_eq!(Query::parse(&bytes), Err(QueryError::Malformed));
+    }
+
+    #[test]
+    fn a_later_edns_hears_badvers_beside_its_question_and_that_version_0_is_spoken() {
+        for dnssec_ok in [false, true] {
+            let mut bytes = lab::query_bytes(7, "a.example", kind::AAAA, Some((1232, dnssec_ok)));
+            // Extended code, version, flags and length end an OPT record without options.
+            let version = bytes.len() - 5;
+            bytes[version] = 1;
+            let error = Query::parse(&bytes).unwrap_err();
+            assert_eq!(error, QueryError::Version { dnssec_ok });
+            let message = hickory_proto::op::Message::from_vec(&error.reply(&bytes).unwrap()).unwrap();
+            assert_eq!(message.metadata.id, 7);
+            assert_eq!(u16::from(message.metadata.response_code), 16);
+            assert_eq!(message.queries[0].query_type(), RecordType::AAAA);
+            let edns = message.edns.unwrap();
+            assert_eq!((edns.version(), edns.flags().dnssec_ok), (0, dnssec_ok));
+        }
     }
 
     #[test]

@@ -31,6 +31,6 @@ pub use frame::{Frames, write_message};
 pub use hygiene::Removed;
 pub use memory::{Held, Memory};
 pub use message::{Query, QueryError};
-pub use own::{OwnResolver, ResolveError};
+pub use own::{OwnResolver, ResolveError, Resolved};
 pub use reply::{ExtendedError, Transport};
 pub use wire::Rcode;

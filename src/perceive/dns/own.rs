@@ -16,6 +16,7 @@ use crate::model::types::limits::{DNS_CHAIN_LINKS, DNS_FAMILY_PATIENCE};
 use super::cache::Cache;
 use super::canonical::Canonical;
 use super::forward::{ForwardError, Forwarder};
+use super::found::Found;
 use super::wire::kind;
 
 /// Resolves names for the gateway itself; one per worker.
@@ -42,8 +43,17 @@ pub enum ResolveError {
     Unanswered(#[from] ForwardError),
 }
 
-/// The addresses of one family.
-type Family = Result<Vec<IpAddr>, ResolveError>;
+/// What came of a resolution.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The addresses, at least one, IPv4 first, each family in the upstream's order.
+    pub addresses: Result<Arc<[IpAddr]>, ResolveError>,
+    /// Whether a query left for it: none does where the cache answers, or another's equal query is under way.
+    pub left: bool,
+}
+
+/// The addresses of one family, and whether a query left for them.
+type Family = (Result<Vec<IpAddr>, ResolveError>, bool);
 
 impl OwnResolver {
     /// A resolver that asks through `forwarder` what `cache` does not hold.
@@ -51,19 +61,17 @@ impl OwnResolver {
         Self { forwarder, cache }
     }
 
-    /// The addresses of `name`, at least one, IPv4 first, each family in the upstream's order.
-    ///
-    /// Once one family is there the other is waited for no longer than [`DNS_FAMILY_PATIENCE`].
-    pub async fn resolve(&self, name: &HostName) -> Result<Arc<[IpAddr]>, ResolveError> {
+    /// The addresses of `name`. Once one family is there the other is waited for no longer than [`DNS_FAMILY_PATIENCE`].
+    pub async fn resolve(&self, name: &HostName) -> Resolved {
         let mut v4 = pin!(self.family(name, kind::A));
         let mut v6 = pin!(self.family(name, kind::AAAA));
         let (v4, v6) = tokio::select! {
             v4 = &mut v4 => {
-                let v6 = rest(v4.is_ok(), v6).await;
+                let v6 = rest(v4.0.is_ok(), v6).await;
                 (Some(v4), v6)
             }
             v6 = &mut v6 => {
-                let v4 = rest(v6.is_ok(), v4).await;
+                let v4 = rest(v6.0.is_ok(), v4).await;
                 (v4, Some(v6))
             }
         };
@@ -71,17 +79,23 @@ impl OwnResolver {
     }
 
     async fn family(&self, name: &HostName, kind: u16) -> Family {
-        let looked = self.cache.look_up(&Canonical::own(name, kind), &self.forwarder).await?;
-        let found = &looked.answer.found;
-        match (found.rcode, found.chain_ends) {
-            (0, false) => return Err(ResolveError::EndlessChain),
-            (0, true) => {}
-            (3, _) => return Err(ResolveError::NoAddress),
-            (code, _) => return Err(ResolveError::Code(code)),
+        match self.cache.look_up(&Canonical::own(name, kind), &self.forwarder).await {
+            Ok(looked) => (addresses(&looked.answer.found), looked.left),
+            Err(failure) => (Err(failure.into()), failure.has_left()),
         }
-        let addresses: Vec<IpAddr> = found.addresses.iter().map(|(address, _)| *address).collect();
-        if addresses.is_empty() { Err(ResolveError::NoAddress) } else { Ok(addresses) }
     }
+}
+
+/// The addresses of an answer.
+fn addresses(found: &Found) -> Result<Vec<IpAddr>, ResolveError> {
+    match (found.rcode, found.chain_ends) {
+        (0, false) => return Err(ResolveError::EndlessChain),
+        (0, true) => {}
+        (3, _) => return Err(ResolveError::NoAddress),
+        (code, _) => return Err(ResolveError::Code(code)),
+    }
+    let addresses: Vec<IpAddr> = found.addresses.iter().map(|(address, _)| *address).collect();
+    if addresses.is_empty() { Err(ResolveError::NoAddress) } else { Ok(addresses) }
 }
 
 /// The other family: in good time if there are addresses already, in its own time if not.
@@ -89,18 +103,24 @@ async fn rest(satisfied: bool, other: impl Future<Output = Family>) -> Option<Fa
     if satisfied { timeout(DNS_FAMILY_PATIENCE, other).await.ok() } else { Some(other.await) }
 }
 
-/// Both families as one answer; `None` is a family that was not waited for.
-fn join(v4: Option<Family>, v6: Option<Family>) -> Result<Arc<[IpAddr]>, ResolveError> {
-    let mut addresses = Vec::new();
+/// Both families as one answer; `None` is a family that was not waited for, and whose query is under way.
+fn join(v4: Option<Family>, v6: Option<Family>) -> Resolved {
+    let mut found = Vec::new();
     let mut error = ResolveError::NoAddress;
-    for family in [v4, v6].into_iter().flatten() {
-        match family {
-            Ok(found) => addresses.extend(found),
+    let mut left = false;
+    for family in [v4, v6] {
+        let Some((addresses, has_left)) = family else {
+            left = true;
+            continue;
+        };
+        left |= has_left;
+        match addresses {
+            Ok(addresses) => found.extend(addresses),
             Err(ResolveError::NoAddress) => {}
             Err(failure) => error = failure,
         }
     }
-    if addresses.is_empty() { Err(error) } else { Ok(addresses.into()) }
+    Resolved { addresses: if found.is_empty() { Err(error) } else { Ok(found.into()) }, left }
 }
 
 #[cfg(test)]
@@ -134,9 +154,10 @@ mod tests {
     async fn both_families_are_asked_for_once_and_kept() {
         let (upstream, resolver) = resolver(vec![both()]).await;
         let name = host("a.example");
-        for _ in 0..3 {
-            let addresses = resolver.resolve(&name).await.unwrap();
-            assert_eq!(texts(&addresses), ["192.0.2.1", "2001:db8::1"]);
+        for turn in 0..3 {
+            let found = resolver.resolve(&name).await;
+            assert_eq!(texts(&found.addresses.unwrap()), ["192.0.2.1", "2001:db8::1"]);
+            assert_eq!(found.left, turn == 0, "the cache answers, and nobody hears of it");
         }
         let mut kinds: Vec<u16> = upstream.seen().iter().map(|(query, _)| query.kind()).collect();
         kinds.sort_unstable();
@@ -149,8 +170,9 @@ mod tests {
         let name = host("a.example");
         let (first, second, third) =
             tokio::join!(resolver.resolve(&name), resolver.resolve(&name), resolver.resolve(&name));
-        assert_eq!(first.as_ref(), second.as_ref());
-        assert_eq!(second, third);
+        assert_eq!([first.left, second.left, third.left], [true, false, false]);
+        let [first, second, third] = [first, second, third].map(|found| found.addresses.unwrap());
+        assert_eq!((&first, &second), (&second, &third));
         assert_eq!(upstream.seen().len(), 2);
     }
 
@@ -160,11 +182,11 @@ mod tests {
         let name = host("a.example");
         let (first, second) = tokio::join!(resolver.resolve(&name), resolver.resolve(&name));
         assert_eq!(
-            (texts(&first.unwrap()), texts(&second.unwrap())),
+            (texts(&first.addresses.unwrap()), texts(&second.addresses.unwrap())),
             (vec!["192.0.2.1".into()], vec!["192.0.2.1".into()])
         );
         assert_eq!(upstream.seen().len(), 2);
-        resolver.resolve(&name).await.unwrap();
+        assert!(resolver.resolve(&name).await.left);
         assert!(upstream.seen().len() > 2, "its TTL is over");
     }
 
@@ -179,7 +201,8 @@ mod tests {
             (Act::Answer(vec![a("other.example", [203, 0, 113, 66], 60)]), ResolveError::NoAddress),
         ] {
             let (_upstream, resolver) = resolver(vec![act]).await;
-            assert_eq!(resolver.resolve(&host("a.example")).await, Err(expected));
+            let found = resolver.resolve(&host("a.example")).await;
+            assert_eq!((found.addresses, found.left), (Err(expected), true));
         }
     }
 
@@ -187,6 +210,6 @@ mod tests {
     async fn one_family_is_enough_where_the_other_fails() {
         // Whichever of the two queries comes first is answered with both kinds of records.
         let (_upstream, resolver) = resolver(vec![both(), Act::Rcode(2)]).await;
-        assert_eq!(resolver.resolve(&host("a.example")).await.unwrap().len(), 1);
+        assert_eq!(resolver.resolve(&host("a.example")).await.addresses.unwrap().len(), 1);
     }
 }

@@ -88,6 +88,7 @@ impl Set {
         match self.asks(agent, name, kind) {
             Ok(Chooser::Documents) => "documents",
             Ok(Chooser::Agent) => "agent",
+            Ok(Chooser::Wildcard(_)) => "wildcard",
             Err(denial) => denial.reason.code(),
         }
     }
@@ -102,7 +103,7 @@ fn a_name_is_answerable_where_a_route_of_the_agent_names_it() {
         ("alice", "db.corp.example", "documents"),
         ("alice", "ntp.corp.example", "documents"),
         ("alice", "both.example", "documents"),
-        ("alice", "a.wild.example", "agent"),
+        ("alice", "a.wild.example", "wildcard"),
         ("alice", "a.b.wild.example", "dns.denied"),
         ("alice", "wild.example", "dns.denied"),
         ("alice", "site.example", "dns.denied"),
@@ -126,12 +127,27 @@ fn a_name_is_answerable_where_a_route_of_the_agent_names_it() {
 }
 
 #[test]
+fn a_name_that_a_wildcard_lets_through_says_what_stands_behind_the_star() {
+    let set = Set::of("", ROUTES);
+    for (name, base) in [
+        ("a.wild.example", Some("wild.example")),
+        ("_8443._https.A.wild.example", Some("wild.example")),
+        ("_http.wild.example", Some("wild.example")),
+        ("_8443._https.api.site.example", None),
+        ("api.site.example", None),
+    ] {
+        let chooser = set.asks("alice", name, RecordType::A).unwrap();
+        assert_eq!(chooser.base(&HostName::parse(name).unwrap()), base, "{name}");
+    }
+}
+
+#[test]
 fn what_stands_in_front_of_a_host_to_name_a_service_is_the_agents_choice() {
     let set = Set::of("", ROUTES);
     for (name, expected) in [
         ("_8443._https.api.site.example", "agent"),
         ("_mongodb._tcp.db.corp.example", "agent"),
-        ("_http._tcp.a.wild.example", "agent"),
+        ("_http._tcp.a.wild.example", "wildcard"),
         ("_a._b._c.api.site.example", "agent"),
         ("_a._b._c._d.api.site.example", "dns.denied"),
         ("_tcp.paste.example", "dns.denied"),

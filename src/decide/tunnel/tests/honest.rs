@@ -135,10 +135,10 @@ fn names_that_documents_write_out_are_never_counted() {
     for host in 0..5000 {
         let host = HostName::parse(&format!("{}.example.com", encoded(host, 60, HEX))).unwrap();
         for kind in FOR_A_CONNECTION {
-            let asked = Asked { host: &host, kind, by_agent: false, flagged: false };
+            let asked = Asked { host: &host, kind, by_agent: false, base: None, flagged: false };
             scene.sends_so(&asked, 512).unwrap();
         }
-        let text = Asked { host: &host, kind: RecordType::TXT, by_agent: false, flagged: false };
+        let text = Asked { host: &host, kind: RecordType::TXT, by_agent: false, base: None, flagged: false };
         scene.guard.admit(&scene.alice, &text, scene.now).unwrap();
         scene.guard.answered(&scene.alice, &text, Heard::default()).unwrap();
     }
@@ -191,7 +191,7 @@ fn search_domains_under_allow_all_shut_their_own_zone_and_no_name_that_is_writte
         assert_eq!(scene.refusal(host, RecordType::A), None, "{host}");
     }
     let redis = HostName::parse("redis.agents.svc.cluster.local").unwrap();
-    let asked = |by_agent| Asked { host: &redis, kind: RecordType::A, by_agent, flagged: false };
+    let asked = |by_agent| Asked { host: &redis, kind: RecordType::A, by_agent, base: None, flagged: false };
     assert!(scene.guard.admit(&scene.alice, &asked(true), scene.now).is_err());
     assert_eq!(scene.guard.admit(&scene.alice, &asked(false), scene.now), Ok(()));
 }

@@ -13,10 +13,10 @@ fn a_written_name_that_is_asked_for_in_unusual_ways_may_leave_so_often() {
     let host = HostName::parse("api.example.com").unwrap();
     for (kind, flagged) in [(RecordType::TXT, false), (RecordType::NS, false), (RecordType::A, true)] {
         let scene = Scene::new();
-        let asked = Asked { host: &host, kind, by_agent: false, flagged };
+        let asked = Asked { host: &host, kind, by_agent: false, base: None, flagged };
         let left = (0..2000).filter(|_| scene.sends_so(&asked, 64 * 1024).is_ok()).count();
         assert_eq!(left, DNS_TUNNEL_QUERIES as usize, "{kind:?}");
-        let usual = Asked { host: &host, kind: RecordType::A, by_agent: false, flagged: false };
+        let usual = Asked { host: &host, kind: RecordType::A, by_agent: false, base: None, flagged: false };
         scene.sends_so(&usual, 512).expect("its address, as everybody asks");
     }
 }
@@ -61,7 +61,7 @@ fn one_known_name_brings_in_no_more_than_its_zone_may() {
 fn a_query_that_is_under_way_counts_and_one_that_stayed_does_not() {
     let scene = Scene::new();
     let host = HostName::parse("one.example.com").unwrap();
-    let asked = Asked { host: &host, kind: RecordType::A, by_agent: true, flagged: false };
+    let asked = Asked { host: &host, kind: RecordType::A, by_agent: true, base: None, flagged: false };
     let admit = || scene.guard.admit(&scene.alice, &asked, scene.now);
     assert_eq!((0..1000).filter(|_| admit().is_ok()).count(), DNS_TUNNEL_QUERIES as usize);
     scene.guard.answered(&scene.alice, &asked, Heard::default()).unwrap();
@@ -95,7 +95,7 @@ proptest! {
         for (name, kind, size, left) in questions {
             let host = HostName::parse(&format!("n{name}.example.com")).unwrap();
             let kind = FOR_A_CONNECTION.get(kind).copied().unwrap_or(RecordType::TXT);
-            let asked = Asked { host: &host, kind, by_agent: true, flagged: false };
+            let asked = Asked { host: &host, kind, by_agent: true, base: None, flagged: false };
             if scene.guard.admit(&scene.alice, &asked, scene.now).is_err() {
                 continue;
             }

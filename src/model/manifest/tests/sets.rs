@@ -230,6 +230,25 @@ fn an_address_proves_one_agent_and_the_longer_prefix_wins() {
 }
 
 #[test]
+fn a_card_proves_one_agent_however_it_is_spelled() {
+    let agent = |name: &str, address: &str, mac: &str| {
+        let text = format!(
+            "apiVersion: clawgress.io/v1alpha1\nkind: Agent\nmetadata: {{name: {name}}}\n\
+             spec: {{sources: {{addresses: [{address}], mac: '{mac}'}}}}"
+        );
+        file(&format!("{name}.yaml"), &text)
+    };
+    let alice = agent("alice", "10.0.0.1/32", "02:00:00:00:00:0a");
+    let bob = agent("bob", "10.0.0.2/32", "02:00:00:00:00:0A");
+    assert_eq!(
+        mistakes(load(&[alice, bob, file("g.yaml", GATEWAY)])),
+        [
+            "bob.yaml:4:49 02:00:00:00:00:0a is already the card of agent `alice` (behind one card agents could not be told apart; the other is at alice.yaml:4:49)"
+        ]
+    );
+}
+
+#[test]
 fn an_agent_leaves_through_its_gateway_or_the_default_or_the_only_one() {
     let gateway = |name: &str| {
         file(&format!("{name}.yaml"), &GATEWAY.replace("name: default", &format!("name: {name}")))

@@ -1,7 +1,8 @@
-//! One connection to an upstream, kept and shared by all queries of a worker (RFC 7766, section 6.2.1).
+//! The connections to one upstream, kept and shared by all queries of a worker (RFC 7766, section 6.2.1).
 //!
-//! It is dialled when it is first needed, and once more where a kept one turns out to have ended meanwhile. One that keeps
-//! silent is let go. Never holds more than one connection that takes queries.
+//! One is dialled when it is first needed, another where the server takes no more questions at once on those there are, and
+//! one more where a kept one turns out to have ended meanwhile. One that keeps silent is let go. Never holds more than
+//! [`DNS_CONNECTIONS_PER_UPSTREAM`]; where all are full, questions wait for their turn.
 
 use std::io;
 use std::sync::Arc;
@@ -9,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::super::canonical::Canonical;
+use crate::model::types::limits::{DNS_CONNECTIONS_PER_UPSTREAM, DNS_FURTHER_DIAL_TIME, DNS_REST_TIME};
 
 /// A connection that queries share.
-pub(super) trait Live: Clone {
+pub(super) trait Live: Sized {
     /// Where it leads, and how it is made.
     type Way;
 
@@ -24,66 +26,105 @@ pub(super) trait Live: Clone {
     /// Whether it takes no more queries.
     fn is_closed(&self) -> bool;
 
-    /// Asks one question and waits for its answer.
+    /// How many questions it takes at once, as far as is known by now.
+    fn allowed(&self) -> usize;
+
+    /// Asks one question and waits for its answer. `ResourceBusy` where the server takes no more for now.
     async fn ask(&self, asked: &Canonical) -> io::Result<Vec<u8>>;
 }
 
-/// The place of the connection.
+/// The places of the connections.
 #[derive(Debug)]
 pub(super) struct Kept<L: Live> {
     way: L::Way,
-    place: Mutex<Option<(L, Arc<Pulse>)>>,
+    places: Mutex<Places<L>>,
+}
+
+#[derive(Debug)]
+struct Places<L> {
+    all: Vec<Arc<Place<L>>>,
+    /// A further one could not be made: none is tried until then.
+    rests_until: Option<Instant>,
+}
+
+/// One connection. Whoever asks over it holds it, so that its owners but one are the questions under way.
+#[derive(Debug)]
+struct Place<L> {
+    live: L,
+    pulse: Arc<Pulse>,
 }
 
 impl<L: Live> Kept<L> {
     pub fn new(way: L::Way) -> Self {
-        Self { way, place: Mutex::new(None) }
+        Self { way, places: Mutex::new(Places { all: Vec::new(), rests_until: None }) }
     }
 
     pub fn way(&self) -> &L::Way {
         &self.way
     }
 
-    /// Asks over the connection there is, or a new one.
+    /// Asks over a connection there is, or a new one.
     pub async fn ask(&self, asked: &Canonical) -> io::Result<Vec<u8>> {
-        let (live, pulse, fresh) = self.live().await?;
-        match live.ask(asked).await {
-            // It ended while nobody looked. What cannot be read is no better over another connection.
-            Err(error) if !fresh && error.kind() != io::ErrorKind::InvalidData => {
-                self.drop_if(|kept| Arc::ptr_eq(kept, &pulse)).await;
-                self.live().await?.0.ask(asked).await
+        let (place, fresh) = self.place().await?;
+        let error = match place.live.ask(asked).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        match error.kind() {
+            // By now it is known how many it takes.
+            io::ErrorKind::ResourceBusy => {}
+            // What cannot be read is no better over another connection.
+            io::ErrorKind::InvalidData => return Err(error),
+            _ if fresh => return Err(error),
+            // It ended while nobody looked.
+            _ => self.places.lock().await.all.retain(|kept| !Arc::ptr_eq(kept, &place)),
+        }
+        drop(place);
+        self.place().await?.0.live.ask(asked).await
+    }
+
+    /// A connection, and whether it was made just now. Whoever comes while one is dialled waits for it.
+    async fn place(&self) -> io::Result<(Arc<Place<L>>, bool)> {
+        let mut places = self.places.lock().await;
+        places.all.retain(|place| !place.live.is_closed());
+        if let Some(place) = places.all.iter().find(|place| has_room(place)) {
+            return Ok((place.clone(), false));
+        }
+        let Some(least) = places.all.iter().min_by_key(|place| Arc::strong_count(place)).cloned() else {
+            return self.dialled(&mut places).await.map(|place| (place, true));
+        };
+        let rests = places.rests_until.is_some_and(|until| Instant::now() < until);
+        if rests || places.all.len() >= DNS_CONNECTIONS_PER_UPSTREAM {
+            return Ok((least, false));
+        }
+        // The server may keep a client to fewer connections, and need not say so.
+        match timeout(DNS_FURTHER_DIAL_TIME, self.dialled(&mut places)).await {
+            Ok(Ok(place)) => Ok((place, true)),
+            Ok(Err(_)) | Err(_) => {
+                places.rests_until = Some(Instant::now() + DNS_REST_TIME);
+                Ok((least, false))
             }
-            outcome => outcome,
         }
     }
 
-    /// The connection, and whether it was made just now. Whoever comes while it is dialled waits for it.
-    async fn live(&self) -> io::Result<(L, Arc<Pulse>, bool)> {
-        let mut place = self.place.lock().await;
-        if let Some((live, pulse)) = place.as_ref().filter(|(live, _)| !live.is_closed()) {
-            return Ok((live.clone(), pulse.clone(), false));
-        }
+    async fn dialled(&self, places: &mut Places<L>) -> io::Result<Arc<Place<L>>> {
         let pulse = Arc::new(Pulse::new());
         let live = L::dial(&self.way, pulse.clone()).await?;
-        *place = Some((live.clone(), pulse.clone()));
-        Ok((live, pulse, true))
+        let place = Arc::new(Place { live, pulse });
+        places.all.push(place.clone());
+        Ok(place)
     }
 
-    async fn drop_if(&self, is_dead: impl Fn(&Arc<Pulse>) -> bool) {
-        let mut place = self.place.lock().await;
-        if place.as_ref().is_some_and(|(_, pulse)| is_dead(pulse)) {
-            *place = None;
-        }
-    }
-
-    /// Lets the connection go if nothing was heard on it since.
+    /// Lets the connections go on which nothing was heard since.
     pub fn forget(&self, since: Instant) {
-        // Where somebody dials, there is none to forget.
-        let Ok(mut place) = self.place.try_lock() else { return };
-        if place.as_ref().is_some_and(|(_, pulse)| !pulse.heard_since(since)) {
-            *place = None;
-        }
+        // Where somebody dials, there is none to forget, or none that can take a question.
+        let Ok(mut places) = self.places.try_lock() else { return };
+        places.all.retain(|place| place.pulse.heard_since(since));
     }
+}
+
+fn has_room<L: Live>(place: &Arc<Place<L>>) -> bool {
+    Arc::strong_count(place) - 1 < place.live.allowed()
 }
 
 /// When something was last heard on a connection.

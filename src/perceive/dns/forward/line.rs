@@ -34,7 +34,7 @@ impl std::fmt::Debug for Way {
 }
 
 /// A stream that takes questions.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Line(mpsc::Sender<Job>);
 
 #[derive(Debug)]
@@ -65,6 +65,11 @@ impl Live for Line {
 
     fn is_closed(&self) -> bool {
         self.0.is_closed()
+    }
+
+    /// No server says how many it takes; what is too much for it waits in the stream (RFC 7766, section 6.2.1.1).
+    fn allowed(&self) -> usize {
+        DNS_PIPELINED
     }
 
     async fn ask(&self, asked: &Canonical) -> io::Result<Vec<u8>> {

@@ -1,6 +1,8 @@
 //! The way to one upstream: which transport, and what of it is kept between queries.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
@@ -48,6 +50,7 @@ impl Link {
                     subject: subject(name),
                     authority,
                     path: path.clone(),
+                    streams: Arc::new(AtomicUsize::new(web::USUAL_STREAMS)),
                 };
                 Self::Web(Kept::new(way))
             }

@@ -3,9 +3,14 @@
 //! The id of each is 0 and no field tells one client from another. Only a 200 with a DNS message that answers the question
 //! is an answer; redirects are not followed.
 
+use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -17,6 +22,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::super::canonical::Canonical;
 use super::kept::{Live, Pulse};
@@ -28,6 +34,8 @@ const MESSAGE: &str = "application/dns-message";
 const HTTP2: &[u8] = b"h2";
 /// The port that is not written in an authority.
 const PORT: u16 = 443;
+/// Streams that a server is taken to allow before it has said so: what it should at least (RFC 9113, section 6.5.2).
+pub(super) const USUAL_STREAMS: usize = 100;
 
 /// Where a server is, who it must be, and what is asked for there.
 pub(super) struct Way {
@@ -36,6 +44,8 @@ pub(super) struct Way {
     pub subject: ServerName<'static>,
     pub authority: String,
     pub path: Box<str>,
+    /// How many streams the server allowed on the last connection; the next one begins with that.
+    pub streams: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Way {
@@ -54,12 +64,17 @@ pub(super) fn authority(host: &str, port: u16) -> String {
 }
 
 /// A connection that takes questions.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Web {
     requests: SendRequest<Full<Bytes>>,
+    connection: Arc<Mutex<Option<Connection>>>,
     uri: Uri,
     pulse: Arc<Pulse>,
+    streams: Arc<AtomicUsize>,
 }
+
+/// What drives the requests. A task owns it with those that ask how many it takes, and takes it away at its end.
+type Connection = http2::Connection<TokioIo<TlsStream<TcpStream>>, Full<Bytes>, TokioExecutor>;
 
 impl Live for Web {
     type Way = Way;
@@ -73,25 +88,27 @@ impl Live for Web {
         if stream.get_ref().1.alpn_protocol() != Some(HTTP2) {
             return Err(invalid("the server does not speak HTTP/2"));
         }
-        let builder = http2::Builder::new(TokioExecutor::new());
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.initial_max_send_streams(way.streams.load(Ordering::Relaxed));
         let (requests, connection) =
             builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         pulse.beat();
-        tokio::spawn({
-            let pulse = pulse.clone();
-            async move {
-                tokio::select! {
-                    // How it ended is told to whoever waits on it.
-                    _ = connection => {}
-                    () = idle(&pulse) => {}
-                }
-            }
-        });
-        Ok(Self { requests, uri, pulse })
+        let connection = Arc::new(Mutex::new(Some(connection)));
+        tokio::spawn(drive(connection.clone(), pulse.clone()));
+        Ok(Self { requests, connection, uri, pulse, streams: way.streams.clone() })
     }
 
     fn is_closed(&self) -> bool {
         self.requests.is_closed()
+    }
+
+    fn allowed(&self) -> usize {
+        let Some(streams) = locked(&self.connection).as_ref().map(Connection::current_max_send_streams)
+        else {
+            return 0;
+        };
+        self.streams.store(streams, Ordering::Relaxed);
+        streams
     }
 
     async fn ask(&self, asked: &Canonical) -> io::Result<Vec<u8>> {
@@ -102,7 +119,7 @@ impl Live for Web {
             .map_err(invalid)?;
         let mut requests = self.requests.clone();
         requests.ready().await.map_err(io::Error::other)?;
-        let response = requests.send_request(request).await.map_err(io::Error::other)?;
+        let response = requests.send_request(request).await.map_err(unsent)?;
         self.pulse.beat();
         let kind =
             response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -123,6 +140,24 @@ impl Live for Web {
     }
 }
 
+/// Until the connection ends by itself, of which whoever waits on it is told, or nothing was heard on it for a while.
+async fn drive(connection: Arc<Mutex<Option<Connection>>>, pulse: Arc<Pulse>) {
+    let ended = poll_fn(|cx| match locked(&connection).as_mut() {
+        Some(connection) => Pin::new(connection).poll(cx).map(drop),
+        None => Poll::Ready(()),
+    });
+    tokio::select! {
+        () = ended => {}
+        () = idle(&pulse) => {}
+    }
+    *locked(&connection) = None;
+}
+
+/// A panic in the library ends the connection, and leaves nothing here half done.
+fn locked(connection: &Mutex<Option<Connection>>) -> MutexGuard<'_, Option<Connection>> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Ends once nothing was heard for a while. A query that is cut by it goes over a new connection.
 async fn idle(pulse: &Pulse) {
     loop {
@@ -131,6 +166,16 @@ async fn idle(pulse: &Pulse) {
         if pulse.last() + DNS_UPSTREAM_IDLE_TIME <= end {
             return;
         }
+    }
+}
+
+/// A stream that the server refuses unread is one too many for now (RFC 9113, section 8.7).
+fn unsent(error: hyper::Error) -> io::Error {
+    let reason =
+        error.source().and_then(|source| source.downcast_ref::<h2::Error>()).and_then(h2::Error::reason);
+    match reason {
+        Some(h2::Reason::REFUSED_STREAM) => io::Error::new(io::ErrorKind::ResourceBusy, error),
+        _ => io::Error::other(error),
     }
 }
 

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::super::super::message::Query;
@@ -17,25 +17,63 @@ use super::super::super::wire::{HEADER, kind};
 use super::super::{ForwardError, Forwarder};
 use super::*;
 use crate::model::config::{DnsServer, DnsTransport};
+use crate::model::types::limits::DNS_CONNECTIONS_PER_UPSTREAM;
 
 struct Lab {
     forwarder: Forwarder,
-    connections: Arc<AtomicUsize>,
+    server: Arc<Server>,
+}
+
+/// What the server is to do, and what it has seen.
+struct Server {
+    /// Streams that it allows at once on a connection.
+    streams: u32,
+    /// Connections that it serves; further ones are cut.
+    serves: usize,
+    connections: AtomicUsize,
+    /// A permit for each question for a name that begins with `held`.
+    held: Semaphore,
+    arrived: AtomicUsize,
 }
 
 impl Lab {
     async fn start(protocols: &[&str]) -> Self {
+        Self::with(protocols, 200, usize::MAX).await
+    }
+
+    async fn with(protocols: &[&str], streams: u32, serves: usize) -> Self {
         let (acceptor, tls) = encrypted::pair(protocols);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let transport = DnsTransport::Https(None, "/dns-query".into());
         let server = DnsServer { address: listener.local_addr().unwrap(), transport };
-        let connections = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(serve(listener, acceptor, connections.clone()));
+        let (connections, arrived) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let there = Arc::new(Server { streams, serves, connections, held: Semaphore::new(0), arrived });
+        tokio::spawn(serve(listener, acceptor, there.clone()));
         let mut forwarder = Forwarder::hasty_to(&[server], &tls);
         // Enough for a handshake on a machine that is busy with other tests.
         (forwarder.bounds.each, forwarder.bounds.all) =
             (std::time::Duration::from_secs(5), std::time::Duration::from_secs(10));
-        Self { forwarder, connections }
+        forwarder.bounds.in_flight = 200;
+        Self { forwarder, server: there }
+    }
+
+    fn connections(&self) -> usize {
+        self.server.connections.load(Ordering::Relaxed)
+    }
+
+    /// So many questions at once whose answers are held, and what is done meanwhile, before they are let go.
+    async fn while_held(&self, questions: usize, arrive: usize, then: impl Future<Output = ()>) {
+        let names: Vec<_> = (0..questions).map(|n| format!("held-{n}.example")).collect();
+        let held = futures_util::future::join_all(names.iter().map(|name| self.ask(name)));
+        let meanwhile = async {
+            while self.server.arrived.load(Ordering::Relaxed) < arrive {
+                tokio::task::yield_now().await;
+            }
+            then.await;
+            self.server.held.add_permits(questions);
+        };
+        let (answers, ()) = tokio::join!(held, meanwhile);
+        assert_eq!(answers, vec![Ok(1); questions]);
     }
 
     async fn ask(&self, name: &str) -> Result<usize, ForwardError> {
@@ -44,14 +82,17 @@ impl Lab {
     }
 }
 
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, connections: Arc<AtomicUsize>) {
+async fn serve(listener: TcpListener, acceptor: TlsAcceptor, server: Arc<Server>) {
     while let Ok((stream, _)) = listener.accept().await {
-        connections.fetch_add(1, Ordering::Relaxed);
+        if server.connections.fetch_add(1, Ordering::Relaxed) >= server.serves {
+            continue;
+        }
         let Ok(stream) = acceptor.accept(stream).await else { continue };
         let last = Arc::new(Notify::new());
-        let said = last.clone();
-        let service = service_fn(move |request| answer(request, said.clone()));
+        let (said, there) = (last.clone(), server.clone());
+        let service = service_fn(move |request| answer(request, said.clone(), there.clone()));
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(server.streams)
             .serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             tokio::pin!(connection);
@@ -67,6 +108,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, connections: Arc<At
 async fn answer(
     request: Request<Incoming>,
     last: Arc<Notify>,
+    server: Arc<Server>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     assert_eq!(
         (request.uri().path(), request.headers()[CONTENT_TYPE].as_bytes()),
@@ -76,6 +118,10 @@ async fn answer(
     let query = Query::parse(&bytes).unwrap();
     assert_eq!((query.id(), bytes.len() % 128), (0, 0));
     let mut body = lab::response(&query, &[a(query.text(), [192, 0, 2, 1], 60)]);
+    if query.text().starts_with("held") {
+        server.arrived.fetch_add(1, Ordering::Relaxed);
+        server.held.acquire().await.unwrap().forget();
+    }
     let (mut status, mut media) = (StatusCode::OK, MESSAGE);
     match query.text() {
         "last.example" => last.notify_one(),
@@ -98,7 +144,7 @@ async fn questions_share_one_connection() {
     let lab = Lab::start(&["h2"]).await;
     let (first, second) = tokio::join!(lab.ask("a.example"), lab.ask("b.example"));
     assert_eq!((first, second, lab.ask("c.example").await), (Ok(1), Ok(1), Ok(1)));
-    assert_eq!(lab.connections.load(Ordering::Relaxed), 1);
+    assert_eq!(lab.connections(), 1);
 }
 
 #[tokio::test]
@@ -107,7 +153,45 @@ async fn a_connection_that_its_server_ends_is_dialled_once_more() {
     for _ in 0..4 {
         assert_eq!(lab.ask("last.example").await, Ok(1));
     }
-    assert!(lab.connections.load(Ordering::Relaxed) > 1);
+    assert!(lab.connections() > 1);
+}
+
+#[tokio::test]
+async fn where_a_server_takes_no_more_at_once_another_connection_is_made() {
+    let lab = Lab::with(&["h2"], 2, usize::MAX).await;
+    assert_eq!(lab.ask("a.example").await, Ok(1));
+    lab.while_held(4, 4, async {
+        assert_eq!(lab.ask("free.example").await, Ok(1), "nobody waits for another's answer");
+    })
+    .await;
+    assert_eq!(lab.connections(), 3);
+    assert_eq!(lab.ask("b.example").await, Ok(1));
+    assert_eq!(lab.connections(), 3, "there is room again");
+}
+
+#[tokio::test]
+async fn past_the_bound_on_connections_questions_wait_for_their_turn() {
+    let lab = Lab::with(&["h2"], 1, usize::MAX).await;
+    assert_eq!(lab.ask("a.example").await, Ok(1));
+    let bound = DNS_CONNECTIONS_PER_UPSTREAM;
+    lab.while_held(bound + 5, bound, async { assert_eq!(lab.connections(), bound) }).await;
+    assert_eq!(lab.connections(), bound);
+}
+
+#[tokio::test]
+async fn a_first_burst_of_more_than_a_server_takes_is_answered_whole() {
+    let lab = Lab::with(&["h2"], 4, usize::MAX).await;
+    let names: Vec<_> = (0..20).map(|n| format!("n{n}.example")).collect();
+    let answers = futures_util::future::join_all(names.iter().map(|name| lab.ask(name))).await;
+    assert_eq!(answers, vec![Ok(1); 20]);
+}
+
+#[tokio::test]
+async fn a_server_that_serves_no_second_connection_is_asked_over_the_first_in_turn() {
+    let lab = Lab::with(&["h2"], 1, 1).await;
+    assert_eq!(lab.ask("a.example").await, Ok(1));
+    lab.while_held(3, 1, async {}).await;
+    assert_eq!(lab.connections(), 2, "once it is tried, and then not for a while");
 }
 
 #[tokio::test]
