@@ -8,7 +8,7 @@
 //!
 //! Outside stand documentation addresses alone. Forwarding is on and the upstream knows the way back, so what a
 //! workload is refused is refused by the gateway and not by a missing route. `Lab` removes everything when it is
-//! dropped, and prints the logs of its programs when the test panics. Needs root.
+//! dropped, and prints the logs of its programs when the test panics. `Lab::of` builds it in one family alone. Needs root.
 
 pub mod backends;
 pub mod daemon;
