@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The outside world of the demo: a resolver, a model provider, a paste site, a site whose certificate has expired, a
-database and a time server, all on documentation addresses inside one network namespace. Everything it hears is written to a
+database and a time server, all on documentation addresses of both families inside one network namespace. Everything it hears is written to a
 log, so that the demo can show what did and what did not get out. Ends with its standard input."""
 import json
 import signal
@@ -21,6 +21,14 @@ ADDRESSES = {
     "revoked.example": "192.0.2.60",
     "rebound.example": "10.9.9.9",
 }
+
+
+def places(address):
+    """Where something stands: at its address, and what is outside at the one of IPv6 that ends as it does too."""
+    other = address.replace("192.0.2.", "2001:db8:1::")
+    return [(address, socket.AF_INET)] + [(other, socket.AF_INET6)] * (other != address)
+
+
 LOG, PKI = sys.argv[1], sys.argv[2]
 LOCK = threading.Lock()
 
@@ -31,10 +39,18 @@ def heard(what):
 
 
 def resolver():
-    """Answers A queries for the names above, NXDOMAIN for all else (RFC 1035)."""
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind(("192.0.2.53", 53))
-    return lambda: resolve(server)
+    """Answers A and AAAA queries for the names above, NXDOMAIN for all else (RFC 1035)."""
+    return listening("192.0.2.53", 53, resolve)
+
+
+def listening(address, port, serve):
+    """What serves datagrams to this port, over each family."""
+    servers = []
+    for here, family in places(address):
+        server = socket.socket(family, socket.SOCK_DGRAM)
+        server.bind((here, port))
+        servers.append(lambda server=server: serve(server))
+    return servers
 
 
 def resolve(server):
@@ -49,8 +65,11 @@ def resolve(server):
         address = ADDRESSES.get(name)
         heard(f"dns {name}")
         answers = b""
-        if address and kind == b"\0\1":
-            answers = b"\xc0\x0c\0\1\0\1" + struct.pack(">IH", 60, 4) + socket.inet_aton(address)
+        wanted = {b"\0\1": socket.AF_INET, b"\0\x1c": socket.AF_INET6}.get(kind)
+        for here, family in places(address) if address else ():
+            if family == wanted:
+                data = socket.inet_pton(family, here)
+                answers = b"\xc0\x0c" + kind + b"\0\1" + struct.pack(">IH", 60, len(data)) + data
         flags = 0x8180 if address else 0x8183
         head = query[:2] + struct.pack(">HHHHH", flags, 1, 1 if answers else 0, 0, 0)
         server.sendto(head + question + answers, client)
@@ -88,16 +107,20 @@ def site(name):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{PKI}/{name}.pem")
     context.set_alpn_protocols(["http/1.1"])
-    server = ThreadingHTTPServer((ADDRESSES[name], 443), Site)
-    server.handle_error = lambda *_: None  # a gateway that does not trust the certificate hangs up
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    return server.serve_forever
+    servers = []
+    for here, family in places(ADDRESSES[name]):
+        kind = type("Server", (ThreadingHTTPServer,), {"address_family": family})
+        server = kind((here, 443), Site)
+        server.handle_error = lambda *_: None  # a gateway that does not trust the certificate hangs up
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        servers.append(server.serve_forever)
+    return servers
 
 
 def database():
     """A server that speaks first, as MySQL, SMTP and SSH do."""
-    server = socket.create_server((ADDRESSES["db.example"], 5432))
-    return lambda: greet(server)
+    servers = [socket.create_server((here, 5432), family=family) for here, family in places(ADDRESSES["db.example"])]
+    return [lambda server=server: greet(server) for server in servers]
 
 
 def greet(server):
@@ -110,9 +133,7 @@ def greet(server):
 
 def clock():
     """An NTP server (RFC 5905) that knows the second."""
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind((ADDRESSES["time.example"], 123))
-    return lambda: tick(server)
+    return listening(ADDRESSES["time.example"], 123, tick)
 
 
 def tick(server):
@@ -127,7 +148,8 @@ def tick(server):
 # Ctrl-C is for the demo, which ends this.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 # Everything listens before anything is said to be ready.
-for serve in [resolver(), database(), clock()] + [site(name) for name in ("api.model.example", "paste.example", "old.example")]:
+sites = [site(name) for name in ("api.model.example", "paste.example", "old.example")]
+for serve in sum([resolver(), database(), clock(), *sites], []):
     threading.Thread(target=serve, daemon=True).start()
 print("ready", flush=True)
 sys.stdin.read()

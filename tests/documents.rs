@@ -54,7 +54,7 @@ fn claims(text: &str) -> impl Iterator<Item = &str> {
     let mut marked = false;
     text.lines().filter_map(move |line| {
         let line = line.trim_start();
-        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+        if ["#[test]", "#[tokio::test", "#[apply(over_both)]"].iter().any(|mark| line.starts_with(mark)) {
             marked = true;
             return None;
         }

@@ -9,6 +9,10 @@
     reason = "clippy takes helpers outside `#[test]` for production code; here everything is a test"
 )]
 
+#[macro_use]
+extern crate macro_rules_attribute;
+
+#[macro_use]
 #[allow(dead_code, reason = "a vocabulary may have words that no test says today")]
 mod lab;
 

@@ -8,7 +8,7 @@ use super::dialogue::{NAME, opening_gateway, over_tls, zone};
 use super::http2::{Http2, data};
 use super::terminate::{curl, server};
 use crate::lab::services::Feed;
-use crate::lab::{Daemon, Lab};
+use crate::lab::{Daemon, Family, Lab};
 
 /// Status, and the versions that the client and the upstream spoke.
 fn versions(lab: &Lab, daemon: &Daemon<'_>, flag: &str) -> (String, String) {
@@ -25,8 +25,8 @@ fn versions(lab: &Lab, daemon: &Daemon<'_>, flag: &str) -> (String, String) {
     (client.to_owned(), seen["version"].as_str().expect("a version").to_owned())
 }
 
-#[test]
-fn alpn_follows_what_the_upstream_offers() {
+#[apply(over_both)]
+fn alpn_follows_what_the_upstream_offers(family: Family) {
     for (offered, client, expected) in [
         (&["h2", "http/1.1"][..], "--http2", ("2", "HTTP/2.0")),
         (&["http/1.1"], "--http2", ("1.1", "HTTP/1.1")),
@@ -34,7 +34,7 @@ fn alpn_follows_what_the_upstream_offers() {
         (&["h2", "http/1.1"], "--http1.1", ("1.1", "HTTP/1.1")),
         (&["h2", "http/1.1"], "--no-alpn", ("1.1", "HTTP/1.1")),
     ] {
-        let lab = Lab::new();
+        let lab = Lab::of(family);
         let (_resolver, daemon) = opening_gateway(&lab, zone());
         server(&lab, offered);
         let (seen, upstream) = versions(&lab, &daemon, client);
@@ -47,9 +47,8 @@ fn alpn_follows_what_the_upstream_offers() {
     }
 }
 
-#[test]
-fn an_http2_client_crosses_to_an_upstream_that_speaks_http1_alone() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_http2_client_crosses_to_an_upstream_that_speaks_http1_alone(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let server = server(&lab, &["http/1.1"]);
     let mut client = Http2::over_tls(lab.workload(), "192.0.2.11:443", NAME, (daemon.authority(), &["h2"]));
@@ -81,9 +80,8 @@ fn an_http2_client_crosses_to_an_upstream_that_speaks_http1_alone() {
     }));
 }
 
-#[test]
-fn an_http1_client_crosses_to_an_upstream_that_speaks_http2_alone() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_http1_client_crosses_to_an_upstream_that_speaks_http2_alone(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let server = server(&lab, &["h2"]);
     let mut talk = over_tls(lab.workload(), "192.0.2.11:443", NAME, daemon.authority());

@@ -40,9 +40,8 @@ fn breaking(lab: &Lab) -> Arc<Semaphore> {
     permits
 }
 
-#[test]
-fn a_transfer_that_the_upstream_breaks_off_is_broken_for_the_client_too() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_transfer_that_the_upstream_breaks_off_is_broken_for_the_client_too(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let permits = breaking(&lab);
     for which in 0..3 {
@@ -77,9 +76,8 @@ fn a_transfer_that_the_upstream_breaks_off_is_broken_for_the_client_too() {
     daemon.record(&json!({"kind": "request", "decision": "allow", "status": 200, "end": "upstream-failed"}));
 }
 
-#[test]
-fn a_client_that_leaves_in_the_middle_closes_its_record_and_its_upstream_connection() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_that_leaves_in_the_middle_closes_its_record_and_its_upstream_connection(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let (tell, told) = mpsc::channel();
     serve_both(&lab, move |mut stream| {

@@ -158,10 +158,9 @@ fn hear(lab: &Lab, daemon: &Daemon<'_>, shown: &Shown, version: &str) {
     assert!(row["evidence"].as_str().unwrap_or_default().contains(seen), "{name}: {row}");
 }
 
-#[test]
-fn a_certificate_for_another_name_is_refused_whatever_its_wildcard_promises() {
+#[apply(over_both)]
+fn a_certificate_for_another_name_is_refused_whatever_its_wildcard_promises(lab: Lab) {
     const WORDS: Expected = Untrusted("it is for another name", "wrong name");
-    let lab = Lab::new();
     let mut shop = Workshop::new(&lab);
     // NAME has two labels: a wildcard for all that have is none that an authority may give.
     shop.leaf("", &Spec::server("DNS:*.example"), WORDS);
@@ -179,17 +178,16 @@ fn a_certificate_for_another_name_is_refused_whatever_its_wildcard_promises() {
         ("mail", "email:mail@mail.site.example"),
         ("uri", "URI:https://uri.site.example"),
     ] {
-        shop.leaf(label, &Spec::server(names), WORDS);
+        shop.leaf(label, &Spec::server(&lab.twin(names)), WORDS);
     }
     let unnamed = Spec { name: "common.site.example", ..server("").with(SERVER) };
     shop.leaf("common", &unnamed, WORDS);
     shop.judge(&lab);
 }
 
-#[test]
-fn a_chain_that_leads_to_no_anchor_is_refused() {
+#[apply(over_both)]
+fn a_chain_that_leads_to_no_anchor_is_refused(lab: Lab) {
     const WORDS: Expected = Untrusted("its issuer is not trusted", "unknown issuer");
-    let lab = Lab::new();
     let mut shop = Workshop::new(&lab);
     let alone = shop.forge.alone(&server("alone"));
     shop.show("alone", &[&alone], WORDS);
@@ -205,9 +203,8 @@ fn a_chain_that_leads_to_no_anchor_is_refused() {
     shop.judge(&lab);
 }
 
-#[test]
-fn a_certificate_or_issuer_that_is_not_for_this_use_is_refused() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_certificate_or_issuer_that_is_not_for_this_use_is_refused(lab: Lab) {
     let mut shop = Workshop::new(&lab);
     let named =
         |label: &str, rest: &str| server(label).with(format!("subjectAltName=DNS:{}\n{rest}", name(label)));
@@ -256,10 +253,9 @@ fn a_certificate_or_issuer_that_is_not_for_this_use_is_refused() {
     shop.judge(&lab);
 }
 
-#[test]
-fn a_name_outside_its_authoritys_constraints_is_refused() {
+#[apply(over_both)]
+fn a_name_outside_its_authoritys_constraints_is_refused(lab: Lab) {
     const WORDS: Expected = Untrusted("its authority may not vouch for this name", "name constraints");
-    let lab = Lab::new();
     let mut shop = Workshop::new(&lab);
     for (label, constraint, names, expected) in [
         ("permitted", "permitted;DNS:other.example", "DNS:permitted.site.example", WORDS),
@@ -267,6 +263,18 @@ fn a_name_outside_its_authoritys_constraints_is_refused() {
         ("second", "permitted;DNS:second.site.example", "DNS:second.site.example,DNS:other.example", WORDS),
         ("inside", "permitted;IP:198.51.100.0/255.255.255.0", "DNS:inside.site.example,IP:192.0.2.11", WORDS),
         ("outside", "excluded;IP:192.0.2.0/255.255.255.0", "DNS:outside.site.example,IP:192.0.2.11", WORDS),
+        (
+            "inside6",
+            "permitted;IP:2001:db8:99::/ffff:ffff:ffff::",
+            "DNS:inside6.site.example,IP:2001:db8:1::11",
+            WORDS,
+        ),
+        (
+            "outside6",
+            "excluded;IP:2001:db8:1::/ffff:ffff:ffff::",
+            "DNS:outside6.site.example,IP:2001:db8:1::11",
+            WORDS,
+        ),
         ("wild", "excluded;DNS:wild.site.example", "DNS:*.site.example", WORDS),
         ("good", "permitted;DNS:site.example", "DNS:good.site.example", Passes),
     ] {
@@ -278,10 +286,9 @@ fn a_name_outside_its_authoritys_constraints_is_refused() {
     shop.judge(&lab);
 }
 
-#[test]
-fn weak_keys_and_signatures_are_refused() {
+#[apply(over_both)]
+fn weak_keys_and_signatures_are_refused(lab: Lab) {
     const SIGNED: &str = "of a kind that is not trusted";
-    let lab = Lab::new();
     let mut shop = Workshop::new(&lab);
     let rsa = shop.rsa.clone();
     for (label, digest, seen) in [
@@ -305,9 +312,8 @@ fn weak_keys_and_signatures_are_refused() {
     shop.judge(&lab);
 }
 
-#[test]
-fn good_certificates_pass_however_unusual() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn good_certificates_pass_however_unusual(lab: Lab) {
     let mut shop = Workshop::new(&lab);
     for key in ["p384", "p521", "rsa2048", "rsa3072", "ed25519"] {
         shop.leaf(key, &server(key).key(key), Passes);
@@ -345,10 +351,9 @@ fn good_certificates_pass_however_unusual() {
     shop.judge(&lab);
 }
 
-#[test]
-fn a_chain_of_six_intermediates_passes_and_one_of_seven_is_refused() {
+#[apply(over_both)]
+fn a_chain_of_six_intermediates_passes_and_one_of_seven_is_refused(lab: Lab) {
     const KEYS: [&str; 7] = ["p256:1", "p256:2", "p256:3", "p256:4", "p256:5", "p256:6", "p256:7"];
-    let lab = Lab::new();
     let mut shop = Workshop::new(&lab);
     let mut chain = vec![shop.root.clone()];
     for (key, label) in KEYS.iter().zip(["", "", "", "", "", "six", "seven"]) {
@@ -364,10 +369,9 @@ fn a_chain_of_six_intermediates_passes_and_one_of_seven_is_refused() {
     shop.judge(&lab);
 }
 
-#[test]
-fn a_stapled_revocation_is_refused_where_the_issuer_or_its_responder_signed_it() {
+#[apply(over_both)]
+fn a_stapled_revocation_is_refused_where_the_issuer_or_its_responder_signed_it(lab: Lab) {
     const REVOKED: Expected = Untrusted("it is revoked", "revoked since 2024-01-02T03:04:05Z");
-    let lab = Lab::new();
     let mut shop = Workshop::new(&lab);
     let between = shop.forge.issue(&shop.root, &Spec::ca("Between", "rsa2048:between"));
     let responder = "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\n";
@@ -406,10 +410,9 @@ fn a_stapled_revocation_is_refused_where_the_issuer_or_its_responder_signed_it()
     shop.judge(&lab);
 }
 
-#[test]
-fn a_certificate_that_must_be_stapled_is_refused_without_a_status_that_counts() {
+#[apply(over_both)]
+fn a_certificate_that_must_be_stapled_is_refused_without_a_status_that_counts(lab: Lab) {
     const SHORT: &str = "it comes without the fresh status that it must have";
-    let lab = Lab::new();
     let mut shop = Workshop::new(&lab);
     let nobody = shop.nobody.clone();
     let root = shop.root.clone();
@@ -436,9 +439,8 @@ fn a_certificate_that_must_be_stapled_is_refused_without_a_status_that_counts() 
     shop.judge(&lab);
 }
 
-#[test]
-fn an_address_is_proven_by_an_address_in_the_certificate() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_address_is_proven_by_an_address_in_the_certificate(lab: Lab) {
     let forge = Forge::new(&lab);
     let root = forge.alone(&Spec::ca("Root", "p256:root"));
     let route = "
@@ -448,7 +450,7 @@ kind: EgressL4Route
 metadata: {name: addresses}
 spec:
   parentRefs: [{kind: EgressGateway, name: default}]
-  rules: [{matches: [{destinationCIDRs: [192.0.2.0/24]}]}]
+  rules: [{matches: [{destinationCIDRs: [192.0.2.0/24, '2001:db8:1::/64']}]}]
 ";
     let documents = alice_and_gateway("{name: tls, protocol: TLS, tls: {mode: Terminate}}") + route;
     let (_resolver, daemon) = gateway(&lab, zone(), &root.certificate, &documents);
@@ -456,7 +458,7 @@ spec:
         [("192.0.2.16", "IP:192.0.2.16"), ("192.0.2.17", "IP:192.0.2.16"), ("192.0.2.18", "DNS:192.0.2.18")]
             .iter()
             .map(|(address, names)| {
-                let leaf = forge.issue(&root, &Spec::server(names));
+                let leaf = forge.issue(&root, &Spec::server(&lab.twin(names)));
                 format!(
                     "server {{ listen {address}:443 ssl http2; ssl_certificate {}; ssl_certificate_key {};
                  location / {{ return 200 \"let in\"; }} }}\n",
@@ -474,15 +476,14 @@ spec:
         assert!(heard.contains("alert access denied"), "{heard}");
         let row = daemon.record(&json!({
             "kind": "connection", "decision": "deny", "reason": "tls.untrusted-upstream",
-            "destination_address": address,
+            "destination_address": lab.twin(address),
         }));
         assert!(row["evidence"].as_str().unwrap_or_default().contains("wrong name"), "{row}");
     }
 }
 
-#[test]
-fn what_is_passed_through_is_judged_by_the_client_alone() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn what_is_passed_through_is_judged_by_the_client_alone(lab: Lab) {
     let mut shop = Workshop::new(&lab);
     let expired = lab.pki().expired(&["expired.site.example"]);
     let alone = shop.forge.alone(&server("alone"));

@@ -1,8 +1,6 @@
 //! Real clients in the workload's namespace, with a clean environment and only the gateway's authority trusted: each
 //! allowed, and each refused with what it can show its user.
 
-use std::net::TcpStream;
-
 use serde_json::{Value, json};
 
 use super::world::{BASE, PASTE, RAW, ROUTES, THROUGH, World};
@@ -23,9 +21,8 @@ pub fn shown(daemon: &Daemon<'_>, problem: &Value, reason: &str) {
     daemon.record(&json!({"kind": "request", "request_id": problem["request_id"], "reason": reason}));
 }
 
-#[test]
-fn curl_over_http1_and_http2() {
-    let world = World::new();
+#[apply(over_both)]
+fn curl_over_http1_and_http2(world: World) {
     let daemon = world.gateway(ROUTES);
     for (version, number) in [("--http1.1", "1.1"), ("--http2", "2")] {
         let allowed = world.curl(&daemon, &[version, "-w", "%{http_version}", "https://site.example/small"]);
@@ -42,9 +39,8 @@ fn curl_over_http1_and_http2() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn curl_by_either_variable() {
-    let world = World::new();
+#[apply(over_both)]
+fn curl_by_either_variable(world: World) {
     let daemon = world.gateway(ROUTES);
     let curl = |variable: &str| {
         let program = program(&world, &daemon, "curl", variable);
@@ -63,9 +59,8 @@ fn python(world: &World, daemon: &Daemon<'_>, script: &str) -> Finished {
     program(world, daemon, "python3", "SSL_CERT_FILE").args(["-c", script]).run()
 }
 
-#[test]
-fn pythons_urllib_and_ssl() {
-    let world = World::new();
+#[apply(over_both)]
+fn pythons_urllib_and_ssl(world: World) {
     let daemon = world.gateway(ROUTES);
     let allowed = python(
         &world,
@@ -97,9 +92,8 @@ print(s.version(), dict(x[0] for x in s.getpeercert()['issuer'])['commonName'].s
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn nodes_fetch_and_https() {
-    let world = World::new();
+#[apply(over_both)]
+fn nodes_fetch_and_https(world: World) {
     let daemon = world.gateway(ROUTES);
     let node = |script: &str| {
         program(&world, &daemon, "node", "NODE_EXTRA_CA_CERTS")
@@ -131,9 +125,8 @@ fn nodes_fetch_and_https() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn git_clones_over_https() {
-    let world = World::new();
+#[apply(over_both)]
+fn git_clones_over_https(world: World) {
     nginx::git(&world.lab, "notes");
     let daemon = world.gateway(ROUTES);
     let clone = |url: &str, folder: &str| {
@@ -155,9 +148,8 @@ fn git_clones_over_https() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn openssl_s_client_speaks_by_hand() {
-    let world = World::new();
+#[apply(over_both)]
+fn openssl_s_client_speaks_by_hand(world: World) {
     let daemon = world.gateway(ROUTES);
     let by_hand = |address: &str, name: &str| {
         let connect = format!("{address}:443");
@@ -177,9 +169,8 @@ fn openssl_s_client_speaks_by_hand() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn a_raw_tcp_client() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_raw_tcp_client(world: World) {
     let daemon = world.gateway(ROUTES);
     let script = |port: u16| {
         format!(
@@ -199,9 +190,8 @@ except ConnectionResetError:
     daemon.record(&json!({"kind": "connection", "destination_port": 7001, "reason": "policy.no-route"}));
 }
 
-#[test]
-fn wget_by_the_systems_store() {
-    let world = World::new();
+#[apply(over_both)]
+fn wget_by_the_systems_store(world: World) {
     let daemon = world.gateway(ROUTES);
     // GnuTLS, which Debian's wget is built with, reads no variable.
     let wget = |arguments: &[&str]| world.lab.workload().command("wget").args(["-nv"]).args(arguments).run();
@@ -218,9 +208,8 @@ fn wget_by_the_systems_store() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn git_pushes_where_it_may_and_only_fetches_where_it_may_not() {
-    let world = World::new();
+#[apply(over_both)]
+fn git_pushes_where_it_may_and_only_fetches_where_it_may_not(world: World) {
     let _server = nginx::git_server(&world.lab, "notes");
     let route = |rules: &str| {
         format!(
@@ -272,9 +261,8 @@ pub fn raw_ports(ports: &str) -> String {
     ROUTES.replace("[{port: 7000}]", &format!("[{{port: 7000}}, {ports}]"))
 }
 
-#[test]
-fn ssh_logs_in_where_a_route_names_its_port() {
-    let world = World::new();
+#[apply(over_both)]
+fn ssh_logs_in_where_a_route_names_its_port(world: World) {
     let daemon = world.gateway(&raw_ports("{port: 22}"));
     let keys = "for key in host user; do ssh-keygen -q -t ed25519 -N '' -f $key; done; mkdir -p /run/sshd; command -v sshd";
     let sshd = world.lab.upstream().command("sh").args(["-c", keys]).run().succeeded();
@@ -283,12 +271,10 @@ fn ssh_logs_in_where_a_route_names_its_port() {
         "ListenAddress {RAW}\nHostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\nPermitRootLogin yes\n\
          UsePAM no\nStrictModes no\nPidFile none\n"
     );
-    let settings = world.lab.file("sshd_config", settings);
+    let settings = world.lab.file("sshd_config", world.lab.twin(&settings));
     let server = world.lab.upstream().command(sshd.trim()).args(["-D", "-e", "-f"]).arg(settings);
     let _server = server.start_logged(&world.lab.folder().join("sshd.log"));
-    world.lab.upstream().enter(|| {
-        eventually("sshd listens", || TcpStream::connect((RAW, 22)).ok());
-    });
+    world.lab.upstream().listening(&format!("{RAW}:22"));
     let ssh = |host: &str| {
         world
             .lab
@@ -315,16 +301,13 @@ fn ssh_logs_in_where_a_route_names_its_port() {
     }));
 }
 
-#[test]
-fn redis_cli_speaks_where_a_route_names_its_port() {
-    let world = World::new();
+#[apply(over_both)]
+fn redis_cli_speaks_where_a_route_names_its_port(world: World) {
     let daemon = world.gateway(&raw_ports("{port: 6379}"));
     let server = world.lab.upstream().command("redis-server");
     let server = server.args(["--bind", RAW, "--protected-mode", "no", "--save", "", "--port", "6379"]);
     let _server = server.start_logged(&world.lab.folder().join("redis.log"));
-    world.lab.upstream().enter(|| {
-        eventually("redis listens", || TcpStream::connect((RAW, 6379)).ok());
-    });
+    world.lab.upstream().listening(&format!("{RAW}:6379"));
     let redis = |port: &str, arguments: &[&str]| {
         world
             .lab
@@ -372,9 +355,8 @@ pub fn shell(world: &World, script: &str) -> Program {
     world.lab.workload().command("sh").args(["-euc", &format!("{trust}\n{trust}\n{script}")])
 }
 
-#[test]
-fn env_sh_lets_clients_trust_what_is_opened_and_what_is_passed_through() {
-    let world = World::new();
+#[apply(over_both)]
+fn env_sh_lets_clients_trust_what_is_opened_and_what_is_passed_through(world: World) {
     let daemon = opening_and_passing(&world);
     let python = "import sys, urllib.request as r; print(len(r.urlopen(sys.argv[1]).read()))";
     for host in ["site.example", "through.example"] {

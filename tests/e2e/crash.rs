@@ -122,10 +122,10 @@ fn sigkill_under_load_loses_no_decision_whose_traffic_went_out() {
     let lab = lab();
     let site = site(&lab);
     let mut daemon = lab.daemon(&json!({}), &[("all.yaml", &policies())]);
-    // One request that is surely open when the daemon dies.
-    let mut waiting = lab.workload().enter(|| Client::new(SITE[0])).expect("the gateway takes connections");
-    waiting.send("/wait").expect("sent");
-    eventually("the open request arrives", || seen(&site).contains(&"/wait".to_owned()).then_some(()));
+    // Requests that are surely open when the daemon dies.
+    let mut waiting = lab.workload().enter(|| SITE.map(|address| Client::new(address).expect("taken")));
+    waiting.iter_mut().for_each(|client| client.send("/wait").expect("sent"));
+    eventually("the open requests arrive", || (seen(&site).len() == SITE.len()).then_some(()));
     load(lab.workload(), "first", || {
         eventually("the load runs", || (seen(&site).len() > LOAD).then_some(()));
         daemon.kill9();
@@ -133,24 +133,38 @@ fn sigkill_under_load_loses_no_decision_whose_traffic_went_out() {
     let before = seen(&site);
     daemon.start_again();
     let rows = assert_on_record(&daemon, &before);
-    let open = rows.iter().find(|row| row["path"] == "/wait").expect("checked above");
-    assert_eq!((&open["end"], &open["decision"]), (&json!("interrupted"), &json!("allow")), "{open}");
+    let open: Vec<_> = rows.iter().filter(|row| row["path"] == "/wait").collect();
+    assert_eq!(open.len(), SITE.len());
+    for open in open {
+        assert_eq!((&open["end"], &open["decision"]), (&json!("interrupted"), &json!("allow")), "{open}");
+    }
     let connections = daemon.records(&["--kind", "connection"]);
     let interrupted = connections.iter().filter(|row| row["end"] == "interrupted").count();
-    assert!(interrupted > CLIENTS, "{CLIENTS} kept connections and the waiting one: {interrupted}");
+    assert!(
+        interrupted >= CLIENTS + SITE.len(),
+        "{CLIENTS} kept connections and the waiting ones: {interrupted}"
+    );
     let answered = rows.iter().filter(|row| row["status"] == 404).count();
-    assert!(answered + CLIENTS + 1 >= before.len(), "outcomes are kept too: {answered} of {}", before.len());
+    assert!(
+        answered + CLIENTS + SITE.len() >= before.len(),
+        "outcomes are kept too: {answered} of {}",
+        before.len()
+    );
     // And it works again.
-    let status = lab.workload().enter(|| Client::new(SITE[1])?.get("/status/202"));
-    assert_eq!(status.expect("works again"), 202);
-    daemon.record(&json!({"kind": "request", "path": "/status/202", "status": 202, "decision": "allow"}));
+    for address in SITE {
+        let status = lab.workload().enter(|| Client::new(address)?.get("/status/202"));
+        assert_eq!(status.expect("works again"), 202);
+        let wanted =
+            json!({"kind": "request", "path": "/status/202", "destination_address": address, "status": 202});
+        assert_eq!(daemon.record(&wanted)["decision"], "allow");
+    }
 }
 
 #[test]
 fn sigkill_loses_no_decision_of_a_raw_flow_or_of_a_dns_query() {
     let lab = lab();
     who_is_there(&lab, OPEN);
-    let resolver = lab.resolver(crate::lab::Zone::new().host("model.example", &[UPSTREAM[0]]));
+    let resolver = lab.resolver(crate::lab::Zone::new().host("model.example", &UPSTREAM));
     let mut daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
     const FLOWS: usize = 40;
     for number in 0..FLOWS {
@@ -210,10 +224,10 @@ fn audit_search_sees_everything_recorded_before_it_was_asked() {
     let lab = lab();
     let _site = site(&lab);
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &policies())]);
-    let mut client = lab.workload().enter(|| Client::new(SITE[0])).expect("the gateway takes connections");
-    for number in 0..25 {
+    let mut clients = lab.workload().enter(|| SITE.map(|address| Client::new(address).expect("taken")));
+    for number in 0..50 {
         let path = format!("/asked/{number}");
-        client.get(&path).expect("an answer");
+        clients[number % 2].get(&path).expect("an answer");
         // No waiting: the decision was on record before the answer came.
         let rows = daemon.records(&["--kind", "request"]);
         assert!(rows.last().is_some_and(|row| row["path"] == path), "{path} is missing: {rows:?}");
@@ -261,16 +275,20 @@ fn sigterm_does_not_wait_for_those_who_never_finish() {
     let lab = lab();
     let site = site(&lab);
     let mut daemon = lab.daemon(&json!({}), &[("all.yaml", &policies())]);
-    let mut busy = lab.workload().enter(|| Client::new(SITE[0])).expect("taken");
-    busy.send("/wait").expect("sent");
-    eventually("the open request arrives", || seen(&site).contains(&"/wait".to_owned()).then_some(()));
+    let mut busy = lab.workload().enter(|| SITE.map(|address| Client::new(address).expect("taken")));
+    busy.iter_mut().for_each(|client| client.send("/wait").expect("sent"));
+    eventually("the open requests arrive", || (seen(&site).len() == SITE.len()).then_some(()));
     let begun = Instant::now();
     assert_eq!(daemon.terminate(), 0);
     assert!(begun.elapsed() < Duration::from_secs(4), "stopping took {:?}", begun.elapsed());
-    busy.read().expect_err("cut off");
+    busy.iter_mut().for_each(|client| drop(client.read().expect_err("cut off")));
     daemon.start_again();
-    let row = daemon.record(&json!({"kind": "request", "path": "/wait", "phase": "complete"}));
-    assert!(row["end"].is_string(), "says how it ended: {row}");
+    for address in SITE {
+        let wanted =
+            json!({"kind": "request", "path": "/wait", "destination_address": address, "phase": "complete"});
+        let row = daemon.record(&wanted);
+        assert!(row["end"].is_string(), "says how it ended: {row}");
+    }
 }
 
 #[test]

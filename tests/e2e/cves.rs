@@ -123,9 +123,8 @@ fn chunks_and_targets() -> Vec<(&'static str, String)> {
     ]
 }
 
-#[test]
-fn attacks_by_framing_are_refused_and_reach_nobody() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn attacks_by_framing_are_refused_and_reach_nobody(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let rows: Vec<_> = [codings(), fields(), chunks_and_targets()].concat();
     for way in BOTH {
@@ -145,9 +144,8 @@ fn attacks_by_framing_are_refused_and_reach_nobody() {
     recorded(&daemon, 0, &json!({"kind": "request", "decision": "allow"}));
 }
 
-#[test]
-fn what_only_looks_like_framing_frames_nothing() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn what_only_looks_like_framing_frames_nothing(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let inner = get("/smuggled");
     let long = format!("{}{inner}", "x".repeat(200_000));
@@ -176,9 +174,8 @@ fn what_only_looks_like_framing_frames_nothing() {
     recorded(&daemon, 0, &json!({"kind": "request", "path": "/smuggled"}));
 }
 
-#[test]
-fn the_body_of_a_refused_request_is_no_request() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn the_body_of_a_refused_request_is_no_request(lab: Lab) {
     let (_resolver, daemon) = vaulted_gateway(&lab);
     let inner = get("/smuggled");
     for way in BOTH {
@@ -223,9 +220,8 @@ const SPELLINGS: [(&str, &str, &str, &str); 15] = [
     ("CVE-2026-33433", "/open", NAME, "x-TEAM: red\r\n"),
 ];
 
-#[test]
-fn what_is_denied_is_denied_in_every_spelling_of_the_field() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn what_is_denied_is_denied_in_every_spelling_of_the_field(lab: Lab) {
     let (_resolver, daemon) = vaulted_gateway(&lab);
     for way in BOTH {
         let origin = way.origin(&lab, ok);
@@ -240,9 +236,8 @@ fn what_is_denied_is_denied_in_every_spelling_of_the_field() {
     recorded(&daemon, 0, &json!({"kind": "request", "decision": "allow"}));
 }
 
-#[test]
-fn no_refusal_repeats_what_the_client_said_in_confidence() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn no_refusal_repeats_what_the_client_said_in_confidence(lab: Lab) {
     let (_resolver, daemon) = vaulted_gateway(&lab);
     let secret = "hunter2-in-confidence";
     let confided = format!("Authorization: Bearer {secret}\r\nCookie: id={secret}\r\n");
@@ -262,9 +257,8 @@ fn no_refusal_repeats_what_the_client_said_in_confidence() {
     refused("/open", "X : y\r\n", 400);
 }
 
-#[test]
-fn an_upgrade_to_http2_in_plain_text_opens_no_tunnel() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upgrade_to_http2_in_plain_text_opens_no_tunnel(lab: Lab) {
     let (_resolver, daemon) = vaulted_gateway(&lab);
     for way in BOTH {
         let origin = way.origin(&lab, ok);

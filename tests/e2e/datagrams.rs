@@ -4,14 +4,16 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 use serde_json::{Value, json};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::probes::{
     AT_ONCE, BOB, OPEN, SHUT, UPSTREAM, ask, at, call, counted, fail_mode, lab, refused, who_is_there,
 };
 use crate::lab::backends::eventually;
 use crate::lab::daemon::alice_and_gateway;
-use crate::lab::{ALICE_V4, ALICE_V6, Daemon, GATEWAY_V4, Lab, Namespace, UPSTREAM_V4, Zone};
+use crate::lab::packets::Packet;
+use crate::lab::{
+    ALICE_V4, ALICE_V6, BOB_V4, Daemon, Family, GATEWAY_V4, Lab, Namespace, UPSTREAM_V4, UPSTREAM_V6, Zone,
+};
 
 /// The gateway as the upstream sees it, in both families.
 const OUTSIDE: [&str; 2] = ["192.0.2.1", "2001:db8:1::1"];
@@ -40,7 +42,7 @@ fn start<'lab>(lab: &'lab Lab, one: &str) -> Daemon<'lab> {
 
 /// A socket of a workload, connected: it hears errors, and answers of that address alone.
 fn socket(space: &Namespace, to: &str) -> UdpSocket {
-    let to: SocketAddr = to.parse().expect("an address with a port");
+    let to: SocketAddr = space.family().twin(to).parse().expect("an address with a port");
     space.enter(|| {
         let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = UdpSocket::bind(any).expect("a socket");
@@ -94,9 +96,8 @@ fn what_a_network_route_allows_is_relayed_and_its_bytes_are_on_record_when_it_en
     assert_eq!(exchange(&sockets[0], b"anew").expect("a new flow"), OUTSIDE[0].as_bytes());
 }
 
-#[test]
-fn a_name_counts_where_the_resolver_gave_it_and_an_ntp_client_gets_its_answer() {
-    let lab = lab();
+#[apply(over_both)]
+fn a_name_counts_where_the_resolver_gave_it_and_an_ntp_client_gets_its_answer(lab: Lab) {
     let _resolver = lab.resolver(Zone::new().host("time.example", &[UPSTREAM_V4]));
     let server = lab.backends().udp(&at(UPSTREAM_V4, 123));
     lab.backends().spawn(async move {
@@ -112,11 +113,11 @@ fn a_name_counts_where_the_resolver_gave_it_and_an_ntp_client_gets_its_answer() 
     refused("not looked up", || ask(lab.workload(), &at(UPSTREAM_V4, 123)));
     daemon.record(&json!({"protocol": "udp", "decision": "deny", "reason": "policy.no-route"}));
     let client = "import socket\n\
-                  to = socket.getaddrinfo('time.example', 123, socket.AF_INET, socket.SOCK_DGRAM)[0][4]\n\
-                  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5)\n\
-                  s.sendto(b'\\x23' + bytes(47), to)\n\
+                  to = socket.getaddrinfo('time.example', 123, 0, socket.SOCK_DGRAM)[0]\n\
+                  s = socket.socket(*to[:3]); s.settimeout(5)\n\
+                  s.sendto(b'\\x23' + bytes(47), to[4])\n\
                   answer, sender = s.recvfrom(512)\n\
-                  print(len(answer), answer[0], answer[1], sender == to)";
+                  print(len(answer), answer[0], answer[1], sender == to[4])";
     let said = lab.workload().command("python3").args(["-c", client]).run().succeeded();
     assert_eq!(said.trim(), "48 36 1 True");
     daemon.record(&json!({
@@ -124,26 +125,28 @@ fn a_name_counts_where_the_resolver_gave_it_and_an_ntp_client_gets_its_answer() 
     }));
 }
 
-#[test]
-fn what_no_route_allows_is_refused_at_once_and_recorded_once_for_each_flow() {
-    let lab = lab();
+#[apply(over_both)]
+fn what_no_route_allows_is_refused_at_once_and_recorded_once_for_each_flow(lab: Lab) {
     who_is_there(&lab, OPEN);
     who_is_there(&lab, SHUT);
-    let daemon = start(&lab, "destinationCIDRs: [192.0.2.10/32], ports: [{port: 4000}]");
-    for to in ["192.0.2.11", "2001:db8:1::10"] {
+    let daemon =
+        start(&lab, "destinationCIDRs: [192.0.2.10/32, \"2001:db8:1::10/128\"], ports: [{port: 4000}]");
+    for to in ["192.0.2.11", "192.0.2.12"] {
         let flow = socket(lab.workload(), &at(to, OPEN));
         for _ in 0..5 {
             refused(to, || exchange(&flow, b"ping"));
         }
         let row = daemon.record(&json!({
             "kind": "connection", "protocol": "udp", "decision": "deny", "reason": "policy.no-route",
-            "destination_address": to, "agent_id": "alice", "policy_id": "EgressGateway/default",
+            "destination_address": lab.twin(to), "agent_id": "alice", "policy_id": "EgressGateway/default",
         }));
         assert_eq!(row["phase"], "complete", "{row}");
     }
     assert_eq!(counted(&lab, "refused_udp"), 0, "the daemon refused them");
     refused("a source nobody registered", || ask(lab.bob(), &at(UPSTREAM_V4, OPEN)));
-    daemon.record(&json!({"reason": "identity.unknown", "protocol": "udp", "source_address": "10.77.0.3"}));
+    daemon.record(
+        &json!({"reason": "identity.unknown", "protocol": "udp", "source_address": lab.twin(BOB_V4)}),
+    );
     assert_eq!(flows(&daemon).len(), 3);
     assert_eq!(counted(&lab, "refused_udp"), 1, "the kernel refused it");
     refused("a port that no rule names", || ask(lab.workload(), &at(UPSTREAM_V4, SHUT)));
@@ -154,17 +157,12 @@ fn what_no_route_allows_is_refused_at_once_and_recorded_once_for_each_flow() {
     assert_eq!(flows(&daemon).len(), 4);
 }
 
-#[test]
-fn addresses_that_are_not_public_are_refused_as_for_tcp() {
-    let lab = lab();
+#[apply(over_both)]
+fn addresses_that_are_not_public_are_refused_as_for_tcp(lab: Lab) {
     let daemon = start(&lab, "ports: [{port: 4000}]");
-    for (to, reason) in [
-        ("169.254.169.254", "destination.metadata"),
-        ("fd00:ec2::254", "destination.metadata"),
-        ("10.9.9.9", "destination.private"),
-    ] {
+    for (to, reason) in [("169.254.169.254", "destination.metadata"), ("10.9.9.9", "destination.private")] {
         refused(to, || ask(lab.workload(), &at(to, OPEN)));
-        daemon.record(&json!({"protocol": "udp", "destination_address": to, "reason": reason}));
+        daemon.record(&json!({"protocol": "udp", "destination_address": lab.twin(to), "reason": reason}));
     }
     // The gateway itself is the kernel's to refuse: DHCP and the like must not come to a relay.
     refused("itself", || ask(lab.workload(), &at(GATEWAY_V4, OPEN)));
@@ -172,33 +170,31 @@ fn addresses_that_are_not_public_are_refused_as_for_tcp() {
     assert_eq!(counted(&lab, "refused_gateway"), 2);
     for own in [GATEWAY_V4, OUTSIDE[0]] {
         daemon.record(&json!({
-            "protocol": "udp", "destination_address": own, "reason": "destination.private", "agent_id": "alice",
+            "protocol": "udp", "destination_address": lab.twin(own), "reason": "destination.private", "agent_id": "alice",
         }));
     }
 }
 
-#[test]
-fn a_deny_policy_holds_for_udp() {
-    let lab = lab();
+#[apply(over_both)]
+fn a_deny_policy_holds_for_udp(lab: Lab) {
     who_is_there(&lab, OPEN);
     let deny = "apiVersion: clawgress.io/v1alpha1\nkind: EgressDenyPolicy\nmetadata: {name: no-flows}\n\
                 spec: {targetRef: {kind: EgressL4Route, name: some}}\n";
     let all = policies(NETWORKS)
         + "---\n"
-        + &route("some", "", "destinationCIDRs: [192.0.2.11/32]")
+        + &route("some", "", "destinationCIDRs: [192.0.2.11/32, \"2001:db8:1::11/128\"]")
         + "---\n"
         + deny;
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &all)]);
-    assert_eq!(ask(lab.workload(), &at(UPSTREAM_V4, OPEN)).expect("an answer"), OUTSIDE[0]);
+    assert_eq!(ask(lab.workload(), &at(UPSTREAM_V4, OPEN)).expect("an answer"), lab.twin(OUTSIDE[0]));
     refused("denied", || ask(lab.workload(), &at("192.0.2.11", OPEN)));
     daemon.record(&json!({
         "protocol": "udp", "reason": "policy.denied", "policy_id": "EgressDenyPolicy/no-flows",
     }));
 }
 
-#[test]
-fn quic_and_dns_stay_what_they_are_under_a_route_to_everything() {
-    let lab = lab();
+#[apply(over_both)]
+fn quic_and_dns_stay_what_they_are_under_a_route_to_everything(lab: Lab) {
     for port in [53, 443, OPEN] {
         who_is_there(&lab, port);
     }
@@ -207,17 +203,14 @@ fn quic_and_dns_stay_what_they_are_under_a_route_to_everything() {
     let all =
         everything + "---\n" + &route("site", "", "destinationHostnames: [site.example], ports: [{port: 9}]");
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &all)]);
-    for (to, outside) in UPSTREAM.into_iter().zip(OUTSIDE) {
-        assert_eq!(ask(lab.workload(), &at(to, OPEN)).expect("an answer"), outside);
-        refused("QUIC", || ask(lab.workload(), &at(to, 443)));
-    }
-    assert_eq!(counted(&lab, "refused_quic"), 2);
-    for to in UPSTREAM {
-        daemon.record(&json!({"protocol": "udp", "reason": "protocol.quic", "destination_address": to}));
-    }
-    assert_eq!(flows(&daemon).len(), 4, "QUIC is refused by the kernel, and recorded");
-    let dig = ["+short", "+tries=1", "+time=2", "@192.0.2.10", "site.example"];
-    assert_eq!(lab.workload().command("dig").args(dig).run().succeeded().trim(), UPSTREAM_V4);
+    let to = lab.twin(UPSTREAM_V4);
+    assert_eq!(ask(lab.workload(), &at(UPSTREAM_V4, OPEN)).expect("an answer"), lab.twin(OUTSIDE[0]));
+    refused("QUIC", || ask(lab.workload(), &at(UPSTREAM_V4, 443)));
+    assert_eq!(counted(&lab, "refused_quic"), 1);
+    daemon.record(&json!({"protocol": "udp", "reason": "protocol.quic", "destination_address": to}));
+    assert_eq!(flows(&daemon).len(), 2, "QUIC is refused by the kernel, and recorded");
+    let dig = ["+short", "+tries=1", "+time=2", "@192.0.2.10", "site.example", lab.family().record()];
+    assert_eq!(lab.workload().command("dig").args(dig).run().succeeded().trim(), to);
     daemon.record(&json!({"kind": "dns", "query_name": "site.example", "decision": "allow"}));
 
     let quic = ["explain", "--agent", "alice", "udp://192.0.2.10:443", "-o", "json"];
@@ -227,15 +220,14 @@ fn quic_and_dns_stay_what_they_are_under_a_route_to_everything() {
     let other = ["explain", "--agent", "alice", "udp://192.0.2.10:4000", "-o", "json"];
     let told = daemon.cli(&other).json();
     assert_eq!((&told["allowed"], &told["policy"]), (&json!(true), &json!("EgressL4Route/flows")), "{told}");
-    assert_eq!(told["request"], "udp 192.0.2.10:4000");
+    assert_eq!(told["request"], lab.twin("udp 192.0.2.10:4000"));
     let tcp = ["explain", "--agent", "alice", "192.0.2.10:4000", "-o", "json"];
     assert_eq!(daemon.cli(&tcp).json()["reason"], "policy.no-route", "a UDP rule opens no TCP");
     refused("TCP", || call(lab.workload(), &at(UPSTREAM_V4, OPEN)));
 }
 
-#[test]
-fn a_reply_from_another_address_or_port_is_not_relayed() {
-    let lab = lab();
+#[apply(over_both)]
+fn a_reply_from_another_address_or_port_is_not_relayed(lab: Lab) {
     let [server, other_address, other_port] =
         ["192.0.2.10:4000", "192.0.2.11:4000", "192.0.2.10:4001"].map(|here| lab.backends().udp(here));
     lab.backends().spawn(async move {
@@ -255,7 +247,7 @@ fn a_reply_from_another_address_or_port_is_not_relayed() {
     }
     daemon.terminate();
     daemon.start_again();
-    daemon.record(&json!({"destination_address": UPSTREAM_V4, "bytes_in": 12, "datagrams_in": 3}));
+    daemon.record(&json!({"destination_address": lab.twin(UPSTREAM_V4), "bytes_in": 12, "datagrams_in": 3}));
 }
 
 #[test]
@@ -270,10 +262,9 @@ fn the_largest_datagrams_pass_whole_in_both_families() {
     }
 }
 
-#[test]
-fn a_burst_with_which_a_flow_begins_arrives_whole() {
+#[apply(over_both)]
+fn a_burst_with_which_a_flow_begins_arrives_whole(lab: Lab) {
     const BURST: u8 = 100;
-    let lab = lab();
     lab.backends().udp_echo(&at(UPSTREAM_V4, OPEN));
     let _daemon = start(&lab, NETWORKS);
     let flow = socket(lab.workload(), &at(UPSTREAM_V4, OPEN));
@@ -305,9 +296,8 @@ fn a_destination_where_nobody_listens_is_told_as_such() {
     }
 }
 
-#[test]
-fn a_reload_ends_the_flows_that_it_no_longer_allows_and_no_others() {
-    let lab = lab();
+#[apply(over_both)]
+fn a_reload_ends_the_flows_that_it_no_longer_allows_and_no_others(lab: Lab) {
     who_is_there(&lab, OPEN);
     who_is_there(&lab, SHUT);
     let both = policies(NETWORKS) + "---\n" + &route("more", "", "ports: [{port: 4001}]");
@@ -323,7 +313,7 @@ fn a_reload_ends_the_flows_that_it_no_longer_allows_and_no_others() {
     daemon.reload();
     daemon.record(&json!({
         "destination_port": SHUT, "decision": "deny", "reason": "policy.no-route", "phase": "complete",
-        "bytes_out": 4, "bytes_in": 9,
+        "bytes_out": 4, "bytes_in": lab.twin(OUTSIDE[0]).len(),
     }));
     refused("taken away", || exchange(&ended, b"ping"));
     exchange(&kept, b"pong").expect("the other flow lives");
@@ -339,9 +329,8 @@ fn a_reload_ends_the_flows_that_it_no_longer_allows_and_no_others() {
     assert_eq!(counted(&lab, "refused_udp"), before + 1);
 }
 
-#[test]
-fn udp_ports_follow_policy_while_rules_and_counters_stay() {
-    let lab = lab();
+#[apply(over_both)]
+fn udp_ports_follow_policy_while_rules_and_counters_stay(lab: Lab) {
     who_is_there(&lab, SHUT);
     let daemon = start(&lab, NETWORKS);
     // A table that was made anew has another handle.
@@ -354,16 +343,15 @@ fn udp_ports_follow_policy_while_rules_and_counters_stay() {
     refused("not named", || ask(lab.workload(), &at(UPSTREAM_V4, SHUT)));
     daemon.write_policy("all.yaml", &policies("ports: [{startPort: 4001, endPort: 5000}, {port: 7}]"));
     daemon.reload();
-    assert_eq!(ask(lab.workload(), &at(UPSTREAM_V4, SHUT)).expect("named now"), OUTSIDE[0]);
+    assert_eq!(ask(lab.workload(), &at(UPSTREAM_V4, SHUT)).expect("named now"), lab.twin(OUTSIDE[0]));
     let status = daemon.status();
     assert_eq!(status["interception"]["rules"], "in-place", "{status}");
     assert_eq!(counted(&lab, "refused_udp"), 1, "counters go on");
     assert!(before.contains("# handle ") && table() == before, "the table was left alone: {before}");
 }
 
-#[test]
-fn a_killed_daemon_lets_nothing_pass_and_its_flows_are_recorded_as_interrupted() {
-    let lab = lab();
+#[apply(over_both)]
+fn a_killed_daemon_lets_nothing_pass_and_its_flows_are_recorded_as_interrupted(lab: Lab) {
     who_is_there(&lab, OPEN);
     let mut daemon = start(&lab, NETWORKS);
     let flow = socket(lab.workload(), &at(UPSTREAM_V4, OPEN));
@@ -372,7 +360,7 @@ fn a_killed_daemon_lets_nothing_pass_and_its_flows_are_recorded_as_interrupted()
     refused("killed", || exchange(&flow, b"ping"));
     daemon.start_again();
     daemon.record(&json!({"protocol": "udp", "destination_port": OPEN, "end": "interrupted"}));
-    assert_eq!(exchange(&flow, b"ping").expect("a new flow"), OUTSIDE[0].as_bytes());
+    assert_eq!(exchange(&flow, b"ping").expect("a new flow"), lab.twin(OUTSIDE[0]).as_bytes());
 }
 
 #[test]
@@ -390,52 +378,47 @@ fn open_forwards_udp_when_the_daemon_is_gone_and_relays_it_while_it_lives() {
     }
 }
 
-#[test]
-fn one_source_has_its_bound_of_flows_and_others_are_served() {
-    let lab = lab();
+#[apply(over_both)]
+fn one_source_has_its_bound_of_flows_and_others_are_served(lab: Lab) {
     who_is_there(&lab, OPEN);
     // Nobody answers there, not even with an error.
     let quiet =
         "table inet quiet { chain c { type filter hook input priority 0; udp dport 20000-40000 drop; }; }";
     lab.upstream().command("nft").arg(quiet).run().succeeded();
-    let all = policies("destinationCIDRs: [192.0.2.0/24]") + "---\n" + BOB;
+    let all = policies("destinationCIDRs: [192.0.2.0/24, \"2001:db8:1::/64\"]") + "---\n" + BOB;
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &all)]);
-    let greedy = lab.workload().enter(|| UdpSocket::bind("0.0.0.0:0").expect("a socket"));
+    let (to, any) =
+        if lab.family() == Family::V6 { (UPSTREAM_V6, "[::]:0") } else { (UPSTREAM_V4, "0.0.0.0:0") };
+    let greedy = lab.workload().enter(|| UdpSocket::bind(any).expect("a socket"));
     let mut ports = 20_000..40_000;
     eventually("a refusal for want of room", || {
         for port in ports.by_ref().take(400) {
-            let _ = greedy.send_to(b"x", (UPSTREAM_V4, port));
+            let _ = greedy.send_to(b"x", (to, port));
         }
         let rows = daemon.records(&["--reason", "overload", "--kind", "connection"]);
         rows.into_iter().find(|row| row["agent_id"] == "alice" && row["protocol"] == "udp")
     });
-    assert_eq!(ask(lab.bob(), &at(UPSTREAM_V4, OPEN)).expect("bob is served"), OUTSIDE[0]);
+    assert_eq!(ask(lab.bob(), &at(UPSTREAM_V4, OPEN)).expect("bob is served"), lab.twin(OUTSIDE[0]));
 }
 
-#[test]
-fn a_datagram_from_no_port_is_refused_and_takes_no_other_flow_with_it() {
-    let lab = lab();
+#[apply(over_both)]
+fn a_datagram_from_no_port_is_refused_and_takes_no_other_flow_with_it(lab: Lab) {
     let daemon = start(&lab, NETWORKS);
-    lab.workload().enter(|| {
-        let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket");
-        let to: SocketAddr = (UPSTREAM_V4.parse::<std::net::Ipv4Addr>().expect("an address"), 0).into();
-        let [high, low] = OPEN.to_be_bytes();
-        raw.send_to(&[0, 0, high, low, 0, 12, 0, 0, b'p', b'i', b'n', b'g'], &to.into()).expect("it is sent");
-    });
+    let (alice, to) = (lab.twin(ALICE_V4), lab.twin(UPSTREAM_V4));
+    Packet::udp(&alice, &to, OPEN, b"ping").leaving_by(0).send(lab.workload());
     daemon.record(&json!({
         "protocol": "udp", "destination_port": OPEN, "agent_id": "alice", "decision": "deny",
         "reason": "protocol.malformed",
     }));
     who_is_there(&lab, OPEN);
-    assert_eq!(ask(lab.workload(), &at(UPSTREAM_V4, OPEN)).expect("an answer"), OUTSIDE[0]);
+    assert_eq!(ask(lab.workload(), &at(UPSTREAM_V4, OPEN)).expect("an answer"), lab.twin(OUTSIDE[0]));
     assert_eq!(flows(&daemon).iter().filter(|row| row["decision"] == "allow").count(), 1);
 }
 
 #[cfg(feature = "long-tests")]
-#[test]
-fn a_flow_that_nobody_answers_ends_after_two_minutes_with_its_bytes_on_record() {
+#[apply(over_both)]
+fn a_flow_that_nobody_answers_ends_after_two_minutes_with_its_bytes_on_record(lab: Lab) {
     use std::time::{Duration, Instant};
-    let lab = lab();
     let _silent = lab.backends().udp(&at(UPSTREAM_V4, OPEN));
     let daemon = start(&lab, NETWORKS);
     let flow = socket(lab.workload(), &at(UPSTREAM_V4, OPEN));

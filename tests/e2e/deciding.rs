@@ -29,9 +29,8 @@ except ConnectionResetError:
     world.python(daemon, &script).succeeded().trim().trim_start_matches('\0').to_owned()
 }
 
-#[test]
-fn a_hostname_route_opens_raw_tcp_on_its_ports_alone_after_dns_gave_the_name() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_hostname_route_opens_raw_tcp_on_its_ports_alone_after_dns_gave_the_name(world: World) {
     let daemon = world.gateway(ROUTES);
     assert_eq!(speaks(&world, &daemon, "raw.example", 7000), "word");
     let allowed = daemon.record(&json!({
@@ -45,35 +44,32 @@ fn a_hostname_route_opens_raw_tcp_on_its_ports_alone_after_dns_gave_the_name() {
     daemon.record(&json!({"kind": "connection", "destination_port": 7001, "reason": "policy.no-route"}));
 }
 
-#[test]
-fn an_address_without_the_name_that_opens_it_stays_shut() {
-    let world = World::new();
+#[apply(over_both)]
+fn an_address_without_the_name_that_opens_it_stays_shut(world: World) {
     let daemon = world.gateway(ROUTES);
     assert_eq!(speaks(&world, &daemon, "192.0.2.13", 7000), "reset");
     daemon.record(
-        &json!({"kind": "connection", "destination_address": "192.0.2.13", "reason": "policy.no-route"}),
+        &json!({"kind": "connection", "destination_address": world.lab.twin("192.0.2.13"), "reason": "policy.no-route"}),
     );
 }
 
-#[test]
-fn a_cidr_route_needs_no_name_and_opens_a_private_address() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_cidr_route_needs_no_name_and_opens_a_private_address(world: World) {
     world.lab.upstream().add_address("10.9.9.9/32");
     world.lab.backends().echo("10.9.9.9:5432", Wire::Plain);
-    let daemon = world.gateway(&(ROUTES.to_owned() + &l4("office", "  rules: [{matches: [{destinationCIDRs: [10.9.9.0/24], ports: [{startPort: 5000, endPort: 5999}]}]}]")));
+    let daemon = world.gateway(&(ROUTES.to_owned() + &l4("office", "  rules: [{matches: [{destinationCIDRs: [10.9.9.0/24, 'fd09:9::/64'], ports: [{startPort: 5000, endPort: 5999}]}]}]")));
     assert_eq!(speaks(&world, &daemon, "10.9.9.9", 5432), "word");
-    daemon.record(&json!({"kind": "connection", "decision": "allow", "policy_id": "EgressL4Route/office", "destination_address": "10.9.9.9"}));
+    daemon.record(&json!({"kind": "connection", "decision": "allow", "policy_id": "EgressL4Route/office", "destination_address": world.lab.twin("10.9.9.9")}));
     assert_eq!(speaks(&world, &daemon, "10.9.9.9", 6000), "reset");
     daemon.record(&json!({"kind": "connection", "destination_port": 6000, "reason": "destination.private"}));
     assert_eq!(speaks(&world, &daemon, "10.9.8.1", 5432), "reset");
     daemon.record(
-        &json!({"kind": "connection", "destination_address": "10.9.8.1", "reason": "destination.private"}),
+        &json!({"kind": "connection", "destination_address": world.lab.twin("10.9.8.1"), "reason": "destination.private"}),
     );
 }
 
-#[test]
-fn a_name_that_leads_to_a_private_address_or_to_metadata_opens_neither() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_name_that_leads_to_a_private_address_or_to_metadata_opens_neither(world: World) {
     let zone = crate::lab::Zone::new()
         .host("inside.example", &["10.9.9.9"])
         .host("cloud.example", &["169.254.169.254"]);
@@ -95,9 +91,8 @@ fn a_name_that_leads_to_a_private_address_or_to_metadata_opens_neither() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn an_http_route_restricts_requests_where_an_l4_route_has_opened_the_host() {
-    let world = World::new();
+#[apply(over_both)]
+fn an_http_route_restricts_requests_where_an_l4_route_has_opened_the_host(world: World) {
     let open =
         l4("everything", "  rules: [{matches: [{destinationHostnames: [site.example, other.example]}]}]");
     let daemon = world.gateway(&(ROUTES.to_owned() + &open));
@@ -111,9 +106,8 @@ fn an_http_route_restricts_requests_where_an_l4_route_has_opened_the_host() {
     daemon.record(&json!({"http_method": "DELETE", "reason": "policy.no-route"}));
 }
 
-#[test]
-fn deny_wins_in_every_spelling_of_the_path() {
-    let world = World::new();
+#[apply(over_both)]
+fn deny_wins_in_every_spelling_of_the_path(world: World) {
     let daemon = world.gateway(ROUTES);
     for path in ["/vault/x", "/%76ault/x", "/small/../vault/x", "//vault/x", "/vault%2Fx", "/x/%2e%2e/vault"]
     {
@@ -129,9 +123,8 @@ fn deny_wins_in_every_spelling_of_the_path() {
     assert!(world.site.behind().untouched() && world.site.access_log().is_empty());
 }
 
-#[test]
-fn allow_all_lets_unnamed_hosts_pass_and_denied_ones_not() {
-    let world = World::new();
+#[apply(over_both)]
+fn allow_all_lets_unnamed_hosts_pass_and_denied_ones_not(world: World) {
     let base = BASE.replace("spec:\n  listeners", "spec:\n  defaultPolicy: allow-all\n  listeners");
     let shut = format!(
         "{ROUTES}{}---\napiVersion: clawgress.io/v1alpha1\nkind: EgressDenyPolicy\nmetadata: {{name: no-paste}}\n\
@@ -150,15 +143,14 @@ fn allow_all_lets_unnamed_hosts_pass_and_denied_ones_not() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn a_route_is_for_the_agents_that_its_selector_takes() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_route_is_for_the_agents_that_its_selector_takes(world: World) {
     let bob = BASE
         .split("---")
         .next()
         .expect("an agent")
         .replace("name: alice, labels: {tier: dev}", "name: bob, labels: {tier: prod}");
-    let bob = bob.replace("10.77.0.2/32, 'fd77::2/128'", "10.77.0.3/32");
+    let bob = bob.replace("10.77.0.2/32, 'fd77::2/128'", "10.77.0.3/32, 'fd77::3/128'");
     let routes = ROUTES.replacen("  hostnames", "  sourceAgents: {matchLabels: {tier: dev}}\n  hostnames", 1);
     let daemon =
         world.lab.daemon(&json!({}), &[("base.yaml", BASE), ("bob.yaml", &bob), ("routes.yaml", &routes)]);

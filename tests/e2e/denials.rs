@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::world::{BASE, Heard, Line, PASTE, ROUTES, World, curl};
 use crate::lab::backends::{Wire, eventually};
-use crate::lab::{Daemon, UPSTREAM_V4};
+use crate::lab::{BOB_V4, Daemon, Family, UPSTREAM_V4};
 
 /// The sentence that ends a detail quotes the id as `audit show` takes it.
 fn short(id: &str) -> &str {
@@ -46,9 +46,8 @@ fn on_record(daemon: &Daemon<'_>, heard: &Heard) -> Value {
     record
 }
 
-#[test]
-fn a_refused_request_hears_a_problem_with_every_member_that_its_record_confirms() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_refused_request_hears_a_problem_with_every_member_that_its_record_confirms(world: World) {
     let daemon = world.gateway(ROUTES);
     for (arguments, protocol) in [
         (&["--http1.1", "-X", "DELETE", "https://site.example/x"][..], "http/1.1"),
@@ -75,9 +74,8 @@ fn a_refused_request_hears_a_problem_with_every_member_that_its_record_confirms(
     assert!(world.site.behind().untouched());
 }
 
-#[test]
-fn every_status_is_that_of_the_table() {
-    let world = World::new();
+#[apply(over_both)]
+fn every_status_is_that_of_the_table(world: World) {
     let expired = world.lab.pki().expired(&["expired.example"]);
     world.lab.backends().echo("192.0.2.14:443", Wire::Tls(&expired, &[]));
     world.lab.backends().cut("192.0.2.16:80", Wire::Plain, b"");
@@ -91,7 +89,7 @@ spec:
   rules:
     - matches:
         - {destinationHostnames: [expired.example, down.example, private.example, cut.example]}
-        - {destinationHostnames: [paste.example], destinationCIDRs: [192.0.2.12/32]}
+        - {destinationHostnames: [paste.example], destinationCIDRs: [192.0.2.12/32, '2001:db8:1::12/128']}
 ";
     let daemon = world.gateway(&format!("{ROUTES}{more}"));
     let direct = format!("paste.example:443:{PASTE}");
@@ -127,9 +125,8 @@ spec:
     }
 }
 
-#[test]
-fn an_unknown_source_is_answered_in_http_over_our_own_leaf() {
-    let world = World::new();
+#[apply(over_both)]
+fn an_unknown_source_is_answered_in_http_over_our_own_leaf(world: World) {
     let daemon = world.gateway(ROUTES);
     let bob = |arguments: &[&str]| {
         // bob's queries are refused too, so he has to bring the address.
@@ -137,6 +134,7 @@ fn an_unknown_source_is_answered_in_http_over_our_own_leaf() {
         let program = curl(world.lab.bob(), &daemon).args(["-i", "--resolve", &resolve]);
         Heard::of(&program.args(arguments).run())
     };
+    let source = world.lab.twin(BOB_V4);
     for arguments in [
         &["--http1.1", "https://site.example/"][..],
         &["--http2", "https://site.example/"],
@@ -145,16 +143,14 @@ fn an_unknown_source_is_answered_in_http_over_our_own_leaf() {
         let heard = bob(arguments);
         assert_eq!((heard.status, heard.reason()), (403, "identity.unknown"), "{arguments:?}");
         let record = on_record(&daemon, &heard);
-        assert_eq!((&record["source_address"], record.get("agent_id")), (&json!("10.77.0.3"), None));
+        assert_eq!((&record["source_address"], record.get("agent_id")), (&json!(source), None));
     }
-    daemon
-        .record(&json!({"kind": "connection", "source_address": "10.77.0.3", "reason": "identity.unknown"}));
+    daemon.record(&json!({"kind": "connection", "source_address": source, "reason": "identity.unknown"}));
     assert!(world.site.access_log().is_empty() && world.site.behind().untouched());
 }
 
-#[test]
-fn a_refused_name_completes_tls_with_our_leaf_contacts_no_upstream_and_is_answered_in_http() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_refused_name_completes_tls_with_our_leaf_contacts_no_upstream_and_is_answered_in_http(world: World) {
     let daemon = world.gateway(ROUTES);
     for version in ["--http1.1", "--http2"] {
         let heard = world.ask(&daemon, &[version, "https://paste.example/upload?token=1"]);
@@ -183,9 +179,8 @@ fn a_refused_name_completes_tls_with_our_leaf_contacts_no_upstream_and_is_answer
     );
 }
 
-#[test]
-fn under_a_passthrough_listener_a_refused_name_gets_a_tls_alert() {
-    let world = World::new();
+#[apply(over_both)]
+fn under_a_passthrough_listener_a_refused_name_gets_a_tls_alert(world: World) {
     let base = BASE.replace("Terminate", "Passthrough");
     let routes = "
 apiVersion: clawgress.io/v1alpha1
@@ -207,9 +202,8 @@ spec: {parentRefs: [{name: default}], rules: [{matches: [{destinationHostnames: 
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn a_missing_name_or_a_malformed_hello_gets_a_tls_alert_even_where_tls_is_opened() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_missing_name_or_a_malformed_hello_gets_a_tls_alert_even_where_tls_is_opened(world: World) {
     let daemon = world.gateway(ROUTES);
     let script = |hello: &str| {
         format!(
@@ -228,9 +222,8 @@ fn a_missing_name_or_a_malformed_hello_gets_a_tls_alert_even_where_tls_is_opened
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn raw_tcp_is_refused_by_a_reset_at_once() {
-    let world = World::new();
+#[apply(over_both)]
+fn raw_tcp_is_refused_by_a_reset_at_once(world: World) {
     let daemon = world.gateway(ROUTES);
     let script = format!(
         "import socket, time
@@ -246,21 +239,20 @@ except ConnectionResetError:
     assert_eq!(world.python(&daemon, &script).succeeded(), "reset True\n");
     daemon.record(&json!({
         "kind": "connection", "decision": "deny", "reason": "policy.no-route", "agent_id": "alice",
-        "destination_address": PASTE, "destination_port": 7001, "protocol": "tcp", "policy_id": "EgressGateway/default",
+        "destination_address": world.lab.twin(PASTE), "destination_port": 7001, "protocol": "tcp", "policy_id": "EgressGateway/default",
     }));
 }
 
-#[test]
-fn udp_is_refused_by_icmp_at_once() {
-    let world = World::new();
+#[apply(over_both)]
+fn udp_is_refused_by_icmp_at_once(world: World) {
     let daemon = world.gateway(ROUTES);
-    for (address, port) in [(PASTE, 9999), (PASTE, 443), ("2001:db8:1::12", 443)] {
-        let family = if address.contains(':') { "AF_INET6" } else { "AF_INET" };
+    let family = if world.lab.family() == Family::V6 { "AF_INET6" } else { "AF_INET" };
+    for port in [9999, 443] {
         let script = format!(
             "import socket
 s = socket.socket(socket.{family}, socket.SOCK_DGRAM)
 s.settimeout(2)
-s.connect(('{address}', {port}))
+s.connect(('{PASTE}', {port}))
 s.send(b'x')
 try:
     s.recv(1)
@@ -268,13 +260,12 @@ except OSError as e:
     print(e.errno is not None and not isinstance(e, TimeoutError))
 "
         );
-        assert_eq!(world.python(&daemon, &script).succeeded(), "True\n", "{address} {port}");
+        assert_eq!(world.python(&daemon, &script).succeeded(), "True\n", "{port}");
     }
 }
 
-#[test]
-fn grpc_hears_its_own_status() {
-    let world = World::new();
+#[apply(over_both)]
+fn grpc_hears_its_own_status(world: World) {
     let daemon = world.gateway(ROUTES);
     for url in ["https://paste.example/lab.Echo/Say", "https://site.example/other.Service/Say"] {
         let arguments =
@@ -289,9 +280,8 @@ fn grpc_hears_its_own_status() {
     }
 }
 
-#[test]
-fn the_sdks_of_model_providers_find_the_error_in_their_own_shape() {
-    let world = World::new();
+#[apply(over_both)]
+fn the_sdks_of_model_providers_find_the_error_in_their_own_shape(world: World) {
     let daemon = world.gateway(ROUTES);
     let openai = world.ask(&daemon, &["-d", "{}", "https://api.openai.com/v1/chat/completions"]);
     let body = openai.json();
@@ -309,9 +299,8 @@ fn the_sdks_of_model_providers_find_the_error_in_their_own_shape() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn the_administrators_response_wins_and_nothing_else_is_revealed() {
-    let world = World::new();
+#[apply(over_both)]
+fn the_administrators_response_wins_and_nothing_else_is_revealed(world: World) {
     let daemon = world.gateway(ROUTES);
     let vault = world.ask(&daemon, &["https://site.example/vault/keys"]);
     let body = vault.json();
@@ -333,9 +322,8 @@ fn the_administrators_response_wins_and_nothing_else_is_revealed() {
     }
 }
 
-#[test]
-fn many_refusals_on_one_connection_are_immediate_and_each_is_on_record() {
-    let world = World::new();
+#[apply(over_both)]
+fn many_refusals_on_one_connection_are_immediate_and_each_is_on_record(world: World) {
     let daemon = world.gateway(ROUTES);
     let mut line = Line::tls(&world, &daemon, "site.example", "192.0.2.10:443");
     let start = Instant::now();

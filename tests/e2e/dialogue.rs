@@ -76,7 +76,7 @@ pub fn opening_gateway(lab: &Lab, zone: Zone) -> (Resolver, Daemon<'_>) {
 
 /// A connection from a namespace, with a bound on every read and write.
 pub fn connect(space: &Namespace, address: &str) -> TcpStream {
-    let address: SocketAddr = address.parse().expect("an address with a port");
+    let address: SocketAddr = space.family().twin(address).parse().expect("an address with a port");
     let stream = space.enter(|| TcpStream::connect_timeout(&address, PATIENCE)).expect("a connection");
     stream.set_nodelay(true).expect("a socket option");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");

@@ -12,8 +12,8 @@ use super::probes::{AT_ONCE, BOB, LISTENERS, at, call, lab, refused, route_to, w
 use crate::lab::backends::Wire;
 use crate::lab::daemon::alice_and_gateway;
 use crate::lab::{
-    ALICE_V4, ALICE_V6, BOB_V4, Daemon, GATEWAY_V4, GATEWAY_V6, Lab, Namespace, RESOLVER_V4, RESOLVER_V6,
-    UPSTREAM_V4, UPSTREAM_V6, Zone,
+    ALICE_V4, ALICE_V6, BOB_V4, Daemon, Family, GATEWAY_V4, GATEWAY_V6, Lab, Namespace, RESOLVER_V4,
+    RESOLVER_V6, UPSTREAM_V4, UPSTREAM_V6, Zone,
 };
 
 /// The port of the service behind `db.example`.
@@ -297,7 +297,8 @@ fn a_query_that_arrives_in_fragments_is_a_query_like_any_other() {
     let [high, low] = PADDING.to_be_bytes();
     let [all_high, all_low] = (PADDING + 4).to_be_bytes();
     let option = [0, 0, 41, 16, 0, 0, 0, 0, 0, all_high, all_low, 0, 12, high, low];
-    let mut query = [&query("db.example", 7)[..], &option, &vec![0; usize::from(PADDING)]].concat();
+    let mut query =
+        [&query(Family::V4, "db.example", 7)[..], &option, &vec![0; usize::from(PADDING)]].concat();
     query[11] = 1;
     for (server, source) in
         [(RESOLVER_V4, ALICE_V4), (RESOLVER_V6, ALICE_V6), (GATEWAY_V4, ALICE_V4), (GATEWAY_V6, ALICE_V6)]

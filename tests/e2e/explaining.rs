@@ -14,9 +14,8 @@ const fn case(arguments: &'static [&'static str], url: &'static str) -> Case {
     Case { arguments, url }
 }
 
-#[test]
-fn explain_agrees_with_what_really_happens() {
-    let world = World::new();
+#[apply(over_both)]
+fn explain_agrees_with_what_really_happens(world: World) {
     let more = "---
 apiVersion: clawgress.io/v1alpha1
 kind: EgressHTTPRoute
@@ -31,7 +30,7 @@ kind: EgressL4Route
 metadata: {name: web-ports}
 spec:
   parentRefs: [{kind: EgressGateway, name: default}]
-  rules: [{matches: [{destinationCIDRs: [192.0.2.10/32], ports: [{port: 80}]}]}]
+  rules: [{matches: [{destinationCIDRs: [192.0.2.10/32, '2001:db8:1::10/128'], ports: [{port: 80}]}]}]
 ";
     world.lab.backends().http("192.0.2.12:80", crate::lab::backends::Wire::Plain);
     let daemon = world.gateway(&format!("{ROUTES}{more}"));

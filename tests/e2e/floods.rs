@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::dialogue::{opening_gateway, zone};
 use super::frames::{Peer, headers, request};
+use super::hostile::resident;
 use super::streaming::servers;
+use crate::lab::Lab;
 use crate::lab::frames::*;
-use crate::lab::{Daemon, Lab};
 
 /// What the daemon's memory may grow by in all floods together.
 const GROWTH: u64 = 48 << 20;
@@ -65,21 +66,13 @@ const FLOODS: [Flood; 15] = [
     ),
 ];
 
-/// The memory that the daemon has now, in bytes (proc(5), `VmRSS`).
-fn memory(daemon: &Daemon<'_>) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("the daemon runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
-}
-
-#[test]
-fn a_flood_ends_its_connection_and_is_recorded_while_others_are_served() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_flood_ends_its_connection_and_is_recorded_while_others_are_served(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
     let mut other = Peer::new(&lab, &daemon);
     other.exchange(1, "/headers");
-    let (before, mut wrong) = (memory(&daemon), Vec::new());
+    let (before, mut wrong) = (resident(&daemon), Vec::new());
     for (number, (what, first, again)) in FLOODS.iter().enumerate() {
         let mut peer = Peer::new(&lab, &daemon);
         peer.say(first());
@@ -102,7 +95,7 @@ fn a_flood_ends_its_connection_and_is_recorded_while_others_are_served() {
         crate::lab::backends::eventually(what, || (ended() == number + 1).then_some(()));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    let growth = memory(&daemon).saturating_sub(before);
+    let growth = resident(&daemon).saturating_sub(before);
     assert!(growth < GROWTH, "{} MiB", growth >> 20);
     assert!(server.seen().iter().all(|seen| !seen.path.contains("bad")));
     let rows = daemon.records(&["--limit", "10000"]);
@@ -116,9 +109,8 @@ fn a_flood_ends_its_connection_and_is_recorded_while_others_are_served() {
     assert!(reasons.contains(&("protocol.flood", "http/2: too many PING frames")), "{reasons:#?}");
 }
 
-#[test]
-fn requests_that_are_heard_and_then_taken_back_are_bounded_too() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn requests_that_are_heard_and_then_taken_back_are_bounded_too(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
     let mut peer = Peer::new(&lab, &daemon);
@@ -144,12 +136,11 @@ fn requests_that_are_heard_and_then_taken_back_are_bounded_too() {
     crate::lab::backends::eventually("the upstream is let go", || (server.listeners() == 0).then_some(()));
 }
 
-#[test]
-fn a_header_block_that_unpacks_to_far_more_than_it_is_ends_the_connection() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_header_block_that_unpacks_to_far_more_than_it_is_ends_the_connection(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
-    let before = memory(&daemon);
+    let before = resident(&daemon);
     let mut peer = Peer::new(&lab, &daemon);
     // One field of 4,000 bytes into the table, and then that field by its index again and again (RFC 7541, 7.3).
     let big = [&[0x40][..], &text(b"x-big"), &text(&[b'b'; 4000])].concat();
@@ -160,15 +151,14 @@ fn a_header_block_that_unpacks_to_far_more_than_it_is_ends_the_connection() {
     daemon.record(
         &json!({"kind": "connection", "decision": "deny", "reason": "protocol.flood", "end": "flood"}),
     );
-    assert!(memory(&daemon).saturating_sub(before) < GROWTH);
+    assert!(resident(&daemon).saturating_sub(before) < GROWTH);
 }
 
-#[test]
-fn many_answers_that_nobody_reads_stay_with_the_upstream() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn many_answers_that_nobody_reads_stay_with_the_upstream(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _servers = servers(&lab, &["h2", "http/1.1"]);
-    let before = memory(&daemon);
+    let before = resident(&daemon);
     // CVE-2019-9517 and 9511: no window, and many large answers.
     let mut peer = Peer::silent(&lab, &daemon);
     peer.say([&PREFACE[..], &settings(&[(HEADER_TABLE_SIZE, 0), (INITIAL_WINDOW_SIZE, 0)])].concat());
@@ -181,7 +171,7 @@ fn many_answers_that_nobody_reads_stay_with_the_upstream() {
     // Beside them, one that is read.
     let mut other = Peer::new(&lab, &daemon);
     other.exchange(1, "/headers");
-    let growth = memory(&daemon).saturating_sub(before);
+    let growth = resident(&daemon).saturating_sub(before);
     assert!(growth < GROWTH, "{} MiB", growth >> 20);
     drop(peer);
     crate::lab::backends::eventually("all are closed on record", || {

@@ -464,9 +464,8 @@ fn comes_of(peer: &mut Peer, must: &Must) -> Result<(), String> {
     }
 }
 
-#[test]
-fn what_breaks_a_rule_ends_as_the_standard_says_is_recorded_and_reaches_nobody() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn what_breaks_a_rule_ends_as_the_standard_says_is_recorded_and_reaches_nobody(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
     let (mut wrong, mut ended, mut refused) = (Vec::new(), 0, 0);
@@ -497,9 +496,8 @@ fn what_breaks_a_rule_ends_as_the_standard_says_is_recorded_and_reaches_nobody()
     daemon.record(&json!({"kind": "connection", "decision": "deny", "reason": "protocol.malformed", "end": "malformed"}));
 }
 
-#[test]
-fn a_preface_that_is_none_ends_the_connection_and_is_recorded() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_preface_that_is_none_ends_the_connection_and_is_recorded(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
     let ask = headers(1, END_STREAM, &request("GET", "/bad", &[]));
@@ -518,9 +516,8 @@ fn a_preface_that_is_none_ends_the_connection_and_is_recorded() {
     assert!(server.untouched());
 }
 
-#[test]
-fn settings_and_pings_are_acknowledged_and_extended_connect_is_offered() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn settings_and_pings_are_acknowledged_and_extended_connect_is_offered(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _servers = servers(&lab, &["h2", "http/1.1"]);
     let mut peer = Peer::new(&lab, &daemon);
@@ -533,9 +530,8 @@ fn settings_and_pings_are_acknowledged_and_extended_connect_is_offered() {
     assert_eq!((pong.flags, pong.payload.as_slice()), (ACK, &b"pingpong"[..]));
 }
 
-#[test]
-fn streams_that_have_ended_stay_ended() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn streams_that_have_ended_stay_ended(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
     for (what, late) in [
@@ -556,9 +552,8 @@ fn streams_that_have_ended_stay_ended() {
     assert!(server.seen().iter().all(|seen| seen.path == "/headers"));
 }
 
-#[test]
-fn good_messages_in_unusual_shapes_pass() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn good_messages_in_unusual_shapes_pass(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
     let get = |more: &[(&str, &str)]| request("GET", "/headers", more);
@@ -607,9 +602,8 @@ fn good_messages_in_unusual_shapes_pass() {
     );
 }
 
-#[test]
-fn an_answer_waits_for_the_window_of_its_stream() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_answer_waits_for_the_window_of_its_stream(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _servers = servers(&lab, &["h2", "http/1.1"]);
     let mut peer = Peer::silent(&lab, &daemon);
@@ -626,9 +620,8 @@ fn an_answer_waits_for_the_window_of_its_stream() {
     }
 }
 
-#[test]
-fn a_workload_that_goes_away_in_order_hears_what_it_has_asked_for() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_workload_that_goes_away_in_order_hears_what_it_has_asked_for(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
     let mut peer = Peer::new(&lab, &daemon);
@@ -642,9 +635,8 @@ fn a_workload_that_goes_away_in_order_hears_what_it_has_asked_for() {
     assert_eq!(row.get("end"), None, "{row}");
 }
 
-#[test]
-fn no_more_streams_are_open_at_once_than_was_said() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn no_more_streams_are_open_at_once_than_was_said(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _servers = servers(&lab, &["h2", "http/1.1"]);
     let mut peer = Peer::new(&lab, &daemon);

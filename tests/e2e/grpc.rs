@@ -95,9 +95,8 @@ fn call(stream: u32) -> Vec<u8> {
     [headers(stream, 0, &request("POST", "/lab.Echo/Chat", &fields)), message].concat()
 }
 
-#[test]
-fn a_call_that_is_cancelled_is_cancelled_upstream_at_once_and_recorded() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_call_that_is_cancelled_is_cancelled_upstream_at_once_and_recorded(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     // Nothing is answered on the first connection; on the others a head.
     let seen = upstream(&lab, |_, stream| if stream == 1 { Vec::new() } else { headers(stream, 0, OK) });
@@ -125,9 +124,8 @@ fn a_call_that_is_cancelled_is_cancelled_upstream_at_once_and_recorded() {
     assert_eq!(seen.requests().iter().map(|(connection, _)| *connection).max(), Some(0));
 }
 
-#[test]
-fn an_answer_of_trailers_alone_passes_as_such() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_answer_of_trailers_alone_passes_as_such(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _seen = upstream(&lab, |_, stream| {
         headers(
@@ -145,9 +143,8 @@ fn an_answer_of_trailers_alone_passes_as_such() {
     daemon.record(&json!({"kind": "request", "path": "/lab.Echo/Chat", "status": 200}));
 }
 
-#[test]
-fn an_upstream_that_breaks_a_stream_off_breaks_off_that_stream_alone() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upstream_that_breaks_a_stream_off_breaks_off_that_stream_alone(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _seen = upstream(&lab, |_, stream| match stream {
         1 => [headers(1, 0, OK), frame(DATA, 0, 1, b"half"), frame(RST_STREAM, 0, 1, CANCEL.to_be_bytes())]
@@ -163,9 +160,8 @@ fn an_upstream_that_breaks_a_stream_off_breaks_off_that_stream_alone() {
     daemon.record(&json!({"kind": "request", "path": "/half", "status": 200, "end": "upstream-failed"}));
 }
 
-#[test]
-fn a_request_that_an_upstream_has_done_nothing_with_is_sent_once_more() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_request_that_an_upstream_has_done_nothing_with_is_sent_once_more(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let refused: fn(usize, u32) -> Vec<u8> = |connection, stream| match (connection, stream) {
         (0, 3..) => frame(RST_STREAM, 0, stream, REFUSED_STREAM.to_be_bytes()),
@@ -184,9 +180,8 @@ fn a_request_that_an_upstream_has_done_nothing_with_is_sent_once_more() {
     recorded(&daemon, 3, &json!({"kind": "request", "decision": "allow", "status": 200}));
 }
 
-#[test]
-fn a_request_with_a_body_is_never_sent_twice() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_request_with_a_body_is_never_sent_twice(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let seen = upstream(&lab, |_, stream| match stream {
         1 => ok(1),
@@ -203,9 +198,8 @@ fn a_request_with_a_body_is_never_sent_twice() {
     );
 }
 
-#[test]
-fn an_upstream_that_goes_away_in_order_finishes_what_it_has_begun() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upstream_that_goes_away_in_order_finishes_what_it_has_begun(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let seen = upstream(&lab, |connection, stream| match connection {
         0 => {

@@ -79,9 +79,8 @@ fn refused(talk: &mut Talk, what: &str) -> Heard {
     heard
 }
 
-#[test]
-fn what_is_ambiguous_is_400_recorded_and_reaches_nobody() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn what_is_ambiguous_is_400_recorded_and_reaches_nobody(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, ok);
@@ -103,9 +102,8 @@ fn what_is_ambiguous_is_400_recorded_and_reaches_nobody() {
     assert_eq!((row.get("http_method"), row.get("path")), (None, None), "{row}");
 }
 
-#[test]
-fn a_good_request_in_front_of_an_ambiguous_one_is_answered_first() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_good_request_in_front_of_an_ambiguous_one_is_answered_first(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, ok);
@@ -131,9 +129,8 @@ fn a_good_request_in_front_of_an_ambiguous_one_is_answered_first() {
     recorded(&daemon, each, &json!({"kind": "request", "decision": "deny", "reason": "protocol.malformed"}));
 }
 
-#[test]
-fn a_bad_chunk_after_a_good_head_never_becomes_a_whole_request() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_bad_chunk_after_a_good_head_never_becomes_a_whole_request(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, ok);
@@ -178,9 +175,8 @@ fn expected(verdict: Verdict) -> (u16, Option<String>) {
     }
 }
 
-#[test]
-fn each_message_of_the_table_has_its_verdict_and_the_upstream_sees_the_same_boundaries() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn each_message_of_the_table_has_its_verdict_and_the_upstream_sees_the_same_boundaries(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let origin = Way::Tls.origin(&lab, ok);
     let rows = messages::all();
@@ -242,9 +238,8 @@ fn received(origin: &Origin) -> usize {
     origin.received().iter().map(Vec::len).sum()
 }
 
-#[test]
-fn behind_a_good_request_each_message_that_is_refused_reaches_nobody() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn behind_a_good_request_each_message_that_is_refused_reaches_nobody(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let origin = Way::Plain.origin(&lab, ok);
     let refused = messages::all().into_iter().filter(|row| matches!(row.verdict, Verdict::Refused(_)));

@@ -68,9 +68,8 @@ pub fn recorded(daemon: &Daemon<'_>, number: usize, wanted: &Value) {
     });
 }
 
-#[test]
-fn several_requests_on_one_connection_use_one_upstream_connection() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn several_requests_on_one_connection_use_one_upstream_connection(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, ok);
@@ -93,9 +92,8 @@ fn several_requests_on_one_connection_use_one_upstream_connection() {
     );
 }
 
-#[test]
-fn kept_upstream_connections_serve_one_agent_and_one_name_alone() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn kept_upstream_connections_serve_one_agent_and_one_name_alone(lab: Lab) {
     let alternative = "alt.site.example";
     let (_resolver, daemon) = opening_gateway(&lab, zone().host(alternative, &["192.0.2.11"]));
     // Each worker keeps connections of its own.
@@ -124,9 +122,8 @@ fn kept_upstream_connections_serve_one_agent_and_one_name_alone() {
     recorded(&daemon, 24, &json!({"kind": "request", "agent_id": "bob", "status": 200, "path": "/bob"}));
 }
 
-#[test]
-fn answers_without_a_body_leave_the_connection_in_step() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn answers_without_a_body_leave_the_connection_in_step(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, |taken| match taken.line().split(' ').nth(1) {
@@ -162,9 +159,8 @@ fn answers_without_a_body_leave_the_connection_in_step() {
     recorded(&daemon, 0, &json!({"kind": "request", "end": "client-closed"}));
 }
 
-#[test]
-fn bodies_pass_with_their_length_or_in_chunks_both_ways() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn bodies_pass_with_their_length_or_in_chunks_both_ways(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, |taken| match taken.line().split(' ').nth(1) {
@@ -198,9 +194,8 @@ fn bodies_pass_with_their_length_or_in_chunks_both_ways() {
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/length", "bytes_out": 11}));
 }
 
-#[test]
-fn a_client_that_expects_100_continue_gets_it_before_it_sends_and_a_refusal_instead() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_that_expects_100_continue_gets_it_before_it_sends_and_a_refusal_instead(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, ok);
@@ -224,9 +219,8 @@ fn a_client_that_expects_100_continue_gets_it_before_it_sends_and_a_refusal_inst
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/late", "reason": "name.mismatch"}));
 }
 
-#[test]
-fn any_other_expectation_is_417() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn any_other_expectation_is_417(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let origin = Way::Plain.origin(&lab, ok);
     for expect in
@@ -242,9 +236,8 @@ fn any_other_expectation_is_417() {
     recorded(&daemon, 5, &json!({"kind": "request", "reason": "protocol.expectation", "status": 417}));
 }
 
-#[test]
-fn an_answer_that_comes_before_the_body_is_handed_on() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_answer_that_comes_before_the_body_is_handed_on(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
     for (way, wire) in [(Way::Plain, Wire::Plain), (Way::Tls, Wire::Tls(&leaf, &["http/1.1"]))] {
@@ -270,9 +263,8 @@ fn an_answer_that_comes_before_the_body_is_handed_on() {
     recorded(&daemon, 4, &json!({"kind": "request", "decision": "allow", "status": 413, "bytes_in": 3}));
 }
 
-#[test]
-fn interim_answers_of_the_upstream_stay_here() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn interim_answers_of_the_upstream_stay_here(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let _origin = way.origin(&lab, |_| {
@@ -290,9 +282,8 @@ fn interim_answers_of_the_upstream_stay_here() {
     recorded(&daemon, 4, &json!({"kind": "request", "path": "/slow", "status": 200, "bytes_in": 4}));
 }
 
-#[test]
-fn an_old_client_gets_an_answer_of_its_version_that_ends_with_the_connection() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_old_client_gets_an_answer_of_its_version_that_ends_with_the_connection(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, |_| {
@@ -307,9 +298,8 @@ fn an_old_client_gets_an_answer_of_its_version_that_ends_with_the_connection() {
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/old", "status": 200, "bytes_in": 3}));
 }
 
-#[test]
-fn fields_arrive_in_the_order_in_which_they_were_sent() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn fields_arrive_in_the_order_in_which_they_were_sent(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, |_| {
@@ -339,9 +329,8 @@ fn fields_arrive_in_the_order_in_which_they_were_sent() {
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/order", "status": 200, "bytes_out": 2}));
 }
 
-#[test]
-fn targets_reach_the_upstream_byte_by_byte() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn targets_reach_the_upstream_byte_by_byte(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let targets = [
         "/",
@@ -369,9 +358,8 @@ fn targets_reach_the_upstream_byte_by_byte() {
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/CaSe", "status": 200}));
 }
 
-#[test]
-fn the_host_that_was_judged_is_the_one_that_is_sent() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn the_host_that_was_judged_is_the_one_that_is_sent(lab: Lab) {
     let (_resolver, _daemon) = opening_gateway(&lab, zone());
     let origin = Way::Plain.origin(&lab, ok);
     let mut talk = plain(lab.workload(), Way::Plain.address());
@@ -388,9 +376,8 @@ fn the_host_that_was_judged_is_the_one_that_is_sent() {
     }
 }
 
-#[test]
-fn absolute_form_becomes_a_path_and_options_asterisk_stays_one() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn absolute_form_becomes_a_path_and_options_asterisk_stays_one(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for (way, scheme) in [(Way::Plain, "http"), (Way::Tls, "https")] {
         let origin = way.origin(&lab, ok);
@@ -416,9 +403,8 @@ fn absolute_form_becomes_a_path_and_options_asterisk_stays_one() {
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/absolute", "status": 200}));
 }
 
-#[test]
-fn fields_keep_their_spelling_order_and_number_and_hop_by_hop_fields_stay_here() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn fields_keep_their_spelling_order_and_number_and_hop_by_hop_fields_stay_here(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, |_| {
@@ -472,9 +458,8 @@ fn fields_keep_their_spelling_order_and_number_and_hop_by_hop_fields_stay_here()
     assert!(!all.contains("eDp5"), "a credential on record");
 }
 
-#[test]
-fn heads_of_thirty_kibibytes_pass_both_ways() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn heads_of_thirty_kibibytes_pass_both_ways(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let long = "v".repeat(15 * 1024);
     let answer = format!("HTTP/1.1 200 OK\r\nX-A: {long}\r\nX-B: {long}\r\nContent-Length: 0\r\n\r\n");
@@ -491,9 +476,8 @@ fn heads_of_thirty_kibibytes_pass_both_ways() {
     recorded(&daemon, 2, &json!({"kind": "request", "path": "/big", "status": 200}));
 }
 
-#[test]
-fn pipelined_requests_are_answered_in_order() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn pipelined_requests_are_answered_in_order(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let origin = way.origin(&lab, ok);

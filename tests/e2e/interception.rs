@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::dialogue::plain;
 use super::probes::{
     OPEN, SHUT, UPSTREAM, alice_with_network, ask, ask_as, at, call, call_as, counted, lab, packet, refused,
     second_interface, who_is_there,
@@ -339,14 +340,8 @@ fn dialling_the_gateway_itself_does_not_loop() {
     let rows = daemon.records(&["--kind", "connection"]);
     assert_eq!(rows.len(), OWN.len() * 3, "{rows:?}");
     let name_and_no_address = "GET / HTTP/1.1\r\nHost: loop.example:13128\r\n\r\n";
-    let said = lab.workload().enter(|| {
-        use std::io::{Read, Write};
-        let mut stream = std::net::TcpStream::connect("192.0.2.10:13128")?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.write_all(name_and_no_address.as_bytes())?;
-        let mut answer = [0; 4096];
-        stream.read(&mut answer).map(|length| String::from_utf8_lossy(&answer[..length]).into_owned())
-    });
-    let said = said.expect("an answer");
-    assert!(said.starts_with("HTTP/1.1 403") && said.contains("destination.private"), "{said}");
+    for upstream in UPSTREAM {
+        let mut talk = plain(lab.workload(), &at(upstream, 13_128));
+        talk.ask(name_and_no_address).is_refusal(403, "destination.private");
+    }
 }

@@ -65,9 +65,8 @@ fn leave(mut talk: Talk, how: Leaving) {
     drop(talk);
 }
 
-#[test]
-fn a_client_that_is_gone_while_its_upstream_is_silent_ends_the_exchange_at_once() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_that_is_gone_while_its_upstream_is_silent_ends_the_exchange_at_once(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let told = silent(&lab, b"");
     for how in [Leaving::Killed, Leaving::Reset, Leaving::Farewell] {
@@ -85,9 +84,8 @@ fn a_client_that_is_gone_while_its_upstream_is_silent_ends_the_exchange_at_once(
     );
 }
 
-#[test]
-fn a_client_that_is_reset_in_the_middle_of_a_silent_stream_ends_it_at_once() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_that_is_reset_in_the_middle_of_a_silent_stream_ends_it_at_once(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let told = silent(&lab, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     for mut talk in talks(&lab, &daemon) {
@@ -103,9 +101,8 @@ fn a_client_that_is_reset_in_the_middle_of_a_silent_stream_ends_it_at_once() {
     recorded(&daemon, 2, &wanted);
 }
 
-#[test]
-fn a_client_that_only_ends_its_side_gets_its_answer_byte_by_byte() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_that_only_ends_its_side_gets_its_answer_byte_by_byte(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let permits = Arc::new(Semaphore::new(0));
     let permits_there = permits.clone();
@@ -143,9 +140,8 @@ fn a_client_that_only_ends_its_side_gets_its_answer_byte_by_byte() {
     }
 }
 
-#[test]
-fn pipelined_requests_and_then_an_end_are_all_answered() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn pipelined_requests_and_then_an_end_are_all_answered(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for way in BOTH {
         let _origin = way.origin(&lab, ok);
@@ -162,9 +158,8 @@ fn pipelined_requests_and_then_an_end_are_all_answered() {
     recorded(&daemon, 0, &json!({"kind": "request", "end": "client-closed"}));
 }
 
-#[test]
-fn a_request_that_ends_in_its_middle_is_told_so_and_never_becomes_whole() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_request_that_ends_in_its_middle_is_told_so_and_never_becomes_whole(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let halves = [
         ("/length", "Content-Length: 10\r\n\r\nhello"),
@@ -196,9 +191,8 @@ fn a_request_that_ends_in_its_middle_is_told_so_and_never_becomes_whole() {
 /// Ten megabytes, more than any socket holds.
 const UPLOAD: usize = 10_000_000;
 
-#[test]
-fn a_refused_upload_is_read_to_its_end_so_that_the_refusal_is_heard() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_refused_upload_is_read_to_its_end_so_that_the_refusal_is_heard(world: World) {
     let daemon = world.gateway(ROUTES);
     let file = world.lab.folder().join("upload");
     std::fs::write(&file, vec![b'u'; UPLOAD]).expect("a file");
@@ -230,9 +224,8 @@ fn a_refused_upload_is_read_to_its_end_so_that_the_refusal_is_heard() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn what_a_refused_client_still_sends_is_bounded() {
-    let world = World::new();
+#[apply(over_both)]
+fn what_a_refused_client_still_sends_is_bounded(world: World) {
     let daemon = world.gateway(ROUTES);
     let mut talk = plain(world.lab.workload(), &format!("{PASTE}:80"));
     talk.say("POST / HTTP/1.1\r\nHost: paste.example\r\nContent-Length: 999999999999\r\n\r\n");
@@ -243,9 +236,8 @@ fn what_a_refused_client_still_sends_is_bounded() {
     daemon.record(&json!({"kind": "request", "reason": "policy.no-route", "status": 403}));
 }
 
-#[test]
-fn a_daemon_that_stops_says_so_of_the_requests_it_cuts() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_daemon_that_stops_says_so_of_the_requests_it_cuts(lab: Lab) {
     let (_resolver, mut daemon) = opening_gateway(&lab, zone());
     let told = silent(&lab, b"");
     let mut talk = over_tls(lab.workload(), TLS, NAME, daemon.authority());

@@ -8,9 +8,8 @@ use super::http2::Http2;
 use crate::lab::Lab;
 use crate::lab::backends::Wire;
 
-#[test]
-fn every_request_of_a_connection_must_name_the_host_it_is_for() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn every_request_of_a_connection_must_name_the_host_it_is_for(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     for (way, port) in [(Way::Plain, 80), (Way::Tls, 443)] {
         let origin = way.origin(&lab, ok);
@@ -53,9 +52,8 @@ fn every_request_of_a_connection_must_name_the_host_it_is_for() {
     recorded(&daemon, 10, &json!({"kind": "request", "decision": "allow", "path": "/same", "status": 200}));
 }
 
-#[test]
-fn every_http2_stream_must_name_the_host_of_its_connection() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn every_http2_stream_must_name_the_host_of_its_connection(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME, OTHER]);
     let server = lab.backends().http("192.0.2.11:443", Wire::Tls(&leaf, &["h2"]));
@@ -84,13 +82,12 @@ fn every_http2_stream_must_name_the_host_of_its_connection() {
     recorded(&daemon, 3, &json!({"kind": "request", "decision": "allow", "protocol": "http/2"}));
 }
 
-#[test]
-fn two_names_at_one_address_need_a_plain_connection_each() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn two_names_at_one_address_need_a_plain_connection_each(lab: Lab) {
     let alternative = "alt.site.example";
     let (_resolver, daemon) = opening_gateway(&lab, zone().host(alternative, &["192.0.2.11"]));
     for name in [NAME, alternative] {
-        lab.workload().command("getent").args(["ahostsv4", name]).run().succeeded();
+        lab.workload().command("getent").args(["ahosts", name]).run().succeeded();
     }
     let origin = Way::Plain.origin(&lab, ok);
     let request = |name: &str| format!("GET /{name} HTTP/1.1\r\nHost: {name}\r\n\r\n");
@@ -103,11 +100,10 @@ fn two_names_at_one_address_need_a_plain_connection_each() {
     daemon.record(&json!({"kind": "request", "decision": "allow", "destination_host": alternative}));
 }
 
-#[test]
-fn http2_with_prior_knowledge_passes_in_plain_text() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn http2_with_prior_knowledge_passes_in_plain_text(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
-    lab.workload().command("getent").args(["ahostsv4", NAME]).run().succeeded();
+    lab.workload().command("getent").args(["ahosts", NAME]).run().succeeded();
     let server = lab.backends().http("192.0.2.11:80", Wire::PlainHttp2);
     let mut client = Http2::plain(lab.workload(), "192.0.2.11:80");
     for _ in 0..3 {

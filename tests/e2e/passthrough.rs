@@ -34,16 +34,15 @@ spec:
 
 /// Alice asks for a name, so that its address is known to be its.
 fn look_up(lab: &Lab, name: &str) {
-    lab.workload().command("getent").args(["ahostsv4", name]).run().succeeded();
+    lab.workload().command("getent").args(["ahosts", name]).run().succeeded();
 }
 
 fn reset_on_close(stream: &TcpStream) {
     socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("a socket option");
 }
 
-#[test]
-fn a_client_hello_reaches_the_upstream_untouched_in_one_segment_in_many_and_over_several_records() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_hello_reaches_the_upstream_untouched_in_one_segment_in_many_and_over_several_records(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     let upstream = lab.backends().raw("192.0.2.11:443", Wire::Plain, b"");
     let hello = client_hello(&lab.pki().authority(), NAME);
@@ -75,9 +74,8 @@ fn a_client_hello_reaches_the_upstream_untouched_in_one_segment_in_many_and_over
     }
 }
 
-#[test]
-fn the_certificate_that_the_client_sees_is_the_upstreams_own() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn the_certificate_that_the_client_sees_is_the_upstreams_own(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     let leaf = lab.pki().leaf(&[NAME]);
     lab.backends().http("192.0.2.11:443", Wire::Tls(&leaf, &["h2", "http/1.1"]));
@@ -118,9 +116,8 @@ const BLOCK: usize = 64 * 1024;
 /// 50 MiB.
 const BLOCKS: u64 = 800;
 
-#[test]
-fn fifty_megabytes_pass_through_both_ways_at_once_and_intact() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn fifty_megabytes_pass_through_both_ways_at_once_and_intact(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     let hello = client_hello(&lab.pki().authority(), NAME);
     let (length, (tell, told)) = (hello.len(), mpsc::channel());
@@ -175,9 +172,8 @@ fn fifty_megabytes_pass_through_both_ways_at_once_and_intact() {
     assert_eq!(row.get("end"), None, "{row}");
 }
 
-#[test]
-fn half_close_is_carried_across_both_ways() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn half_close_is_carried_across_both_ways(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     look_up(&lab, "raw.example");
     let hello = client_hello(&lab.pki().authority(), NAME);
@@ -216,9 +212,8 @@ fn half_close_is_carried_across_both_ways() {
     assert_eq!((first.get("end"), second.get("end")), (None, None));
 }
 
-#[test]
-fn a_reset_is_carried_across_both_ways() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_reset_is_carried_across_both_ways(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     let hello = client_hello(&lab.pki().authority(), NAME);
     let (tell, told) = mpsc::channel();
@@ -256,9 +251,8 @@ fn a_reset_is_carried_across_both_ways() {
     daemon.record(&json!({"destination_port": 7000, "decision": "allow", "end": "reset"}));
 }
 
-#[test]
-fn protocols_in_which_the_server_speaks_first_begin_within_a_second() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn protocols_in_which_the_server_speaks_first_begin_within_a_second(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     look_up(&lab, "raw.example");
     for (port, banner) in [(22, "SSH-2.0-lab\r\n"), (25, "220 lab ESMTP\r\n"), (3306, "J\0\0\0\n8.0-lab\0")] {
@@ -282,9 +276,8 @@ fn protocols_in_which_the_server_speaks_first_begin_within_a_second() {
     }
 }
 
-#[test]
-fn protocols_in_which_the_client_speaks_first_are_relayed_byte_by_byte() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn protocols_in_which_the_client_speaks_first_are_relayed_byte_by_byte(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     look_up(&lab, "raw.example");
     lab.backends().echo("192.0.2.13:5432", Wire::Plain);
@@ -303,9 +296,8 @@ fn protocols_in_which_the_client_speaks_first_are_relayed_byte_by_byte() {
     }
 }
 
-#[test]
-fn refused_raw_tcp_is_reset_at_once_and_reaches_nobody() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn refused_raw_tcp_is_reset_at_once_and_reaches_nobody(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     let upstream = lab.backends().raw("192.0.2.14:7000", Wire::Plain, b"");
     // One client speaks, the other waits for a banner.
@@ -327,14 +319,13 @@ fn refused_raw_tcp_is_reset_at_once_and_reaches_nobody() {
     eventually("both refusals on record", || (refused() == 2).then_some(()));
     daemon.record(&json!({
         "kind": "connection", "decision": "deny", "reason": "policy.no-route", "agent_id": "alice",
-        "destination_address": "192.0.2.14", "destination_port": 7000, "policy_id": "EgressGateway/default",
+        "destination_address": lab.twin("192.0.2.14"), "destination_port": 7000, "policy_id": "EgressGateway/default",
     }));
     assert!(upstream.untouched());
 }
 
-#[test]
-fn a_client_hello_that_is_never_finished_is_refused_and_recorded_at_its_bound() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_hello_that_is_never_finished_is_refused_and_recorded_at_its_bound(lab: Lab) {
     let (_resolver, daemon) = closed_gateway(&lab);
     let upstream = lab.backends().raw("192.0.2.11:443", Wire::Plain, b"");
     let hello = client_hello(&lab.pki().authority(), NAME);
@@ -350,7 +341,7 @@ fn a_client_hello_that_is_never_finished_is_refused_and_recorded_at_its_bound() 
     assert_eq!((alert.first(), alert.get(5..)), (Some(&21), Some(&[2, 50][..])), "{alert:?}");
     daemon.record(&json!({
         "kind": "connection", "decision": "deny", "reason": "protocol.malformed", "agent_id": "alice",
-        "destination_address": ORIGIN, "destination_port": 443,
+        "destination_address": lab.twin(ORIGIN), "destination_port": 443,
     }));
     assert!(upstream.untouched());
 }

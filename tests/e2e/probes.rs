@@ -77,7 +77,7 @@ pub fn at(address: &str, port: u16) -> String {
 /// TCP and UDP services on one port of both upstream addresses that answer with the address of whoever reached them:
 /// the gateway's where it dialled, the workload's where the kernel forwarded.
 pub fn who_is_there(lab: &Lab, port: u16) {
-    for address in UPSTREAM {
+    for address in UPSTREAM.into_iter().filter(|address| lab.family().has(address)) {
         let here = at(address, port);
         lab.backends().serve(&here, Wire::Plain, |mut stream, from| async move {
             let mut buffer = [0; 64];
@@ -96,7 +96,7 @@ pub fn who_is_there(lab: &Lab, port: u16) {
 
 /// One TCP connection: sends a line and returns everything that comes back until the end.
 pub fn call(from: &Namespace, to: &str) -> io::Result<String> {
-    from.enter(|| talk(tcp(None, to)?))
+    from.enter(|| talk(tcp(None, &from.family().twin(to))?))
 }
 
 /// The same from a source address of choice.
@@ -106,7 +106,7 @@ pub fn call_as(from: &Namespace, source: &str, to: &str) -> io::Result<String> {
 
 /// One datagram and its answer.
 pub fn ask(from: &Namespace, to: &str) -> io::Result<String> {
-    from.enter(|| datagram(None, to))
+    from.enter(|| datagram(None, &from.family().twin(to)))
 }
 
 /// The same from a source address of choice.

@@ -27,9 +27,8 @@ fn has(record: &Value, fields: &[&str]) {
     }
 }
 
-#[test]
-fn every_connection_request_query_and_event_is_recorded_with_its_fields_in_one_row() {
-    let world = World::new();
+#[apply(over_both)]
+fn every_connection_request_query_and_event_is_recorded_with_its_fields_in_one_row(world: World) {
     let daemon = world.gateway(ROUTES);
     let digest = daemon.status()["policy"]["digest"].clone();
     let body = "x".repeat(5000);
@@ -90,9 +89,8 @@ fn every_connection_request_query_and_event_is_recorded_with_its_fields_in_one_r
     daemon.record(&json!({"kind": "system"}));
 }
 
-#[test]
-fn every_refusal_is_one_complete_row() {
-    let world = World::new();
+#[apply(over_both)]
+fn every_refusal_is_one_complete_row(world: World) {
     let daemon = world.gateway(ROUTES);
     let heard = world.ask(&daemon, &["-X", "DELETE", "https://site.example/x"]);
     let id = heard.json()["request_id"].clone();
@@ -113,9 +111,8 @@ fn every_refusal_is_one_complete_row() {
     has(record, &["latency_ms", "bytes_out", "bytes_in"]);
 }
 
-#[test]
-fn a_request_answered_by_an_upstream_that_breaks_off_is_recorded_as_such() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_request_answered_by_an_upstream_that_breaks_off_is_recorded_as_such(world: World) {
     let daemon = world.gateway(ROUTES);
     let finished = world.curl(&daemon, &["--http1.1", "https://site.example/cut"]);
     assert_ne!(finished.code(), 0, "{finished}");
@@ -124,9 +121,8 @@ fn a_request_answered_by_an_upstream_that_breaks_off_is_recorded_as_such() {
     has(&record, &["end"]);
 }
 
-#[test]
-fn bytes_and_time_of_a_raw_flow_are_those_that_passed() {
-    let world = World::new();
+#[apply(over_both)]
+fn bytes_and_time_of_a_raw_flow_are_those_that_passed(world: World) {
     let daemon = world.gateway(ROUTES);
     let script = "import socket
 s = socket.create_connection(('raw.example', 7000), 5)
@@ -159,9 +155,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-#[test]
-fn queries_and_secrets_appear_in_no_record_no_log_and_no_file() {
-    let world = World::new();
+#[apply(over_both)]
+fn queries_and_secrets_appear_in_no_record_no_log_and_no_file(world: World) {
     let daemon = world.gateway(ROUTES);
     let secrets =
         ["Zq1AuthorizationZq", "Zq2ApiKeyZq", "Zq3CookieZq", "Zq4QueryZq", "Zq5BodyZq", "Zq6ProxyZq"];
@@ -215,9 +210,8 @@ fn queries_and_secrets_appear_in_no_record_no_log_and_no_file() {
     }
 }
 
-#[test]
-fn ledger_db_is_a_table_that_any_sqlite_reads() {
-    let world = World::new();
+#[apply(over_both)]
+fn ledger_db_is_a_table_that_any_sqlite_reads(world: World) {
     let daemon = world.gateway(ROUTES);
     assert_eq!(world.ask(&daemon, &["https://site.example/small"]).status, 200);
     daemon.record(&json!({"kind": "request", "path": "/small", "status": 200}));
@@ -237,9 +231,8 @@ print(json.dumps(seqs == list(range(1, len(seqs) + 1)) and len(seqs) > 3))
     assert_eq!(lines.next(), Some("true"), "numbered without a gap: {read}");
 }
 
-#[test]
-fn a_decision_that_cannot_be_recorded_is_refused_and_recovers_by_itself() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_decision_that_cannot_be_recorded_is_refused_and_recovers_by_itself(world: World) {
     // The journal's bound is reached because somebody holds the database.
     let settings = json!({"ledger": {"journal": "1MiB"}});
     let daemon = world.lab.daemon(&settings, &[("base.yaml", BASE), ("routes.yaml", ROUTES)]);

@@ -24,13 +24,12 @@ fn taken(daemon: &Daemon<'_>) {
     });
 }
 
-fn swapped(name: &str, swap: Swap) {
-    let world = World::new();
+fn swapped(world: &World, name: &str, swap: Swap) {
     let daemon = world.gateway(ROUTES);
     let before = daemon.status()["policy"]["digest"].clone();
-    let mut kept = Line::tls(&world, &daemon, "site.example", "192.0.2.10:443");
+    let mut kept = Line::tls(world, &daemon, "site.example", "192.0.2.10:443");
     assert_eq!(kept.ask("GET", "/small").status, 200, "{name}");
-    let mut download = Line::tls(&world, &daemon, "site.example", "192.0.2.10:443");
+    let mut download = Line::tls(world, &daemon, "site.example", "192.0.2.10:443");
     download.send("GET", &format!("/download/{BULK}"));
     assert_eq!(download.head().status, 200, "{name}");
     download.bytes(1 << 20);
@@ -61,24 +60,23 @@ fn swapped(name: &str, swap: Swap) {
     assert_eq!(kept.ask("GET", "/small").status, 200, "{name}: back, on the same connection");
 }
 
-#[test]
-fn reload_swaps_the_set_without_dropping_a_connection() {
-    swapped("reload", |daemon| daemon.reload());
+#[apply(over_both)]
+fn reload_swaps_the_set_without_dropping_a_connection(world: World) {
+    swapped(&world, "reload", |daemon| daemon.reload());
 }
 
-#[test]
-fn sighup_swaps_the_set_without_dropping_a_connection() {
-    swapped("SIGHUP", |daemon| daemon.hang_up());
+#[apply(over_both)]
+fn sighup_swaps_the_set_without_dropping_a_connection(world: World) {
+    swapped(&world, "SIGHUP", |daemon| daemon.hang_up());
 }
 
-#[test]
-fn a_file_change_swaps_the_set_without_dropping_a_connection() {
-    swapped("file change", |_| {});
+#[apply(over_both)]
+fn a_file_change_swaps_the_set_without_dropping_a_connection(world: World) {
+    swapped(&world, "file change", |_| {});
 }
 
-#[test]
-fn an_invalid_set_leaves_the_old_one_in_force_and_says_so_until_it_is_mended() {
-    let world = World::new();
+#[apply(over_both)]
+fn an_invalid_set_leaves_the_old_one_in_force_and_says_so_until_it_is_mended(world: World) {
     let daemon = world.gateway(ROUTES);
     let digest = daemon.status()["policy"]["digest"].clone();
     let mut line = Line::tls(&world, &daemon, "site.example", "192.0.2.10:443");
@@ -157,9 +155,8 @@ fn settings_that_changed_since_the_start_are_named_by_reload_and_by_status_until
     assert_eq!(said(&daemon), (String::new(), String::new()), "in force");
 }
 
-#[test]
-fn an_agent_removed_from_the_set_is_unknown_at_its_next_request() {
-    let world = World::new();
+#[apply(over_both)]
+fn an_agent_removed_from_the_set_is_unknown_at_its_next_request(world: World) {
     let daemon = world.gateway(ROUTES);
     let mut line = Line::tls(&world, &daemon, "site.example", "192.0.2.10:443");
     let mut plain = Line::plain(&world, "site.example", "192.0.2.10:80");
@@ -185,9 +182,8 @@ fn an_agent_removed_from_the_set_is_unknown_at_its_next_request() {
     assert_eq!(fresh.reason(), "identity.unknown");
 }
 
-#[test]
-fn a_daemon_that_starts_with_an_invalid_set_refuses_everything_until_it_is_mended() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_daemon_that_starts_with_an_invalid_set_refuses_everything_until_it_is_mended(world: World) {
     let daemon = world.gateway("kind: Nonsense\n");
     let shown = daemon.cli(&["status"]).succeeded();
     assert!(shown.contains("does not load"), "{shown}");

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::hostile::query;
 use super::probes::{BOB, LISTENERS, lab};
 use crate::lab::daemon::alice_and_gateway;
-use crate::lab::{Daemon, GATEWAY_V4, GATEWAY_V6, Lab, Namespace, UPSTREAM_V4, UPSTREAM_V6, Zone};
+use crate::lab::{Daemon, Family, GATEWAY_V4, GATEWAY_V6, Lab, Namespace, UPSTREAM_V4, UPSTREAM_V6, Zone};
 
 /// Alice and bob, who may reach everything: what is asked here is no question of policy.
 pub fn open_office() -> String {
@@ -340,8 +340,8 @@ fn queries_on_one_connection_are_answered_as_their_answers_come_also_behind_its_
             let mut stream = TcpStream::connect((server, 53))?;
             stream.set_read_timeout(Some(Duration::from_secs(10)))?;
             // More than are answered at once, and the first is the last to be.
-            let mut bytes = framed(&query(slow, 1000));
-            (0..40).for_each(|id| bytes.extend(framed(&query(&format!("n{id}.example"), id))));
+            let mut bytes = framed(&query(Family::V4, slow, 1000));
+            (0..40).for_each(|id| bytes.extend(framed(&query(Family::V4, &format!("n{id}.example"), id))));
             stream.write_all(&bytes)?;
             stream.shutdown(Shutdown::Write)?;
             let mut said = Vec::new();

@@ -79,9 +79,8 @@ pub fn peak(daemon: &Daemon<'_>) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
-#[test]
-fn events_arrive_one_by_one_over_http1_and_http2() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn events_arrive_one_by_one_over_http1_and_http2(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let servers = servers(&lab, &["h2", "http/1.1"]);
     for (mut talk, server) in talks(&lab, &daemon).zip(&servers) {
@@ -113,9 +112,8 @@ fn events_arrive_one_by_one_over_http1_and_http2() {
     }
 }
 
-#[test]
-fn a_large_body_comes_down_with_bounded_memory() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_large_body_comes_down_with_bounded_memory(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["h2", "http/1.1"]);
     let (before, total) = (peak(&daemon), LARGE);
@@ -144,9 +142,8 @@ fn a_large_body_comes_down_with_bounded_memory() {
     }
 }
 
-#[test]
-fn a_large_body_goes_up_with_bounded_memory() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_large_body_goes_up_with_bounded_memory(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["h2", "http/1.1"]);
     let (before, total) = (peak(&daemon), LARGE);
@@ -193,9 +190,8 @@ fn settled(counter: &AtomicU64) -> u64 {
     }
 }
 
-#[test]
-fn a_slow_reader_holds_the_upstream_back_and_grows_no_memory() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_slow_reader_holds_the_upstream_back_and_grows_no_memory(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let written = Arc::new(AtomicU64::new(0));
     let written_there = written.clone();
@@ -239,9 +235,8 @@ fn a_slow_reader_holds_the_upstream_back_and_grows_no_memory() {
     });
 }
 
-#[test]
-fn an_answer_that_its_reader_leaves_standing_holds_back_no_other_from_the_same_upstream() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_answer_that_its_reader_leaves_standing_holds_back_no_other_from_the_same_upstream(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _servers = servers(&lab, &["h2"]);
     let mut peer = Peer::new(&lab, &daemon);
@@ -254,9 +249,8 @@ fn an_answer_that_its_reader_leaves_standing_holds_back_no_other_from_the_same_u
     }
 }
 
-#[test]
-fn a_slow_upstream_holds_the_client_back_and_grows_no_memory() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_slow_upstream_holds_the_client_back_and_grows_no_memory(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let (go, gone) = tokio::sync::watch::channel(false);
     lab.backends().serve(PLAIN, Wire::Plain, move |mut stream, _| {
@@ -285,9 +279,8 @@ fn a_slow_upstream_holds_the_client_back_and_grows_no_memory() {
     }));
 }
 
-#[test]
-fn trailers_that_nobody_announced_or_asked_for_are_dropped_and_the_body_is_whole() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn trailers_that_nobody_announced_or_asked_for_are_dropped_and_the_body_is_whole(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let origin = Origin::start(&lab, PLAIN, Wire::Plain, |taken| {
         let announced = if taken.line().contains("announced") { "Trailer: X-Sum\r\n" } else { "" };
@@ -317,9 +310,8 @@ fn trailers_that_nobody_announced_or_asked_for_are_dropped_and_the_body_is_whole
     recorded(&daemon, 3, &wanted);
 }
 
-#[test]
-fn trailers_pass_over_http1_and_http2() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn trailers_pass_over_http1_and_http2(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["h2", "http/1.1"]);
     for mut talk in talks(&lab, &daemon) {
@@ -336,9 +328,8 @@ fn trailers_pass_over_http1_and_http2() {
     daemon.record(&json!({"kind": "request", "path": "/trailers", "protocol": "http/2", "bytes_in": 5}));
 }
 
-#[test]
-fn grpc_calls_pass_one_by_one_and_in_both_directions_at_once() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn grpc_calls_pass_one_by_one_and_in_both_directions_at_once(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2"]);
     let mut client = http2(&lab, &daemon);

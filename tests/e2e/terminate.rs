@@ -49,9 +49,8 @@ fn refused_twice(daemon: &Daemon<'_>, host: &str, reason: &str) -> Value {
     connection
 }
 
-#[test]
-fn the_client_sees_a_leaf_for_the_name_signed_by_our_authority_over_tls_1_2_and_1_3() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn the_client_sees_a_leaf_for_the_name_signed_by_our_authority_over_tls_1_2_and_1_3(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     server(&lab, &["http/1.1"]);
     let authority = daemon.authority().display().to_string();
@@ -96,9 +95,8 @@ fn the_client_sees_a_leaf_for_the_name_signed_by_our_authority_over_tls_1_2_and_
     }));
 }
 
-#[test]
-fn an_upstream_with_a_bad_certificate_is_502_over_our_tls_and_sees_no_request() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upstream_with_a_bad_certificate_is_502_over_our_tls_and_sees_no_request(lab: Lab) {
     let pki = lab.pki();
     let cases = [
         ("expired.site.example", "192.0.2.11", pki.expired(&["expired.site.example"]), "expired"),
@@ -123,15 +121,14 @@ fn an_upstream_with_a_bad_certificate_is_502_over_our_tls_and_sees_no_request() 
         }
         let row = refused_twice(&daemon, name, "tls.untrusted-upstream");
         let evidence = row["evidence"].as_str().unwrap_or_default();
-        assert!(evidence.contains(address) && evidence.contains(word), "{name}: {row}");
+        assert!(evidence.contains(&lab.twin(address)) && evidence.contains(word), "{name}: {row}");
         assert_eq!(row["status"], 502, "{row}");
         assert!(server.untouched(), "{name}: {:?}", server.seen());
     }
 }
 
-#[test]
-fn the_upstream_is_dialled_and_verified_before_the_client_gets_our_certificate() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn the_upstream_is_dialled_and_verified_before_the_client_gets_our_certificate(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     // An upstream that takes the ClientHello and says nothing, until it resets.
     let (tell, told) = std::sync::mpsc::channel();
@@ -172,9 +169,8 @@ fn the_upstream_is_dialled_and_verified_before_the_client_gets_our_certificate()
     }));
 }
 
-#[test]
-fn the_upstream_always_gets_the_name_as_sni_confirmed_by_dns_or_not() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn the_upstream_always_gets_the_name_as_sni_confirmed_by_dns_or_not(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     // A fatal alert, handshake_failure: enough to see what the gateway says first.
     let upstream = lab.backends().raw("192.0.2.11:443", Wire::Plain, b"\x15\x03\x03\0\x02\x02\x28");
@@ -191,15 +187,14 @@ fn the_upstream_always_gets_the_name_as_sni_confirmed_by_dns_or_not() {
     refused_twice(&daemon, NAME, "upstream.failed");
 }
 
-#[test]
-fn an_upstream_that_cannot_be_reached_is_502_or_504_with_its_reason() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upstream_that_cannot_be_reached_is_502_or_504_with_its_reason(lab: Lab) {
     let zone = zone()
         .host("closed.site.example", &["192.0.2.14"])
         .host("silent.site.example", &["203.0.113.9"])
         .text("empty.site.example", "no address here");
     let (_resolver, daemon) = opening_gateway(&lab, zone);
-    topology::ip(Some(lab.upstream()), "route add blackhole 203.0.113.9/32\n");
+    topology::ip(Some(lab.upstream()), &lab.twin("route add blackhole 203.0.113.9/32\n"));
     for (name, status, reason) in [
         ("closed.site.example", "502", "upstream.unreachable"),
         ("nowhere.site.example", "502", "upstream.unreachable"),
@@ -226,9 +221,8 @@ fn an_upstream_that_cannot_be_reached_is_502_or_504_with_its_reason() {
     }
 }
 
-#[test]
-fn a_name_that_dns_did_not_give_for_the_address_is_dialled_at_the_gateways_own_answer() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_name_that_dns_did_not_give_for_the_address_is_dialled_at_the_gateways_own_answer(lab: Lab) {
     let (resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
     let honest = lab.backends().http("192.0.2.11:443", Wire::Tls(&leaf, &["h2", "http/1.1"]));
@@ -250,14 +244,13 @@ fn a_name_that_dns_did_not_give_for_the_address_is_dialled_at_the_gateways_own_a
     for path in ["/download/4", "/p"] {
         daemon.record(&json!({
             "kind": "request", "decision": "allow", "destination_host": NAME, "path": path, "status": 200,
-            "destination_address": ORIGIN,
+            "destination_address": lab.twin(ORIGIN),
         }));
     }
 }
 
-#[test]
-fn tls_without_a_server_name_is_refused_by_an_alert() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn tls_without_a_server_name_is_refused_by_an_alert(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let upstream = lab.backends().raw("192.0.2.11:443", Wire::Plain, b"");
     let said = openssl(&lab, &["s_client", "-connect", "192.0.2.11:443", "-noservername"]);
@@ -265,15 +258,14 @@ fn tls_without_a_server_name_is_refused_by_an_alert() {
     assert!(said.errors().contains("SSL alert number 112"), "{said}");
     let row = daemon.record(&json!({
         "kind": "connection", "decision": "deny", "reason": "tls.no-name", "agent_id": "alice",
-        "destination_address": ORIGIN, "destination_port": 443,
+        "destination_address": lab.twin(ORIGIN), "destination_port": 443,
     }));
     assert_eq!(row.get("destination_host"), None, "{row}");
     assert!(upstream.untouched());
 }
 
-#[test]
-fn bytes_that_begin_like_tls_and_are_not_are_refused_as_malformed() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn bytes_that_begin_like_tls_and_are_not_are_refused_as_malformed(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let upstream = lab.backends().raw("192.0.2.11:443", Wire::Plain, b"");
     let hello = client_hello(daemon.authority(), NAME);
@@ -303,9 +295,8 @@ fn bytes_that_begin_like_tls_and_are_not_are_refused_as_malformed() {
     assert!(upstream.untouched());
 }
 
-#[test]
-fn a_client_that_is_slow_to_say_its_first_word_on_a_web_port_is_waited_for() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_that_is_slow_to_say_its_first_word_on_a_web_port_is_waited_for(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     server(&lab, &["http/1.1"]);
     Origin::ok(&lab, "192.0.2.11:80", Wire::Plain);

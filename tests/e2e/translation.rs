@@ -54,9 +54,8 @@ fn begun(lab: &Lab) -> Origin {
     Origin::start(lab, TLS, Wire::Tls(&leaf, &["http/1.1"]), answer)
 }
 
-#[test]
-fn a_request_in_http2_reaches_an_upstream_of_http1_in_good_http1() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_request_in_http2_reaches_an_upstream_of_http1_in_good_http1(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let origin = begun(&lab);
     let mut peer = Peer::new(&lab, &daemon);
@@ -96,9 +95,8 @@ fn a_request_in_http2_reaches_an_upstream_of_http1_in_good_http1() {
     );
 }
 
-#[test]
-fn an_answer_in_http1_reaches_a_workload_in_good_http2() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_answer_in_http1_reaches_a_workload_in_good_http2(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let _origin = begun(&lab);
     let mut peer = Peer::new(&lab, &daemon);
@@ -128,9 +126,8 @@ fn an_answer_in_http1_reaches_a_workload_in_good_http2() {
     assert!(has(&fields, "x-theirs", "1"), "{fields:?}");
 }
 
-#[test]
-fn a_body_that_the_workload_breaks_off_is_no_failure_of_the_upstream() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_body_that_the_workload_breaks_off_is_no_failure_of_the_upstream(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let origin = begun(&lab);
     let mut peer = Peer::new(&lab, &daemon);

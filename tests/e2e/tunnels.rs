@@ -140,9 +140,8 @@ fn refused(lab: &Lab, transport: &str, questions: &[String]) -> usize {
     said.matches("status: NXDOMAIN").count()
 }
 
-#[test]
-fn known_names_in_any_order_reach_the_world_no_more_often_than_the_bound_says() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn known_names_in_any_order_reach_the_world_no_more_often_than_the_bound_says(lab: Lab) {
     let zone = (0..16).fold(Zone::new().ttl(0), |zone, host| {
         zone.host(&format!("a{host}.t.example"), &[UPSTREAM_V4, UPSTREAM_V6])
     });
@@ -163,10 +162,10 @@ fn known_names_in_any_order_reach_the_world_no_more_often_than_the_bound_says() 
     assert_eq!(refused(&lab, "+notcp", &["www.t.org A".to_owned()]), 0, "another zone");
 }
 
-#[test]
-fn a_name_whose_answer_holds_is_asked_for_as_often_as_one_likes() {
-    let lab = Lab::new();
-    let resolver = lab.resolver(Zone::new().ttl(300).host("www.t.example", &[UPSTREAM_V4, UPSTREAM_V6]));
+#[apply(over_both)]
+fn a_name_whose_answer_holds_is_asked_for_as_often_as_one_likes(lab: Lab) {
+    let resolver = lab
+        .resolver(Zone::new().ttl(300).denial(300, 300).host("www.t.example", &[UPSTREAM_V4, UPSTREAM_V6]));
     let _daemon = lab.daemon(&json!({}), &[("all.yaml", &documents("deny-all", WILDCARD))]);
     let questions: Vec<_> =
         (0..350).flat_map(|_| ["A", "AAAA"]).map(|kind| format!("www.t.example {kind}")).collect();
@@ -174,9 +173,8 @@ fn a_name_whose_answer_holds_is_asked_for_as_often_as_one_likes() {
     assert_eq!(resolver.asked().len(), 2);
 }
 
-#[test]
-fn one_known_name_brings_in_no_more_bytes_than_the_bound_says() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn one_known_name_brings_in_no_more_bytes_than_the_bound_says(lab: Lab) {
     let text: Vec<u8> = std::iter::once(255).chain([b'D'; 255]).collect::<Vec<u8>>().repeat(200);
     let resolver = lab.resolver(Zone::new().ttl(0).raw("dl.t.example", 16, &text));
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &documents("deny-all", WILDCARD))]);
@@ -194,9 +192,8 @@ fn one_known_name_brings_in_no_more_bytes_than_the_bound_says() {
     );
 }
 
-#[test]
-fn names_under_a_suffix_that_no_list_knows_are_counted() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn names_under_a_suffix_that_no_list_knows_are_counted(lab: Lab) {
     let resolver = lab.resolver(Zone::new());
     let routes = WILDCARD.replace("*.t.example", "*.lan");
     let _daemon = lab.daemon(&json!({}), &[("all.yaml", &documents("deny-all", &routes))]);

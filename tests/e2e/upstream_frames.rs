@@ -15,9 +15,9 @@ use super::frames::{self, Peer};
 use super::http2::{Http2, data};
 use super::origin::Origin;
 use super::streaming::{TLS, get, get2, http2, peak};
-use crate::lab::backends::{Duplex, Wire, eventually};
+use crate::lab::backends::{Duplex, Wire};
 use crate::lab::services::Feed;
-use crate::lab::{Lab, UPSTREAM_V4, Zone};
+use crate::lab::{Family, Lab, UPSTREAM_V4, Zone};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -98,8 +98,8 @@ fn bomb(id: u32) -> Vec<u8> {
     [first, frame(CONTINUATION, 0, id, &part).repeat(20)].concat()
 }
 
-#[test]
-fn an_upstream_that_breaks_http2_before_it_answers_is_502() {
+#[apply(over_both)]
+fn an_upstream_that_breaks_http2_before_it_answers_is_502(lab: Lab) {
     const SCRIPTS: &[(&str, Script)] = &[
         ("a promise", |id| (frame(PUSH_PROMISE, END_HEADERS, id, &[0, 0, 0, 2, 0x82, 0x86, 0x84]), vec![])),
         ("data on no stream", |_| (frame(DATA, 0, 0, b"data"), vec![])),
@@ -127,7 +127,6 @@ fn an_upstream_that_breaks_http2_before_it_answers_is_502() {
     ];
     // These break no rule.
     const FAILED: [&str; 2] = ["a reset", "a goodbye"];
-    let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let (which, _go) = serve(&lab, SCRIPTS);
     for (number, (what, _)) in SCRIPTS.iter().enumerate() {
@@ -145,8 +144,8 @@ fn an_upstream_that_breaks_http2_before_it_answers_is_502() {
 }
 
 /// ALTSVC (RFC 7838, section 4) and ORIGIN (RFC 8336) name other places for a host.
-#[test]
-fn frames_that_name_other_places_are_not_forwarded() {
+#[apply(over_both)]
+fn frames_that_name_other_places_are_not_forwarded(lab: Lab) {
     const ALTSVC: u8 = 0xa;
     const ORIGIN: u8 = 0xc;
     const SCRIPTS: &[(&str, Script)] = &[("alternatives", |id| {
@@ -162,7 +161,6 @@ fn frames_that_name_other_places_are_not_forwarded() {
             [frame(DATA, 0, id, b"ok"), frame(HEADERS, END_HEADERS | END_STREAM, id, &trailers)].concat();
         ([&places.concat()[..], &answer, &end].concat(), vec![])
     })];
-    let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let (_which, _go) = serve(&lab, SCRIPTS);
     let mut peer = Peer::new(&lab, &daemon);
@@ -181,8 +179,8 @@ fn frames_that_name_other_places_are_not_forwarded() {
     assert_eq!(fields, [":status", "x-kept", "x-sum"]);
 }
 
-#[test]
-fn an_upstream_that_breaks_http2_in_a_body_breaks_the_body() {
+#[apply(over_both)]
+fn an_upstream_that_breaks_http2_in_a_body_breaks_the_body(lab: Lab) {
     const FAILED: [&str; 2] = ["a reset", "a goodbye"];
     const SCRIPTS: &[(&str, Script)] = &[
         ("a reset", |id| (begun(id, &[]), frame(RST_STREAM, 0, id, &[0, 0, 0, 8]))),
@@ -198,7 +196,6 @@ fn an_upstream_that_breaks_http2_in_a_body_breaks_the_body() {
     fn begun(id: u32, fields: &[u8]) -> Vec<u8> {
         [frame(HEADERS, END_HEADERS, id, &[&[OK], fields].concat()), frame(DATA, 0, id, b"hello")].concat()
     }
-    let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let (which, go) = serve(&lab, SCRIPTS);
     for (number, (what, _)) in SCRIPTS.iter().enumerate() {
@@ -217,21 +214,21 @@ fn an_upstream_that_breaks_http2_in_a_body_breaks_the_body() {
     }
 }
 
-#[test]
-fn an_upstream_that_floods_hinders_nobody_else_and_fills_no_memory() {
+#[apply(over_both)]
+fn an_upstream_that_floods_hinders_nobody_else_and_fills_no_memory(family: Family) {
     for (one, seen) in [
         (frame(PING, 0, 0, &[7; 8]), "http/2: too many PING frames"),
         (frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0]), "http/2: too many SETTINGS frames"),
         (frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]), "http/2: too many WINDOW_UPDATE frames"),
         (frame(DATA, 0, 1, b""), "too_many_data_frames"),
     ] {
-        flooded(&one, seen);
+        flooded(family, &one, seen);
     }
 }
 
 /// A mebibyte of one frame.
-fn flooded(one: &[u8], seen: &str) {
-    let lab = Lab::new();
+fn flooded(family: Family, one: &[u8], seen: &str) {
+    let lab = Lab::of(family);
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
     let go = Arc::new(Semaphore::new(0));
@@ -270,10 +267,9 @@ fn flooded(one: &[u8], seen: &str) {
     assert!(growth < 32 << 20, "{} MiB", growth >> 20);
 }
 
-#[test]
-fn many_small_messages_wait_for_a_slow_reader_and_harm_nobody() {
+#[apply(over_both)]
+fn many_small_messages_wait_for_a_slow_reader_and_harm_nobody(lab: Lab) {
     const MESSAGES: usize = 20_000;
-    let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
     let go = Arc::new(Semaphore::new(0));
@@ -328,10 +324,9 @@ fn many_small_messages_wait_for_a_slow_reader_and_harm_nobody() {
     feeder.join().expect("fed");
 }
 
-#[test]
-fn what_nginx_says_about_many_small_messages_is_no_flood() {
+#[apply(over_both)]
+fn what_nginx_says_about_many_small_messages_is_no_flood(lab: Lab) {
     const MESSAGES: usize = 30_000;
-    let lab = Lab::new();
     let zone = Zone::new().host(NAME, &[UPSTREAM_V4]);
     let (_resolver, daemon) = opening_gateway(&lab, zone);
     let _nginx = lab.site(&[NAME]);
@@ -353,16 +348,13 @@ fn what_nginx_says_about_many_small_messages_is_no_flood() {
     assert_eq!(row["protocol"], "http/2", "{row}");
 }
 
-#[test]
-fn an_upstream_that_wants_to_renegotiate_is_not_followed() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upstream_that_wants_to_renegotiate_is_not_followed(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
     let server = lab.upstream().command("openssl").args(["s_server", "-tls1_2", "-accept", TLS, "-cert"]);
     let mut server = server.arg(&leaf.certificate).arg("-key").arg(&leaf.key).start();
-    lab.upstream().enter(|| {
-        eventually("openssl listens", || std::net::TcpStream::connect(TLS).ok());
-    });
+    lab.upstream().listening(TLS);
     let mut talk = over_tls(lab.workload(), TLS, NAME, daemon.authority());
     // Our own handshake is over only when the upstream's is.
     talk.say(get("/"));

@@ -71,9 +71,8 @@ fn malformed() -> Vec<(String, &'static str)> {
     with_fields.into_iter().chain(heads).chain([flood]).collect()
 }
 
-#[test]
-fn an_ambiguous_answer_is_502_and_its_connection_serves_no_other_request() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_ambiguous_answer_is_502_and_its_connection_serves_no_other_request(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let cases = malformed();
     let answers: Vec<String> = cases.iter().map(|(answer, _)| answer.clone()).collect();
@@ -113,10 +112,9 @@ fn an_ambiguous_answer_is_502_and_its_connection_serves_no_other_request() {
     }
 }
 
-#[test]
-fn an_answer_that_no_request_asked_for_reaches_nobody() {
+#[apply(over_both)]
+fn an_answer_that_no_request_asked_for_reaches_nobody(lab: Lab) {
     const HIDDEN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden";
-    let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let answers: Vec<String> = [
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", ""),
@@ -152,9 +150,8 @@ fn an_answer_that_no_request_asked_for_reaches_nobody() {
     }
 }
 
-#[test]
-fn a_kept_connection_on_which_the_upstream_speaks_unasked_is_closed() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_kept_connection_on_which_the_upstream_speaks_unasked_is_closed(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let go = Arc::new(Semaphore::new(0));
     let (tell, told) = mpsc::channel();
@@ -209,8 +206,8 @@ fn continued(lab: &Lab, cases: &'static [(&'static str, &'static str, bool)]) ->
     permits
 }
 
-#[test]
-fn a_body_that_turns_out_malformed_is_broken_off_and_on_record() {
+#[apply(over_both)]
+fn a_body_that_turns_out_malformed_is_broken_off_and_on_record(lab: Lab) {
     const BEGIN: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     const CASES: &[(&str, &str, bool)] = &[
         (BEGIN, "zz\r\nx\r\n0\r\n\r\n", true),
@@ -220,7 +217,6 @@ fn a_body_that_turns_out_malformed_is_broken_off_and_on_record() {
         (BEGIN, "0\r\nContent-Length: 5\r\n\r\n", true),
         (BEGIN, "0\r\n folded\r\n\r\n", true),
     ];
-    let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let permits = continued(&lab, CASES);
     for (number, (_, more, _)) in CASES.iter().enumerate() {
@@ -251,8 +247,8 @@ fn a_body_that_turns_out_malformed_is_broken_off_and_on_record() {
     }
 }
 
-#[test]
-fn only_an_orderly_end_ends_a_body() {
+#[apply(over_both)]
+fn only_an_orderly_end_ends_a_body(lab: Lab) {
     const CHUNKS: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     const CASES: &[(&str, &str, bool)] = &[
         ("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello", " worl", true),
@@ -264,7 +260,6 @@ fn only_an_orderly_end_ends_a_body() {
         ("HTTP/1.1 200 OK\r\n\r\nhello", " world", false),
         ("HTTP/1.0 200 OK\r\n\r\nhello", " world", false),
     ];
-    let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let permits = continued(&lab, CASES);
     for (number, (begin, _, orderly)) in CASES.iter().enumerate() {
@@ -304,8 +299,8 @@ fn only_an_orderly_end_ends_a_body() {
     }
 }
 
-#[test]
-fn whatever_has_no_end_is_ended() {
+#[apply(over_both)]
+fn whatever_has_no_end_is_ended(lab: Lab) {
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let cases: [(String, &str, &str); 7] = [
         ("HTTP/1.1 200 ".to_owned(), "reasons, ", "LineTooLong"),
@@ -316,7 +311,6 @@ fn whatever_has_no_end_is_ended() {
         (CHUNKED.to_owned(), "1;extension=extension\r\nx\r\n", "ChunkExtension"),
         (format!("{CHUNKED}0\r\n"), "X: y\r\n", "TooManyFields"),
     ];
-    let lab = Lab::new();
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let (tell, told) = mpsc::channel();
     let scripts = cases.clone();
@@ -362,9 +356,8 @@ fn whatever_has_no_end_is_ended() {
     }
 }
 
-#[test]
-fn unusual_answers_that_everybody_reads_alike_pass() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn unusual_answers_that_everybody_reads_alike_pass(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let answers: Vec<String> = [
         "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",

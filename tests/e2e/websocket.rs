@@ -50,9 +50,8 @@ fn proof(head: &str) -> String {
     websocket::proof(fields(head, "sec-websocket-key").next().expect("a key").as_bytes())
 }
 
-#[test]
-fn a_websocket_passes_both_ways_with_its_close_handshake_and_is_counted() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_websocket_passes_both_ways_with_its_close_handshake_and_is_counted(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let long = vec![b'l'; 100_000];
@@ -86,9 +85,8 @@ fn a_websocket_passes_both_ways_with_its_close_handshake_and_is_counted() {
     }
 }
 
-#[test]
-fn a_websocket_whose_tls_ends_without_a_farewell_ended_in_order() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_websocket_whose_tls_ends_without_a_farewell_ended_in_order(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     for mut talk in talks(&lab, &daemon) {
@@ -107,9 +105,8 @@ fn a_websocket_whose_tls_ends_without_a_farewell_ended_in_order() {
     }
 }
 
-#[test]
-fn a_declined_upgrade_goes_on_as_http_and_what_was_sent_early_is_judged_as_such() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_declined_upgrade_goes_on_as_http_and_what_was_sent_early_is_judged_as_such(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
     let origins =
@@ -143,9 +140,8 @@ fn a_declined_upgrade_goes_on_as_http_and_what_was_sent_early_is_judged_as_such(
     daemon.record(&json!({"kind": "request", "decision": "deny", "reason": "protocol.malformed"}));
 }
 
-#[test]
-fn bytes_sent_early_behind_an_upgrade_wait_for_the_switch_and_are_no_request() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn bytes_sent_early_behind_an_upgrade_wait_for_the_switch_and_are_no_request(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let (tell, told) = mpsc::channel();
     serve_both(&lab, move |mut stream| {
@@ -188,9 +184,8 @@ fn bytes_sent_early_behind_an_upgrade_wait_for_the_switch_and_are_no_request() {
     assert!(daemon.records(&[]).iter().all(|row| row["path"] != "/smuggled"));
 }
 
-#[test]
-fn a_switch_of_protocols_that_nobody_asked_for_is_a_failure_of_the_upstream() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_switch_of_protocols_that_nobody_asked_for_is_a_failure_of_the_upstream(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     lab.backends().raw(
         PLAIN,
@@ -216,9 +211,8 @@ fn reflecting(taken: &Taken) -> Vec<u8> {
     answer.into_bytes()
 }
 
-#[test]
-fn a_101_that_does_not_answer_our_key_opens_no_way_around_policy() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_101_that_does_not_answer_our_key_opens_no_way_around_policy(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
     let origins = [
@@ -246,9 +240,8 @@ fn a_101_that_does_not_answer_our_key_opens_no_way_around_policy() {
     daemon.record(&json!({"kind": "request", "path": "/behind", "decision": "allow", "status": 200}));
 }
 
-#[test]
-fn an_upgrade_with_a_body_is_a_request_like_any_other() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upgrade_with_a_body_is_a_request_like_any_other(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let origin = Origin::ok(&lab, PLAIN, Wire::Plain);
     for framing in
@@ -283,9 +276,8 @@ fn message(stream: u32, flags: u8, opcode: u8, payload: &[u8]) -> Vec<u8> {
     frames::frame(DATA, flags, stream, frame(opcode, payload))
 }
 
-#[test]
-fn websockets_over_http2_pass_both_ways_beside_each_other_and_are_counted() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn websockets_over_http2_pass_both_ways_beside_each_other_and_are_counted(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let [_, server] = servers(&lab, &["h2", "http/1.1"]);
     let mut peer = Peer::new(&lab, &daemon);
@@ -329,9 +321,8 @@ fn websockets_over_http2_pass_both_ways_beside_each_other_and_are_counted() {
     daemon.record(&json!({"kind": "request", "path": "/ws", "bytes_out": 11, "bytes_in": 7, "end": "reset"}));
 }
 
-#[test]
-fn a_websocket_over_http2_is_judged_as_the_upgrade_it_stands_for() {
-    let world = World::new();
+#[apply(over_both)]
+fn a_websocket_over_http2_is_judged_as_the_upgrade_it_stands_for(world: World) {
     let daemon = world.gateway(ROUTES);
     let mut peer = Peer::at(&world.lab, &daemon, &format!("{UPSTREAM_V4}:443"));
     peer.say([greeting(), extended(1, "/vault/door", &[])].concat());
@@ -355,9 +346,8 @@ fn a_websocket_over_http2_is_judged_as_the_upgrade_it_stands_for() {
     assert!(world.paste.untouched());
 }
 
-#[test]
-fn an_upstream_that_does_not_switch_as_asked_opens_no_websocket_over_http2() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upstream_that_does_not_switch_as_asked_opens_no_websocket_over_http2(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     let leaf = lab.pki().leaf(&[NAME]);
     Origin::start(&lab, TLS, Wire::Tls(&leaf, &["http/1.1"]), |taken| {
@@ -390,9 +380,8 @@ fn an_upstream_that_does_not_switch_as_asked_opens_no_websocket_over_http2() {
     daemon.record(&json!({"kind": "request", "path": "/declined", "decision": "allow", "status": 403}));
 }
 
-#[test]
-fn websockets_over_http2_end_with_their_connection_and_with_the_daemon() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn websockets_over_http2_end_with_their_connection_and_with_the_daemon(lab: Lab) {
     let (_resolver, mut daemon) = opening_gateway(&lab, zone());
     let _servers = servers(&lab, &["h2", "http/1.1"]);
     let mut gone = Peer::new(&lab, &daemon);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::lab::backends::{Raw, Wire};
 use crate::lab::program::{Finished, Program};
-use crate::lab::{Daemon, Lab, Namespace, Nginx, Resolver, UPSTREAM_V4, UPSTREAM_V6, Zone};
+use crate::lab::{Daemon, Family, Lab, Namespace, Nginx, Resolver, UPSTREAM_V4, UPSTREAM_V6, Zone};
 
 /// Where `paste.example` and the model providers are, which nobody may reach unless a test says so.
 pub const PASTE: &str = "192.0.2.12";
@@ -95,9 +95,12 @@ pub struct World {
 }
 
 impl World {
-    /// Builds it. No daemon runs yet.
+    /// Builds it over both families. No daemon runs yet.
     pub fn new() -> Self {
-        let lab = Lab::new();
+        Self::from(Family::Both)
+    }
+
+    fn build(lab: Lab) -> Self {
         let there = THERE.into_iter().fold(Zone::new(), |zone, name| zone.host(name, &[PASTE]));
         lab.workload().knows(PASTE, &THERE);
         let zone = there
@@ -133,6 +136,12 @@ impl World {
     pub fn python(&self, daemon: &Daemon<'_>, script: &str) -> Finished {
         let program = self.lab.workload().command("python3").trusting(daemon.authority());
         program.args(["-c", script]).run()
+    }
+}
+
+impl From<Family> for World {
+    fn from(family: Family) -> Self {
+        Self::build(Lab::of(family))
     }
 }
 
@@ -270,7 +279,7 @@ impl Line {
 }
 
 fn connect(world: &World, address: &str) -> TcpStream {
-    let address = address.parse().expect("an address with a port");
+    let address = world.lab.twin(address).parse().expect("an address with a port");
     let stream = world.lab.workload().enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(5)));
     let stream = stream.expect("a connection to the gateway");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");

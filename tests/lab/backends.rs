@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::family::Family;
 use super::namespace::{self, Namespace};
 use super::pki::Leaf;
 
@@ -60,6 +61,7 @@ impl Duplex for tokio_rustls::server::TlsStream<TcpStream> {
 
 /// A thread in a namespace that runs services until it is dropped.
 pub struct Backends {
+    family: Family,
     runtime: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -78,7 +80,13 @@ impl Backends {
             tell.send(runtime.handle().clone()).expect("the maker waits");
             let _ = runtime.block_on(stopped);
         });
-        Self { runtime: told.recv().expect("the thread begins"), stop: Some(stop), thread: Some(thread) }
+        let runtime = told.recv().expect("the thread begins");
+        Self { family: space.family(), runtime, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// The families that the namespace has.
+    pub fn family(&self) -> Family {
+        self.family
     }
 
     /// Runs a future in the namespace.
@@ -95,7 +103,7 @@ impl Backends {
 
     /// A bound UDP socket.
     pub fn udp(&self, address: &str) -> UdpSocket {
-        let address: SocketAddr = address.parse().expect("an address with a port");
+        let address: SocketAddr = self.family.twin(address).parse().expect("an address with a port");
         self.wait(async move { UdpSocket::bind(address).await })
             .unwrap_or_else(|error| panic!("UDP {address} cannot be bound: {error}"))
     }
@@ -106,7 +114,7 @@ impl Backends {
         H: Fn(Box<dyn Duplex>, SocketAddr) -> F + Send + Sync + 'static,
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
-        let address: SocketAddr = address.parse().expect("an address with a port");
+        let address: SocketAddr = self.family.twin(address).parse().expect("an address with a port");
         let acceptor = match wire {
             Wire::Tls(leaf, protocols) => Some(acceptor(leaf, protocols)),
             Wire::Plain | Wire::PlainHttp2 => None,

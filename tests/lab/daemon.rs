@@ -185,7 +185,7 @@ pub fn prepare(lab: &Lab, settings: &Value, policies: &[(&str, &str)]) -> PathBu
     }
     let mut spec = json!({
         "intercept": {"interfaces": ["agents0"], "subnets": ["10.77.0.0/24", "fd77::/64"]},
-        "dns": {"upstreams": [RESOLVER_V4]},
+        "dns": {"upstreams": [lab.twin(RESOLVER_V4)]},
         "upstream": {"trustAnchors": [lab.pki().authority()]},
         "policyDir": folder.join("policies.d"),
         "stateDir": folder.join("state"),

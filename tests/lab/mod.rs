@@ -8,10 +8,12 @@
 //!
 //! Outside stand documentation addresses alone. Forwarding is on and the upstream knows the way back, so what a
 //! workload is refused is refused by the gateway and not by a missing route. `Lab` removes everything when it is
-//! dropped, and prints the logs of its programs when the test panics. Needs root.
+//! dropped, and prints the logs of its programs when the test panics. `Lab::of` builds it in one family alone. Needs root.
 
 pub mod backends;
 pub mod daemon;
+#[macro_use]
+pub mod family;
 pub mod forge;
 pub mod frames;
 pub mod namespace;
@@ -30,6 +32,7 @@ use std::path::{Path, PathBuf};
 
 pub use backends::Backends;
 pub use daemon::Daemon;
+pub use family::Family;
 pub use namespace::Namespace;
 pub use nginx::Nginx;
 pub use pki::{Leaf, Pki};
@@ -68,15 +71,20 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Builds the namespaces. Takes a fraction of a second; several labs can stand at once.
+    /// A lab of both families. Takes a fraction of a second; several labs can stand at once.
     pub fn new() -> Self {
+        Self::of(Family::Both)
+    }
+
+    /// A lab of this family; see `family`.
+    pub fn of(family: Family) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "the laboratory needs root for its network namespaces\n  hint: sudo make test"
         );
         topology::sweep();
         let folder = tempfile::Builder::new().prefix("clab-").tempdir().expect("a temporary folder");
-        let [alice, bob, gateway, upstream] = topology::build(folder.path());
+        let [alice, bob, gateway, upstream] = topology::build(folder.path(), family);
         Self { pki: OnceCell::new(), backends: OnceCell::new(), alice, bob, gateway, upstream, folder }
     }
 
@@ -98,6 +106,16 @@ impl Lab {
     /// The outside world.
     pub fn upstream(&self) -> &Namespace {
         &self.upstream
+    }
+
+    /// The families that it has.
+    pub fn family(&self) -> Family {
+        self.gateway.family()
+    }
+
+    /// A text with its addresses in this lab's family; see `Family::twin`.
+    pub fn twin(&self, text: &str) -> String {
+        self.family().twin(text)
     }
 
     /// A folder of this lab alone, removed with it.
@@ -148,6 +166,12 @@ impl Lab {
     /// The same with a bound on the files it may open (`RLIMIT_NOFILE`).
     pub fn confined_daemon(&self, files: u64, policies: &[(&str, &str)]) -> Daemon<'_> {
         Daemon::start(self, &serde_json::json!({}), policies, Some(files))
+    }
+}
+
+impl From<Family> for Lab {
+    fn from(family: Family) -> Self {
+        Self::of(family)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One network namespace: programs run in it, closures enter it, and all of it is gone when it is dropped.
 
 use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,6 +10,8 @@ use rustix::fd::AsFd;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::backends::eventually;
+use super::family::Family;
 use super::program::Program;
 use super::topology;
 
@@ -22,12 +25,18 @@ const ETC: &str = "/etc/netns";
 pub struct Namespace {
     name: String,
     home: PathBuf,
+    family: Family,
 }
 
 impl Namespace {
     /// Takes charge of a namespace that `ip netns add` has made.
-    pub fn adopt(name: String, home: &Path) -> Self {
-        Self { name, home: home.to_owned() }
+    pub fn adopt(name: String, home: &Path, family: Family) -> Self {
+        Self { name, home: home.to_owned(), family }
+    }
+
+    /// The families that it has.
+    pub fn family(&self) -> Family {
+        self.family
     }
 
     /// Its name for `ip netns`.
@@ -35,9 +44,14 @@ impl Namespace {
         &self.name
     }
 
+    /// Where its programs are at home: the lab's folder.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// A program to be run in here with a clean environment: `PATH` and `HOME` (the lab's folder), nothing else.
     pub fn command(&self, program: &str) -> Program {
-        Program::new(&self.name, &self.home, program)
+        Program::new(self, program)
     }
 
     /// Runs a closure on a thread that has joined the namespace: the sockets it makes belong here.
@@ -52,6 +66,12 @@ impl Namespace {
         })
     }
 
+    /// Waits until somebody in here takes connections at this address.
+    pub fn listening(&self, address: &str) {
+        let here: SocketAddr = self.family.twin(address).parse().expect("an address with a port");
+        self.enter(|| eventually(&format!("{here} is taken"), || TcpStream::connect(here).ok()));
+    }
+
     /// The handle that `join` takes, for threads that live longer than a call.
     pub fn handle(&self) -> File {
         File::open(Path::new(FOLDER).join(&self.name)).expect("the namespace's handle")
@@ -60,6 +80,7 @@ impl Namespace {
     /// Gives this namespace one more address, `203.0.113.7/32`, on its loopback link. The gateway's default route
     /// leads to the upstream, so an address there can be reached from everywhere.
     pub fn add_address(&self, address: &str) {
+        let address = self.family.twin(address);
         let nodad = if address.contains(':') { " nodad" } else { "" };
         topology::ip(Some(self), &format!("addr add {address} dev lo{nodad}\n"));
     }
@@ -72,7 +93,7 @@ impl Namespace {
     /// Points programs in here at a resolver, by a `resolv.conf` and an `nsswitch.conf` of their own: what the host
     /// has in their place may answer from outside the namespace.
     pub fn resolve_with(&self, server: &str) {
-        let folder = Path::new(ETC).join(&self.name);
+        let (folder, server) = (Path::new(ETC).join(&self.name), self.family.twin(server));
         fs::create_dir_all(&folder).expect("folder for the namespace's files");
         let resolver = format!("nameserver {server}\noptions timeout:2 attempts:1\n");
         for (file, text) in [
@@ -90,7 +111,7 @@ impl Namespace {
     /// Tells programs in here where hosts are, so that they do not ask: names that no resolver answers for.
     pub fn knows(&self, address: &str, names: &[&str]) {
         let path = Path::new(ETC).join(&self.name).join("hosts");
-        let known = fs::read_to_string(&path).unwrap_or_default();
+        let (known, address) = (fs::read_to_string(&path).unwrap_or_default(), self.family.twin(address));
         fs::write(path, format!("{known}{address} {}\n", names.join(" "))).expect("a file of the namespace");
     }
 

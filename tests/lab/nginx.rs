@@ -39,8 +39,9 @@ impl Nginx {
                  access_log {here}/access.txt; client_body_temp_path {here}/body; proxy_temp_path {here}/proxy;
                  fastcgi_temp_path {here}/fastcgi; uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
                  default_type text/plain; client_max_body_size 0; server_tokens off;
-                 {conf}
-             }}\n"
+                 {}
+             }}\n",
+            lab.twin(conf)
         );
         let path = lab.file(&format!("{name}/nginx.conf"), whole);
         // Its own OpenSSL would refuse to show the weak certificates that some tests are about.
@@ -54,7 +55,7 @@ impl Nginx {
             .arg("-c")
             .arg(path)
             .start_logged(&lab.folder().join(format!("{name}.log")));
-        let address: SocketAddr = ready.parse().expect("an address with a port");
+        let address: SocketAddr = lab.twin(ready).parse().expect("an address with a port");
         lab.upstream().enter(|| {
             eventually("nginx listens", || {
                 assert!(running.ended().is_none(), "nginx has ended; its log follows");
@@ -96,12 +97,12 @@ pub fn site(lab: &Lab, names: &[&str]) -> Nginx {
         [lab.backends().http(BEHIND, Wire::Plain), lab.backends().http(BEHIND_HTTP2, Wire::PlainHttp2)];
     lab.file("www/small", "hello from upstream\n");
     lab.file("www/1MiB", vec![b'm'; 1 << 20]);
-    let listen = format!("listen {UPSTREAM_V4}:80; listen [{UPSTREAM_V6}]:80;");
+    let own = [UPSTREAM_V4, UPSTREAM_V6];
     let mut nginx = Nginx::start(
         lab,
         &format!(
             "map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}\n{}",
-            server(lab, &leaf, &[UPSTREAM_V4, UPSTREAM_V6], &listen)
+            server(lab, &leaf, &own, &listen(lab, &own, "80"))
         ),
         &format!("{UPSTREAM_V4}:443"),
     );
@@ -112,11 +113,7 @@ pub fn site(lab: &Lab, names: &[&str]) -> Nginx {
 /// One `server` block with TLS on port 443 of these addresses: static files from the lab's `www` folder, and
 /// everything else to the servers of our own. `more` stands inside it.
 pub fn server(lab: &Lab, leaf: &Leaf, addresses: &[&str], more: &str) -> String {
-    let listen: String = addresses
-        .iter()
-        .map(|address| if address.contains(':') { format!("[{address}]") } else { (*address).to_owned() })
-        .map(|address| format!("listen {address}:443 ssl http2; "))
-        .collect();
+    let listen = listen(lab, addresses, "443 ssl http2");
     format!(
         "server {{
              {listen} {more}
@@ -147,6 +144,16 @@ pub fn server(lab: &Lab, leaf: &Leaf, addresses: &[&str], more: &str) -> String 
         leaf.key.display(),
         here = lab.folder().display()
     )
+}
+
+/// Listening on those of these addresses that the lab has.
+fn listen(lab: &Lab, addresses: &[&str], port: &str) -> String {
+    let here = addresses.iter().filter(|address| lab.family().has(address));
+    here.map(|address| match address.contains(':') {
+        true => format!("listen [{address}]:{port}; "),
+        false => format!("listen {address}:{port}; "),
+    })
+    .collect()
 }
 
 /// Makes a small git repository that the usual site serves at `/git/NAME.git`, as files.

@@ -48,6 +48,15 @@ impl Packet {
         packet
     }
 
+    /// The same datagram from another port.
+    pub fn leaving_by(mut self, port: u16) -> Self {
+        let mut datagram = std::mem::take(&mut self.payload);
+        datagram[..2].copy_from_slice(&port.to_be_bytes());
+        datagram[6..8].fill(0);
+        self.payload = self.summed(datagram, 6);
+        self
+    }
+
     /// The first segment of a TCP connection from port 40000.
     pub fn syn(source: &str, to: &str, port: u16) -> Self {
         let mut packet = Self::new(source, to, 6, &[]);

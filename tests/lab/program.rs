@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
+use super::Namespace;
+use super::family::Family;
+
 /// What a program may take unless the test says otherwise.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -22,26 +25,32 @@ const TRUST: [&str; 5] =
 #[must_use]
 pub struct Program {
     command: Command,
+    family: Family,
     shown: String,
     input: Vec<u8>,
     deadline: Duration,
 }
 
 impl Program {
-    pub(super) fn new(namespace: &str, home: &Path, program: &str) -> Self {
+    pub(super) fn new(namespace: &Namespace, program: &str) -> Self {
         let mut command = Command::new("ip");
         // `ip netns exec` replaces itself with the program, so the child's pid is the program's own.
-        command.args(["netns", "exec", namespace, program]).current_dir(home);
+        let home = namespace.home();
+        command.args(["netns", "exec", namespace.name(), program]).current_dir(home);
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("HOME", home).process_group(0);
-        Self { command, shown: program.to_owned(), input: Vec::new(), deadline: DEADLINE }
+        let (family, shown) = (namespace.family(), program.to_owned());
+        Self { command, family, shown, input: Vec::new(), deadline: DEADLINE }
     }
 
-    /// One more argument.
+    /// One more argument, with the addresses in it in the namespace's family.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        let argument = argument.as_ref();
+        let told =
+            argument.to_str().map_or_else(|| argument.to_owned(), |text| self.family.twin(text).into());
         self.shown.push(' ');
-        self.shown.push_str(&argument.as_ref().to_string_lossy());
-        self.command.arg(argument);
+        self.shown.push_str(&told.to_string_lossy());
+        self.command.arg(told);
         self
     }
 

@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::backends::{Backends, Wire};
+use super::family::Family;
 use super::pki::Leaf;
 use super::{RESOLVER_V4, RESOLVER_V6};
 
@@ -117,6 +118,27 @@ impl Zone {
         (soa, additional.collect())
     }
 
+    /// The same in one family: every address is its twin.
+    fn of(mut self, family: Family) -> Self {
+        for records in self.records.values_mut() {
+            for data in records.iter_mut() {
+                if let (Family::V6, RData::A(A(v4))) = (family, &data) {
+                    let twin = family.twin(&v4.to_string()).parse();
+                    *data = RData::AAAA(AAAA(twin.unwrap_or_else(|_| panic!("{v4} has no twin"))));
+                }
+            }
+            records.retain(|data| family != Family::V4 || data.record_type() != RecordType::AAAA);
+            let mut seen = Vec::new();
+            records.retain(|data| {
+                !seen.contains(data) && {
+                    seen.push(data.clone());
+                    true
+                }
+            });
+        }
+        self
+    }
+
     fn answer(&self, name: &Name, kind: RecordType) -> (ResponseCode, Vec<Record>) {
         let mut answers = Vec::new();
         let mut current = name.to_lowercase();
@@ -159,6 +181,7 @@ pub struct Asked {
 
 /// The running server.
 pub struct Resolver {
+    family: Family,
     shared: Arc<Shared>,
 }
 
@@ -171,13 +194,15 @@ struct Shared {
 
 impl Resolver {
     pub(super) fn start(backends: &Backends, zone: Zone) -> Self {
+        let family = backends.family();
         let shared = Arc::new(Shared {
-            zone: Mutex::new(zone),
+            zone: Mutex::new(zone.of(family)),
             asked: Mutex::new(Vec::new()),
             connections: AtomicUsize::new(0),
         });
-        for address in [format!("{RESOLVER_V4}:53"), format!("[{RESOLVER_V6}]:53")] {
-            let socket = backends.udp(&address);
+        let addresses = [format!("{RESOLVER_V4}:53"), format!("[{RESOLVER_V6}]:53")];
+        for address in addresses.iter().filter(|address| family.has(address)) {
+            let socket = backends.udp(address);
             let here = shared.clone();
             backends.spawn(async move {
                 let mut buffer = vec![0; 65_535];
@@ -187,9 +212,9 @@ impl Resolver {
                     }
                 }
             });
-            stream(&shared, backends, &address, (Wire::Plain, "tcp"));
+            stream(&shared, backends, address, (Wire::Plain, "tcp"));
         }
-        Self { shared }
+        Self { family, shared }
     }
 
     /// Serves the same zone over TLS (RFC 7858) on this address and port.
@@ -228,7 +253,7 @@ impl Resolver {
 
     /// Answers from this zone from now on.
     pub fn replace(&self, zone: Zone) {
-        *self.shared.zone.lock().expect("no test thread panics here") = zone;
+        *self.shared.zone.lock().expect("no test thread panics here") = zone.of(self.family);
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::family::Family;
 use super::namespace::{self, Namespace};
 use super::{GATEWAY_V4, RESOLVER_V4};
 
@@ -16,12 +17,12 @@ const PREFIX: &str = "clab-";
 const ROLES: [&str; 4] = ["alice", "bob", "gateway", "upstream"];
 
 /// Makes the namespaces, wires them and gives them addresses and routes.
-pub fn build(home: &Path) -> [Namespace; 4] {
+pub fn build(home: &Path, family: Family) -> [Namespace; 4] {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let names = ROLES.map(|role| format!("{PREFIX}{}-{number}-{role}", std::process::id()));
     ip(None, &names.iter().map(|name| format!("netns add {name}\n")).collect::<String>());
-    let spaces = names.map(|name| Namespace::adopt(name, home));
+    let spaces = names.map(|name| Namespace::adopt(name, home, family));
     for space in &spaces {
         space.enter(|| {
             for (key, value) in SETTINGS {
@@ -35,8 +36,8 @@ pub fn build(home: &Path) -> [Namespace; 4] {
         });
     }
     let [alice, bob, gateway, upstream] = &spaces;
-    ip(
-        Some(gateway),
+    wire(
+        gateway,
         &format!(
             "link set lo up
              link add agents0 type bridge stp_state 0 mcast_snooping 0
@@ -59,8 +60,8 @@ pub fn build(home: &Path) -> [Namespace; 4] {
         ),
     );
     for (workload, host) in [(alice, 2), (bob, 3)] {
-        ip(
-            Some(workload),
+        wire(
+            workload,
             &format!(
                 "link set lo up
                  link set eth0 up
@@ -78,10 +79,16 @@ pub fn build(home: &Path) -> [Namespace; 4] {
         outside.push_str(&format!("addr add 2001:db8:1::{host}/64 dev eth0 nodad\n"));
     }
     outside.push_str("route add 10.77.0.0/24 via 192.0.2.1\nroute add fd77::/64 via 2001:db8:1::1\n");
-    ip(Some(upstream), &outside);
+    wire(upstream, &outside);
     gateway.resolve_with(RESOLVER_V4);
     upstream.resolve_with(RESOLVER_V4);
     spaces
+}
+
+/// Wires one namespace, with addresses and routes of its own family alone.
+fn wire(space: &Namespace, batch: &str) {
+    let wanted = |line: &&str| line.contains("link ") || space.family().has(line);
+    ip(Some(space), &batch.lines().filter(wanted).map(|line| format!("{line}\n")).collect::<String>());
 }
 
 /// What makes a namespace quick (no duplicate address detection) and a router that answers whatever it refuses, as

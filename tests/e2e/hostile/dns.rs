@@ -2,30 +2,26 @@
 //! that cannot be sent.
 
 use std::io::Write;
-use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::json;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
-    Bystander, besieged, held, is_ended, many, opened, query, recorded, resident, resolved, stayed_small,
+    Bystander, DNS, besieged, datagrams, held, is_ended, many, opened, place, query, recorded, resident,
+    resolved, stayed_small,
 };
-use crate::e2e::dialogue::{NAME, opening_gateway, zone};
+use crate::e2e::dialogue::{NAME, ORIGIN, opening_gateway, zone};
 use crate::e2e::streaming::servers;
-use crate::lab::{GATEWAY_V4, Lab};
-
-const DNS: (&str, u16) = (GATEWAY_V4, 53);
-const DNS_TCP: &str = "10.77.0.1:53";
+use crate::lab::packets::Packet;
+use crate::lab::{ALICE_V4, GATEWAY_V4, Lab};
 
 /// A query whose question section is this.
 fn with_question(question: &[u8]) -> Vec<u8> {
     [&[0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], question].concat()
 }
 
-#[test]
-fn messages_that_no_parser_should_meet_are_refused_and_recorded() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn messages_that_no_parser_should_meet_are_refused_and_recorded(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -40,12 +36,13 @@ fn messages_that_no_parser_should_meet_are_refused_and_recorded() {
         ("65,535 questions", [&[0, 1, 1, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0][..], &[0, 0, 1, 0, 1]].concat()),
         ("half a header", vec![0, 1, 1, 0, 0]),
         ("a giant", with_question(&[0; 1400])),
-        ("bytes behind the query", [query(NAME, 7), vec![0; 1000]].concat()),
+        ("bytes behind the query", [query(lab.family(), NAME, 7), vec![0; 1000]].concat()),
     ];
+    let gateway = place(lab.workload(), DNS);
     lab.workload().enter(|| {
-        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        let socket = datagrams(gateway);
         for (what, message) in &messages {
-            socket.send_to(message, DNS).unwrap_or_else(|error| panic!("{what}: {error}"));
+            socket.send(message).unwrap_or_else(|error| panic!("{what}: {error}"));
         }
     });
     recorded(
@@ -57,10 +54,10 @@ fn messages_that_no_parser_should_meet_are_refused_and_recorded() {
     // The same by the thousand.
     let at = AtomicU16::new(0);
     let attack = || {
-        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        let socket = datagrams(gateway);
         for _ in 0..100 {
             let turn = usize::from(at.fetch_add(1, Ordering::Relaxed));
-            let _ = socket.send_to(&messages[turn % messages.len()].1, DNS);
+            let _ = socket.send(&messages[turn % messages.len()].1);
         }
     };
     besieged(lab.workload(), attack, || bob.is_served(many(5)));
@@ -68,21 +65,20 @@ fn messages_that_no_parser_should_meet_are_refused_and_recorded() {
     stayed_small(&daemon, before, 256);
 }
 
-#[test]
-fn queries_by_the_thousand_leave_room_for_those_of_others() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn queries_by_the_thousand_leave_room_for_those_of_others(lab: Lab) {
     let (resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
     let before = resident(&daemon);
-    let id = AtomicU16::new(0);
+    let (id, family, gateway) = (AtomicU16::new(0), lab.family(), place(lab.workload(), DNS));
     let attack = || {
-        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        let socket = datagrams(gateway);
         for _ in 0..100 {
             let id = id.fetch_add(1, Ordering::Relaxed);
             // Half of them for a name that is answered, half for names that are not.
             let name = if id.is_multiple_of(2) { NAME.to_owned() } else { format!("n{id}.example") };
-            let _ = socket.send_to(&query(&name, id), DNS);
+            let _ = socket.send(&query(family, &name, id));
         }
     };
     besieged(lab.workload(), attack, || bob.is_served(many(5)));
@@ -92,50 +88,48 @@ fn queries_by_the_thousand_leave_room_for_those_of_others() {
     assert!(resolver.asked().iter().all(|query| query.name == NAME), "a name that no route allows left");
 }
 
-#[test]
-fn connections_that_dribble_queries_hold_nobody_up_and_are_recorded() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn connections_that_dribble_queries_hold_nobody_up_and_are_recorded(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
     let (before, each) = (resident(&daemon), held(60, 2));
-    let whole = query(NAME, 9);
+    let whole = query(lab.family(), NAME, 9);
     let prefix = u16::try_from(whole.len()).expect("a short query").to_be_bytes();
-    let mut held = opened(lab.workload(), DNS_TCP, each, &[&prefix, &whole[..20]].concat());
-    held.extend(opened(lab.workload(), DNS_TCP, each, &[0xff, 0xff]));
+    let mut held = opened(lab.workload(), DNS, each, &[&prefix, &whole[..20]].concat());
+    held.extend(opened(lab.workload(), DNS, each, &[0xff, 0xff]));
     for stream in &mut held {
         stream.write_all(&[0]).expect("one byte more");
     }
     bob.is_served(10);
-    let said = lab.bob().command("dig").args(["+tcp", "+short", "+tries=1", NAME]).run().succeeded();
-    assert_eq!(said.trim(), "192.0.2.11");
+    let said = lab
+        .bob()
+        .command("dig")
+        .args(["+tcp", "+short", "+tries=1", NAME, lab.family().record()])
+        .run()
+        .succeeded();
+    assert_eq!(said.trim(), lab.twin(ORIGIN));
     stayed_small(&daemon, before, held.len());
     drop(held);
     let broken =
         json!({"kind": "dns", "protocol": "dns-tcp", "decision": "deny", "reason": "protocol.malformed"});
     recorded(&daemon, 2 * each, &broken);
     // What is shorter than a header is refused without waiting for more.
-    let mut short = opened(lab.workload(), DNS_TCP, 1, &[0, 3, 1, 2, 3]);
+    let mut short = opened(lab.workload(), DNS, 1, &[0, 3, 1, 2, 3]);
     assert!(is_ended(&mut short[0]));
     recorded(&daemon, 2 * each + 1, &broken);
 }
 
-#[test]
-fn answers_that_cannot_be_sent_fill_no_log() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn answers_that_cannot_be_sent_fill_no_log(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     // Nobody can be answered at port 0.
-    let message = query(NAME, 3);
-    let length = u16::try_from(8 + message.len()).expect("a short query").to_be_bytes();
-    let datagram = [&[0, 0, 0, 53][..], &length, &[0, 0], &message].concat();
-    lab.workload().enter(|| {
-        let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket");
-        let gateway: SocketAddr = SocketAddr::from(([10, 77, 0, 1], 0));
-        for _ in 0..200 {
-            raw.send_to(&datagram, &gateway.into()).expect("a datagram leaves");
-        }
-    });
+    let message = query(lab.family(), NAME, 3);
+    let datagram = Packet::udp(&lab.twin(ALICE_V4), &lab.twin(GATEWAY_V4), 53, &message).leaving_by(0);
+    for _ in 0..200 {
+        datagram.send(lab.workload());
+    }
     recorded(&daemon, 200, &json!({"kind": "dns", "query_name": NAME, "phase": "complete"}));
     daemon.logged("a DNS answer could not be sent");
     let log = std::fs::read_to_string(lab.folder().join("daemon.log")).expect("the daemon's log");

@@ -2,36 +2,36 @@
 //! nobody reads, heads without measure.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Bystander, besieged, held, is_ended, many, narrow, opened, recorded, resident, stayed_small};
+use super::{
+    Bystander, besieged, held, is_ended, many, narrow, opened, place, recorded, resident, stayed_small,
+};
 use crate::e2e::dialogue::{NAME, client_hello, opening_gateway, plain, zone};
 use crate::e2e::streaming::{PLAIN, TLS, get, servers};
 use crate::lab::Lab;
 use crate::lab::backends::eventually;
 
-fn address(text: &str) -> SocketAddr {
-    text.parse().expect("an address with a port")
-}
-
-#[test]
-fn connections_that_come_and_go_without_end_leave_nothing_behind() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn connections_that_come_and_go_without_end_leave_nothing_behind(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
     let (before, files) = (resident(&daemon), super::descriptors(&daemon));
     let hello = client_hello(daemon.authority(), NAME);
+    let [open, secure] = [PLAIN, TLS].map(|address| place(lab.workload(), address));
     let attack = || {
         // Closed, reset, and reset behind a hello.
-        for (at, said, linger) in
-            [(PLAIN, &b""[..], None), (TLS, b"", Some(Duration::ZERO)), (TLS, &hello, Some(Duration::ZERO))]
-        {
-            if let Ok(mut stream) = TcpStream::connect_timeout(&address(at), Duration::from_secs(5)) {
+        for (at, said, linger) in [
+            (open, &b""[..], None),
+            (secure, b"", Some(Duration::ZERO)),
+            (secure, &hello, Some(Duration::ZERO)),
+        ] {
+            if let Ok(mut stream) = TcpStream::connect_timeout(&at, Duration::from_secs(5)) {
                 let _ = SockRef::from(&stream).set_linger(linger);
                 let _ = stream.write_all(said);
             }
@@ -45,9 +45,8 @@ fn connections_that_come_and_go_without_end_leave_nothing_behind() {
     eventually("the files are given back", || (super::descriptors(&daemon) < files + 300).then_some(()));
 }
 
-#[test]
-fn connections_that_are_never_finished_take_no_place() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn connections_that_are_never_finished_take_no_place(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -56,11 +55,13 @@ fn connections_that_are_never_finished_take_no_place() {
     let rules = "table inet mute {\n chain out {\n type filter hook output priority 0;\n\
                  tcp flags & (syn | ack) == ack drop\n tcp flags & rst == rst drop\n }\n}\n";
     lab.workload().command("nft").args(["-f", "-"]).input(rules).run().succeeded();
+    let secure = place(lab.workload(), TLS);
     let half: Vec<Socket> = lab.workload().enter(|| {
         let one = |_| {
             let socket =
-                Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), Some(Protocol::TCP)).expect("a socket");
-            let _ = socket.connect(&address(TLS).into());
+                Socket::new(Domain::for_address(secure), Type::STREAM.nonblocking(), Some(Protocol::TCP))
+                    .expect("a socket");
+            let _ = socket.connect(&secure.into());
             socket
         };
         (0..held(1000, 1)).map(one).collect()
@@ -74,9 +75,8 @@ fn connections_that_are_never_finished_take_no_place() {
     drop(half);
 }
 
-#[test]
-fn requests_by_the_thousand_on_one_line_wait_for_their_turn() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn requests_by_the_thousand_on_one_line_wait_for_their_turn(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -100,9 +100,8 @@ fn requests_by_the_thousand_on_one_line_wait_for_their_turn() {
     recorded(&daemon, 1, &json!({"kind": "request", "path": "/download/10000", "decision": "allow"}));
 }
 
-#[test]
-fn a_websocket_that_is_flooded_and_never_read_is_held_back() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_websocket_that_is_flooded_and_never_read_is_held_back(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -128,9 +127,8 @@ fn a_websocket_that_is_flooded_and_never_read_is_held_back() {
     recorded(&daemon, 1, &json!({"kind": "request", "path": "/ws", "status": 101, "phase": "complete"}));
 }
 
-#[test]
-fn heads_without_measure_are_refused_at_their_bound() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn heads_without_measure_are_refused_at_their_bound(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);

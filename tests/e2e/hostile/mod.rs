@@ -25,13 +25,16 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::dialogue::{NAME, PATIENCE, Talk, over_tls};
 use super::streaming::{TLS, get};
 use crate::lab::backends::{eventually, within};
-use crate::lab::{Daemon, GATEWAY_V4, Lab, Namespace};
+use crate::lab::{Daemon, Family, Lab, Namespace};
 
 /// What one connection of a workload may cost in the daemon, at most, however it behaves: a debug build has futures
 /// of twice the size.
 pub const EACH: u64 = 64 * 1024;
 /// What the daemon may grow by besides: caches that fill once.
 pub const SLACK: u64 = 16 * 1024 * 1024;
+
+/// Where the gateway answers queries.
+pub const DNS: &str = "10.77.0.1:53";
 
 /// So many times, or more often where the tests are asked for larger attacks.
 pub fn many(few: usize) -> usize {
@@ -73,7 +76,7 @@ pub fn stayed_small(daemon: &Daemon<'_>, before: u64, connections: usize) {
 
 /// Connections from a namespace, each of which has said the same.
 pub fn opened(space: &Namespace, address: &str, count: usize, said: &[u8]) -> Vec<TcpStream> {
-    let address: SocketAddr = address.parse().expect("an address with a port");
+    let address = place(space, address);
     space.enter(|| {
         let one = |_| {
             let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
@@ -85,9 +88,22 @@ pub fn opened(space: &Namespace, address: &str, count: usize, said: &[u8]) -> Ve
     })
 }
 
+/// An address in the family that a namespace has.
+pub fn place(space: &Namespace, address: &str) -> SocketAddr {
+    space.family().twin(address).parse().expect("an address with a port")
+}
+
+/// A socket for datagrams to this address.
+pub fn datagrams(to: SocketAddr) -> UdpSocket {
+    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any).expect("a socket");
+    socket.connect(to).expect("a peer");
+    socket
+}
+
 /// A connection whose owner has hardly any room for what comes back.
 pub fn narrow(space: &Namespace, address: &str) -> TcpStream {
-    let address: SocketAddr = address.parse().expect("an address with a port");
+    let address = place(space, address);
     space.enter(|| {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP));
         let socket = socket.expect("a socket");
@@ -126,10 +142,9 @@ impl<'a> Bystander<'a> {
 
 /// Whether a name has an address, asked as a stub resolver does: again where no answer comes.
 pub fn resolved(space: &Namespace, name: &str) -> bool {
-    let query = query(name, 0x1234);
+    let (query, gateway) = (query(space.family(), name, 0x1234), place(space, DNS));
     space.enter(|| {
-        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-        socket.connect((GATEWAY_V4, 53)).expect("a peer");
+        let socket = datagrams(gateway);
         socket.set_read_timeout(Some(Duration::from_secs(2))).expect("a socket option");
         (0..5).any(|_| {
             let mut answer = [0; 512];
@@ -140,15 +155,16 @@ pub fn resolved(space: &Namespace, name: &str) -> bool {
     })
 }
 
-/// A query for the address of a name.
-pub fn query(name: &str, id: u16) -> Vec<u8> {
+/// A query for the address of a name, in IPv4 unless there is none.
+pub fn query(family: Family, name: &str, id: u16) -> Vec<u8> {
     let mut query = id.to_be_bytes().to_vec();
     query.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.split('.') {
         query.push(u8::try_from(label.len()).expect("a label"));
         query.extend(label.as_bytes());
     }
-    query.extend([0, 0, 1, 0, 1]);
+    // RFC 3596, section 2.1: AAAA is 28.
+    query.extend([0, 0, if family == Family::V6 { 28 } else { 1 }, 0, 1]);
     query
 }
 

@@ -2,18 +2,18 @@
 //! a gateway without files goes on.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
-use super::{Bystander, opened, recorded, resident, resolved, sockets, stayed_small};
+use super::{Bystander, opened, place, recorded, resident, resolved, sockets, stayed_small};
 use crate::e2e::dialogue::{NAME, OPENED, PATIENCE, opening_gateway, plain, zone};
 use crate::e2e::probes::{alice_with_network, call};
 use crate::e2e::streaming::{PLAIN, get, servers};
 use crate::lab::backends::eventually;
-use crate::lab::{Daemon, Lab, Namespace};
+use crate::lab::{ALICE_V4, Daemon, Lab, Namespace, topology};
 
 /// Files that the daemon of most tests may open. Half of seven eighths of them are places, a quarter of those is one
 /// agent's share, over all workers: 56 places.
@@ -21,12 +21,15 @@ const FILES: u64 = 512;
 /// The share, for any number of cores.
 const SHARE: usize = 56;
 
-/// Connects so many times. Whoever is turned away is reset, soon.
-fn crowd(space: &Namespace, tried: usize) -> Vec<TcpStream> {
-    let address: SocketAddr = PLAIN.parse().expect("an address with a port");
+/// Connects so many times from this address. Whoever is turned away is reset, soon.
+fn crowd(space: &Namespace, source: &str, tried: usize) -> Vec<TcpStream> {
+    let (source, to) = (place(space, &format!("{source}:0")), place(space, PLAIN));
     // The request is not finished, so that a connection which is served says nothing.
     let one = |_| {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
+        socket.bind(&source.into()).expect("an address of hers");
+        socket.connect_timeout(&to.into(), PATIENCE).ok()?;
+        let mut stream = TcpStream::from(socket);
         stream.write_all(b"GET / HTTP/1.1\r\nHost: site").ok()?;
         Some(stream)
     };
@@ -47,9 +50,8 @@ fn only_a_share_stays(all: &mut Vec<TcpStream>) {
     assert!(!all.is_empty(), "nobody was served");
 }
 
-#[test]
-fn an_agent_takes_its_share_of_places_and_what_is_more_is_turned_away_on_record() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_agent_takes_its_share_of_places_and_what_is_more_is_turned_away_on_record(lab: Lab) {
     let _resolver = lab.resolver(zone());
     let daemon = lab.confined_daemon(FILES, &[("all.yaml", OPENED)]);
     servers(&lab, &["http/1.1"]);
@@ -57,7 +59,7 @@ fn an_agent_takes_its_share_of_places_and_what_is_more_is_turned_away_on_record(
     let mut bob = Bystander::new(&lab, &daemon);
     let before = resident(&daemon);
     let tried = 4 * SHARE;
-    let mut held = crowd(lab.workload(), tried);
+    let mut held = crowd(lab.workload(), ALICE_V4, tried);
     only_a_share_stays(&mut held);
     recorded(
         &daemon,
@@ -78,9 +80,8 @@ fn an_agent_takes_its_share_of_places_and_what_is_more_is_turned_away_on_record(
     });
 }
 
-#[test]
-fn sources_that_no_agent_has_share_one_share_whatever_their_addresses() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn sources_that_no_agent_has_share_one_share_whatever_their_addresses(lab: Lab) {
     let _resolver = lab.resolver(zone());
     let without_alice = OPENED.replace("10.77.0.2/32, 'fd77::2/128'", "10.77.0.99/32");
     let daemon = lab.confined_daemon(FILES, &[("all.yaml", &without_alice)]);
@@ -89,8 +90,10 @@ fn sources_that_no_agent_has_share_one_share_whatever_their_addresses() {
     let tried = 2 * SHARE;
     let mut held = Vec::new();
     for host in 20..24 {
-        lab.workload().add_address(&format!("10.77.0.{host}/32"));
-        held.extend(crowd(lab.workload(), tried / 2));
+        let source = format!("10.77.0.{host}");
+        let more = format!("addr add {} dev eth0\n", lab.twin(&format!("{source}/32")));
+        topology::ip(Some(lab.workload()), &more);
+        held.extend(crowd(lab.workload(), &source, tried / 2));
     }
     only_a_share_stays(&mut held);
     eventually("those turned away are on record", || {
@@ -114,9 +117,8 @@ fn limit_files(daemon: &Daemon<'_>, files: u64) {
     prlimit(Pid::from_raw(daemon.pid()), Resource::Nofile, limit).expect("a limit of another process");
 }
 
-#[test]
-fn without_a_file_to_open_those_who_are_served_are_served_on_and_others_as_soon_as_there_is_one() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn without_a_file_to_open_those_who_are_served_are_served_on_and_others_as_soon_as_there_is_one(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = plain(lab.bob(), PLAIN);
@@ -138,9 +140,8 @@ fn without_a_file_to_open_those_who_are_served_are_served_on_and_others_as_soon_
     assert_eq!(log.matches("cannot accept connections").count(), 1, "{log}");
 }
 
-#[test]
-fn an_upstream_for_which_no_file_is_left_is_refused_at_once() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn an_upstream_for_which_no_file_is_left_is_refused_at_once(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     assert!(resolved(lab.workload(), NAME));
@@ -162,22 +163,24 @@ fn an_upstream_for_which_no_file_is_left_is_refused_at_once() {
     }));
 }
 
-#[test]
-fn with_every_port_of_the_host_taken_the_gateway_still_knows_itself() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn with_every_port_of_the_host_taken_the_gateway_still_knows_itself(lab: Lab) {
     // Ports are what UDP flows and DNS live on: workloads can take many.
     lab.gateway().set("net/ipv4/ip_local_port_range", "40000 40003");
     let own = "192.0.2.1:4000";
-    let service = lab.gateway().enter(|| TcpListener::bind(own).expect("a service of the gateway's host"));
+    let here = lab.twin(own);
+    let service = lab.gateway().enter(|| TcpListener::bind(&here).expect("a service of the gateway's host"));
     service.set_nonblocking(true).expect("a socket option");
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
     call(lab.workload(), own).expect_err("refused");
-    daemon.record(&json!({"destination_address": "192.0.2.1", "reason": "destination.private"}));
+    daemon.record(&json!({"destination_address": lab.twin("192.0.2.1"), "reason": "destination.private"}));
     let taken = lab.gateway().enter(|| {
         [40_000, 40_001, 40_002, 40_003].map(|port| UdpSocket::bind(("::", port)).expect("a free port"))
     });
     call(lab.workload(), own).expect_err("refused");
-    daemon.record(&json!({"destination_address": "192.0.2.1", "agent_id": "alice", "reason": "overload"}));
+    daemon.record(
+        &json!({"destination_address": lab.twin("192.0.2.1"), "agent_id": "alice", "reason": "overload"}),
+    );
     assert!(
         matches!(service.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock),
         "it was dialled"

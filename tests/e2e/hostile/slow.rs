@@ -12,9 +12,8 @@ use crate::e2e::streaming::{PLAIN, TLS, get, servers};
 use crate::lab::Lab;
 use crate::lab::backends::{Wire, eventually};
 
-#[test]
-fn first_messages_that_never_end_hold_nobody_up() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn first_messages_that_never_end_hold_nobody_up(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -40,9 +39,8 @@ fn first_messages_that_never_end_hold_nobody_up() {
     bob.is_served(1);
 }
 
-#[test]
-fn later_heads_and_bodies_that_never_end_hold_nobody_up() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn later_heads_and_bodies_that_never_end_hold_nobody_up(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -73,9 +71,8 @@ fn later_heads_and_bodies_that_never_end_hold_nobody_up() {
     recorded(&daemon, 2 * each, &json!({"kind": "connection", "phase": "complete"}));
 }
 
-#[test]
-fn answers_that_nobody_takes_are_held_back_and_not_gathered() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn answers_that_nobody_takes_are_held_back_and_not_gathered(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -97,11 +94,10 @@ fn answers_that_nobody_takes_are_held_back_and_not_gathered() {
     recorded(&daemon, count, &json!({"path": "/download/1000000000", "status": 200, "end": "client-closed"}));
 }
 
-#[test]
-fn what_waits_in_the_kernel_for_workloads_that_take_nothing_is_bounded() {
+#[apply(over_both)]
+fn what_waits_in_the_kernel_for_workloads_that_take_nothing_is_bounded(lab: Lab) {
     /// Of each connection: the bound, and what the kernel takes in one go beyond it.
     const WAITING: u64 = 512 * 1024;
-    let lab = Lab::new();
     let (_resolver, _daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut held: Vec<_> = (0..4)
@@ -131,9 +127,8 @@ fn what_waits_in_the_kernel_for_workloads_that_take_nothing_is_bounded() {
     }
 }
 
-#[test]
-fn a_workload_that_takes_nothing_is_bounded_by_the_kernel_on_every_connection_that_is_served() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_workload_that_takes_nothing_is_bounded_by_the_kernel_on_every_connection_that_is_served(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut tls = over_tls(lab.workload(), TLS, NAME, daemon.authority());
@@ -150,9 +145,8 @@ fn a_workload_that_takes_nothing_is_bounded_by_the_kernel_on_every_connection_th
     }
 }
 
-#[test]
-fn bodies_pass_opaque_however_much_they_would_unpack_to() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn bodies_pass_opaque_however_much_they_would_unpack_to(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     // 200 MiB of nothing, in 200 KiB, and the same within itself.
     let pack = "head -c 200M /dev/zero | gzip -9 | tee inner.gz | gzip -9; head -c 16 inner.gz >&2";

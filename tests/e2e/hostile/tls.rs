@@ -68,9 +68,8 @@ fn changed(config: &Arc<ClientConfig>, change: impl FnOnce(&mut ClientConfig)) -
     Arc::new(config)
 }
 
-#[test]
-fn a_hello_may_come_in_any_pieces_and_in_any_records() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_hello_may_come_in_any_pieces_and_in_any_records(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let usual = client_config(daemon.authority(), &["http/1.1"]);
@@ -89,9 +88,8 @@ fn a_hello_may_come_in_any_pieces_and_in_any_records() {
     }
 }
 
-#[test]
-fn post_quantum_keys_and_hellos_of_many_records_are_served() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn post_quantum_keys_and_hellos_of_many_records_are_served(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let usual = client_config(daemon.authority(), &["http/1.1"]);
@@ -110,9 +108,8 @@ fn post_quantum_keys_and_hellos_of_many_records_are_served() {
     assert_eq!(status(&mut client(lab.workload(), &long, 1400, 20_000)), FINE);
 }
 
-#[test]
-fn a_client_whose_key_is_of_no_use_is_asked_for_another_and_served() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_whose_key_is_of_no_use_is_asked_for_another_and_served(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     // The key is one of P-521, which is not served: HelloRetryRequest (RFC 8446, section 4.1.4).
@@ -135,9 +132,8 @@ fn a_client_whose_key_is_of_no_use_is_asked_for_another_and_served() {
     }
 }
 
-#[test]
-fn a_session_gets_no_tickets_and_no_early_data() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_session_gets_no_tickets_and_no_early_data(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let config =
@@ -157,9 +153,8 @@ fn record(kind: u8, content: &[u8]) -> Vec<u8> {
     [&[kind, 3, 1], &length[..], content].concat()
 }
 
-#[test]
-fn what_is_no_hello_is_refused_at_once_and_recorded_as_malformed() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn what_is_no_hello_is_refused_at_once_and_recorded_as_malformed(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -195,9 +190,8 @@ fn what_is_no_hello_is_refused_at_once_and_recorded_as_malformed() {
     bob.is_served(1);
 }
 
-#[test]
-fn what_follows_a_hello_and_is_no_handshake_ends_it_with_its_reason() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn what_follows_a_hello_and_is_no_handshake_ends_it_with_its_reason(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -227,9 +221,8 @@ fn what_follows_a_hello_and_is_no_handshake_ends_it_with_its_reason() {
     bob.is_served(1);
 }
 
-#[test]
-fn versions_that_nobody_should_speak_are_refused_with_their_reason() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn versions_that_nobody_should_speak_are_refused_with_their_reason(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     // TLS 1.0 and 1.1: a hello without `supported_versions`, by hand, because no library offers them any more.
@@ -252,9 +245,8 @@ fn versions_that_nobody_should_speak_are_refused_with_their_reason() {
     );
 }
 
-#[test]
-fn a_client_that_wants_to_negotiate_again_is_not_served_on() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn a_client_that_wants_to_negotiate_again_is_not_served_on(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let client = lab.workload().command("openssl").args(["s_client", "-connect", TLS, "-servername", NAME]);
@@ -266,9 +258,8 @@ fn a_client_that_wants_to_negotiate_again_is_not_served_on() {
     recorded(&daemon, 1, &json!({"kind": "connection", "protocol": "tls-terminate", "phase": "complete"}));
 }
 
-#[test]
-fn keys_that_change_without_end_cost_others_nothing() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn keys_that_change_without_end_cost_others_nothing(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
@@ -288,9 +279,8 @@ fn keys_that_change_without_end_cost_others_nothing() {
     stayed_small(&daemon, before, 20);
 }
 
-#[test]
-fn handshakes_that_are_begun_by_the_hundred_hold_nobody_up() {
-    let lab = Lab::new();
+#[apply(over_both)]
+fn handshakes_that_are_begun_by_the_hundred_hold_nobody_up(lab: Lab) {
     let (_resolver, daemon) = opening_gateway(&lab, zone());
     servers(&lab, &["http/1.1"]);
     let mut bob = Bystander::new(&lab, &daemon);
