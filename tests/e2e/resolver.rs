@@ -173,15 +173,15 @@ fn a_burst_of_three_hundred_lookups_of_one_agent_is_answered_whole() {
     let daemon = start(&lab);
     // What is waited for upstream has a bound of its own.
     assert_eq!(records(lab.workload(), &["a.example", "A"]).len(), 1);
-    for server in [GATEWAY_V4, GATEWAY_V6] {
+    for (server, family) in [(GATEWAY_V4, Family::V4), (GATEWAY_V6, Family::V6)] {
         let answered = lab.workload().enter(|| {
-            let any = if server.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
+            let any = if family == Family::V6 { "[::]:0" } else { "0.0.0.0:0" };
             let socket = UdpSocket::bind(any).expect("a socket");
             let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(1 << 20);
             socket.connect((server, 53)).expect("a route");
             socket.set_read_timeout(Some(Duration::from_secs(3))).expect("a timeout");
             (0..BURST).for_each(|id| {
-                socket.send(&query("a.example", id)).expect("a query");
+                socket.send(&query(family, "a.example", id)).expect("a query");
             });
             let mut ids = BTreeSet::new();
             let mut answer = [0; 512];
