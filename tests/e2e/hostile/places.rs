@@ -91,7 +91,10 @@ fn sources_that_no_agent_has_share_one_share_whatever_their_addresses(lab: Lab) 
     let mut held = Vec::new();
     for host in 20..24 {
         let source = format!("10.77.0.{host}");
-        let more = format!("addr add {} dev eth0\n", lab.twin(&format!("{source}/32")));
+        // Without asking whether somebody else has it (IPv6), or it could not be used for a second.
+        let address = lab.twin(&format!("{source}/32"));
+        let nodad = if address.contains(':') { " nodad" } else { "" };
+        let more = format!("addr add {address} dev eth0{nodad}\n");
         topology::ip(Some(lab.workload()), &more);
         held.extend(crowd(lab.workload(), &source, tried / 2));
     }
