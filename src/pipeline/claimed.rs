@@ -19,10 +19,10 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
     let (NameSource::Resolve, Some(host)) = (passage.name_source(), passage.host()) else {
         return Ok(Vec::new());
     };
-    let snapshot = road.snapshot();
-    let chooser = snapshot.policy.query(known, &Lookup::of_host(host))?;
+    let (snapshot, at) = (road.snapshot(), road.stamp().1);
+    let chooser = snapshot.policy.query(known, &Lookup::of_host(host), snapshot.circumstances(at))?;
     let asked = Asked { host, kind: RecordType::A, by_agent: chooser == Chooser::Agent, flagged: false };
-    road.shared.guard.admit(&known.agent().name, &asked, road.stamp().1)?;
+    road.shared.guard.admit(&known.agent().name, &asked, at)?;
     let found = match road.own.resolve(host).await {
         Ok(found) => found.to_vec(),
         // Whoever dials says so.

@@ -70,7 +70,7 @@ pub fn explain(shared: &Shared, allow_local: &[u16], query: &ExplainQuery) -> Re
         hello: &inquiry.hello,
         request: request.as_ref(),
     };
-    let found = snapshot.policy.explain(&question);
+    let found = snapshot.policy.explain(&question, snapshot.circumstances(clock::now()));
     Ok(inquiry.told(found, &snapshot))
 }
 
