@@ -333,6 +333,7 @@ fn an_explanation_tells_the_stages_the_nearest_rule_and_what_would_allow_it() {
         ],
         nearest: Some("EgressHTTPRoute/paste-read allows GET paste.example/*, this was POST".into()),
         hints: vec!["To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)".into()],
+        recorded: None,
     };
     let expected = "\
 alice asking POST https://paste.example/upload would be refused (policy.no-route, EgressGateway/default).
