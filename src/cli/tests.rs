@@ -84,7 +84,6 @@ fn wrong_usage_ends_in_exit_code_two() {
         "clawgress stauts",
         "clawgress status --nope",
         "clawgress -o xml status",
-        "clawgress explain https://a.example/",
         "clawgress explain --agent a --header novalue https://a.example/",
         "clawgress audit search --since yesterday",
         "clawgress audit search --deny --allow",
@@ -95,6 +94,7 @@ fn wrong_usage_ends_in_exit_code_two() {
         assert_eq!(error.exit_code(), 2, "{line}");
     }
     for line in [
+        "clawgress explain https://a.example/",
         "clawgress explain --agent a not-a-target",
         "clawgress explain --agent a --method GET a.example:22",
         "clawgress audit tail -f -o json",

@@ -2,5 +2,6 @@
 
 pub mod api;
 pub mod inquiry;
+pub mod changes;
 pub mod admin;
 pub mod daemon;

@@ -227,13 +227,14 @@ async fn every_route_answers_through_the_client() {
         at: None,
     };
     assert_eq!(client.explain(&query).await.unwrap().reason, Some(Reason::PolicyNoRoute));
+    assert_eq!(client.explain_record("0199c0de-7a31").await.unwrap().request, "0199c0de-7a31");
     let filter = AuditFilter { agent: Some("a&b=c +%".into()), ..AuditFilter::default() };
     let page = client.audit_search(&filter, &Window::default()).await.unwrap();
     assert_eq!(page.rows, [json!({"agent_id": "a&b=c +%"})]);
     assert_eq!(client.audit_tail(&filter, &Window::default()).await.unwrap().rows, [json!({"seq": 1})]);
     assert_eq!(client.audit_show("0199C0DE-7a31").await.unwrap().len(), 1);
     assert!(client.ca_pem().await.unwrap().starts_with("-----BEGIN"));
-    assert_eq!(ROUTES.len(), 10, "a new route needs its line above");
+    assert_eq!(ROUTES.len(), 11, "a new route needs its line above");
     lab.stop().await;
 }
 
