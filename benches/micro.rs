@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clawgress::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
 use clawgress::decide::ledger::{Durability, Ledger, LedgerConfig, OnUnavailable};
-use clawgress::decide::policy::{Flow, Passage, PolicySet};
+use clawgress::decide::policy::{Circumstances, Flow, Passage, PolicySet};
 use clawgress::model::manifest::{self, Resources, SourceFile};
 use clawgress::model::types::{AgreedName, ClientAddress, HostName, OriginalDestination, Scheme, Timestamp};
 use clawgress::perceive::dns::Memory;
@@ -224,7 +224,9 @@ impl Set {
     fn passage(&self, known: &Known, hello: &Hello) -> Passage {
         let flow =
             Flow { destination: OriginalDestination(destination()), hello, given: &[host()], stale: &[] };
-        self.policy.connection(known, flow).expect("invariant: an allowed connection")
+        self.policy
+            .connection(known, flow, Circumstances::default())
+            .expect("invariant: an allowed connection")
     }
 }
 
@@ -254,7 +256,7 @@ mod policy {
         let passage = set.passage(&known, &set.hello);
         let request = Request::read(&agreed, &parts).expect("invariant: a valid request");
         bencher.bench(|| {
-            let permit = set.policy.request(black_box(&known), &passage, &request);
+            let permit = set.policy.request(black_box(&known), &passage, &request, Circumstances::default());
             permit.expect("invariant: an allowed request")
         });
     }

@@ -23,6 +23,7 @@ mod e2e;
 mod lab_works;
 mod properties;
 mod seeds;
+mod shipped;
 #[cfg(feature = "long-tests")]
 mod long;
 mod service;

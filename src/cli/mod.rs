@@ -15,6 +15,8 @@ mod status;
 mod reload;
 mod doctor;
 mod validate;
+mod test;
+mod diff;
 mod get;
 mod explain;
 mod audit;
@@ -66,6 +68,10 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Check policy documents, without a daemon
     Validate(validate::Validate),
+    /// Judge the policy tests next to policies, without a daemon
+    Test(test::Test),
+    /// What other documents would add and remove
+    Diff(diff::Diff),
     /// Show documents in force
     Get(get::Get),
     /// What would become of a request, and why
@@ -134,6 +140,8 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Reload(command) => command.run(context),
         Command::Doctor(command) => command.run(context),
         Command::Validate(command) => command.run(context),
+        Command::Test(command) => command.run(context),
+        Command::Diff(command) => command.run(context),
         Command::Get(command) => command.run(context),
         Command::Explain(command) => command.run(context),
         Command::Audit(command) => command.run(context),

@@ -84,7 +84,6 @@ fn wrong_usage_ends_in_exit_code_two() {
         "clawgress stauts",
         "clawgress status --nope",
         "clawgress -o xml status",
-        "clawgress explain https://a.example/",
         "clawgress explain --agent a --header novalue https://a.example/",
         "clawgress audit search --since yesterday",
         "clawgress audit search --deny --allow",
@@ -95,6 +94,7 @@ fn wrong_usage_ends_in_exit_code_two() {
         assert_eq!(error.exit_code(), 2, "{line}");
     }
     for line in [
+        "clawgress explain https://a.example/",
         "clawgress explain --agent a not-a-target",
         "clawgress explain --agent a --method GET a.example:22",
         "clawgress audit tail -f -o json",
@@ -333,6 +333,7 @@ fn an_explanation_tells_the_stages_the_nearest_rule_and_what_would_allow_it() {
         ],
         nearest: Some("EgressHTTPRoute/paste-read allows GET paste.example/*, this was POST".into()),
         hints: vec!["To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)".into()],
+        recorded: None,
     };
     let expected = "\
 alice asking POST https://paste.example/upload would be refused (policy.no-route, EgressGateway/default).

@@ -68,7 +68,7 @@ fn say_what_is_in_force(context: &mut Context) {
 }
 
 /// Every file below the paths; every one that cannot be read is named. EX_NOINPUT of sysexits.h.
-fn read_all(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, Failure> {
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, Failure> {
     let mut files = Vec::new();
     let mut problems: Vec<FileProblem> = Vec::new();
     for path in paths {

@@ -2,4 +2,5 @@
 
 pub mod types;
 pub mod manifest;
+pub mod cases;
 pub mod config;

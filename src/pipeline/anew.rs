@@ -18,14 +18,14 @@ pub fn judged(
     (known, passage): (&Known, &Passage),
     hello: &Hello,
 ) -> Result<Passage, Denial> {
-    let (snapshot, agent) = (road.snapshot(), &known.agent().name);
+    let (snapshot, agent, at) = (road.snapshot(), &known.agent().name, road.stamp().1);
     let known = snapshot.directory.by_source(arrival.client)?;
     if known.agent().name != *agent {
         let detail = "The source address of this flow belongs to another agent now.";
         return Err(Denial::built_in(Reason::IdentityUnknown, detail));
     }
     let destination = arrival.destination;
-    let mut given = road.shared.memory.names(agent, destination.0.ip(), road.stamp().1);
+    let mut given = road.shared.memory.names(agent, destination.0.ip(), at);
     let host = passage.host().filter(|host| !given.contains(host)).cloned();
     // A name that was only a claim stays one.
     let (believed, stale) = match passage.name_source() {
@@ -34,7 +34,8 @@ pub fn judged(
     };
     given.extend(believed);
     let flow = Flow { destination, hello, given: &given, stale: stale.as_slice() };
-    let anew = snapshot.policy.connection(&known, flow).map_err(|refusal| refusal.denial)?;
+    let anew = snapshot.policy.connection(&known, flow, snapshot.circumstances(at));
+    let anew = anew.map_err(|refusal| refusal.denial)?;
     if anew.mode() != passage.mode() {
         let detail = "The documents in force now take this connection in another way. Connect again.";
         return Err(Denial::built_in(Reason::PolicyNoRoute, detail));

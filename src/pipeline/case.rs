@@ -11,7 +11,7 @@ use super::deny::{self, Heard};
 use super::road::{Road, Snapshot};
 use super::site::Site;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
-use crate::decide::policy::Permit;
+use crate::decide::policy::{Circumstances, Permit};
 use crate::model::types::agreed_name::Scheme;
 use crate::model::types::{Denial, HostName, Reason, RequestId, Timestamp};
 use crate::perceive::identity::Known;
@@ -46,6 +46,11 @@ impl<'a> Case<'a> {
             if same { Ok(known) } else { Err(Denial::built_in(Reason::IdentityUnknown, detail)) }
         });
         Self { id, at, started: Instant::now(), snapshot, known, site }
+    }
+
+    /// What its decision depends on beside documents and traffic.
+    pub fn circumstances(&self) -> Circumstances<'_> {
+        self.snapshot.circumstances(self.at)
     }
 
     /// The record of its decision.

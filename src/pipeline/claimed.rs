@@ -19,12 +19,12 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
     let (NameSource::Resolve, Some(host)) = (passage.name_source(), passage.host()) else {
         return Ok(Vec::new());
     };
-    let snapshot = road.snapshot();
-    let chooser = snapshot.policy.query(known, &Lookup::of_host(host))?;
+    let (snapshot, at) = (road.snapshot(), road.stamp().1);
+    let chooser = snapshot.policy.query(known, &Lookup::of_host(host), snapshot.circumstances(at))?;
     let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
     let asked = Asked { host, kind: RecordType::A, by_agent, base, flagged: false };
     let (guard, agent) = (&road.shared.guard, &known.agent().name);
-    guard.admit(agent, &asked, road.stamp().1)?;
+    guard.admit(agent, &asked, at)?;
     let resolved = road.own.resolve(host).await;
     // What came back is the gateway's to use, and no agent's to read.
     guard.answered(agent, &asked, Heard { left: resolved.left, ..Heard::default() })?;

@@ -111,7 +111,7 @@ pub(super) fn judge(
     let claims = given.is_empty() && !matches!(hello, Hello::Tls(_));
     let stale = if claims { memory.stale(agent, address, arrival.at) } else { SmallVec::new() };
     let flow = Flow { destination, hello, given: &given, stale: &stale };
-    let passage = snapshot.policy.connection(known, flow)?;
+    let passage = snapshot.policy.connection(known, flow, snapshot.circumstances(arrival.at))?;
     let held = match (passage.name_source(), passage.host()) {
         // Clients cache longer than the TTL: a name in use stays believed.
         (NameSource::Given, Some(host)) => memory.hold(agent, (address, host), clock::now),

@@ -231,7 +231,7 @@ fn judge<'a>(
 ) -> Result<Option<Looked<'a>>, Denial> {
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
-    let chooser = snapshot.policy.query(known, &lookup)?;
+    let chooser = snapshot.policy.query(known, &lookup, snapshot.circumstances(at))?;
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok(None) };
     let flagged = query.dnssec_ok() || query.checking_disabled();

@@ -108,7 +108,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
             return early(case.refuse(None, Some(&head), &denial), &head, body).await;
         }
     };
-    let asked = |known| case.snapshot.policy.request(known, &site.passage, &canonical);
+    let asked = |known| case.snapshot.policy.request(known, &site.passage, &canonical, case.circumstances());
     let permit = match case.known.as_ref().map_err(Denial::clone).and_then(asked) {
         Ok(permit) => permit,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
@@ -294,9 +294,12 @@ pub async fn refused(
     let by_policy = matches!(of_connection.reason, Reason::PolicyDenied | Reason::PolicyNoRoute);
     let destination = refused.arrival.destination.0;
     let of_request = match (&refused.known, &request) {
-        (Some(known), Some(request)) if by_policy => {
-            snapshot.policy.refused_request(known, destination, request)
-        }
+        (Some(known), Some(request)) if by_policy => snapshot.policy.refused_request(
+            known,
+            destination,
+            request,
+            snapshot.circumstances(road.stamp().1),
+        ),
         _ => malformed.filter(|_| by_policy),
     };
     let denial = of_request.as_ref().unwrap_or(of_connection);

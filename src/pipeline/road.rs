@@ -13,7 +13,7 @@ use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::Pool;
 use crate::decide::ledger::Ledger;
-use crate::decide::policy::{EncryptedDns, PolicySet};
+use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
 use crate::model::types::{RequestId, Timestamp};
@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub directory: Directory,
     /// Compiled policy.
     pub policy: PolicySet,
+    /// What operators granted and imposed for a time.
+    pub standing: Arc<Standing>,
     /// What the kernel checks of source addresses.
     pub bindings: Bindings,
     /// The documents themselves, for operators.
@@ -42,10 +44,16 @@ impl Snapshot {
         Self {
             directory: Directory::build(&resources),
             policy: PolicySet::compile(&resources, resolvers),
+            standing: Arc::default(),
             bindings: Bindings::of(&resources),
             resources,
             since,
         }
+    }
+
+    /// What a decision at this moment depends on beside documents and traffic.
+    pub fn circumstances(&self, at: Timestamp) -> Circumstances<'_> {
+        Circumstances { at, standing: &self.standing }
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::model::cases::ENDINGS;
 use crate::model::types::limits::{POLICY_FILE_BYTES, POLICY_FILES, POLICY_FOLDER_DEPTH};
 
 /// One file, read.
@@ -31,12 +32,25 @@ pub struct FileProblem {
 
 /// Reads every `*.yaml` and `*.yml` below `root`, sorted by path. `shown` stands for `root` in names.
 ///
-/// Names that begin with a dot are left out (editors' leftovers, and the data folders of mounted config maps, whose
+/// Policy tests (`*.test.yaml`) are left out; see [`read_tests`]. Names that begin with a dot are left out (editors' leftovers, and the data folders of mounted config maps, whose
 /// files are reached through links inside the tree). At most [`POLICY_FILES`] files of [`POLICY_FILE_BYTES`] each,
 /// [`POLICY_FOLDER_DEPTH`] folders deep.
 pub fn read_tree(root: &Path, shown: &str) -> Result<Vec<PolicyFile>, Vec<FileProblem>> {
+    walk(root, shown, |name| !is_test(name))
+}
+
+/// The policy tests below `root`, as [`read_tree`] reads policies.
+pub fn read_tests(root: &Path, shown: &str) -> Result<Vec<PolicyFile>, Vec<FileProblem>> {
+    walk(root, shown, is_test)
+}
+
+fn is_test(name: &str) -> bool {
+    ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+fn walk(root: &Path, shown: &str, wanted: fn(&str) -> bool) -> Result<Vec<PolicyFile>, Vec<FileProblem>> {
     let canonical = fs::canonicalize(root).map_err(|error| vec![problem(shown, error.to_string())])?;
-    let mut walk = Walk { root: canonical.clone(), found: Vec::new(), problems: Vec::new() };
+    let mut walk = Walk { root: canonical.clone(), wanted, found: Vec::new(), problems: Vec::new() };
     walk.folder(&canonical, shown, 0);
     let mut files = Vec::with_capacity(walk.found.len());
     for (path, shown) in walk.found {
@@ -62,6 +76,8 @@ fn problem(shown: &str, why: impl Into<String>) -> FileProblem {
 /// A folder tree on its way to a list of files.
 struct Walk {
     root: PathBuf,
+    /// Which of the YAML files, by their names.
+    wanted: fn(&str) -> bool,
     found: Vec<(PathBuf, String)>,
     problems: Vec<FileProblem>,
 }
@@ -92,7 +108,8 @@ impl Walk {
             Err(error) => return self.problems.push(problem(&shown, error.to_string())),
         };
         let path = entry.path();
-        let yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+        let yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+            && (self.wanted)(&shown);
         if kind.is_dir() {
             self.folder(&path, &shown, depth + 1);
         } else if kind.is_symlink() {

@@ -40,6 +40,7 @@ pub mod reload;
 pub mod resolver;
 pub mod resolver_upstreams;
 pub mod secret_resolvers;
+pub mod sets;
 pub mod side_doors;
 pub mod start_up;
 pub mod streaming;

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use clawgress::decide::policy::{Flow, Passage, PolicySet};
+use clawgress::decide::policy::{Circumstances, Flow, Passage, PolicySet};
 use clawgress::model::manifest::{SourceFile, load};
 use clawgress::model::types::{AgreedName, Denial, HostName, OriginalDestination, Scheme};
 use clawgress::perceive::hello::{ClientHello, Hello};
@@ -35,7 +35,11 @@ fn answers(documents: &[String]) -> Vec<Answer> {
             for address in [[192, 0, 2, 1], [192, 0, 2, 200], [10, 0, 0, 1]] {
                 for given in [&[][..], std::slice::from_ref(&name)] {
                     let destination = OriginalDestination(SocketAddr::from((address, 443)));
-                    match policy.connection(&known, Flow { destination, hello: &hello, given, stale: &[] }) {
+                    match policy.connection(
+                        &known,
+                        Flow { destination, hello: &hello, given, stale: &[] },
+                        Circumstances::default(),
+                    ) {
                         Err(refusal) => told.push(denied(&refusal.denial)),
                         Ok(passage) => {
                             told.push(Ok(format!("{:?} {}", passage.mode(), passage.route().policy.0)));
@@ -58,7 +62,7 @@ fn requests(policy: &PolicySet, known: &Known, passage: &Passage, name: &HostNam
         let head = builder.header("x-a", "a").body(()).expect("a request").into_parts().0;
         let agreed = AgreedName::new(name.clone(), 443, Scheme::Https);
         let request = Request::read(&agreed, &head).expect("a request");
-        let permit = policy.request(known, passage, &request);
+        let permit = policy.request(known, passage, &request, Circumstances::default());
         permit.map_or_else(|denial| denied(&denial), |permit| Ok(permit.route().policy.0.to_string()))
     };
     REQUESTS.map(answer).into()

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clawgress::decide::policy::{Chooser, Flow, Lookup, PolicySet};
+use clawgress::decide::policy::{Chooser, Circumstances, Flow, Lookup, PolicySet};
 use clawgress::model::manifest::{SourceFile, load};
 use clawgress::model::types::record_type::CLASS_IN;
 use clawgress::model::types::{HostName, OriginalDestination, RecordType};
@@ -57,12 +57,12 @@ proptest! {
         let text = format!("{asked}.test");
         let host = HostName::parse(&text).expect("a name");
         let kind = RecordType(kind);
-        let answer = policy.query(&known, &Lookup { host: Some(&host), text: &text, kind, class: CLASS_IN });
+        let answer = policy.query(&known, &Lookup { host: Some(&host), text: &text, kind, class: CLASS_IN }, Circumstances::default());
 
         let hello = Hello::Tls(ClientHello { server_name: Some(host.clone()), alpn: Default::default(), ech: false });
         let destination = OriginalDestination(SocketAddr::from(([192, 0, 2, 1], 443)));
         let given = std::slice::from_ref(&host);
-        let opens = policy.connection(&known, Flow { destination, hello: &hello, given, stale: &[] }).is_ok();
+        let opens = policy.connection(&known, Flow { destination, hello: &hello, given, stale: &[] }, Circumstances::default()).is_ok();
         prop_assert!(!opens || answer.is_ok(), "{text} may be claimed and not looked up");
 
         let exact = hosts.iter().any(|(_, wildcard, host)| !wildcard && *host == asked);

@@ -9,6 +9,7 @@ mod stale;
 
 use std::net::SocketAddr;
 
+use super::circumstances::Circumstances;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::words;
@@ -60,11 +61,16 @@ impl PolicySet {
     ///
     /// # Errors
     /// A [`Refusal`] with the reason and with how the workload hears of it.
-    pub fn connection(&self, known: &Known, flow: Flow<'_>) -> Result<Passage, Refusal> {
+    pub fn connection(
+        &self,
+        known: &Known,
+        flow: Flow<'_>,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Passage, Refusal> {
         let plan = self.gateways.get(known.gateway());
         let verdict = match (plan, self.agents.get(&known.agent().name)) {
             (Some(plan), Some(agent)) => {
-                let judge = Judge { plan, agent: *agent, known, flow };
+                let judge = Judge { plan, agent: *agent, known, flow, circumstances };
                 self.resolvers.check(known, flow.hello, flow.destination.0).and_then(|()| judge.verdict())
             }
             // The set changed between the look-up of the agent and this question.
@@ -99,6 +105,7 @@ struct Judge<'a> {
     agent: usize,
     known: &'a Known,
     flow: Flow<'a>,
+    circumstances: Circumstances<'a>,
 }
 
 /// What a set of matching routes adds up to.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::circumstances::Circumstances;
 use super::connection::Flow;
 use super::passage::{Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
@@ -68,15 +69,15 @@ pub struct Explanation {
 
 impl PolicySet {
     /// Explains what would be decided. Nothing is recorded, nothing is sent.
-    pub fn explain(&self, question: &Question<'_>) -> Explanation {
+    pub fn explain(&self, question: &Question<'_>, circumstances: Circumstances<'_>) -> Explanation {
         let flow = Flow {
             destination: OriginalDestination(question.destination),
             hello: question.hello,
             given: question.given,
             stale: question.stale,
         };
-        let passage = self.connection(question.known, flow).map_err(|refusal| refusal.denial);
-        let verdict = passage.and_then(|passage| self.ask_request(question, passage));
+        let passage = self.connection(question.known, flow, circumstances).map_err(|refusal| refusal.denial);
+        let verdict = passage.and_then(|passage| self.ask_request(question, passage, circumstances));
         let (route, denial) = match verdict {
             Ok(route) => (Some(route), None),
             Err(denial) => (None, Some(denial)),
@@ -94,7 +95,8 @@ impl PolicySet {
         };
         if let Some(plan) = self.gateways.get(question.known.gateway()) {
             let agent = self.agents.get(&question.known.agent().name).copied();
-            let lookup = question.host.map(|host| self.query(question.known, &Lookup::of_host(host)));
+            let lookup =
+                question.host.map(|host| self.query(question.known, &Lookup::of_host(host), circumstances));
             let inquiry = Inquiry { plan, agent, question, lookup, denial };
             let by_default = explanation.policy.as_ref() == Some(&plan.policy);
             explanation.steps = inquiry.steps(by_default);
@@ -128,9 +130,16 @@ impl PolicySet {
         listed.collect()
     }
 
-    fn ask_request(&self, question: &Question<'_>, passage: Passage) -> Result<Route, Denial> {
+    fn ask_request(
+        &self,
+        question: &Question<'_>,
+        passage: Passage,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Route, Denial> {
         match question.request {
-            Some(request) => Ok(self.request(question.known, &passage, request)?.route().clone()),
+            Some(request) => {
+                Ok(self.request(question.known, &passage, request, circumstances)?.route().clone())
+            }
             None => Ok(passage.route().clone()),
         }
     }

@@ -1,6 +1,8 @@
 //! Policy: checked resources compiled once, then three pure questions: may this name be looked up, may this connection
 //! live, may this request go.
 
+mod standing;
+mod circumstances;
 mod encrypted_dns;
 mod index;
 mod plan;
@@ -15,12 +17,14 @@ mod loose;
 mod request;
 pub mod explain;
 
+pub use circumstances::Circumstances;
 pub use connection::{Answer, Flow, Refusal};
 pub use encrypted_dns::EncryptedDns;
 pub use passage::{Mode, NameSource, Passage, Route};
 pub use permit::Permit;
 pub use plan::PolicySet;
 pub use query::{Chooser, Lookup};
+pub use standing::Standing;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use super::circumstances::Circumstances;
 use super::plan::{Agents, Effect, GatewayPlan, PolicySet};
 use super::words;
 use crate::model::manifest::resources::DefaultPolicy;
@@ -77,7 +78,12 @@ impl PolicySet {
     ///
     /// # Errors
     /// `dns.denied` where no route names the host, `protocol.encrypted-dns` where it is an encrypted resolver.
-    pub fn query(&self, known: &Known, lookup: &Lookup<'_>) -> Result<Chooser, Denial> {
+    pub fn query(
+        &self,
+        known: &Known,
+        lookup: &Lookup<'_>,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Chooser, Denial> {
         let (Some(plan), Some(agent)) =
             (self.gateways.get(known.gateway()), self.agents.get(&known.agent().name))
         else {

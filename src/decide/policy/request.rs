@@ -6,6 +6,7 @@
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 
+use super::circumstances::Circumstances;
 use super::loose::Readings;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
@@ -24,7 +25,13 @@ impl PolicySet {
     ///
     /// # Errors
     /// The [`Denial`] that the agent gets.
-    pub fn request(&self, known: &Known, passage: &Passage, request: &Request<'_>) -> Result<Permit, Denial> {
+    pub fn request(
+        &self,
+        known: &Known,
+        passage: &Passage,
+        request: &Request<'_>,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Permit, Denial> {
         let plan = self.gateways.get(known.gateway());
         let (Some(plan), Some(agent)) = (plan, self.agents.get(&known.agent().name)) else {
             return Err(words::unknown_agent(known));
@@ -34,6 +41,7 @@ impl PolicySet {
             agent: *agent,
             known,
             request,
+            circumstances,
             destination: passage.destination(),
             readings: OnceCell::new(),
         };
@@ -46,10 +54,12 @@ impl PolicySet {
         known: &Known,
         destination: SocketAddr,
         request: &Request<'_>,
+        circumstances: Circumstances<'_>,
     ) -> Option<Denial> {
         let plan = self.gateways.get(known.gateway())?;
         let agent = *self.agents.get(&known.agent().name)?;
-        Judge { plan, agent, known, request, destination, readings: OnceCell::new() }.denied_by_http()
+        Judge { plan, agent, known, request, circumstances, destination, readings: OnceCell::new() }
+            .denied_by_http()
     }
 }
 
@@ -58,6 +68,7 @@ struct Judge<'a> {
     agent: usize,
     known: &'a Known,
     request: &'a Request<'a>,
+    circumstances: Circumstances<'a>,
     destination: SocketAddr,
     /// The path as lenient servers read it, once a denying rule has asked.
     readings: OnceCell<Readings>,

@@ -82,7 +82,7 @@ impl Set {
         let stale: Vec<HostName> = ask.stale.iter().map(|name| host(name)).collect();
         let flow =
             Flow { destination: OriginalDestination(destination), hello, given: &given, stale: &stale };
-        self.policy.connection(&known, flow)
+        self.policy.connection(&known, flow, Circumstances::default())
     }
 
     /// What a connection comes to: the document that allows it, or the code.
@@ -122,7 +122,9 @@ impl Set {
         let head = builder.body(()).unwrap().into_parts().0;
         let request = Request::read(&agreed, &head)?;
         let known = self.directory.by_name(ask.agent).unwrap();
-        self.policy.request(&known, &passage, &request).map(|permit| permit.route().clone())
+        self.policy
+            .request(&known, &passage, &request, Circumstances::default())
+            .map(|permit| permit.route().clone())
     }
 }
 
@@ -591,7 +593,9 @@ fn an_agent_that_is_no_longer_in_the_set_is_unknown() {
         given: &[],
         stale: &[],
     };
-    let refused = |set: &Set| set.policy.connection(&bob, flow).unwrap_err().denial.reason.code();
+    let refused = |set: &Set| {
+        set.policy.connection(&bob, flow, Circumstances::default()).unwrap_err().denial.reason.code()
+    };
     assert_eq!(refused(&without), "identity.unknown");
     assert_eq!(refused(&new), "policy.no-route");
 }

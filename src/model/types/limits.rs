@@ -326,6 +326,10 @@ pub const POLICY_MISTAKES: usize = 200;
 /// Folders below each other in the policy folder.
 pub const POLICY_FOLDER_DEPTH: usize = 16;
 
+/// Sets of documents that are kept after they were in force, so that records can be explained by the set that decided them.
+pub const SETS_KEPT: usize = 256;
+/// Bytes of all of them together; at least one set always is.
+pub const SETS_KEPT_BYTES: u64 = 256 * 1024 * 1024;
 /// Connections to the local API at once; further ones wait in the socket's backlog.
 pub const ADMIN_CONNECTIONS: usize = 64;
 /// Calls of the local API being worked on at once; further ones wait for their turn.

@@ -46,6 +46,11 @@ macro_rules! reasons {
                 match self { $(Self::$name => $code,)* }
             }
 
+            /// The reason of this code.
+            pub fn parse(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.code() == code)
+            }
+
             /// The HTTP status where there is HTTP.
             pub fn status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }

@@ -39,6 +39,9 @@ pub trait Backend: Send + Sync + 'static {
     /// What would become of a request. The target is known to parse.
     fn explain(&self, query: &ExplainQuery) -> Result<Explanation, Fault>;
 
+    /// Why a recorded request was decided as it was. `id` as for [`Backend::audit_show`].
+    fn explain_record(&self, id: &str) -> Result<Explanation, Fault>;
+
     /// One merged row for each decision, oldest first, of everything recorded before the call. `window.limit` is
     /// always given and within its bound.
     fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault>;

@@ -63,13 +63,14 @@ const fn recorded(command: &'static str, route: Route) -> Route {
 }
 
 /// The local API.
-pub(super) static ROUTES: [Route; 10] = [
+pub(super) static ROUTES: [Route; 11] = [
     get("/v1/status", |backend, _| json(&backend.status()?)),
     recorded("reload", post("/v1/reload", |backend, call| json(&backend.reload(&call.caller)?))),
     get("/v1/checks", |backend, _| json(&backend.checks()?)),
     get("/v1/resources/{kind}", resources),
     get("/v1/resources/{kind}/{name}", resources),
     post("/v1/explain", explain),
+    get("/v1/explain/{id}", |backend, call| json(&backend.explain_record(&request_id(call)?)?)),
     get("/v1/audit/search", search),
     get("/v1/audit/tail", tail),
     get("/v1/audit/records/{id}", show),
@@ -128,7 +129,8 @@ fn filter_of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(Aud
     Ok((filter, window))
 }
 
-fn show(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
+/// The request id in a path, or its beginning.
+fn request_id(call: &Call) -> Result<String, Fault> {
     let asked = call.segments.first().map_or("", String::as_str);
     let id = asked.to_ascii_lowercase();
     let shaped =
@@ -138,6 +140,11 @@ fn show(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
             "a request id looks like `0199c0de-7a31-7c55-b0a4-5f3e8c1d9a10`; its first 13 characters will do",
         ));
     }
+    Ok(id)
+}
+
+fn show(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
+    let id = request_id(call)?;
     let rows = backend.audit_show(&id)?;
     if rows.is_empty() {
         return Err(Fault::not_found(format!("nothing on record has the id `{id}`")));

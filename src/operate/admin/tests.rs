@@ -106,11 +106,12 @@ impl Backend for Pockets {
             allowed: false,
             reason: Some(Reason::PolicyNoRoute),
             policy: Some("EgressGateway/default".into()),
-            rule: None,
-            steps: Vec::new(),
-            nearest: None,
-            hints: Vec::new(),
+            ..Explanation::default()
         })
+    }
+
+    fn explain_record(&self, id: &str) -> Result<Explanation, Fault> {
+        Ok(Explanation { request: id.to_owned(), ..Explanation::default() })
     }
 
     fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault> {
@@ -223,15 +224,17 @@ async fn every_route_answers_through_the_client() {
         target: "https://a.example/".into(),
         method: None,
         headers: Vec::new(),
+        at: None,
     };
     assert_eq!(client.explain(&query).await.unwrap().reason, Some(Reason::PolicyNoRoute));
+    assert_eq!(client.explain_record("0199c0de-7a31").await.unwrap().request, "0199c0de-7a31");
     let filter = AuditFilter { agent: Some("a&b=c +%".into()), ..AuditFilter::default() };
     let page = client.audit_search(&filter, &Window::default()).await.unwrap();
     assert_eq!(page.rows, [json!({"agent_id": "a&b=c +%"})]);
     assert_eq!(client.audit_tail(&filter, &Window::default()).await.unwrap().rows, [json!({"seq": 1})]);
     assert_eq!(client.audit_show("0199C0DE-7a31").await.unwrap().len(), 1);
     assert!(client.ca_pem().await.unwrap().starts_with("-----BEGIN"));
-    assert_eq!(ROUTES.len(), 10, "a new route needs its line above");
+    assert_eq!(ROUTES.len(), 11, "a new route needs its line above");
     lab.stop().await;
 }
 
@@ -338,8 +341,13 @@ async fn a_question_past_its_bound_is_refused() {
 async fn a_failure_behind_one_call_is_its_own_and_the_server_lives() {
     let lab = Lab::start(Pockets::default(), everybody());
     let mut client = lab.client().await;
-    let query =
-        ExplainQuery { agent: "panic".into(), target: "a:1".into(), method: None, headers: Vec::new() };
+    let query = ExplainQuery {
+        agent: "panic".into(),
+        target: "a:1".into(),
+        method: None,
+        headers: Vec::new(),
+        at: None,
+    };
     assert_eq!(client.explain(&query).await.unwrap_err().exit_code(), 70);
     assert!(client.status().await.is_ok());
 }

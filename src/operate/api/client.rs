@@ -157,6 +157,11 @@ impl Client {
         self.json(Method::POST, "/v1/explain", body.into()).await
     }
 
+    /// Why a recorded request was decided as it was.
+    pub async fn explain_record(&mut self, id: &str) -> Result<Explanation, Error> {
+        self.get(&format!("/v1/explain/{}", segment(id))).await
+    }
+
     /// One page of merged rows, oldest first.
     pub async fn audit_search(&mut self, filter: &AuditFilter, window: &Window) -> Result<Page, Error> {
         self.get(&with_pairs("/v1/audit/search", &to_pairs(filter, window))).await

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use crate::model::types::Reason;
+use crate::model::types::{Reason, Timestamp};
 
 /// What would happen if this agent asked this?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +11,8 @@ use crate::model::types::Reason;
 pub struct ExplainQuery {
     /// The agent's name.
     pub agent: String,
-    /// `http://...`, `https://...`, `HOST:PORT` for a connection, `udp://HOST:PORT` for a flow of datagrams.
+    /// `http://...`, `https://...`, `HOST:PORT` for a connection, `udp://HOST:PORT` for a flow of datagrams, `dns://NAME` for
+    /// a look-up.
     pub target: String,
     /// HTTP method; GET for URLs where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,6 +20,9 @@ pub struct ExplainQuery {
     /// Header fields, name and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// When; now where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// A target taken apart.
@@ -49,6 +53,11 @@ pub enum Target {
         /// Port.
         port: u16,
     },
+    /// A look-up of a name.
+    Lookup {
+        /// The name as written.
+        name: String,
+    },
 }
 
 impl ExplainQuery {
@@ -56,8 +65,15 @@ impl ExplainQuery {
     pub fn parse_target(&self) -> Result<Target, Fault> {
         let wrong = |why: &str| {
             Fault::invalid(format!("`{}` {why}", self.target))
-                .hint("write `https://host/path`, `http://host:port/path`, `host:port` or `udp://host:port`")
+                .hint("write `https://host/path`, `http://host:port/path`, `host:port`, `udp://host:port` or `dns://name`")
         };
+        if let Some(name) = self.target.strip_prefix("dns://") {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            let named = !name.is_empty() && !name.contains(['/', ':', '@']);
+            return named
+                .then(|| Target::Lookup { name: name.to_owned() })
+                .ok_or_else(|| wrong("is not `dns://NAME`"));
+        }
         if let Some(place) = self.target.strip_prefix("udp://") {
             let authority: http::uri::Authority =
                 place.parse().map_err(|_| wrong("is not `udp://HOST:PORT`"))?;
@@ -80,7 +96,7 @@ impl ExplainQuery {
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err(wrong("is neither http, https nor udp")),
+            _ => return Err(wrong("is none of http, https, udp and dns")),
         };
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(wrong("carries a user name, which no request does"));
@@ -103,7 +119,7 @@ fn nonzero(port: u16) -> Option<u16> {
 }
 
 /// What would become of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Explanation {
     /// The agent asked about.
     pub agent: String,
@@ -128,6 +144,27 @@ pub struct Explanation {
     /// What would allow it: one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
+    /// What the record says, where a recorded decision is explained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
+}
+
+/// A decision as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The whole request id.
+    pub request_id: String,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// `allow`, `deny` and so on.
+    pub decision: String,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// Digest of the set that decided.
+    pub policy_digest: String,
+    /// Whether that set is in force still.
+    pub in_force: bool,
 }
 
 /// One stage's finding.
@@ -161,13 +198,18 @@ mod tests {
     use super::*;
 
     fn target(text: &str) -> Result<Target, String> {
-        let query =
-            ExplainQuery { agent: "a".into(), target: text.into(), method: None, headers: Vec::new() };
+        let query = ExplainQuery {
+            agent: "a".into(),
+            target: text.into(),
+            method: None,
+            headers: Vec::new(),
+            at: None,
+        };
         query.parse_target().map_err(|fault| fault.message)
     }
 
     #[test]
-    fn a_target_is_a_url_or_host_and_port() {
+    fn a_target_is_a_url_host_and_port_or_a_name_to_look_up() {
         let url =
             |tls, port, path: &str| Target::Url { tls, host: "a.example".into(), port, path: path.into() };
         assert_eq!(target("https://a.example"), Ok(url(true, 443, "/")));
@@ -178,6 +220,7 @@ mod tests {
             target("[2001:db8::1]:22"),
             Ok(Target::Connection { host: "2001:db8::1".into(), port: 22 })
         );
+        assert_eq!(target("dns://a.example."), Ok(Target::Lookup { name: "a.example".into() }));
         assert_eq!(
             target("udp://[2001:db8::1]:123"),
             Ok(Target::Flow { host: "2001:db8::1".into(), port: 123 })
@@ -188,7 +231,8 @@ mod tests {
     fn a_target_that_names_nothing_is_refused_in_words() {
         for (text, why) in [
             ("a.example", "neither a URL nor HOST:PORT"),
-            ("ftp://a.example/", "neither http, https nor udp"),
+            ("ftp://a.example/", "none of http, https, udp and dns"),
+            ("dns://a.example:53", "is not `dns://NAME`"),
             ("udp://a.example", "is not `udp://HOST:PORT`"),
             ("udp://a.example:123/x", "is not `udp://HOST:PORT`"),
             ("udp://u@a.example:123", "is not `udp://HOST:PORT`"),

@@ -13,7 +13,7 @@ pub mod client;
 
 pub use audit::{AuditFilter, Page, Window};
 pub use client::{Client, Error, Rows};
-pub use explain::{ExplainQuery, Explanation, Step, StepVerdict, Target};
+pub use explain::{ExplainQuery, Explanation, Recorded, Step, StepVerdict, Target};
 pub use fault::{Diagnostic, Fault, FaultCode, Severity};
 pub use resource::{Resource, canonical_kind};
 pub use status::{

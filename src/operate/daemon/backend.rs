@@ -172,6 +172,35 @@ impl Backend for Operator {
         explain::explain(&self.shared, &self.settings.config.intercept.allow_local, query)
     }
 
+    fn explain_record(&self, id: &str) -> Result<Explanation, Fault> {
+        let rows = self.audit_show(id)?;
+        let [row] = &rows[..] else {
+            let ids: Vec<&str> = rows.iter().filter_map(|row| row.get("request_id")?.as_str()).collect();
+            return Err(match ids[..] {
+                [] => Fault::not_found(format!("nothing on record has the id `{id}`")),
+                _ => Fault::invalid(format!("{} records begin with `{id}`: {}", ids.len(), ids.join(", ")))
+                    .hint("give the whole id"),
+            });
+        };
+        let text = |field: &str| row.get(field).and_then(Value::as_str);
+        let connection = match text("connection_id") {
+            Some(id) => self.audit_show(id)?.into_iter().next(),
+            None => None,
+        };
+        let now = self.shared.snapshot.load_full();
+        let digest = text("policy_digest").unwrap_or_default();
+        let then = if *now.resources.digest == *digest {
+            Ok(None)
+        } else {
+            self.policies.of_digest(digest).map(Some)
+        };
+        let judges = explain::Judges {
+            then: then.as_ref().map(|then| then.as_ref().unwrap_or(&now)).map_err(String::as_str),
+            now: &now,
+        };
+        explain::explain_recorded(row, connection.as_ref(), judges)
+    }
+
     fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault> {
         let reader = self.reader()?;
         let found = reader.page(&ledger_filter(filter)?, &ledger_window(window)).map_err(failed)?;

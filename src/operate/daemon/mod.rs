@@ -6,6 +6,7 @@
 
 mod settings;
 mod parts;
+mod kept;
 mod policies;
 mod resolvers;
 mod backend;
@@ -107,6 +108,11 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let socket = config.folders.runtime.join("admin.sock");
     let server = Server::bind(&socket, access).map_err(|error| Error::Part(error.to_string()))?;
     shared.ledger.system("start", env!("CARGO_PKG_VERSION"), None);
+    if operator.policies.fell_back() {
+        let digest = shared.snapshot.load().resources.digest.to_string();
+        let detail = "at the start: the folder does not load, the last good set is enforced".to_owned();
+        shared.ledger.system("policy-refused", &digest, Some(detail));
+    }
     let mut stopping = draining.clone();
     let admin = tokio::spawn(server.serve(operator.clone(), async move {
         let _ = stopping.wait_for(|drains| *drains).await;

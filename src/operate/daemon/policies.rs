@@ -1,20 +1,25 @@
 //! The documents: read from disk, checked, compiled, put in force as a whole, or not at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::kept::{Kept, KeptSet};
 use crate::decide::policy::EncryptedDns;
 use crate::model::config::Config;
 use crate::model::manifest::{self, Report, Resources, SourceFile};
+use crate::model::types::Timestamp;
 use crate::operate::api::{Diagnostic, Severity};
 use crate::pipeline::{Shared, Snapshot};
 use crate::platform::files;
 use crate::platform::sys::clock;
 
-/// The policy folder and what was last found in it.
+/// The policy folder, what was last found in it, and the sets that were in force.
 #[derive(Debug)]
 pub struct Policies {
     folder: PathBuf,
+    kept: Kept,
+    /// Whether the daemon started with the last good set, because the folder held none.
+    fell_back: bool,
     resolvers: Arc<EncryptedDns>,
     /// Held while documents are read, so that two reloads follow one another.
     last: Mutex<Vec<Diagnostic>>,
@@ -32,21 +37,39 @@ pub struct Reloaded {
 }
 
 impl Policies {
-    /// Reads the documents for the first time. A set that does not load leaves an empty one in force: everything is
-    /// refused until it is mended.
+    /// Reads the documents for the first time. Where they do not load, the set that was in force last is enforced; where
+    /// there is none, an empty one: everything is refused until the folder is mended.
     pub fn load_first(config: &Config) -> (Self, Snapshot) {
-        let folder = config.folders.policy.clone();
-        let (resources, diagnostics) = match read(&folder) {
-            Ok(resources) => (resources, Vec::new()),
+        let (folder, kept) = (config.folders.policy.clone(), Kept::below(&config.folders.state));
+        let (resources, since, diagnostics) = match read(&folder) {
+            Ok((resources, files)) => {
+                keep(&kept, &resources, &files);
+                (resources, clock::now(), Vec::new())
+            }
             Err(diagnostics) => {
                 log(&diagnostics);
-                tracing::error!("no valid policy: everything is refused until `{}` loads", folder.display());
-                (Resources::default(), diagnostics)
+                let (resources, since) = last_good(&kept, &folder);
+                (resources, since, diagnostics)
             }
         };
+        let fell_back = !diagnostics.is_empty();
         let resolvers = Arc::new(EncryptedDns::new(&config.dns.resolvers));
-        let snapshot = Snapshot::compile(Arc::new(resources), resolvers.clone(), clock::now());
-        (Self { folder, resolvers, last: Mutex::new(diagnostics) }, snapshot)
+        let snapshot = Snapshot::compile(Arc::new(resources), resolvers.clone(), since);
+        (Self { folder, kept, fell_back, resolvers, last: Mutex::new(diagnostics) }, snapshot)
+    }
+
+    /// Whether the daemon started without a valid set in the folder.
+    pub fn fell_back(&self) -> bool {
+        self.fell_back
+    }
+
+    /// A set that was in force, compiled as it would be now.
+    ///
+    /// # Errors
+    /// Why it cannot be had, in words.
+    pub fn of_digest(&self, digest: &str) -> Result<Snapshot, String> {
+        let KeptSet { resources, since } = self.kept.get(digest)?;
+        Ok(Snapshot::compile(Arc::new(resources), self.resolvers.clone(), since))
     }
 
     /// Reads the documents anew and puts them in force where they are valid.
@@ -58,10 +81,11 @@ impl Policies {
                 last.clone_from(&diagnostics);
                 Reloaded { applied: false, changed: false, diagnostics }
             }
-            Ok(resources) => {
+            Ok((resources, files)) => {
                 last.clear();
                 let changed = shared.snapshot.load().resources.digest != resources.digest;
                 if changed {
+                    keep(&self.kept, &resources, &files);
                     tracing::info!(digest = %resources.digest, documents = resources.documents.len(), "policy in force");
                     let snapshot =
                         Snapshot::compile(Arc::new(resources), self.resolvers.clone(), clock::now());
@@ -76,16 +100,37 @@ impl Policies {
 
     /// What stands on disk now.
     pub fn on_disk(&self) -> Result<Resources, Vec<Diagnostic>> {
-        read(&self.folder)
+        read(&self.folder).map(|(resources, _)| resources)
     }
 
     /// The folder.
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 }
 
-fn read(folder: &std::path::Path) -> Result<Resources, Vec<Diagnostic>> {
+/// The set that was in force last, since when; the empty one where there is none.
+fn last_good(kept: &Kept, folder: &Path) -> (Resources, Timestamp) {
+    match kept.newest() {
+        Ok(Some(KeptSet { resources, since })) => {
+            tracing::error!(digest = %resources.digest, "`{}` does not load: the last good set is enforced", folder.display());
+            return (resources, since);
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(error, "the last good set cannot be used"),
+    }
+    tracing::error!("no valid policy: everything is refused until `{}` loads", folder.display());
+    (Resources::default(), clock::now())
+}
+
+/// What is in force is enforced even where it cannot be kept.
+fn keep(kept: &Kept, resources: &Resources, files: &[SourceFile]) {
+    if let Err(error) = kept.keep(&resources.digest, files, clock::now()) {
+        tracing::warn!(%error, "the set in force could not be kept: the next start needs the policy folder");
+    }
+}
+
+fn read(folder: &Path) -> Result<(Resources, Vec<SourceFile>), Vec<Diagnostic>> {
     let shown = folder.display().to_string();
     let found = files::read_tree(folder, &shown).map_err(|problems| {
         problems
@@ -94,7 +139,10 @@ fn read(folder: &std::path::Path) -> Result<Resources, Vec<Diagnostic>> {
             .collect::<Vec<_>>()
     })?;
     let sources: Vec<_> = found.into_iter().map(|file| SourceFile::new(file.shown, file.bytes)).collect();
-    manifest::load(&sources).map_err(|report| diagnostics(&report))
+    match manifest::load(&sources) {
+        Ok(resources) => Ok((resources, sources)),
+        Err(report) => Err(diagnostics(&report)),
+    }
 }
 
 /// A loader's report as the wire carries it.

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
-use clawgress::decide::policy::{Flow, PolicySet};
+use clawgress::decide::policy::{Circumstances, Flow, PolicySet};
 use clawgress::model::manifest::{SourceFile, load};
 use clawgress::model::types::{AgreedName, HostName, OriginalDestination, Scheme};
 use clawgress::perceive::hello::{ClientHello, Hello};
@@ -70,8 +70,8 @@ pub fn check(bytes: &[u8]) {
         Hello::Tls(ClientHello { server_name: Some(name.clone()), alpn: Default::default(), ech: false });
     let destination = OriginalDestination(SocketAddr::from(([192, 0, 2, 1], 443)));
     let flow = Flow { destination, hello: &hello, given: &[name], stale: &[] };
-    let passage = policy.connection(&known, flow).expect("the connection may live");
-    match policy.request(&known, &passage, &request) {
+    let passage = policy.connection(&known, flow, Circumstances::default()).expect("the connection may live");
+    match policy.request(&known, &passage, &request, Circumstances::default()) {
         Ok(permit) => {
             assert_eq!(&*permit.route().policy.0, "EgressHTTPRoute/open");
             is_not_denied(&request);

@@ -80,7 +80,11 @@ impl Set {
     fn asks_class(&self, agent: &str, name: &str, kind: RecordType, class: u16) -> Result<Chooser, Denial> {
         let known = self.directory.by_name(agent).unwrap();
         let host = HostName::parse(name).ok();
-        self.policy.query(&known, &Lookup { host: host.as_ref(), text: name, kind, class })
+        self.policy.query(
+            &known,
+            &Lookup { host: host.as_ref(), text: name, kind, class },
+            Circumstances::default(),
+        )
     }
 
     /// The code, or who chose the name.

@@ -283,11 +283,21 @@ fn an_empty_set_is_valid() {
 #[test]
 fn every_starter_document_loads() {
     let starters = [
-        ("policies/10-gateway.yaml", include_str!("../../../../policies/10-gateway.yaml")),
-        ("policies/20-agent.yaml", include_str!("../../../../policies/20-agent.yaml")),
-        ("policies/30-git-hosts.yaml", include_str!("../../../../policies/30-git-hosts.yaml")),
-        ("policies/40-model-providers.yaml", include_str!("../../../../policies/40-model-providers.yaml")),
-        ("policies/50-internal.yaml", include_str!("../../../../policies/50-internal.yaml")),
+        ("policies/starter/10-gateway.yaml", include_str!("../../../../policies/starter/10-gateway.yaml")),
+        ("policies/starter/20-agent.yaml", include_str!("../../../../policies/starter/20-agent.yaml")),
+        (
+            "policies/starter/30-git-hosts.yaml",
+            include_str!("../../../../policies/starter/30-git-hosts.yaml"),
+        ),
+        (
+            "policies/starter/40-model-providers.yaml",
+            include_str!("../../../../policies/starter/40-model-providers.yaml"),
+        ),
+        ("policies/starter/50-internal.yaml", include_str!("../../../../policies/starter/50-internal.yaml")),
+        (
+            "policies/starter/60-package-registries.yaml",
+            include_str!("../../../../policies/starter/60-package-registries.yaml"),
+        ),
     ];
     let gateway = file(starters[0].0, starters[0].1);
     for (path, text) in &starters[1..] {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::types::{HostName, Reason};
 use crate::operate::api::{Explanation, Step, StepVerdict, Target};
+use crate::operate::inquiry::Inquiry;
 use crate::pipeline::{HOME_NAME, HOME_PORT, Home};
 use crate::platform::sys::socket;
 
@@ -45,6 +46,26 @@ pub fn answer(target: &Target, (here, port): (bool, u16), allow_local: &[u16]) -
     }
     let page = matches!(target, Target::Url { tls: false, .. }) && port == HOME_PORT;
     page.then(|| (true, format!("a page of the gateway itself ({HOME_NAME}), which everybody may read")))
+}
+
+/// What this host answers itself, in words.
+pub fn answered(inquiry: &Inquiry<'_>, serves: bool, text: String) -> Explanation {
+    let verdict = if serves { StepVerdict::Allow } else { StepVerdict::Deny };
+    Explanation {
+        agent: inquiry.query.agent.clone(),
+        request: inquiry.words(),
+        allowed: serves,
+        steps: vec![Step { stage: "gateway".to_owned(), verdict, text, source: None }],
+        ..Explanation::default()
+    }
+}
+
+/// The gateway's own name is looked up here, whatever policy says of it.
+pub fn name_is_answered(found: &mut Explanation) {
+    for step in found.steps.iter_mut().filter(|step| step.stage == "dns") {
+        "answered by the gateway: it is its own name".clone_into(&mut step.text);
+        step.verdict = StepVerdict::Pass;
+    }
 }
 
 /// The refusal of whatever else leads to this host, as the dialler says it.

@@ -1,0 +1,82 @@
+//! Policy tests as documents: who asks what, and what must come of it. `kind: PolicyTest`, in files named `*.test.yaml`
+//! next to the policies they are about.
+//!
+//! The same strict reader as for policies: every mistake at once, with its place. It never judges a case; that is done
+//! where `clawgress test` asks policy.
+
+mod read;
+
+use std::sync::Arc;
+
+use crate::model::types::{Reason, Timestamp};
+
+pub use read::read;
+
+/// How the names of files with policy tests end. The loader of policies leaves them out.
+pub const ENDINGS: [&str; 2] = [".test.yaml", ".test.yml"];
+
+/// One document of tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyTest {
+    /// Its file.
+    pub file: Arc<str>,
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// `spec.policies`: files beside this one whose documents are the set; all of them where it names none.
+    pub policies: Vec<Arc<str>>,
+    /// `spec.cases`.
+    pub cases: Vec<Case>,
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// What it claims, in words.
+    pub name: Arc<str>,
+    /// Line of its first key, from 1.
+    pub line: usize,
+    /// Who asks.
+    pub agent: Arc<str>,
+    /// HTTP method, where `ask` begins with one.
+    pub method: Option<String>,
+    /// `https://...`, `HOST:PORT`, `udp://HOST:PORT` or `dns://NAME`.
+    pub target: String,
+    /// Header fields of a request.
+    pub headers: Vec<(String, String)>,
+    /// When; some moment where absent.
+    pub at: Option<Timestamp>,
+    /// What must come of it.
+    pub expected: Expected,
+}
+
+/// What must come of a case; what is absent may be anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// The decision.
+    pub outcome: Outcome,
+    /// The code, for a refusal.
+    pub reason: Option<Reason>,
+    /// `Kind/name` of the document that decides.
+    pub policy: Option<Arc<str>>,
+    /// The rule in it.
+    pub rule: Option<Arc<str>>,
+}
+
+/// What can come of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It goes out.
+    Allow,
+    /// It does not.
+    Deny,
+}
+
+impl Outcome {
+    /// The word in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}

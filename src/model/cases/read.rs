@@ -1,0 +1,226 @@
+//! `kind: PolicyTest` to values.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::{Case, Expected, Outcome, PolicyTest};
+use crate::model::manifest::fields::{Fields, Item, Scope};
+use crate::model::manifest::kinds::API_VERSIONS;
+use crate::model::manifest::report::{Diagnostic, Mistakes, Report, did_you_mean, quoted};
+use crate::model::manifest::source::{Source, SourceFile};
+use crate::model::manifest::{tree, values};
+use crate::model::types::{Reason, Timestamp, limits};
+
+/// Reads files of policy tests.
+///
+/// # Errors
+/// A report of every mistake in every file, ordered by place.
+pub fn read(files: &[SourceFile]) -> Result<Vec<PolicyTest>, Report> {
+    let mistakes = RefCell::new(Mistakes::default());
+    let mut budget = limits::POLICY_NODES;
+    let mut tests = Vec::new();
+    for file in files {
+        let source = match Source::read(file) {
+            Ok(source) => source,
+            Err(fault) => {
+                mistakes.borrow_mut().add(|| Diagnostic::from(*fault));
+                continue;
+            }
+        };
+        let (documents, faults) = tree::parse(&source, &mut budget);
+        faults.into_iter().for_each(|fault| mistakes.borrow_mut().add(|| fault));
+        let scope = Scope::new(&source, &mistakes);
+        tests.extend(documents.iter().filter_map(|node| document(&Item::document(scope, node), &file.path)));
+    }
+    match mistakes.into_inner().into_report(files.len()) {
+        Some(report) => Err(report),
+        None => Ok(tests),
+    }
+}
+
+fn document(item: &Item<'_>, file: &Arc<str>) -> Option<PolicyTest> {
+    let fields = item.fields(&["apiVersion", "kind", "metadata", "spec"])?;
+    if let Some(version) = fields.required("apiVersion") {
+        version.choice(&API_VERSIONS.map(|name| (name, ())));
+    }
+    if let Some(kind) = fields.required("kind") {
+        kind.choice(&[("PolicyTest", ())]);
+    }
+    let name = fields
+        .required("metadata")
+        .and_then(|item| item.fields(&["name", "namespace", "labels", "annotations"]))
+        .and_then(|metadata| values::name(&metadata.required("name")?));
+    let spec = fields.required("spec")?.fields(&["policies", "cases"])?;
+    let policies = spec.list("policies").iter().filter_map(neighbour).collect();
+    let cases = spec.required_list("cases").iter().filter_map(case).collect();
+    Some(PolicyTest { file: file.clone(), name: name?, policies, cases })
+}
+
+/// A file of the same folder.
+fn neighbour(item: &Item<'_>) -> Option<Arc<str>> {
+    let text = item.text()?;
+    if text.contains('/') {
+        item.mistake_hint(
+            format!("{} is not beside this file", quoted(text)),
+            "name a file of the same folder",
+        );
+        return None;
+    }
+    Some(text.into())
+}
+
+fn case(item: &Item<'_>) -> Option<Case> {
+    let fields =
+        item.fields(&["name", "agent", "ask", "headers", "at", "expect", "reason", "policy", "rule"])?;
+    let text = |name: &str| fields.required(name).and_then(|item| item.text()).map(Arc::<str>::from);
+    let (name, agent) = (text("name"), text("agent"));
+    let asked = fields.required("ask").and_then(|item| ask(&item));
+    let headers = fields.get("headers").map(|item| headers(&item)).unwrap_or_default();
+    let at = fields.get("at").map(|item| moment(&item));
+    let expected = expected(&fields);
+    let (method, target) = asked?;
+    Some(Case {
+        name: name?,
+        line: item.scope.place(item.key_span()).line,
+        agent: agent?,
+        method,
+        target,
+        headers,
+        at: match at {
+            Some(moment) => Some(moment?),
+            None => None,
+        },
+        expected: expected?,
+    })
+}
+
+/// `GET https://host/path`, or a target alone.
+fn ask(item: &Item<'_>) -> Option<(Option<String>, String)> {
+    let words: Vec<&str> = item.text()?.split_whitespace().collect();
+    match words[..] {
+        [target] => Some((None, target.to_owned())),
+        [method, target] if target.contains("://") => Some((Some(method.to_owned()), target.to_owned())),
+        _ => {
+            let hint = "write `GET https://host/path`, `host:port`, `udp://host:port` or `dns://name`";
+            item.mistake_hint(format!("{} is nothing that can be asked", quoted(item.written())), hint);
+            None
+        }
+    }
+}
+
+fn headers(item: &Item<'_>) -> Vec<(String, String)> {
+    let entries = item.entries().unwrap_or_default();
+    let read = entries.iter().filter_map(|entry| Some((entry.name.to_owned(), entry.text()?.to_owned())));
+    read.collect()
+}
+
+fn moment(item: &Item<'_>) -> Option<Timestamp> {
+    let text = item.text()?;
+    let moment = Timestamp::parse(text);
+    if moment.is_none() {
+        item.mistake_hint(format!("{} is no moment", quoted(text)), "write it as `2026-01-31T22:00:00Z`");
+    }
+    moment
+}
+
+fn expected(fields: &Fields<'_>) -> Option<Expected> {
+    let outcome = fields.required("expect")?.choice(&[("allow", Outcome::Allow), ("deny", Outcome::Deny)])?;
+    let reason = match outcome {
+        Outcome::Deny => Some(reason(&fields.required("reason")?)?),
+        Outcome::Allow => {
+            if let Some(item) = fields.get("reason") {
+                item.scope.mistake(
+                    item.key_span(),
+                    "what is allowed has no `reason`",
+                    Some("remove it, or write `expect: deny`".into()),
+                );
+            }
+            None
+        }
+    };
+    let text = |name: &str| match fields.get(name) {
+        Some(item) => item.text().map(|text| Some(Arc::from(text))),
+        None => Some(None),
+    };
+    Some(Expected { outcome, reason, policy: text("policy")?, rule: text("rule")? })
+}
+
+fn reason(item: &Item<'_>) -> Option<Reason> {
+    let code = item.text()?;
+    let reason = Reason::parse(code);
+    if reason.is_none() {
+        let codes = || Reason::ALL.iter().map(|reason| reason.code());
+        let hint =
+            did_you_mean(code, codes()).unwrap_or_else(|| "docs/denials.md lists the codes".to_owned());
+        item.mistake_hint(format!("unknown reason {}", quoted(code)), hint);
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(spec: &str) -> Result<Vec<PolicyTest>, String> {
+        let text = format!(
+            "apiVersion: clawgress.io/v1alpha1\nkind: PolicyTest\nmetadata: {{name: git}}\nspec:\n{spec}"
+        );
+        let file = SourceFile::new("policies/git.test.yaml", text.into_bytes());
+        read(&[file]).map_err(|report| report.render(false))
+    }
+
+    #[test]
+    fn a_case_says_who_asks_what_and_what_must_come_of_it() {
+        let tests = of("  policies: [gateway.yaml, git.yaml]
+  cases:
+    - name: alice may fetch
+      agent: alice
+      ask: POST https://github.com/a/b
+      headers: {Content-Type: application/x-git-upload-pack-request}
+      at: 2026-01-31T22:00:00Z
+      expect: allow
+      policy: EgressHTTPRoute/git-fetch
+      rule: rules[1]
+    - {name: nobody may push, agent: alice, ask: 'github.com:22', expect: deny, reason: policy.no-route}
+");
+        let tests = tests.unwrap();
+        let [test] = &tests[..] else { panic!("{tests:?}") };
+        assert_eq!((&*test.file, &*test.name, test.policies.len()), ("policies/git.test.yaml", "git", 2));
+        let [fetch, push] = &test.cases[..] else { panic!("{tests:?}") };
+        assert_eq!(
+            (fetch.line, fetch.method.as_deref(), &*fetch.target),
+            (7, Some("POST"), "https://github.com/a/b")
+        );
+        assert_eq!(fetch.at, Timestamp::parse("2026-01-31T22:00:00Z"));
+        assert_eq!(fetch.expected.rule.as_deref(), Some("rules[1]"));
+        assert_eq!(
+            (push.expected.outcome, push.expected.reason),
+            (Outcome::Deny, Some(Reason::PolicyNoRoute))
+        );
+    }
+
+    #[test]
+    fn every_mistake_in_a_case_is_told_at_its_place_with_what_mends_it() {
+        let told = of("  policies: [../gateway.yaml]
+  cases:
+    - {name: a, agent: alice, ask: GET the page, expect: allow, reason: policy.denied}
+    - {name: b, agent: alice, ask: 'a.example:22', expect: deny}
+    - {name: c, agent: alice, ask: 'a.example:22', expect: deny, reason: policy.no-rout}
+    - {name: d, agent: alice, ask: 'a.example:22', at: noon, expect: perhaps, colour: blue}
+")
+        .unwrap_err();
+        for part in [
+            "`../gateway.yaml` is not beside this file",
+            "`GET the page` is nothing that can be asked",
+            "what is allowed has no `reason`",
+            "an entry of `cases` lacks the field `reason`",
+            "unknown reason `policy.no-rout`",
+            "did you mean `policy.no-route`?",
+            "`noon` is no moment",
+            "unknown `expect` `perhaps`",
+            "unknown field `colour`",
+        ] {
+            assert!(told.contains(part), "{part}:\n{told}");
+        }
+    }
+}

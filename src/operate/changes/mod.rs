@@ -1,0 +1,187 @@
+//! What one set of documents allows, refuses and says that another does not, in words.
+//!
+//! Pure, and independent of files and their order: each document becomes a set of sentences (`words.rs`), and sentences
+//! are compared. A sentence that stands in both sets is no change, however it was written.
+
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::model::manifest::Resources;
+use crate::model::manifest::resources::{Document, Origin};
+
+/// What became of one document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is new, gone or another.
+    pub change: Turn,
+    /// Where it stands; for one that is gone, where it stood.
+    pub file: String,
+    /// Line of its first key, from 1.
+    pub line: usize,
+    /// What holds from then on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adds: Vec<String>,
+    /// What no longer does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<String>,
+}
+
+/// What becomes of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Turn {
+    /// It was not there.
+    Added,
+    /// It says something else.
+    Changed,
+    /// It is there no longer.
+    Removed,
+}
+
+/// Every document that says something else in the second set, by kind and name.
+pub fn between(old: &Resources, new: &Resources) -> Vec<Change> {
+    let (before, after) = (told(old), told(new));
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    keys.into_iter().filter_map(|key| change(before.get(key), after.get(key))).collect()
+}
+
+/// A document and what it says.
+struct Told<'a> {
+    document: &'a Document,
+    sentences: BTreeSet<String>,
+}
+
+fn told(resources: &Resources) -> BTreeMap<(&str, &str), Told<'_>> {
+    let documents = resources.documents.iter();
+    let told = documents.map(|document| {
+        let sentences = words::sentences(resources, document);
+        ((document.kind, &*document.name), Told { document, sentences })
+    });
+    told.collect()
+}
+
+fn change(old: Option<&Told<'_>>, new: Option<&Told<'_>>) -> Option<Change> {
+    let nothing = BTreeSet::new();
+    let said = |told: Option<&Told<'_>>| told.map(|told| told.sentences.clone());
+    let (before, after) = (said(old).unwrap_or_default(), said(new).unwrap_or(nothing));
+    let turn = match (old, new) {
+        (None, _) => Turn::Added,
+        (_, None) => Turn::Removed,
+        _ if before == after => return None,
+        _ => Turn::Changed,
+    };
+    let document = new.or(old)?.document;
+    let Origin { file, line } = &document.origin;
+    Some(Change {
+        kind: document.kind.to_owned(),
+        name: document.name.to_string(),
+        change: turn,
+        file: file.to_string(),
+        line: *line,
+        adds: after.difference(&before).cloned().collect(),
+        removes: before.difference(&after).cloned().collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::manifest::{SourceFile, load};
+
+    const BASE: &str = "
+kind: EgressGateway
+metadata: {name: default}
+spec:
+  listeners: [{name: tls, protocol: TLS, tls: {mode: Terminate}}, {name: raw, protocol: TCP}]
+---
+kind: Agent
+metadata: {name: alice, labels: {tier: dev}}
+spec: {team: red, sources: {addresses: [10.77.0.2/32]}}
+";
+    const READ: &str = "
+kind: EgressHTTPRoute
+metadata: {name: read}
+spec:
+  parentRefs: [{name: default}]
+  hostnames: [site.example]
+  sourceAgents: {matchLabels: {tier: dev}}
+  rules: [{matches: [{method: GET, path: {value: /docs}}]}]
+";
+
+    fn set(documents: &[&str]) -> Resources {
+        let all = documents.iter().flat_map(|text| text.split("---\n"));
+        let all: Vec<String> =
+            all.map(|one| format!("apiVersion: clawgress.io/v1alpha1\n{}", one.trim())).collect();
+        let text = all.join("\n---\n");
+        load(&[SourceFile::new("a.yaml", text.into_bytes())])
+            .unwrap_or_else(|report| panic!("{}", report.render(false)))
+    }
+
+    fn lines(changes: &[Change]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for one in changes {
+            lines.push(format!("{:?} {}/{}", one.change, one.kind, one.name));
+            lines.extend(one.adds.iter().map(|text| format!("+ {text}")));
+            lines.extend(one.removes.iter().map(|text| format!("- {text}")));
+        }
+        lines
+    }
+
+    #[test]
+    fn a_new_route_is_told_by_whom_it_lets_do_what() {
+        let changes = between(&set(&[BASE]), &set(&[BASE, READ]));
+        assert_eq!(
+            lines(&changes),
+            [
+                "Changed Agent/alice",
+                "+ is chosen by EgressHTTPRoute/read",
+                "Added EgressHTTPRoute/read",
+                "+ agents with tier=dev may GET site.example/docs/*, through gateway default",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_narrower_match_says_what_is_gone_and_what_is_left() {
+        let new = READ.replace("/docs", "/docs/public").replace("GET", "HEAD");
+        let changes = between(&set(&[BASE, READ]), &set(&[BASE, &new]));
+        assert_eq!(
+            lines(&changes),
+            [
+                "Changed EgressHTTPRoute/read",
+                "+ agents with tier=dev may HEAD site.example/docs/public/*, through gateway default",
+                "- agents with tier=dev may GET site.example/docs/*, through gateway default",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_label_that_goes_takes_the_routes_along_that_chose_it() {
+        let new = BASE.replace(", labels: {tier: dev}", "");
+        let changes = between(&set(&[BASE, READ]), &set(&[&new, READ]));
+        assert_eq!(
+            lines(&changes),
+            ["Changed Agent/alice", "- has the label tier=dev", "- is chosen by EgressHTTPRoute/read",]
+        );
+    }
+
+    #[test]
+    fn another_order_or_spelling_is_no_change() {
+        let old = set(&[BASE, READ]);
+        let new = set(&[
+            READ,
+            &BASE.replace(
+                "{team: red, sources: {addresses: [10.77.0.2/32]}}",
+                "\n  sources: {addresses: ['10.77.0.2/32']}\n  team: red",
+            ),
+        ]);
+        assert_eq!(between(&old, &new), []);
+    }
+}

@@ -1,0 +1,198 @@
+//! One document as sentences. What a route lets through is told as permissions, one for each thing that may be done; of
+//! kinds without words of their own every field is told as it stands.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::model::manifest::Resources;
+use crate::model::manifest::resources::{
+    DefaultPolicy, DenyTarget, Document, Ech, HttpMatch, L4Match, L4Protocol, Listener, ListenerProtocol,
+    Parent, PathMatch, PortRange, Requirement, Selector,
+};
+
+/// What the document says, each thing once.
+pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String> {
+    let found = match document.kind {
+        "Agent" => agent(resources, &document.name),
+        "EgressGateway" => gateway(resources, &document.name),
+        "EgressL4Route" => l4_route(resources, &document.name),
+        "EgressHTTPRoute" => http_route(resources, &document.name),
+        "EgressDenyPolicy" => deny_policy(resources, &document.name),
+        _ => None,
+    };
+    found.unwrap_or_else(|| {
+        let mut fields = BTreeSet::new();
+        for part in ["metadata", "spec"] {
+            if let Some(value) = document.body.get(part) {
+                flatten(part, value, &mut fields);
+            }
+        }
+        fields.remove(&format!("metadata.name: {}", document.name));
+        fields
+    })
+}
+
+type Sentences = Option<BTreeSet<String>>;
+
+fn agent(resources: &Resources, name: &str) -> Sentences {
+    let agent = resources.agents.get(name)?;
+    let profile = &agent.profile;
+    let mut all: BTreeSet<String> = agent.sources.iter().map(|net| format!("is known by {net}")).collect();
+    all.extend(agent.mac.map(|mac| format!("is believed from the card {mac} alone")));
+    all.extend(profile.team.as_ref().map(|team| format!("belongs to team {team}")));
+    all.extend(profile.project.as_ref().map(|project| format!("works on project {project}")));
+    all.extend(profile.environment.as_ref().map(|environment| format!("runs in {environment}")));
+    all.extend(profile.labels.iter().map(|(key, value)| format!("has the label {key}={value}")));
+    all.insert(format!("leaves through gateway {}", agent.gateway));
+    let chosen =
+        |selector: &Option<Selector>| selector.as_ref().is_some_and(|one| one.selects(&profile.labels));
+    let l4 = resources.l4_routes.iter().filter(|(_, route)| chosen(&route.source_agents));
+    all.extend(l4.map(|(name, _)| format!("is chosen by EgressL4Route/{name}")));
+    let http = resources.http_routes.iter().filter(|(_, route)| chosen(&route.source_agents));
+    all.extend(http.map(|(name, _)| format!("is chosen by EgressHTTPRoute/{name}")));
+    Some(all)
+}
+
+fn gateway(resources: &Resources, name: &str) -> Sentences {
+    let gateway = resources.gateways.get(name)?;
+    let default = match gateway.default_policy {
+        DefaultPolicy::DenyAll => "refuses what no route names",
+        DefaultPolicy::AllowAll => "lets through what no route names",
+    };
+    let listeners = gateway.listeners.iter().map(listener);
+    Some(listeners.chain([default.to_owned()]).collect())
+}
+
+fn listener(listener: &Listener) -> String {
+    let takes = match listener.protocol {
+        ListenerProtocol::Tcp => "relays TCP",
+        ListenerProtocol::Udp => "relays UDP",
+        ListenerProtocol::TlsPassthrough if listener.ech == Ech::Allow => {
+            "passes TLS through, names hidden by ECH too"
+        }
+        ListenerProtocol::TlsPassthrough => "passes TLS through",
+        ListenerProtocol::TlsTerminate => "opens TLS",
+        ListenerProtocol::Http => "reads HTTP",
+    };
+    format!("listener {} {takes}", listener.name)
+}
+
+fn l4_route(resources: &Resources, name: &str) -> Sentences {
+    let route = resources.l4_routes.get(name)?;
+    let (who, through) = (who(route.source_agents.as_ref()), through(&route.parents));
+    let matches = route.rules.iter().flatten();
+    Some(matches.flat_map(destinations).map(|to| format!("{who} may reach {to}, {through}")).collect())
+}
+
+/// Every destination of a match, with its ports.
+fn destinations(one: &L4Match) -> Vec<String> {
+    let by = match one.protocol {
+        L4Protocol::Tcp => "TCP",
+        L4Protocol::Udp => "UDP",
+    };
+    let ports = match &one.ports[..] {
+        [] => "any port".to_owned(),
+        ports => format!("port {}", ports.iter().map(range).collect::<Vec<_>>().join(", ")),
+    };
+    let cidrs: Vec<String> = one.cidrs.iter().map(ToString::to_string).collect();
+    let places = match (&one.hostnames[..], &cidrs[..]) {
+        ([], []) => vec!["every host".to_owned()],
+        ([], cidrs) => cidrs.to_vec(),
+        (hosts, []) => hosts.iter().map(ToString::to_string).collect(),
+        (hosts, cidrs) => hosts.iter().map(|host| format!("{host} in {}", cidrs.join(" or "))).collect(),
+    };
+    places.into_iter().map(|place| format!("{place} by {by}, {ports}")).collect()
+}
+
+fn range(range: &PortRange) -> String {
+    if range.start == range.end { range.start.to_string() } else { format!("{}-{}", range.start, range.end) }
+}
+
+fn http_route(resources: &Resources, name: &str) -> Sentences {
+    let route = resources.http_routes.get(name)?;
+    let (who, through) = (who(route.source_agents.as_ref()), through(&route.parents));
+    let mut all = BTreeSet::new();
+    for host in &route.hostnames {
+        for matches in &route.rules {
+            let requests: Vec<String> = match &matches[..] {
+                [] => vec![format!("send any request to {host}")],
+                matches => matches.iter().map(|one| request(one, &host.to_string())).collect(),
+            };
+            all.extend(requests.into_iter().map(|request| format!("{who} may {request}, {through}")));
+        }
+    }
+    Some(all)
+}
+
+/// `GET site.example/docs/* with header a=b`
+fn request(one: &HttpMatch, host: &str) -> String {
+    let method = one.method.as_deref().unwrap_or("send any request to");
+    let path = match &one.path {
+        None => "/*".to_owned(),
+        Some(PathMatch::Exact(path)) => path.clone(),
+        Some(PathMatch::Prefix(path)) => format!("{}/*", path.trim_end_matches('/')),
+    };
+    let headers = one.headers.iter().map(|header| format!("header {}={}", header.name, header.value));
+    let query = one.query.iter().map(|pair| format!("parameter {}={}", pair.name, pair.value));
+    let conditions: Vec<String> = headers.chain(query).collect();
+    let with =
+        if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(" and ")) };
+    format!("{method} {host}{path}{with}")
+}
+
+fn deny_policy(resources: &Resources, name: &str) -> Sentences {
+    let policy = resources.deny_policies.get(name)?;
+    let target = match &policy.target {
+        DenyTarget::L4(name) => format!("EgressL4Route/{name}"),
+        DenyTarget::Http(name) => format!("EgressHTTPRoute/{name}"),
+    };
+    let status = policy.response.as_ref().map(|response| format!(" with status {}", response.status));
+    let mut all = BTreeSet::from([format!("{target} refuses what it names{}", status.unwrap_or_default())]);
+    let message = policy.response.as_ref().and_then(|response| response.message.as_ref());
+    all.extend(message.map(|message| format!("it says: {message}")));
+    Some(all)
+}
+
+fn who(selector: Option<&Selector>) -> String {
+    let Some(selector) = selector.filter(|selector| !selector.requirements.is_empty()) else {
+        return "every agent".to_owned();
+    };
+    let one = |requirement: &Requirement| match requirement {
+        Requirement::In(key, values) => format!("{key}={}", values.join("|")),
+        Requirement::NotIn(key, values) => format!("{key} not {}", values.join("|")),
+        Requirement::Exists(key) => key.clone(),
+        Requirement::DoesNotExist(key) => format!("no {key}"),
+    };
+    let all: Vec<String> = selector.requirements.iter().map(one).collect();
+    format!("agents with {}", all.join(" and "))
+}
+
+fn through(parents: &[Parent]) -> String {
+    let one = |parent: &Parent| match &parent.section {
+        Some(section) => format!("gateway {} ({section})", parent.gateway),
+        None => format!("gateway {}", parent.gateway),
+    };
+    format!("through {}", parents.iter().map(one).collect::<Vec<_>>().join(" and "))
+}
+
+/// `spec.rules[0].action: Deny`, one for each leaf.
+fn flatten(path: &str, value: &Value, out: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out));
+        }
+        Value::Array(items) => {
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| flatten(&format!("{path}[{index}]"), item, out));
+        }
+        Value::String(text) => {
+            out.insert(format!("{path}: {text}"));
+        }
+        other => {
+            out.insert(format!("{path}: {other}"));
+        }
+    }
+}

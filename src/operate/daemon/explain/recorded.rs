@@ -1,0 +1,193 @@
+//! Why a recorded request was decided as it was: asked again of the set that was in force then.
+//!
+//! A record has no header fields, no query and no names that were given: what hangs on those cannot be asked again. So
+//! the record has the last word, and where the question comes out otherwise the explanation says so.
+
+use serde_json::Value;
+
+use super::own;
+use crate::model::types::{HostName, Reason, Timestamp};
+use crate::operate::api::{ExplainQuery, Explanation, Fault, Recorded, Step, StepVerdict};
+use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
+use crate::pipeline::Snapshot;
+
+/// The sets by which it is judged.
+#[derive(Clone, Copy)]
+pub struct Judges<'a> {
+    /// The one that decided, or why it cannot be had.
+    pub then: Result<&'a Snapshot, &'a str>,
+    /// The one in force.
+    pub now: &'a Snapshot,
+}
+
+/// Explains one merged row; `connection` is the row of the connection that a request came on.
+///
+/// # Errors
+/// Where the row is no decision about traffic.
+pub fn explain(row: &Value, connection: Option<&Value>, judges: Judges<'_>) -> Result<Explanation, Fault> {
+    let row = Row(row);
+    let kind = row.text("kind").unwrap_or_default();
+    if !matches!(kind, "connection" | "request" | "dns") {
+        return Err(Fault::invalid(format!("nothing was decided there: it is a record of kind {kind}")));
+    }
+    let query = row.query(connection.map(Row));
+    let mut found = match (judges.then, row.text("agent_id")) {
+        (Ok(snapshot), Some(_)) => asked_again(&row, &query, snapshot)?,
+        _ => bare(&row, &query),
+    };
+    let same = found.allowed == row.allowed() && found.reason == row.reason();
+    let asked = found.reason;
+    found.allowed = row.allowed();
+    found.reason = row.reason();
+    found.policy = row.text("policy_id").map(str::to_owned);
+    found.rule = row.text("rule").map(str::to_owned);
+    if !same {
+        overruled(&mut found, &row, asked);
+    }
+    found.hints = hints(&row, &query, judges);
+    found.recorded = Some(row.recorded(judges.now));
+    Ok(found)
+}
+
+/// What the set that decided says.
+fn asked_again(row: &Row<'_>, query: &ExplainQuery, snapshot: &Snapshot) -> Result<Explanation, Fault> {
+    let Some(known) = snapshot.directory.by_name(&query.agent) else { return Ok(bare(row, query)) };
+    let address = row.address();
+    let mut inquiry = Inquiry::new(query, false, |_| address.unwrap_or(SOME_PUBLIC_ADDRESS))?;
+    if row.text("kind") == Some("connection") {
+        inquiry.speaks(row.text("protocol").unwrap_or_default());
+    }
+    let given: Vec<HostName> = inquiry.name.iter().filter(|name| !own::is_name(name)).cloned().collect();
+    inquiry.explained(&Scene {
+        policy: &snapshot.policy,
+        resources: &snapshot.resources,
+        known: &known,
+        circumstances: snapshot.circumstances(row.at()),
+        given: &given,
+        stale: &[],
+    })
+}
+
+/// Nothing but the record.
+fn bare(row: &Row<'_>, query: &ExplainQuery) -> Explanation {
+    Explanation {
+        agent: query.agent.clone(),
+        request: format!("{} {}", query.method.as_deref().unwrap_or_default(), query.target)
+            .trim()
+            .to_owned(),
+        allowed: row.allowed(),
+        reason: row.reason(),
+        ..Explanation::default()
+    }
+}
+
+/// The record has the last word: its own stage comes last, and says what was seen.
+fn overruled(found: &mut Explanation, row: &Row<'_>, asked: Option<Reason>) {
+    let stage = match row.reason() {
+        Some(reason) => reason.code().split('.').next().unwrap_or("record"),
+        None => "record",
+    };
+    found.steps.retain(|step| step.verdict == StepVerdict::Pass && step.stage != stage);
+    found.nearest = None;
+    let seen = row.text("evidence").map(str::to_owned).unwrap_or_else(|| match (row.allowed(), asked) {
+        (true, Some(reason)) => {
+            format!(
+                "let through; by its documents alone it would be {reason}: what else decided is not on record"
+            )
+        }
+        (true, None) => "let through".to_owned(),
+        (false, _) => "refused; what was seen is not on record".to_owned(),
+    });
+    let verdict = if row.allowed() { StepVerdict::Allow } else { StepVerdict::Deny };
+    found.steps.push(Step {
+        stage: stage.to_owned(),
+        verdict,
+        text: seen,
+        source: Some("as recorded".to_owned()),
+    });
+}
+
+fn hints(row: &Row<'_>, query: &ExplainQuery, judges: Judges<'_>) -> Vec<String> {
+    let mut hints = Vec::new();
+    if let Err(why) = judges.then {
+        let digest = row.text("policy_digest").unwrap_or("none");
+        hints.push(format!("the set that decided ({digest}) is not kept any more: {why}"));
+    }
+    if row.text("kind") == Some("request") {
+        hints.push("asked without header fields and query, which are not on record".to_owned());
+    }
+    let changed = row.text("policy_digest") != Some(&*judges.now.resources.digest);
+    if changed && row.text("agent_id").is_some() {
+        let today = match asked_again(row, query, judges.now) {
+            Ok(found) if found.allowed => "would let it through".to_owned(),
+            Ok(found) => format!("would refuse it too ({})", found.reason.map_or("built in", Reason::code)),
+            Err(fault) => format!("cannot be asked: {}", fault.message),
+        };
+        hints.push(format!("the documents have changed since; the set in force {today}"));
+    }
+    hints
+}
+
+/// A merged row of the record.
+#[derive(Clone, Copy)]
+struct Row<'a>(&'a Value);
+
+impl<'a> Row<'a> {
+    fn text(&self, field: &str) -> Option<&'a str> {
+        self.0.get(field).and_then(Value::as_str)
+    }
+
+    fn allowed(&self) -> bool {
+        !matches!(self.text("decision"), Some("deny" | "quarantine"))
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        self.text("reason").and_then(Reason::parse)
+    }
+
+    fn at(&self) -> Timestamp {
+        self.text("timestamp").and_then(Timestamp::parse).unwrap_or_default()
+    }
+
+    fn address(&self) -> Option<std::net::IpAddr> {
+        self.text("destination_address").and_then(|text| text.parse().ok())
+    }
+
+    /// What was asked, as an operator would ask it.
+    fn query(&self, connection: Option<Self>) -> ExplainQuery {
+        let host = self.text("destination_host").or(self.text("destination_address")).unwrap_or_default();
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let port = self.0.get("destination_port").and_then(Value::as_u64).unwrap_or_default();
+        let (protocol, method) = (self.text("protocol").unwrap_or_default(), self.text("http_method"));
+        let target = match self.text("kind") {
+            Some("dns") => format!("dns://{}", self.text("query_name").unwrap_or_default()),
+            Some("request") => {
+                let opened = connection.and_then(|row| row.text("protocol")).unwrap_or_default();
+                let (scheme, usual) = if opened == "http" { ("http", 80) } else { ("https", 443) };
+                let port = if port == usual { String::new() } else { format!(":{port}") };
+                format!("{scheme}://{host}{port}{}", self.text("path").unwrap_or("/"))
+            }
+            _ if protocol == "udp" => format!("udp://{host}:{port}"),
+            _ => format!("{host}:{port}"),
+        };
+        ExplainQuery {
+            agent: self.text("agent_id").unwrap_or("an unknown source").to_owned(),
+            target,
+            method: method.map(str::to_owned),
+            headers: Vec::new(),
+            at: None,
+        }
+    }
+
+    fn recorded(&self, now: &Snapshot) -> Recorded {
+        let digest = self.text("policy_digest").unwrap_or_default();
+        Recorded {
+            request_id: self.text("request_id").unwrap_or_default().to_owned(),
+            at: self.at(),
+            decision: self.text("decision").unwrap_or_default().to_owned(),
+            evidence: self.text("evidence").map(str::to_owned),
+            policy_digest: digest.to_owned(),
+            in_force: *now.resources.digest == *digest,
+        }
+    }
+}
