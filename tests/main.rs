@@ -12,6 +12,7 @@
 #[allow(dead_code, reason = "a vocabulary may have words that no test says today")]
 mod lab;
 
+mod allocations;
 mod architecture;
 mod bounds;
 mod documents;
