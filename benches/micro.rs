@@ -3,7 +3,7 @@
 //!
 //! They go through the public interface. Minting is not part of it, so it is measured as what a handshake for a new
 //! name costs more than one for a known name. Policy is asked in a small set and in one of 1,000 agents and 1,000
-//! routes, both written as YAML and read by the real loader. Read next: `micro/dns.rs`, `micro/tls.rs`, then `lab/run`: the whole road.
+//! routes, both written as YAML and read by the real loader. Read next: `micro/policy.rs`, `micro/dns.rs`, `micro/tls.rs`, then `lab/run`: the whole road.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +28,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 #[path = "micro/dns.rs"]
 mod dns;
+#[path = "micro/policy.rs"]
+mod large;
 #[path = "micro/tls.rs"]
 mod tls;
 

@@ -90,6 +90,23 @@ fn every_row_of_ways_around_names_tests_that_exist() {
 }
 
 #[test]
+fn every_rule_of_decisions_names_tests_that_exist() {
+    let text = file("docs/policy-decisions.md");
+    let tests = tests_of_the_tree();
+    let rows: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| rule |")).collect();
+    for line in &rows {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [rule, named] = cells[..] else { panic!("not two cells: {line}") };
+        assert!(rule.ends_with('.') && quoted(named).count() > 0, "no sentence or no test: {line}");
+        for test in quoted(named) {
+            assert!(names_a_test(&tests, test), "no such test as `{test}`: {line}");
+        }
+    }
+    assert!(rows.len() >= 25, "{} rows", rows.len());
+}
+
+#[test]
 fn every_row_of_known_vulnerabilities_names_tests_that_exist() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cves.md");
     let text = fs::read_to_string(path).expect("docs/cves.md");

@@ -16,6 +16,7 @@ extern crate macro_rules_attribute;
 #[allow(dead_code, reason = "a vocabulary may have words that no test says today")]
 mod lab;
 
+mod allocations;
 mod architecture;
 mod bounds;
 mod documents;

@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::encrypted_dns::EncryptedDns;
-use super::index::HostIndex;
+use super::http_index::HttpIndex;
+use super::l4_index::L4Index;
+use super::labels::Labels;
 use super::passage::Route;
 use super::plan::{Agents, Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::query::Names;
@@ -27,14 +31,25 @@ impl PolicySet {
 struct Compiler<'a> {
     resources: &'a Resources,
     agents: HashMap<Arc<str>, usize>,
+    labels: Labels<'a>,
     /// Equal selectors share one bit set.
-    selected: Vec<(&'a Selector, Arc<[u64]>)>,
+    selected: HashMap<&'a Selector, Arc<[u64]>>,
+    /// The first deny policy by name for each route that has one.
+    denied: HashMap<&'a DenyTarget, Effect>,
 }
 
 impl<'a> Compiler<'a> {
     fn new(resources: &'a Resources) -> Self {
         let agents = resources.agents.keys().enumerate().map(|(index, name)| (name.clone(), index)).collect();
-        Self { resources, agents, selected: Vec::new() }
+        let labels = Labels::of(resources.agents.values().map(|agent| &agent.profile.labels));
+        let mut denied = HashMap::new();
+        for (name, policy) in &resources.deny_policies {
+            denied.entry(&policy.target).or_insert_with(|| Effect::Deny {
+                policy: PolicyRef::new("EgressDenyPolicy", name),
+                response: policy.response.clone(),
+            });
+        }
+        Self { resources, agents, labels, selected: HashMap::new(), denied }
     }
 
     fn run(mut self, resolvers: Arc<EncryptedDns>) -> PolicySet {
@@ -49,7 +64,7 @@ impl<'a> Compiler<'a> {
             self.add_http(&mut gateways, name, route);
         }
         for plan in gateways.values_mut() {
-            plan.names = Names::of(plan);
+            plan.index(self.agents.len());
         }
         let opens_tls = gateways.values().any(|plan| plan.listeners.has(ListenerProtocol::TlsTerminate));
         let udp_ports = udp_ports::decided(gateways.values());
@@ -81,10 +96,10 @@ impl<'a> Compiler<'a> {
                         listeners,
                         protocol: one.protocol,
                         hosts: one.hostnames.clone(),
-                        cidrs: one.cidrs.clone(),
+                        cidrs: IpNet::aggregate(&one.cidrs),
                         ports: one.ports.clone(),
                     };
-                    plan.add_l4(entry);
+                    plan.l4.push(entry);
                 }
             }
         }
@@ -109,7 +124,7 @@ impl<'a> Compiler<'a> {
                     hosts: route.hostnames.clone(),
                     matches: matches.iter().map(canonical).collect(),
                 };
-                plan.add_http(entry);
+                plan.http.push(entry);
             }
         }
     }
@@ -136,28 +151,17 @@ impl<'a> Compiler<'a> {
     }
 
     fn select(&mut self, selector: Option<&'a Selector>) -> Agents {
-        let Some(selector) = selector else { return Agents::All };
-        if let Some((_, bits)) = self.selected.iter().find(|(known, _)| *known == selector) {
-            return Agents::Some(bits.clone());
-        }
-        let mut bits = vec![0_u64; self.agents.len().div_ceil(64)];
-        for (index, agent) in self.resources.agents.values().enumerate() {
-            if selector.selects(&agent.profile.labels) {
-                bits[index / 64] |= 1 << (index % 64);
-            }
-        }
-        let bits: Arc<[u64]> = bits.into();
-        self.selected.push((selector, bits.clone()));
-        Agents::Some(bits)
+        // A selector without requirements selects every agent (Kubernetes).
+        let Some(selector) = selector.filter(|selector| !selector.requirements.is_empty()) else {
+            return Agents::All;
+        };
+        let bits = self.selected.entry(selector).or_insert_with(|| self.labels.selected_by(selector));
+        Agents::Some(bits.clone())
     }
 
     /// Deny where a deny policy targets the route; the first by name speaks where several do.
     fn effect(&self, target: &DenyTarget) -> Effect {
-        let denied = self.resources.deny_policies.iter().find(|(_, policy)| policy.target == *target);
-        denied.map_or(Effect::Allow, |(name, policy)| Effect::Deny {
-            policy: PolicyRef::new("EgressDenyPolicy", name),
-            response: policy.response.clone(),
-        })
+        self.denied.get(target).cloned().unwrap_or(Effect::Allow)
     }
 }
 
@@ -190,37 +194,30 @@ fn canonical(one: &HttpMatch) -> HttpMatch {
     HttpMatch { path, ..one.clone() }
 }
 
-fn empty_plan(name: &str, gateway: &Gateway) -> GatewayPlan {
+impl GatewayPlan {
+    /// Makes the rules that are there easy to find, for so many agents.
+    pub(super) fn index(&mut self, agents: usize) {
+        self.tcp = L4Index::of(&self.l4, L4Protocol::Tcp, agents);
+        self.udp = L4Index::of(&self.l4, L4Protocol::Udp, agents);
+        self.http_index = HttpIndex::of(&self.http, agents);
+        self.names = Names::of(self);
+    }
+}
+
+pub(super) fn empty_plan(name: &str, gateway: &Gateway) -> GatewayPlan {
     GatewayPlan {
         policy: PolicyRef::new("EgressGateway", name),
         default: gateway.default_policy,
         listeners: gateway.listeners.iter().fold(Listeners::default(), Listeners::with_listener),
+        default_route: Route {
+            policy: PolicyRef::new("EgressGateway", name),
+            rule: Some("defaultPolicy".into()),
+        },
         l4: Vec::new(),
-        l4_by_host: HostIndex::default(),
-        l4_by_address: Vec::new(),
+        tcp: L4Index::of(&[], L4Protocol::Tcp, 0),
+        udp: L4Index::of(&[], L4Protocol::Udp, 0),
         http: Vec::new(),
-        http_by_host: HostIndex::default(),
+        http_index: HttpIndex::of(&[], 0),
         names: Names::default(),
-    }
-}
-
-impl GatewayPlan {
-    fn add_l4(&mut self, entry: L4Entry) {
-        let index = self.l4.len();
-        for host in &entry.hosts {
-            self.l4_by_host.insert(host, index);
-        }
-        if entry.hosts.is_empty() {
-            self.l4_by_address.push(index);
-        }
-        self.l4.push(entry);
-    }
-
-    fn add_http(&mut self, entry: HttpEntry) {
-        let index = self.http.len();
-        for host in &entry.hosts {
-            self.http_by_host.insert(host, index);
-        }
-        self.http.push(entry);
     }
 }

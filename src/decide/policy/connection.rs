@@ -9,7 +9,10 @@ mod stale;
 
 use std::net::SocketAddr;
 
+use smallvec::SmallVec;
+
 use super::circumstances::Circumstances;
+use super::l4_index::{Asker, L4Index};
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::words;
@@ -108,6 +111,9 @@ struct Judge<'a> {
     circumstances: Circumstances<'a>,
 }
 
+/// Most questions meet a handful of rules.
+type Few<T> = SmallVec<[T; 8]>;
+
 /// What a set of matching routes adds up to.
 struct Opening {
     route: Route,
@@ -142,8 +148,8 @@ impl<'a> Judge<'a> {
         let Claim { names, source, .. } = *claim;
         // Where the original destination is dialled, a route may name it by CIDR beside the host.
         let confirmed = |name: &HostName| {
-            source != NameSource::Resolve
-                && self.by_host(name).iter().any(|entry| entry.names_address(destination))
+            let mut beside = self.l4_index().with_networks(self.asker(), name);
+            source != NameSource::Resolve && beside.any(|rank| self.plan.l4[rank].names_address(destination))
         };
         if source != NameSource::Resolve && !named_by_cidr && !names.iter().any(confirmed) {
             self.check_class(destination)?;
@@ -175,22 +181,24 @@ impl<'a> Judge<'a> {
     }
 
     /// Entries of this agent that need no name and cover the original destination.
-    fn by_address(&self) -> Vec<&'a L4Entry> {
-        let destination = self.flow.destination.0;
-        let entries = self.plan.l4_by_address.iter().map(|index| &self.plan.l4[*index]);
-        entries.filter(|entry| self.is_mine(entry) && entry.covers(destination)).collect()
+    fn by_address(&self) -> Few<&'a L4Entry> {
+        let ranks = self.l4_index().addressed(self.agent, self.flow.destination.0);
+        ranks.map(|rank| &self.plan.l4[rank]).collect()
     }
 
     /// Entries of this agent that name the host and cover the port. Whether a CIDR beside the name holds is known
     /// only where the original destination is dialled.
-    fn by_host(&self, name: &HostName) -> Vec<&'a L4Entry> {
-        let port = self.flow.destination.0.port();
-        let entries = self.plan.l4_by_host.find(name).map(|index| &self.plan.l4[*index]);
-        entries.filter(|entry| self.is_mine(entry) && entry.covers_port(port)).collect()
+    fn by_host(&self, name: &HostName) -> impl Iterator<Item = &'a L4Entry> {
+        let plan = self.plan;
+        self.l4_index().named(self.asker(), name).map(|rank| &plan.l4[rank])
     }
 
-    fn is_mine(&self, entry: &L4Entry) -> bool {
-        entry.protocol == self.transport() && entry.agents.contains(self.agent)
+    fn asker(&self) -> Asker {
+        Asker { agent: self.agent, port: self.flow.destination.0.port() }
+    }
+
+    fn l4_index(&self) -> &'a L4Index {
+        self.plan.l4_index(self.transport())
     }
 
     fn transport(&self) -> L4Protocol {
@@ -199,7 +207,9 @@ impl<'a> Judge<'a> {
 
     /// Deny rules for the destination and for every name it may have.
     fn check_denied(&self, claim: &Claim<'_>, addressed: &[&'a L4Entry]) -> Result<(), Denial> {
-        let named = claim.names.iter().chain(claim.shadow).flat_map(|name| self.by_host(name));
+        let names = claim.names.iter().chain(claim.shadow);
+        let named = names.flat_map(|name| self.l4_index().denying(self.asker(), name));
+        let named = named.map(|rank| &self.plan.l4[rank]);
         if let Some(denial) = addressed.iter().copied().chain(named).find_map(|entry| self.denied_by(entry)) {
             return Err(denial);
         }
@@ -231,19 +241,19 @@ impl<'a> Judge<'a> {
     ) -> Result<Opening, Denial> {
         let destination = self.flow.destination.0;
         let resolve = claim.source == NameSource::Resolve;
-        let named = name.map(|name| self.by_host(name)).unwrap_or_default();
+        let named: Few<_> = name.into_iter().flat_map(|name| self.by_host(name)).collect();
         let unconfirmed = resolve && named.iter().any(|entry| !entry.cidrs.is_empty());
         // A CIDR says nothing about the address that resolution will find.
         let holds =
             |entry: &&L4Entry| entry.cidrs.is_empty() || (!resolve && entry.names_address(destination));
-        let entries: Vec<_> = named.into_iter().chain(addressed.iter().copied()).filter(holds).collect();
+        let entries: Few<_> = named.into_iter().chain(addressed.iter().copied()).filter(holds).collect();
 
         let mut known = name.into_iter().chain(claim.shadow);
-        let governed = known.find(|name| self.http_by_host(name).next().is_some());
+        let governed = known.find(|name| self.plan.http_index.governs(self.agent, name));
         let takers = self.takers(governed.is_some(), name.is_some());
         let of_l4 = entries.iter().map(|entry| (entry.listeners, &entry.route));
-        let http = self.http_routes(name);
-        let offers: Vec<_> = of_l4.chain(http.iter().map(|entry| (entry.listeners, &entry.route))).collect();
+        let of_http = self.http_routes(name).map(|entry| (entry.listeners, &entry.route));
+        let offers: Few<_> = of_l4.chain(of_http).collect();
         let listeners = offers.iter().fold(Listeners::default(), |set, offer| set.or(offer.0)).and(takers);
         let route = offers.iter().find(|offer| !offer.0.and(listeners).is_empty()).map(|offer| offer.1);
         let opening = match route.or_else(|| self.raw_by_intent(&entries)) {
@@ -281,8 +291,7 @@ impl<'a> Judge<'a> {
     fn by_default(&self, name: Option<&HostName>, takers: Listeners) -> Result<Opening, Denial> {
         let listeners = self.plan.listeners.and(takers);
         if self.plan.default == DefaultPolicy::AllowAll && !listeners.is_empty() {
-            let route = Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) };
-            return Ok(Opening { route, listeners });
+            return Ok(Opening { route: self.plan.default_route.clone(), listeners });
         }
         let denied = name.and_then(|name| self.denied_host(name));
         Err(denied
@@ -291,22 +300,20 @@ impl<'a> Judge<'a> {
 
     /// A host whose every request a flipped HTTP route denies: the denial speaks with the policy's own words.
     fn denied_host(&self, name: &HostName) -> Option<Denial> {
-        let whole = |entry: &&HttpEntry| !matches!(entry.effect, Effect::Allow) && entry.matches.is_empty();
-        let entry = self.http_by_host(name).find(whole)?;
+        let entry = self.http_entry(self.plan.http_index.denies_all(self.agent, name)?);
         Some(words::denied(self.known, &entry.effect, &entry.route, self.flow.destination.0))
     }
 
-    /// The HTTP routes that allow something on this host.
-    fn http_routes(&self, name: Option<&HostName>) -> Vec<&'a HttpEntry> {
+    /// The HTTP routes that allow something on this host: of those for one listener the first.
+    fn http_routes(&self, name: Option<&HostName>) -> impl Iterator<Item = &'a HttpEntry> {
         let speaks_http = matches!(self.flow.hello, Hello::Tls(_) | Hello::Http1(_) | Hello::Http2);
         let name = name.filter(|_| speaks_http);
-        let entries = name.into_iter().flat_map(|name| self.http_by_host(name));
-        entries.filter(|entry| matches!(entry.effect, Effect::Allow)).collect()
+        let ranks = name.into_iter().flat_map(|name| self.plan.http_index.openers(self.agent, name));
+        ranks.map(|rank| self.http_entry(rank))
     }
 
-    fn http_by_host(&self, name: &HostName) -> impl Iterator<Item = &'a HttpEntry> {
-        let entries = self.plan.http_by_host.find(name).map(|index| &self.plan.http[*index]);
-        entries.filter(|entry| entry.agents.contains(self.agent)).collect::<Vec<_>>().into_iter()
+    fn http_entry(&self, rank: usize) -> &'a HttpEntry {
+        &self.plan.http[self.plan.http_index.place(rank).0]
     }
 
     /// The listeners that take a connection which begins like this one. Where HTTP routes govern the host, allowing or

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use crate::model::types::{HostName, HostPattern};
 
-/// Values by host pattern: exact names in one map, one-label wildcards in another by their base.
+/// A value for each host pattern: exact names in one map, wildcards in another by their base. A wildcard is one label, so
+/// the second is a trie of labels, one label deep.
 #[derive(Debug)]
 pub(super) struct HostIndex<T> {
-    exact: HashMap<Box<str>, Vec<T>>,
-    wildcard: HashMap<Box<str>, Vec<T>>,
+    exact: HashMap<Box<str>, T>,
+    wildcard: HashMap<Box<str>, T>,
 }
 
 impl<T> Default for HostIndex<T> {
@@ -17,20 +18,20 @@ impl<T> Default for HostIndex<T> {
     }
 }
 
-impl<T> HostIndex<T> {
-    /// Files a value under a pattern.
-    pub(super) fn insert(&mut self, pattern: &HostPattern, value: T) {
+impl<T: Default> HostIndex<T> {
+    /// The value of a pattern, made where there is none.
+    pub(super) fn of(&mut self, pattern: &HostPattern) -> &mut T {
         let (map, key) = match pattern {
             HostPattern::Exact(name) => (&mut self.exact, name),
             HostPattern::Wildcard(base) => (&mut self.wildcard, base),
         };
-        map.entry(key.as_str().into()).or_default().push(value);
+        map.entry(key.as_str().into()).or_default()
     }
 
-    /// Everything filed under a pattern that matches the name: exact names first.
+    /// The values of the patterns that match the name: the exact one first.
     pub(super) fn find(&self, name: &HostName) -> impl Iterator<Item = &T> {
         let exact = self.exact.get(name.as_str());
         let wildcard = name.parent().and_then(|parent| self.wildcard.get(parent));
-        exact.into_iter().chain(wildcard).flatten()
+        exact.into_iter().chain(wildcard)
     }
 }

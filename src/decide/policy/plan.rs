@@ -9,7 +9,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::encrypted_dns::EncryptedDns;
-use super::index::HostIndex;
+use super::http_index::HttpIndex;
+use super::l4_index::{Asker, L4Index};
 use super::passage::Route;
 use super::query::Names;
 use crate::model::manifest::resources::{
@@ -55,13 +56,13 @@ pub(super) struct GatewayPlan {
     pub policy: PolicyRef,
     pub default: DefaultPolicy,
     pub listeners: Listeners,
+    /// What allows where nothing but the default does.
+    pub default_route: Route,
     pub l4: Vec<L4Entry>,
-    /// L4 entries that need a name, by that name.
-    pub l4_by_host: HostIndex<usize>,
-    /// L4 entries that need no name: by CIDR, or by port alone.
-    pub l4_by_address: Vec<usize>,
+    pub tcp: L4Index,
+    pub udp: L4Index,
     pub http: Vec<HttpEntry>,
-    pub http_by_host: HostIndex<usize>,
+    pub http_index: HttpIndex,
     /// Names that may be looked up.
     pub names: Names,
 }
@@ -75,11 +76,17 @@ impl GatewayPlan {
         host: Option<&HostName>,
         (transport, port): (L4Protocol, u16),
     ) -> bool {
-        let named = host.into_iter().flat_map(|host| self.l4_by_host.find(host));
-        let entries = self.l4_by_address.iter().chain(named).map(|index| &self.l4[*index]);
-        entries
-            .filter(|entry| entry.protocol == transport && matches!(entry.effect, Effect::Deny { .. }))
-            .any(|entry| !entry.cidrs.is_empty() && entry.agents.contains(agent) && entry.covers_port(port))
+        let (index, asker) = (self.l4_index(transport), Asker { agent, port });
+        let mut named = host.into_iter().flat_map(|host| index.denying(asker, host));
+        index.denies_a_network(asker) || named.any(|rank| !self.l4[rank].cidrs.is_empty())
+    }
+
+    /// The L4 rules of one transport.
+    pub(super) fn l4_index(&self, transport: L4Protocol) -> &L4Index {
+        match transport {
+            L4Protocol::Tcp => &self.tcp,
+            L4Protocol::Udp => &self.udp,
+        }
     }
 }
 
@@ -172,23 +179,17 @@ pub(super) struct L4Entry {
     pub listeners: Listeners,
     pub protocol: L4Protocol,
     pub hosts: Vec<HostPattern>,
+    /// Apart, ascending.
     pub cidrs: Vec<IpNet>,
     pub ports: Vec<PortRange>,
 }
 
 impl L4Entry {
-    /// Whether the entry covers this port and, where it names networks, this address.
-    pub(super) fn covers(&self, destination: SocketAddr) -> bool {
-        self.covers_port(destination.port()) && (self.cidrs.is_empty() || self.names_address(destination))
-    }
-
     /// Whether a CIDR of the entry names this address.
     pub(super) fn names_address(&self, destination: SocketAddr) -> bool {
-        self.cidrs.iter().any(|cidr| cidr.contains(&destination.ip()))
-    }
-
-    pub(super) fn covers_port(&self, port: u16) -> bool {
-        self.ports.is_empty() || self.ports.iter().any(|range| range.contains(port))
+        let address = destination.ip();
+        let after = self.cidrs.partition_point(|cidr| cidr.network() <= address);
+        after.checked_sub(1).is_some_and(|nearest| self.cidrs[nearest].contains(&address))
     }
 }
 

@@ -111,11 +111,7 @@ impl PolicySet {
         };
         // What an IPv4-mapped address leads to is the IPv4 address, and that is what a route names.
         let address = address.to_canonical();
-        plan.l4.iter().any(|entry| {
-            matches!(entry.effect, Effect::Allow)
-                && entry.agents.contains(*agent)
-                && entry.cidrs.iter().any(|cidr| cidr.contains(&address))
-        })
+        [&plan.tcp, &plan.udp].iter().any(|index| index.allows_network(*agent, address))
     }
 }
 

@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use super::circumstances::Circumstances;
+use super::l4_index::Asker;
 use super::loose::Readings;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
@@ -16,7 +17,7 @@ use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
 use crate::model::types::address::classify;
-use crate::model::types::{AddressClass, Denial, HostName};
+use crate::model::types::{AddressClass, Denial};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
@@ -84,14 +85,10 @@ impl<'a> Judge<'a> {
             Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
             Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
         };
-        let l4 = |entry: &&L4Entry| {
-            let cidr_holds = || source != NameSource::Resolve && entry.names_address(self.destination);
-            entry.covers_port(self.destination.port()) && (entry.cidrs.is_empty() || cidr_holds())
-        };
-        if let Some(entry) = self.l4().filter(l4).find(|entry| !matches!(entry.effect, Effect::Allow)) {
+        if let Some(entry) = self.l4(source).find(|entry| !matches!(entry.effect, Effect::Allow)) {
             return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
         }
-        self.check_network(passage, l4)?;
+        self.check_network(passage)?;
         let (host, port) = (self.request.name(), self.destination.port());
         let place = (L4Protocol::Tcp, port);
         if source == NameSource::Resolve && self.plan.denies_networks(self.agent, host, place) {
@@ -100,31 +97,28 @@ impl<'a> Judge<'a> {
         if let Some(denial) = self.denied_by_http() {
             return Err(denial);
         }
-        let mut allowing = self.http().filter(|entry| matches!(entry.effect, Effect::Allow)).peekable();
-        if allowing.peek().is_some() {
-            let found = allowing
-                .find(|entry| entry.listeners.has(listener) && self.matches(entry))
-                .map(|entry| entry.route.clone());
-            return found.ok_or_else(|| {
+        if host.is_some_and(|host| self.plan.http_index.allows_something(self.agent, host)) {
+            let mut allowing = self.plan.http_index.allowing(self.agent, self.request, listener);
+            let found = allowing.find_map(|rank| self.matching(rank, Doubt::Misses));
+            return found.map(|entry| entry.route.clone()).ok_or_else(|| {
                 words::no_route_for_request(self.known, self.request, self.destination, &self.plan.policy)
             });
         }
-        if let Some(entry) = self.l4().filter(l4).find(|entry| entry.listeners.has(listener)) {
+        if let Some(entry) = self.l4(source).find(|entry| entry.listeners.has(listener)) {
             return Ok(entry.route.clone());
         }
         if self.plan.default == DefaultPolicy::AllowAll {
-            return Ok(Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) });
+            return Ok(self.plan.default_route.clone());
         }
         Err(words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy))
     }
 
     /// What a network opened stays open as long as a route names it: the connection may be older than the set in force.
-    /// `covers` tells the rules for its port and address.
-    fn check_network(&self, passage: &Passage, covers: impl Fn(&&'a L4Entry) -> bool) -> Result<(), Denial> {
+    fn check_network(&self, passage: &Passage) -> Result<(), Denial> {
         let unproven = passage.name_source() == NameSource::None && self.request.name().is_some();
         let by_network = passage.private_allowed() || unproven;
         let names = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && !entry.cidrs.is_empty();
-        if !by_network || self.l4().filter(covers).any(names) {
+        if !by_network || self.l4(passage.name_source()).any(names) {
             return Ok(());
         }
         match classify(self.destination.ip()) {
@@ -134,35 +128,33 @@ impl<'a> Judge<'a> {
     }
 
     fn denied_by_http(&self) -> Option<Denial> {
-        let mut denying = self.http().filter(|entry| !matches!(entry.effect, Effect::Allow));
-        let entry = denying.find(|entry| self.matches(entry))?;
+        let readings = || self.readings.get_or_init(|| Readings::of(self.request.path()));
+        let mut denying = self.plan.http_index.denying(self.agent, self.request, readings);
+        let entry = denying.find_map(|rank| self.matching(rank, Doubt::Matches))?;
         Some(words::denied(self.known, &entry.effect, &entry.route, self.destination))
     }
 
-    fn http(&self) -> impl Iterator<Item = &'a HttpEntry> {
-        let (plan, agent) = (self.plan, self.agent);
-        let found = self.request.name().map(|host| plan.http_by_host.find(host));
-        found
-            .into_iter()
-            .flatten()
-            .map(|index| &plan.http[*index])
-            .filter(move |entry| entry.agents.contains(agent))
+    /// L4 rules for the request's name and port, and for its address. Where the gateway dials its own answer for a claimed
+    /// name, no CIDR holds.
+    fn l4(&self, source: NameSource) -> impl Iterator<Item = &'a L4Entry> {
+        let (plan, agent, destination) = (self.plan, self.agent, self.destination);
+        let asker = Asker { agent, port: destination.port() };
+        let by_address = source != NameSource::Resolve;
+        let named = self.request.name().into_iter().flat_map(move |host| plan.tcp.named(asker, host));
+        let named = named
+            .map(|rank| &plan.l4[rank])
+            .filter(move |entry| entry.cidrs.is_empty() || by_address && entry.names_address(destination));
+        let addressed = by_address.then(|| plan.tcp.addressed(agent, destination));
+        let unaddressed = (!by_address).then(|| plan.tcp.unaddressed(asker));
+        let others = addressed.into_iter().flatten().chain(unaddressed.into_iter().flatten());
+        named.chain(others.map(|rank| &plan.l4[rank]))
     }
 
-    fn l4(&self) -> impl Iterator<Item = &'a L4Entry> {
-        let (plan, agent) = (self.plan, self.agent);
-        let named = self.request.name().map(|host: &HostName| plan.l4_by_host.find(host));
-        let indices = named.into_iter().flatten().chain(&plan.l4_by_address);
-        let entries = indices.map(|index| &plan.l4[*index]);
-        entries.filter(move |entry| entry.protocol == L4Protocol::Tcp && entry.agents.contains(agent))
-    }
-
-    fn matches(&self, entry: &HttpEntry) -> bool {
-        let doubt = match entry.effect {
-            Effect::Allow => Doubt::Misses,
-            Effect::Deny { .. } => Doubt::Matches,
-        };
-        entry.matches.is_empty() || entry.matches.iter().any(|one| self.matches_request(one, doubt))
+    /// The rule of this rank, where its match holds for the request.
+    fn matching(&self, rank: usize, doubt: Doubt) -> Option<&'a HttpEntry> {
+        let (at, one) = self.plan.http_index.place(rank);
+        let entry = &self.plan.http[at];
+        entry.matches.get(one).is_none_or(|one| self.matches_request(one, doubt)).then_some(entry)
     }
 
     fn matches_request(&self, one: &HttpMatch, doubt: Doubt) -> bool {

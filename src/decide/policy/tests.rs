@@ -1,8 +1,10 @@
 //! What the two questions answer, on sets loaded from documents as operators write them. Every refusal is named by
 //! its reason, every permission by the document that gave it.
 
+mod order;
 mod side_doors;
 mod stale;
+mod walk;
 
 use std::net::SocketAddr;
 

@@ -199,14 +199,14 @@ impl PortRange {
 }
 
 /// A label selector (Kubernetes `LabelSelector`): every requirement must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selector {
     /// `matchLabels` and `matchExpressions`.
     pub requirements: Vec<Requirement>,
 }
 
 /// One requirement of a selector.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Requirement {
     /// The label has one of these values (`In`, `matchLabels`).
     In(String, Vec<String>),

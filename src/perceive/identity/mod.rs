@@ -39,6 +39,7 @@ impl Known {
 /// All declared agents by their source addresses; the longest prefix decides.
 #[derive(Debug, Default)]
 pub struct Directory {
+    /// By name, ascending.
     agents: Vec<(Arc<AgentProfile>, Arc<str>)>,
     /// Longest prefixes first, so that the first hit decides.
     prefixes: Vec<Prefix>,
@@ -91,7 +92,8 @@ impl Directory {
 
     /// The agent of this name, for questions that an operator asks.
     pub fn by_name(&self, name: &str) -> Option<Known> {
-        self.agents.iter().position(|(agent, _)| &*agent.name == name).map(|index| self.known(index))
+        let found = self.agents.binary_search_by(|(agent, _)| (*agent.name).cmp(name)).ok();
+        found.map(|index| self.known(index))
     }
 
     /// How many agents are declared.

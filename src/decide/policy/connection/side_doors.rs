@@ -58,9 +58,10 @@ impl<'a> Judge<'a> {
         let listeners = self.plan.listeners;
         let takes_tls = listeners.has(TlsTerminate) || listeners.has(TlsPassthrough);
         let only = Listeners::default().with(ListenerProtocol::Tcp);
-        let meant = |entries: &[&L4Entry]| entries.iter().any(|entry| entry.listeners == only);
-        let mut names = self.flow.given.iter().chain(self.flow.stale);
-        !takes_tls || meant(addressed) || names.any(|name| meant(&self.by_host(name)))
+        let names = self.flow.given.iter().chain(self.flow.stale);
+        let mut named = names.flat_map(|name| self.by_host(name));
+        let meant = |entry: &L4Entry| entry.listeners == only;
+        !takes_tls || addressed.iter().any(|entry| meant(entry)) || named.any(meant)
     }
 
     /// Whether the name in the open decides, and may not be the one that the server hears: TLS with ECH that nobody
