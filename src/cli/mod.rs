@@ -15,6 +15,7 @@ mod status;
 mod reload;
 mod doctor;
 mod validate;
+mod schema;
 mod get;
 mod explain;
 mod audit;
@@ -66,6 +67,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Check policy documents, without a daemon
     Validate(validate::Validate),
+    /// What documents may say: the kinds, and the JSON Schema of each
+    Schema(schema::Schema),
     /// Show documents in force
     Get(get::Get),
     /// What would become of a request, and why
@@ -134,6 +137,7 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Reload(command) => command.run(context),
         Command::Doctor(command) => command.run(context),
         Command::Validate(command) => command.run(context),
+        Command::Schema(command) => command.run(context),
         Command::Get(command) => command.run(context),
         Command::Explain(command) => command.run(context),
         Command::Audit(command) => command.run(context),
