@@ -18,6 +18,7 @@ mod documents;
 mod e2e;
 mod lab_works;
 mod properties;
+mod references;
 mod seeds;
 #[cfg(feature = "long-tests")]
 mod long;
