@@ -176,6 +176,15 @@ async fn a_search_goes_through_all_pages_and_is_one_document() {
 }
 
 #[test]
+fn a_folder_without_documents_is_valid_and_the_command_says_that_nothing_was_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display().to_string();
+    let ended = run_line(&format!("clawgress validate -f {path}"), "/nonexistent".into());
+    assert_eq!(ended.code, Exit::Done);
+    assert_eq!(ended.talk, format!("nothing was judged: no file below `{path}` ends in `.yaml` or `.yml`\n"));
+}
+
+#[test]
 fn the_schema_of_a_kind_is_printed_without_a_daemon_and_the_kinds_are_listed_with_their_state() {
     let run = |line: &str| run_line(line, "/nonexistent".into());
     let schema = run("clawgress schema egressgateway");
