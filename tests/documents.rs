@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use clawgress::model::config;
-use clawgress::model::manifest::{self, SourceFile};
+use clawgress::model::manifest::{self, SourceFile, catalogue};
 use clawgress::model::types::Reason;
 
 /// The catalogue of reason codes as `docs/denials.md` prints it.
@@ -25,6 +25,15 @@ fn every_reason_code_is_documented_as_it_is() {
     let text = fs::read_to_string(path).expect("docs/denials.md");
     let table = catalogue();
     assert!(text.contains(&table), "docs/denials.md lacks the catalogue as it is now:\n\n{table}");
+}
+
+#[test]
+fn the_reference_page_is_what_the_declarations_say() {
+    let same = file("docs/reference.md") == catalogue::reference();
+    assert!(
+        same,
+        "docs/reference.md is not as it is printed now: cargo run -q -- schema --markdown > docs/reference.md"
+    );
 }
 
 /// Every test there is, as `module::name` from the root of its program, such as `e2e::cves::a_claim`.

@@ -23,6 +23,7 @@ mod documents;
 mod e2e;
 mod lab_works;
 mod properties;
+mod references;
 mod seeds;
 mod shipped;
 #[cfg(feature = "long-tests")]

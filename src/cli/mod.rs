@@ -17,6 +17,7 @@ mod doctor;
 mod validate;
 mod test;
 mod diff;
+mod schema;
 mod get;
 mod explain;
 mod audit;
@@ -72,6 +73,8 @@ enum Command {
     Test(test::Test),
     /// What other documents would add and remove
     Diff(diff::Diff),
+    /// What documents may say: the kinds, and the JSON Schema of each
+    Schema(schema::Schema),
     /// Show documents in force
     Get(get::Get),
     /// What would become of a request, and why
@@ -142,6 +145,7 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Validate(command) => command.run(context),
         Command::Test(command) => command.run(context),
         Command::Diff(command) => command.run(context),
+        Command::Schema(command) => command.run(context),
         Command::Get(command) => command.run(context),
         Command::Explain(command) => command.run(context),
         Command::Audit(command) => command.run(context),

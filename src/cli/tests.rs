@@ -176,6 +176,54 @@ async fn a_search_goes_through_all_pages_and_is_one_document() {
 }
 
 #[test]
+fn a_folder_without_documents_is_valid_and_the_command_says_that_nothing_was_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display().to_string();
+    let ended = run_line(&format!("clawgress validate -f {path}"), "/nonexistent".into());
+    assert_eq!(ended.code, Exit::Done);
+    assert_eq!(ended.talk, format!("nothing was judged: no file below `{path}` ends in `.yaml` or `.yml`\n"));
+}
+
+#[test]
+fn the_schema_of_a_kind_is_printed_without_a_daemon_and_the_kinds_are_listed_with_their_state() {
+    let run = |line: &str| run_line(line, "/nonexistent".into());
+    let schema = run("clawgress schema egressgateway");
+    assert_eq!((schema.code, schema.talk.as_str()), (Exit::Done, ""));
+    let schema: Value = serde_json::from_str(&schema.out).unwrap();
+    assert_eq!(schema["$id"], "urn:clawgress:schema:EgressGateway");
+    assert_eq!(
+        serde_json::from_str::<Value>(&run("clawgress schema EgressGateway -o json").out).unwrap(),
+        schema
+    );
+    assert!(run("clawgress schema EgressGateway -o yaml").out.contains("\ntitle: EgressGateway\n"));
+    let settings: Value = serde_json::from_str(&run("clawgress schema ClawgressConfig").out).unwrap();
+    assert_eq!(settings["properties"]["spec"]["properties"]["failMode"]["default"], "closed");
+
+    let list = run("clawgress schema").out;
+    assert!(list.starts_with("Agent "), "{list}");
+    let line = |kind: &str| list.lines().find(|line| line.starts_with(kind)).unwrap().to_owned();
+    assert!(line("EgressDenyPolicy").contains("  enforced  "), "{list}");
+    assert!(line("TrustGraph").ends_with("  not yet enforced"), "{list}");
+    assert!(line("Secret").contains("  elsewhere  "), "{list}");
+    let rows: Vec<Value> = serde_json::from_str(&run("clawgress schema -o json").out).unwrap();
+    assert_eq!(rows.len(), list.lines().count());
+    assert_eq!((&rows[0]["kind"], &rows[0]["state"]), (&json!("Agent"), &json!("enforced")));
+
+    for (kind, told) in [
+        (
+            "TrustGraph",
+            "error: `TrustGraph` is not yet enforced\nhint: a document of this kind is refused whole",
+        ),
+        ("EgresGateway", "error: unknown kind `EgresGateway`\nhint: did you mean `EgressGateway`?\n"),
+        ("Secret", "error: `Secret` is no kind of policy document\nhint: a Secret in a file"),
+    ] {
+        let ended = run(&format!("clawgress schema {kind}"));
+        assert_eq!((ended.code, ended.out.as_str()), (Exit::No, ""));
+        assert!(ended.talk.starts_with(told), "{}", ended.talk);
+    }
+}
+
+#[test]
 fn a_reader_who_has_seen_enough_ends_the_command_in_silence() {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);

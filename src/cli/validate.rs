@@ -1,5 +1,6 @@
 //! `clawgress validate`: the loader's own judgement of files, without a daemon.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -8,12 +9,13 @@ use super::context::{Context, Format};
 use super::exit::{Exit, Failure};
 use super::wiring::Judgement;
 use super::{DEFAULT_CONFIG, wiring, words};
-use crate::platform::files::{FileProblem, PolicyFile, read_file, read_tree};
+use crate::model::manifest::report::quoted;
+use crate::platform::files::{FileProblem, PolicyFile, read_file, read_input, read_tree};
 
 /// Arguments of `validate`.
 #[derive(Debug, clap::Args)]
 pub struct Validate {
-    /// A file, or a folder with everything below it; those alone are judged [default: the policy folder]
+    /// A file, a folder with everything below it, or `-` for standard input; those alone are judged [default: the policy folder]
     #[arg(short, long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
     /// The daemon's settings, which name the policy folder
@@ -27,6 +29,9 @@ impl Validate {
         let named = !self.files.is_empty();
         let paths = if named { self.files } else { vec![wiring::policy_dir(&self.config)?] };
         let judgement = wiring::judge(&read_all(&paths)?, context.paint.0)?;
+        if judgement.files == 0 {
+            context.say(&nothing_to_judge(&paths));
+        }
         let valid = judgement.digest.is_some();
         if context.format == Format::Table {
             context.print(&text(&judgement))?;
@@ -43,6 +48,12 @@ impl Validate {
         }
         Ok(if valid { Exit::Done } else { Exit::No })
     }
+}
+
+/// A folder of the wrong name is valid, and not what was meant.
+fn nothing_to_judge(paths: &[PathBuf]) -> String {
+    let shown: Vec<String> = paths.iter().map(|path| quoted(&path.display().to_string())).collect();
+    format!("nothing was judged: no file below {} ends in `.yaml` or `.yml`", shown.join(" or "))
 }
 
 fn text(judgement: &Judgement) -> String {
@@ -85,6 +96,9 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, Failure> {
 }
 
 fn read_one(path: &Path) -> Result<Vec<PolicyFile>, Vec<FileProblem>> {
+    if path == Path::new("-") {
+        return read_input(io::stdin().lock()).map(|file| vec![file]).map_err(|problem| vec![problem]);
+    }
     if path.is_dir() {
         return read_tree(path, &path.display().to_string());
     }

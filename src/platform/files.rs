@@ -4,7 +4,7 @@
 //! cannot be read, not the first alone. What the files mean, their encoding included, is `model/manifest`'s business.
 
 use std::fs::{self, OpenOptions};
-use std::io::Read as _;
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -158,8 +158,20 @@ fn read_regular(path: &Path, shown: &str) -> Result<PolicyFile, FileProblem> {
     if !file.metadata().map_err(said)?.is_file() {
         return Err(problem(shown, "is not a regular file"));
     }
+    read_bounded(file, shown)
+}
+
+/// Reads what is piped into a command.
+pub fn read_input(input: impl Read) -> Result<PolicyFile, FileProblem> {
+    read_bounded(input, "standard input")
+}
+
+fn read_bounded(input: impl Read, shown: &str) -> Result<PolicyFile, FileProblem> {
     let mut bytes = Vec::new();
-    file.take(POLICY_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(said)?;
+    input
+        .take(POLICY_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| problem(shown, error.to_string()))?;
     if bytes.len() as u64 > POLICY_FILE_BYTES {
         return Err(problem(shown, format!("is longer than {} MiB", POLICY_FILE_BYTES / 1024 / 1024)));
     }

@@ -6,9 +6,10 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::resolvers::{self, Resolvers};
+use super::resolvers::{self, RESOLVER, Resolvers};
 use crate::model::manifest::fields::Item;
 use crate::model::manifest::report::quoted;
+use crate::model::manifest::schema::{Field, Form, Object, Shape};
 use crate::model::types::HostName;
 
 /// The port of DNS (RFC 1035, section 4.2).
@@ -71,9 +72,36 @@ impl fmt::Display for DnsServer {
     }
 }
 
+static SERVER: Form = Form {
+    words: "`IP[:port]`, `tcp://IP`, `tls://[NAME@]IP` or `https://[NAME@]IP[/path]`",
+    pattern: r"^\S+$",
+    longest: 4096,
+};
+
+/// `spec.dns`.
+pub(super) static SPEC: Object = Object::new(
+    "Who is asked for names.",
+    &[
+        Field::optional(
+            "upstreams",
+            Shape::List(&Shape::Text(&SERVER)),
+            "Servers in order of preference; without it the host's own resolvers.",
+        ),
+        Field::optional(
+            "denyResolvers",
+            Shape::List(&Shape::Text(&RESOLVER)),
+            "Encrypted resolvers that workloads may not use, besides those that are known.",
+        ),
+        Field::optional(
+            "allowResolvers",
+            Shape::List(&Shape::Text(&RESOLVER)),
+            "Known encrypted resolvers that workloads may use.",
+        ),
+    ],
+);
+
 pub(super) fn read(item: &Item<'_>) -> Option<Dns> {
-    let [deny, allow] = resolvers::FIELDS;
-    let fields = item.fields(&["upstreams", deny, allow])?;
+    let fields = item.object(&SPEC)?;
     let mut upstreams = Vec::new();
     for item in fields.list("upstreams") {
         match upstream(&item) {
@@ -88,7 +116,7 @@ pub(super) fn read(item: &Item<'_>) -> Option<Dns> {
 
 /// `IP[:port]`, `tcp://IP[:port]`, `tls://[NAME@]IP[:port]`, `https://[NAME@]IP[:port][/path]`.
 fn upstream(item: &Item<'_>) -> Option<DnsServer> {
-    let text = item.text()?;
+    let text = item.text_of(&SERVER)?;
     match server(text) {
         Ok(server) => Some(server),
         Err(hint) => {

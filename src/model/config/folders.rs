@@ -4,11 +4,20 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::model::manifest::fields::{Fields, Item};
 use crate::model::manifest::report::quoted;
+use crate::model::manifest::schema::Form;
 
 /// Longest path of a Unix socket in bytes (Linux `sockaddr_un`, less its end mark).
 const SOCKET_PATH_BYTES: usize = 107;
 /// The admin socket's name in the runtime folder.
 pub const ADMIN_SOCKET: &str = "admin.sock";
+
+/// The three folders where the settings name none.
+pub(super) const POLICY_DIR: &str = "/etc/clawgress/policies.d";
+pub(super) const STATE_DIR: &str = "/var/lib/clawgress";
+pub(super) const RUNTIME_DIR: &str = "/run/clawgress";
+
+/// A path from `/` on.
+pub(super) static PATH: Form = Form { words: "path from `/` on", pattern: "^/", longest: 4096 };
 
 /// `spec.policyDir`, `spec.stateDir`, `spec.runtimeDir`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +35,9 @@ pub(super) fn read(spec: &Fields<'_>) -> Option<Folders> {
         Some(item) => absolute(&item),
         None => Some(PathBuf::from(default)),
     };
-    let policy = folder("policyDir", "/etc/clawgress/policies.d");
-    let state = folder("stateDir", "/var/lib/clawgress");
-    let runtime = folder("runtimeDir", "/run/clawgress");
+    let policy = folder("policyDir", POLICY_DIR);
+    let state = folder("stateDir", STATE_DIR);
+    let runtime = folder("runtimeDir", RUNTIME_DIR);
     if let (Some(item), Some(path)) = (spec.get("runtimeDir"), &runtime)
         && path.join(ADMIN_SOCKET).as_os_str().len() > SOCKET_PATH_BYTES
     {
@@ -42,7 +51,7 @@ pub(super) fn read(spec: &Fields<'_>) -> Option<Folders> {
 
 /// A path that means the same wherever the daemon is started.
 pub(super) fn absolute(item: &Item<'_>) -> Option<PathBuf> {
-    let text = item.text()?;
+    let text = item.text_of(&PATH)?;
     let path = Path::new(text);
     if !path.is_absolute() {
         item.mistake_hint(format!("path {} is relative", quoted(text)), "write it from `/` on");

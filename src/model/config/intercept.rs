@@ -1,11 +1,13 @@
 //! Whose traffic is taken, and what becomes of it while the daemon is away.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
 use crate::model::manifest::fields::Item;
 use crate::model::manifest::report::quoted;
+use crate::model::manifest::schema::{Field, Form, Object, PORT, Shape};
 use crate::model::manifest::values;
 use crate::model::types::limits::ECHO_PER_SECOND;
 
@@ -34,26 +36,48 @@ pub struct Echo {
     pub per_second: u32,
 }
 
+/// Echo requests of one address in a second.
+const ECHO_RATES: RangeInclusive<i64> = 1..=ECHO_PER_SECOND as i64;
+
+static INTERFACE: Form = Form { words: "network interface", pattern: r#"^[!-~]+$"#, longest: 1024 };
+
+/// `spec.intercept`.
+pub(super) static SPEC: Object = Object::new(
+    "Whose traffic is taken.",
+    &[
+        Field::required("interfaces", Shape::List(&Shape::Text(&INTERFACE)), "Workload-facing interfaces."),
+        Field::required("subnets", Shape::List(&Shape::Text(&values::NETWORK)), "The workloads' networks."),
+        Field::optional(
+            "allowLocal",
+            Shape::ListOrNone(&PORT),
+            "Ports of this host that workloads may reach besides DNS and `clawgress.internal`.",
+        ),
+        Field::optional("echo", Shape::Object(&ECHO), "What may be pinged; without it nothing."),
+    ],
+);
+
+static ECHO: Object = Object::new(
+    "What may be pinged.",
+    &[
+        Field::required("destinations", Shape::List(&Shape::Text(&values::NETWORK)), "Networks."),
+        Field::required("packetsPerSecond", Shape::Whole(ECHO_RATES), "Requests of one address each second."),
+    ],
+);
+
 pub(super) fn read(item: &Item<'_>) -> Option<Intercept> {
-    let fields = item.fields(&["interfaces", "subnets", "allowLocal", "echo"])?;
+    let fields = item.object(&SPEC)?;
     let interfaces = distinct(&fields.required_list("interfaces"), interface);
     let subnets = distinct(&fields.required_list("subnets"), values::network);
-    // An empty list is the default and may be written down.
-    let empty = fields.get("allowLocal").is_some_and(|item| item.node().value == empty_list());
-    let ports = if empty { Vec::new() } else { fields.list("allowLocal") };
+    let ports = fields.list("allowLocal");
     let echo = fields.get("echo").and_then(|item| echo(&item));
     Some(Intercept { interfaces, subnets, allow_local: distinct(&ports, Item::port), echo })
 }
 
 fn echo(item: &Item<'_>) -> Option<Echo> {
-    let fields = item.fields(&["destinations", "packetsPerSecond"])?;
+    let fields = item.object(&ECHO)?;
     let destinations = distinct(&fields.required_list("destinations"), values::network);
-    let rate = fields.required("packetsPerSecond")?.whole(1..=ECHO_PER_SECOND.into())?;
+    let rate = fields.required("packetsPerSecond")?.whole(ECHO_RATES)?;
     Some(Echo { destinations, per_second: u32::try_from(rate).ok()? })
-}
-
-fn empty_list() -> crate::model::manifest::tree::Value {
-    crate::model::manifest::tree::Value::List(Vec::new())
 }
 
 /// The values of a list; one that stands there twice is a mistake.
@@ -73,7 +97,7 @@ fn distinct<'s, T: Ord + Clone>(items: &[Item<'s>], read: impl Fn(&Item<'s>) -> 
 
 /// What the kernel takes as a name (Linux `dev_valid_name`), less what nftables reads as a pattern.
 fn interface(item: &Item<'_>) -> Option<String> {
-    let text = item.text()?;
+    let text = item.text_of(&INTERFACE)?;
     let fits = text.len() <= INTERFACE_BYTES
         && text != "."
         && text != ".."

@@ -1,6 +1,7 @@
 //! How records are kept.
 
 use crate::model::manifest::fields::Item;
+use crate::model::manifest::schema::{Field, Object, Shape, words};
 use crate::model::manifest::values;
 
 /// Bytes the journal may take before records have to wait, unless told otherwise.
@@ -35,23 +36,44 @@ impl Default for Ledger {
     }
 }
 
+const DURABILITIES: [(&str, Durability); 2] =
+    [("process", Durability::Process), ("power", Durability::Power)];
+
+const UNAVAILABLE: [(&str, ()); 1] = [("deny", ())];
+
+/// `spec.ledger`.
+pub(super) static SPEC: Object = Object::new(
+    "How records are kept.",
+    &[
+        Field::optional(
+            "durability",
+            Shape::choice(&words(&DURABILITIES)),
+            "What a decision's record survives: the end of the process, or of power.",
+        )
+        .by_default("process"),
+        Field::refused(
+            "retention",
+            "`retention` is not yet enforced",
+            "remove it: records are kept until someone deletes the ledger",
+        ),
+        Field::optional("journal", Shape::Size, "Bytes of the journal, 1MiB to 1024GiB.")
+            .by_default("256MiB"),
+        Field::optional(
+            "onUnavailable",
+            Shape::Choice { words: &words(&UNAVAILABLE), not_yet: &["allow"] },
+            "What becomes of traffic that cannot be recorded.",
+        )
+        .by_default("deny"),
+    ],
+);
+
 pub(super) fn read(item: &Item<'_>) -> Option<Ledger> {
-    let fields = item.fields(&["durability", "retention", "journal", "onUnavailable"])?;
+    let fields = item.object(&SPEC)?;
     let durability = match fields.get("durability") {
-        Some(item) => item.choice(&[("process", Durability::Process), ("power", Durability::Power)]),
+        Some(item) => item.choice(&DURABILITIES),
         None => Some(Durability::default()),
     };
-    if let Some(retention) = fields.get("retention")
-        && values::duration(&retention).is_some()
-    {
-        let message = format!("`retention: {}` is not yet enforced", retention.written());
-        retention.mistake_hint(message, "remove it: records are kept until someone deletes the ledger");
-    }
-    if let Some(unavailable) = fields.get("onUnavailable")
-        && unavailable.choice(&[("deny", true), ("allow", false)]) == Some(false)
-    {
-        unavailable.not_yet();
-    }
+    fields.get("onUnavailable").and_then(|item| item.choice(&UNAVAILABLE));
     let journal = fields.get("journal").map_or(Some(DEFAULT_JOURNAL), |item| journal(&item));
     Some(Ledger { durability: durability?, journal: journal? })
 }

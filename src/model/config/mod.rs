@@ -19,8 +19,11 @@ pub use ledger::{Durability, Ledger};
 pub use resolvers::{Resolver, Resolvers};
 pub use upstream::Upstream;
 
-use crate::model::manifest::fields::{Fields, Item, Scope};
+use crate::model::manifest::fields::{Fields, Item};
+use crate::model::manifest::json_schema::json_schema;
 use crate::model::manifest::report::{Diagnostic, Mistakes, Report};
+use crate::model::manifest::schema::{Field, Object, Shape, words};
+use crate::model::manifest::scope::Scope;
 use crate::model::manifest::source::{Place, Source, SourceFile};
 use crate::model::manifest::tree::{self, Node};
 use crate::model::manifest::values;
@@ -28,6 +31,82 @@ use crate::model::types::{FailMode, limits};
 
 /// Where the settings stand unless the command line says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/clawgress/clawgress.yaml";
+
+const VERSIONS: [(&str, ()); 1] = [("clawgress.io/v1alpha1", ())];
+const KINDS: [(&str, ()); 1] = [("ClawgressConfig", ())];
+const FAIL_MODES: [(&str, FailMode); 2] = [("closed", FailMode::Closed), ("open", FailMode::Open)];
+
+/// The whole file.
+static DOCUMENT: Object = Object::new(
+    "The daemon's settings.",
+    &[
+        Field::required("apiVersion", Shape::choice(&words(&VERSIONS)), "The group."),
+        Field::required("kind", Shape::choice(&words(&KINDS)), "What the document is."),
+        Field::optional("metadata", Shape::Object(&METADATA), "What it is called, for people."),
+        Field::required("spec", Shape::Object(&SPEC), "The settings."),
+        Field::optional("status", Shape::Anything, "Accepted and not read."),
+    ],
+);
+
+/// As documents have it, but for the name, which nothing refers to.
+static METADATA: Object = Object::new(
+    "What the settings are called, for people.",
+    &[
+        Field::optional("name", Shape::Text(&values::NAME), "A name."),
+        Field::optional("namespace", Shape::Text(&values::NAME), "Accepted and without meaning."),
+        Field::optional("labels", values::LABELS, "Labels, without meaning."),
+        Field::optional(
+            "annotations",
+            Shape::Map { keys: &values::ANY, values: &values::ANY },
+            "Texts for people, without meaning.",
+        ),
+    ],
+);
+
+static SPEC: Object = Object::new(
+    "The daemon's settings.",
+    &[
+        Field::optional(
+            "failMode",
+            Shape::choice(&words(&FAIL_MODES)),
+            "What the kernel does with workload traffic while the daemon is not there.",
+        )
+        .by_default("closed"),
+        Field::required("intercept", Shape::Object(&intercept::SPEC), "Whose traffic is taken."),
+        Field::not_yet("explicitProxy", "Where clients are served that are told of a proxy."),
+        Field::optional("dns", Shape::Object(&dns::SPEC), "Who is asked for names."),
+        Field::optional(
+            "upstream",
+            Shape::Object(&upstream::SPEC),
+            "Whom the gateway trusts when it dials out.",
+        ),
+        Field::optional("policyDir", Shape::Text(&folders::PATH), "The folder of the policy documents.")
+            .by_default(folders::POLICY_DIR),
+        Field::optional(
+            "stateDir",
+            Shape::Text(&folders::PATH),
+            "The folder of ledger, journal and authority.",
+        )
+        .by_default(folders::STATE_DIR),
+        Field::optional("runtimeDir", Shape::Text(&folders::PATH), "The folder of the admin socket.")
+            .by_default(folders::RUNTIME_DIR),
+        Field::optional("ledger", Shape::Object(&ledger::SPEC), "How records are kept."),
+        Field::optional("admin", Shape::Object(&ADMIN), "Where people and programs look in."),
+    ],
+);
+
+static ADMIN: Object = Object::new(
+    "Where people and programs look in.",
+    &[
+        Field::not_yet("dashboard", "The address of the dashboard."),
+        Field::not_yet("metrics", "The address of the metrics."),
+    ],
+);
+
+/// The settings as JSON Schema.
+pub fn schema() -> serde_json::Value {
+    json_schema("ClawgressConfig", &DOCUMENT, &SPEC)
+}
 
 /// Everything the daemon is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +162,9 @@ pub fn parse(file: &SourceFile) -> Result<Config, Report> {
 
 fn document(scope: Scope<'_>, node: &Node) -> Option<Config> {
     let document = Item::document(scope, node);
-    let fields = document.fields(&["apiVersion", "kind", "metadata", "spec", "status"])?;
-    if let Some(version) = fields.required("apiVersion") {
-        version.choice(&[("clawgress.io/v1alpha1", ())]);
-    }
-    if let Some(kind) = fields.required("kind") {
-        kind.choice(&[("ClawgressConfig", ())]);
-    }
+    let fields = document.object(&DOCUMENT)?;
+    fields.required("apiVersion").and_then(|item| item.choice(&VERSIONS));
+    fields.required("kind").and_then(|item| item.choice(&KINDS));
     metadata(&fields);
     spec(&fields.required("spec")?)
 }
@@ -97,7 +172,7 @@ fn document(scope: Scope<'_>, node: &Node) -> Option<Config> {
 /// Accepted, checked for its shape, and without a meaning.
 fn metadata(document: &Fields<'_>) {
     let Some(item) = document.get("metadata") else { return };
-    let Some(fields) = item.fields(&["name", "namespace", "labels", "annotations"]) else { return };
+    let Some(fields) = item.object(&METADATA) else { return };
     for name in ["name", "namespace"] {
         fields.get(name).and_then(|item| values::name(&item));
     }
@@ -105,26 +180,11 @@ fn metadata(document: &Fields<'_>) {
 }
 
 fn spec(item: &Item<'_>) -> Option<Config> {
-    let known = [
-        "failMode",
-        "intercept",
-        "explicitProxy",
-        "dns",
-        "upstream",
-        "policyDir",
-        "stateDir",
-        "runtimeDir",
-        "ledger",
-        "admin",
-    ];
-    let fields = item.fields(&known)?;
-    fields.not_yet(&["explicitProxy"]);
-    if let Some(admin) = fields.get("admin").and_then(|item| item.fields(&["dashboard", "metrics"])) {
-        admin.not_yet(&["dashboard", "metrics"]);
-    }
+    let fields = item.object(&SPEC)?;
+    fields.get("admin").and_then(|item| item.object(&ADMIN));
     // Every group is read before any of them can end it, so that all mistakes are found.
     let fail_mode = match fields.get("failMode") {
-        Some(item) => item.choice(&[("closed", FailMode::Closed), ("open", FailMode::Open)]),
+        Some(item) => item.choice(&FAIL_MODES),
         None => Some(FailMode::default()),
     };
     let intercept = fields.required("intercept").and_then(|item| intercept::read(&item));

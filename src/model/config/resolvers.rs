@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::model::manifest::fields::{Fields, Item};
 use crate::model::manifest::report::quoted;
+use crate::model::manifest::schema::Form;
 use crate::model::manifest::values;
 use crate::model::types::HostName;
 
@@ -29,8 +30,12 @@ pub enum Resolver {
     Network(IpNet),
 }
 
+/// A resolver, as it is named.
+pub(super) static RESOLVER: Form =
+    Form { words: "host, address or network", pattern: r"^\S+$", longest: 1024 };
+
 /// The fields of `spec.dns` that are read here.
-pub(super) const FIELDS: [&str; 2] = ["denyResolvers", "allowResolvers"];
+const FIELDS: [&str; 2] = ["denyResolvers", "allowResolvers"];
 
 pub(super) fn read(fields: &Fields<'_>) -> Resolvers {
     let mut named = Vec::new();
@@ -54,12 +59,12 @@ fn distinct(item: &Item<'_>, named: &mut Vec<Resolver>) -> Option<Resolver> {
 
 /// A host name, an address, or a network.
 fn resolver(item: &Item<'_>) -> Option<Resolver> {
-    let text = item.text()?;
+    let text = item.text_of(&RESOLVER)?;
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(Resolver::Network(IpNet::from(address.to_canonical())));
     }
     if text.parse::<IpNet>().is_ok() {
-        return values::network(item).map(Resolver::Network);
+        return values::network(&item.undeclared()).map(Resolver::Network);
     }
     if let Ok(name) = HostName::parse(text) {
         return Some(Resolver::Name(name));

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::folders::absolute;
+use super::folders::{PATH, absolute};
 use crate::model::manifest::fields::Item;
+use crate::model::manifest::schema::{Field, Object, Shape};
 
 /// The bundle of Debian and Ubuntu (package `ca-certificates`).
 pub const DEFAULT_TRUST_ANCHORS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -21,8 +22,18 @@ impl Default for Upstream {
     }
 }
 
+/// `spec.upstream`.
+pub(super) static SPEC: Object = Object::new(
+    "Whom the gateway trusts when it dials out.",
+    &[Field::optional(
+        "trustAnchors",
+        Shape::List(&Shape::Text(&PATH)),
+        "PEM files of trusted authorities; without it those of the host.",
+    )],
+);
+
 pub(super) fn read(item: &Item<'_>) -> Option<Upstream> {
-    let fields = item.fields(&["trustAnchors"])?;
+    let fields = item.object(&SPEC)?;
     if fields.get("trustAnchors").is_none() {
         return Some(Upstream::default());
     }

@@ -10,12 +10,76 @@ use super::header::{Header, Index};
 use super::kinds::Kind;
 use super::report::quoted;
 use super::resources::Agent;
+use super::schema::{Field, Form, Object, Shape, words};
 use super::source::Place;
 use super::values;
 use crate::model::types::{AgentProfile, MacAddress, MacAddressError};
 
 /// The gateway of agents that name none.
 const DEFAULT_GATEWAY: &str = "default";
+
+/// What has to prove who speaks.
+const ASSERTIONS: [(&str, ()); 1] = [("none", ())];
+
+/// A MAC address.
+static MAC: Form = Form {
+    words: "MAC address such as `02:00:00:00:00:02`",
+    pattern: "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$",
+    longest: 64,
+};
+
+/// `spec` of an agent.
+pub static SPEC: Object = Object::new(
+    "Who speaks: one identity, by the addresses it is known from. An address that no agent has may not speak.",
+    &[
+        Field::optional(
+            "team",
+            Shape::Text(&values::WORD),
+            "The team it belongs to, for policies and records.",
+        ),
+        Field::optional("project", Shape::Text(&values::WORD), "The project it belongs to."),
+        Field::optional("environment", Shape::Text(&values::WORD), "Where it runs, such as `test`."),
+        Field::required("sources", Shape::Object(&SOURCES), "What the network proves of it."),
+        Field::optional("assertion", Shape::Object(&ASSERTION), "What else has to prove who speaks."),
+        Field::optional(
+            "egressRefs",
+            Shape::List(&Shape::Object(&EGRESS_REF)),
+            "The gateway it leaves through; without it the one named `default`, else the only one.",
+        ),
+        Field::not_yet("fingerprints", "Pinned fingerprints of its TLS."),
+    ],
+);
+
+static SOURCES: Object = Object::new(
+    "What the network proves of an agent.",
+    &[
+        Field::required(
+            "addresses",
+            Shape::List(&Shape::Text(&values::NETWORK)),
+            "Its networks; the same may not stand at two agents, and of networks inside each other the longest prefix wins.",
+        ),
+        Field::optional("mac", Shape::Text(&MAC), "The one card from which these addresses are believed."),
+        Field::not_yet("interface", "The one interface it speaks through."),
+    ],
+);
+
+static ASSERTION: Object = Object::new(
+    "What else has to prove who speaks, beside the network.",
+    &[
+        Field::required(
+            "require",
+            Shape::Choice { words: &words(&ASSERTIONS), not_yet: &["certificate", "jwt", "apiKey"] },
+            "What has to be shown.",
+        ),
+        Field::not_yet("provider", "The IdentityProvider that vouches."),
+        Field::not_yet("subject", "Whom it has to vouch for."),
+    ],
+);
+
+static EGRESS_REF: Object = Object::new(
+    "A gateway that an agent leaves through.",
+    &[Field::required("gatewayRef", Shape::Text(&values::NAME), "The name of an EgressGateway.")],
+);
 
 /// Which agent has which source network and which card, over all agents of a set. The same twice is a mistake; a network
 /// inside another is not: the longest prefix wins.
@@ -27,17 +91,7 @@ pub struct Sources {
 
 /// Reads one agent.
 pub fn read(header: &Header<'_>, index: &Index, all: &mut Sources) -> Option<Agent> {
-    let spec = header.spec?;
-    let fields = spec.fields(&[
-        "team",
-        "project",
-        "environment",
-        "sources",
-        "assertion",
-        "egressRefs",
-        "fingerprints",
-    ])?;
-    fields.not_yet(&["fingerprints"]);
+    let fields = header.spec?.object(&SPEC)?;
     assertion(&fields);
     let word = |name: &str| fields.get(name).and_then(|item| values::word(&item));
     let profile = AgentProfile {
@@ -55,20 +109,12 @@ pub fn read(header: &Header<'_>, index: &Index, all: &mut Sources) -> Option<Age
 
 /// Nothing but the network proves who speaks yet, so an agent that asks for more is refused.
 fn assertion(fields: &Fields<'_>) {
-    let Some(item) = fields.get("assertion") else { return };
-    let Some(assertion) = item.fields(&["require", "provider", "subject"]) else { return };
-    let words = [("none", true), ("certificate", false), ("jwt", false), ("apiKey", false)];
-    if let Some(require) = assertion.required("require")
-        && require.choice(&words) == Some(false)
-    {
-        require.not_yet();
-    }
-    assertion.not_yet(&["provider", "subject"]);
+    let require = fields.get("assertion").and_then(|item| item.object(&ASSERTION)?.required("require"));
+    require.and_then(|item| item.choice(&ASSERTIONS));
 }
 
 fn sources(item: &Item<'_>, agent: &Arc<str>, all: &mut Sources) -> (Vec<IpNet>, Option<MacAddress>) {
-    let Some(fields) = item.fields(&["addresses", "mac", "interface"]) else { return Default::default() };
-    fields.not_yet(&["interface"]);
+    let Some(fields) = item.object(&SOURCES) else { return Default::default() };
     let mac = fields.get("mac").and_then(|item| card(&item, agent, all));
     let mut networks = Vec::new();
     for item in fields.required_list("addresses") {
@@ -86,7 +132,7 @@ fn sources(item: &Item<'_>, agent: &Arc<str>, all: &mut Sources) -> (Vec<IpNet>,
 
 /// `mac`: the card that these addresses are believed from, and no other.
 fn card(item: &Item<'_>, agent: &Arc<str>, all: &mut Sources) -> Option<MacAddress> {
-    let text = item.text()?;
+    let text = item.text_of(&MAC)?;
     let mac = match MacAddress::parse(text) {
         Ok(mac) => mac,
         Err(error) => {
@@ -118,7 +164,7 @@ fn gateway(fields: &Fields<'_>, header: &Header<'_>, index: &Index) -> Option<Ar
     if fields.owner().node().entry("egressRefs").is_some() {
         let refs = fields.list("egressRefs");
         let mut gateways = refs.iter().map(|item| {
-            let name = item.fields(&["gatewayRef"])?.required("gatewayRef")?;
+            let name = item.object(&EGRESS_REF)?.required("gatewayRef")?;
             index.resolve(Kind::EgressGateway, &name)
         });
         let first = gateways.next().flatten();
@@ -135,7 +181,7 @@ fn gateway(fields: &Fields<'_>, header: &Header<'_>, index: &Index) -> Option<Ar
     let name = quoted(&header.name);
     match index.count(Kind::EgressGateway) {
         1 => return index.names(Kind::EgressGateway).next().map(Arc::from),
-        _ if !index.whole => {}
+        _ if !index.is_complete() => {}
         0 => {
             let message = format!("agent {name} has no gateway to leave through");
             header.named_at.mistake_hint(message, "write an EgressGateway");

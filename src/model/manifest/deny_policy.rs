@@ -1,41 +1,58 @@
 //! `kind: EgressDenyPolicy`: turns a route from allow to deny, with words of the administrator's own.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::fields::Item;
 use super::header::{Header, Index};
-use super::references::deny_target;
+use super::references::{TARGET_REF, deny_target};
 use super::resources::DenyPolicy;
+use super::schema::{Field, Form, Object, Shape};
 use crate::model::types::DenyResponse;
 
 /// Status of a denial whose `denyResponse` names none.
 const DEFAULT_STATUS: u16 = 403;
-/// Longest `message`, in bytes.
-const MESSAGE_BYTES: usize = 1024;
+/// Statuses that refuse (RFC 9110, sections 15.5 and 15.6).
+const STATUSES: RangeInclusive<i64> = 400..=599;
+
+/// Words of an administrator's own.
+static MESSAGE: Form = Form { words: "text", pattern: r"\S", longest: 1024 };
+
+/// `spec` of a deny policy.
+pub static SPEC: Object = Object::new(
+    "Turns a route round: what it would let through is refused.",
+    &[
+        Field::required("targetRef", Shape::Object(&TARGET_REF), "The route that is turned round."),
+        Field::optional(
+            "denyResponse",
+            Shape::Object(&RESPONSE),
+            "How the refusal is told where there is HTTP.",
+        ),
+    ],
+);
+
+static RESPONSE: Object = Object::new(
+    "How a refusal is told where there is HTTP.",
+    &[
+        Field::optional("statusCode", Shape::Whole(STATUSES), "The status.").by_default("403"),
+        Field::optional("message", Shape::Text(&MESSAGE), "What is said in place of the usual sentence."),
+    ],
+);
 
 /// Reads one policy.
 pub fn read(header: &Header<'_>, index: &Index) -> Option<DenyPolicy> {
-    let fields = header.spec?.fields(&["targetRef", "denyResponse"])?;
+    let fields = header.spec?.object(&SPEC)?;
     let response = fields.get("denyResponse").and_then(|item| response(&item)).map(Arc::new);
     let target = deny_target(&fields.required("targetRef")?, index)?;
     Some(DenyPolicy { target, response, origin: header.origin() })
 }
 
 fn response(item: &Item<'_>) -> Option<DenyResponse> {
-    let fields = item.fields(&["statusCode", "message"])?;
+    let fields = item.object(&RESPONSE)?;
     let status = match fields.get("statusCode") {
-        Some(item) => item.whole(400..=599).and_then(|status| u16::try_from(status).ok()),
+        Some(item) => item.whole(STATUSES).and_then(|status| u16::try_from(status).ok()),
         None => Some(DEFAULT_STATUS),
     };
-    let message = fields.get("message").and_then(|item| message(&item));
+    let message = fields.get("message").and_then(|item| item.text_of(&MESSAGE)).map(Arc::from);
     Some(DenyResponse { status: status?, message })
-}
-
-fn message(item: &Item<'_>) -> Option<Arc<str>> {
-    let text = item.text()?;
-    if text.len() > MESSAGE_BYTES {
-        item.mistake(format!("`message` has {} bytes, more than {MESSAGE_BYTES}", text.len()));
-        return None;
-    }
-    Some(text.into())
 }

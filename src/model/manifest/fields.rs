@@ -1,61 +1,20 @@
 //! Reading a tree against what is expected, without stopping at the first mistake.
 //!
-//! An `Item` is a value that knows its field's name and place; `Fields` is a mapping whose keys have been compared
-//! with the known ones. Whoever asks for a value gets nothing once a mistake about it has been noted, and goes
-//! on. A field without a value is a mistake, because a commented-out restriction must not become "no restriction".
+//! An `Item` is a value that knows its field's name, place and declared shape; `Fields` is a mapping whose keys have
+//! been compared with its declaration (`schema.rs`). Whoever asks for a value gets nothing once a mistake about it
+//! has been noted, and goes on. A field without a value is a mistake, because a commented-out restriction must not
+//! become "no restriction". A reader that asks for what is not declared fails its tests.
 
-use std::cell::RefCell;
+use std::ops::RangeInclusive;
 
-use super::report::{Diagnostic, Mistakes, did_you_mean, one_of, quoted};
-use super::source::{Place, Source, Span};
+use super::report::{did_you_mean, one_of, quoted};
+use super::schema::{Form, Object, Presence, Shape};
+use super::scope::Scope;
+use super::source::Span;
 use super::tree::{Key, Node, Value};
-use crate::model::types::limits;
 
 /// What fields say that are known and not enforced.
 const REMOVE: &str = "remove it: what it asks for would not be done";
-
-/// One file being judged and where its mistakes go.
-#[derive(Debug, Clone, Copy)]
-pub struct Scope<'s> {
-    source: &'s Source<'s>,
-    mistakes: &'s RefCell<Mistakes>,
-}
-
-impl<'s> Scope<'s> {
-    /// Mistakes in `source` go to `mistakes`.
-    pub fn new(source: &'s Source<'s>, mistakes: &'s RefCell<Mistakes>) -> Self {
-        Self { source, mistakes }
-    }
-
-    /// Notes a mistake, with advice where there is any.
-    pub fn mistake(self, span: Span, message: impl Into<String>, hint: Option<String>) {
-        self.mistakes.borrow_mut().add(|| {
-            let mut diagnostic = Diagnostic::at(self.source, span, message);
-            diagnostic.hint = hint;
-            diagnostic
-        });
-    }
-
-    /// Whether further mistakes are only counted, so that no advice need be sought.
-    pub fn is_full(self) -> bool {
-        self.mistakes() >= limits::POLICY_MISTAKES
-    }
-
-    /// How many mistakes there are in all files so far.
-    pub fn mistakes(self) -> usize {
-        self.mistakes.borrow().count()
-    }
-
-    /// Where a byte stands.
-    pub fn place(self, span: Span) -> Place {
-        self.source.place(span.start)
-    }
-
-    /// The text of a stretch.
-    pub fn slice(self, span: Span) -> &'s str {
-        self.source.slice(span)
-    }
-}
 
 /// What a value is a part of, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +34,24 @@ pub struct Item<'s> {
     part: Part,
     key: Span,
     node: &'s Node,
+    /// What it is declared to be, where its mapping was read by a declaration.
+    shape: Option<&'static Shape>,
 }
 
 impl<'s> Item<'s> {
     /// A whole document.
     pub fn document(scope: Scope<'s>, node: &'s Node) -> Self {
-        Self { scope, name: "document", part: Part::Document, key: beginning(node), node }
+        Self { scope, name: "document", part: Part::Document, key: beginning(node), node, shape: None }
+    }
+
+    /// The same, to be read by a declaration that its mapping does not know.
+    pub fn undeclared(self) -> Self {
+        Self { shape: None, ..self }
+    }
+
+    /// Whether nothing else is declared of it.
+    fn may_be(&self, expected: impl FnOnce(&Shape) -> bool) -> bool {
+        self.shape.is_none_or(expected)
     }
 
     /// What messages call it.
@@ -178,8 +149,20 @@ impl<'s> Item<'s> {
         Some(text)
     }
 
+    /// The same, of a form, and not longer than that has it. Its own reader looks at the rest.
+    pub fn text_of(&self, form: &'static Form) -> Option<&'s str> {
+        debug_assert!(self.may_be(|shape| matches!(shape, Shape::Text(it) if std::ptr::eq(*it, form))));
+        let text = self.text()?;
+        if text.len() > form.longest {
+            self.mistake(format!("{} is longer than {} bytes", self.title(), form.longest));
+            return None;
+        }
+        Some(text)
+    }
+
     /// A whole number inside a range.
-    pub fn whole(&self, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    pub fn whole(&self, range: RangeInclusive<i64>) -> Option<i64> {
+        debug_assert!(self.may_be(|shape| matches!(shape, Shape::Whole(it) if *it == range)));
         let outside = || {
             let (first, last) = (range.start(), range.end());
             self.mistake(format!(
@@ -202,11 +185,19 @@ impl<'s> Item<'s> {
         self.whole(1..=65_535).and_then(|number| u16::try_from(number).ok())
     }
 
-    /// One of a few words.
+    /// One of a few words. Others that are declared are not enforced yet.
     pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let same = |words: &[&str]| words.iter().eq(choices.iter().map(|(name, _)| name));
+        debug_assert!(self.may_be(|shape| matches!(shape, Shape::Choice { words, .. } if same(words))));
         let word = self.text()?;
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == word) {
             return Some(*value);
+        }
+        if let Some(Shape::Choice { not_yet, .. }) = self.shape
+            && not_yet.contains(&word)
+        {
+            self.not_yet();
+            return None;
         }
         let names = || choices.iter().map(|(name, _)| *name);
         let hint = did_you_mean(word, names()).unwrap_or_else(|| format!("it can be {}", one_of(names())));
@@ -214,7 +205,7 @@ impl<'s> Item<'s> {
         None
     }
 
-    /// The entries of a list that has at least one.
+    /// The entries of a list that has at least one, unless it is declared that it may be empty.
     pub fn list(&self) -> Option<Vec<Item<'s>>> {
         self.list_or("name at least one, or remove the field")
     }
@@ -225,20 +216,57 @@ impl<'s> Item<'s> {
             self.wrong_type("a list");
             return None;
         };
-        if nodes.is_empty() {
+        if nodes.is_empty() && !matches!(self.shape, Some(Shape::ListOrNone(_))) {
             let message = format!("{} is an empty list", quoted(self.name));
             self.mistake_hint(message, hint);
             return None;
         }
+        let shape = match self.shape {
+            Some(Shape::List(each) | Shape::ListOrNone(each)) => Some(*each),
+            _ => None,
+        };
         let entries = nodes.iter().map(|node| {
             let start = beginning(node);
             let key = if start.end > start.start { start } else { self.key };
-            Item { scope: self.scope, name: self.name, part: Part::Entry, key, node }
+            Item { key, node, part: Part::Entry, shape, ..*self }
         });
         Some(entries.collect())
     }
 
-    /// A mapping with no keys but the known ones.
+    /// A mapping as it is declared: with no field but the declared ones, with all that must be there, without those
+    /// that are not enforced yet.
+    pub fn object(&self, object: &'static Object) -> Option<Fields<'s>> {
+        debug_assert!(self.may_be(|shape| matches!(shape, Shape::Object(it) if std::ptr::eq(*it, object))));
+        let Value::Map(entries) = &self.node.value else {
+            self.wrong_type("a mapping");
+            return None;
+        };
+        for (key, node) in entries {
+            match object.field(&key.name).map(|field| field.presence) {
+                None => {
+                    let accepted = object.fields.iter().filter(|field| field.is_accepted());
+                    self.unknown(key, object.fields.iter().map(|field| field.name), accepted.map(|f| f.name));
+                }
+                Some(_) if node.value == Value::Null => self.without_value(key),
+                Some(Presence::NotYet) => self.not_yet_field(key),
+                Some(Presence::Refused { message, hint }) => {
+                    self.scope.mistake(key.span, message, Some(hint.into()));
+                }
+                Some(Presence::Required | Presence::Optional | Presence::Default(_)) => {}
+            }
+        }
+        let missing = |name: &&str| self.node.entry(name).is_none();
+        let required = object.fields.iter().filter(|field| field.presence == Presence::Required);
+        for field in required.filter(|field| missing(&field.name)) {
+            self.lacks_one_of(field.name, field.shape.words());
+        }
+        if let Some(any_of) = object.any_of.as_ref().filter(|any_of| any_of.fields.iter().all(missing)) {
+            self.mistake_hint(any_of.lacking, any_of.hint);
+        }
+        Some(Fields { owner: *self, object: Some(object) })
+    }
+
+    /// A mapping with no keys but the known ones, which no declaration names.
     pub fn fields(&self, known: &[&str]) -> Option<Fields<'s>> {
         let Value::Map(entries) = &self.node.value else {
             self.wrong_type("a mapping");
@@ -246,16 +274,47 @@ impl<'s> Item<'s> {
         };
         for (key, value) in entries {
             if !known.contains(&key.name.as_str()) {
-                let near =
-                    if self.scope.is_full() { None } else { did_you_mean(&key.name, known.iter().copied()) };
-                let hint = near.unwrap_or_else(|| format!("known here: {}", one_of(known.iter().copied())));
-                self.scope.mistake(key.span, format!("unknown field {}", quoted(&key.name)), Some(hint));
+                self.unknown(key, known.iter().copied(), known.iter().copied());
             } else if value.value == Value::Null {
-                let message = format!("field {} has no value", quoted(&key.name));
-                self.scope.mistake(key.span, message, Some("give it one, or remove the line".into()));
+                self.without_value(key);
             }
         }
-        Some(Fields { owner: *self })
+        Some(Fields { owner: *self, object: None })
+    }
+
+    /// Notes a field that nobody knows. The nearest of the known ones is advised, else the accepted ones are named.
+    fn unknown<'n>(
+        &self,
+        key: &Key,
+        known: impl Iterator<Item = &'n str>,
+        accepted: impl Iterator<Item = &'n str>,
+    ) {
+        let advice =
+            || did_you_mean(&key.name, known).unwrap_or_else(|| format!("known here: {}", one_of(accepted)));
+        let hint = (!self.scope.is_full()).then(advice);
+        self.scope.mistake(key.span, format!("unknown field {}", quoted(&key.name)), hint);
+    }
+
+    fn without_value(&self, key: &Key) {
+        let message = format!("field {} has no value", quoted(&key.name));
+        self.scope.mistake(key.span, message, Some("give it one, or remove the line".into()));
+    }
+
+    fn not_yet_field(&self, key: &Key) {
+        let message = format!("{} is not yet enforced", quoted(&key.name));
+        self.scope.mistake(key.span, message, Some(REMOVE.into()));
+    }
+
+    /// Notes a field that has to be there and is not.
+    pub fn lacks(&self, name: &str) {
+        self.lacks_one_of(name, &[]);
+    }
+
+    /// The same, with the words that it can be.
+    fn lacks_one_of(&self, name: &str, words: &[&str]) {
+        let message = format!("{} lacks the field {}", self.title(), quoted(name));
+        let hint = (!words.is_empty()).then(|| format!("it can be {}", one_of(words.iter().copied())));
+        self.scope.mistake(self.key, message, hint);
     }
 
     /// A mapping with keys of the writer's own choice, such as labels.
@@ -264,13 +323,13 @@ impl<'s> Item<'s> {
             self.wrong_type("a mapping");
             return None;
         };
-        let items = entries.iter().map(|(key, node)| field(self.scope, key, node));
+        let items = entries.iter().map(|(key, node)| field(self.scope, key, node, None));
         Some(items.collect())
     }
 }
 
-fn field<'s>(scope: Scope<'s>, key: &'s Key, node: &'s Node) -> Item<'s> {
-    Item { scope, name: &key.name, part: Part::Field, key: key.span, node }
+fn field<'s>(scope: Scope<'s>, key: &'s Key, node: &'s Node, shape: Option<&'static Shape>) -> Item<'s> {
+    Item { scope, name: &key.name, part: Part::Field, key: key.span, node, shape }
 }
 
 /// Where a node begins: a mapping with its first key.
@@ -285,6 +344,7 @@ fn beginning(node: &Node) -> Span {
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'s> {
     owner: Item<'s>,
+    object: Option<&'static Object>,
 }
 
 impl<'s> Fields<'s> {
@@ -295,15 +355,22 @@ impl<'s> Fields<'s> {
 
     /// A field that may be absent.
     pub fn get(&self, name: &str) -> Option<Item<'s>> {
+        let declared = self.object.map(|object| object.field(name));
+        debug_assert!(declared.is_none_or(|field| field.is_some()), "`{name}` is not declared");
         let (key, node) = self.owner.node.entry(name)?;
-        (node.value != Value::Null).then(|| field(self.owner.scope, key, node))
+        let shape = declared.flatten().map(|field| &field.shape);
+        (node.value != Value::Null).then(|| field(self.owner.scope, key, node, shape))
     }
 
-    /// A field that has to be there.
+    /// A field that has to be there. That it is not has been noted already where it is declared.
     pub fn required(&self, name: &str) -> Option<Item<'s>> {
-        if self.owner.node.entry(name).is_none() {
-            let message = format!("{} lacks the field {}", self.owner.title(), quoted(name));
-            self.owner.scope.mistake(self.owner.key, message, None);
+        match self.object.map(|object| object.field(name)) {
+            Some(field) => debug_assert!(
+                field.is_some_and(|field| field.presence == Presence::Required),
+                "`{name}` is not declared as required"
+            ),
+            None if self.owner.node.entry(name).is_none() => self.owner.lacks(name),
+            None => {}
         }
         self.get(name)
     }
@@ -318,13 +385,14 @@ impl<'s> Fields<'s> {
         self.required(name).and_then(|item| item.list_or("name at least one")).unwrap_or_default()
     }
 
-    /// Refuses fields that a reference accepts and no engine enforces yet.
+    /// Refuses fields of an undeclared mapping that a reference accepts and no engine enforces yet.
     pub fn not_yet(&self, names: &[&str]) {
-        for name in names {
-            if let Some(item) = self.get(name) {
-                let message = format!("{} is not yet enforced", quoted(name));
-                item.scope.mistake(item.key, message, Some(REMOVE.into()));
-            }
+        let Value::Map(entries) = &self.owner.node.value else { return };
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, node)| names.contains(&key.name.as_str()) && node.value != Value::Null)
+        {
+            self.owner.not_yet_field(key);
         }
     }
 }

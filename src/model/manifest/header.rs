@@ -2,19 +2,56 @@
 //!
 //! Headers of the whole set are read before any `spec`, so that references can be checked where they stand.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fields::{Fields, Item};
 use super::kinds::{API_VERSIONS, KINDS, Kind, Standing, standing};
 use super::report::{did_you_mean, one_of, quoted};
 use super::resources::{Gateway, Origin};
+use super::schema::{Field, Object, Shape, words};
 use super::source::Place;
+use super::tree::Node;
 use super::values;
 
 /// The name of a document whose own is missing or wrong.
 const NAMELESS: &str = "";
+
+/// Every document. `kind` says what its `spec` is.
+pub static DOCUMENT: Object = Object::new(
+    "A document: what it is, what it is called, and what it asks for.",
+    &[
+        Field::required(
+            "apiVersion",
+            Shape::choice(&words(&API_VERSIONS)),
+            "The group; all of them mean the same.",
+        ),
+        Field::required("kind", Shape::Text(&values::ANY), "What the document is."),
+        Field::required("metadata", Shape::Object(&METADATA), "What it is called."),
+        Field::required("spec", Shape::Anything, "What it asks for."),
+        Field::optional("status", Shape::Anything, "Accepted and not read."),
+    ],
+);
+
+/// `metadata` of every document.
+pub static METADATA: Object = Object::new(
+    "What a document is called.",
+    &[
+        Field::required(
+            "name",
+            Shape::Text(&values::NAME),
+            "Its name; a document is known by kind and name.",
+        ),
+        Field::optional("namespace", Shape::Text(&values::NAME), "Accepted and without meaning."),
+        Field::optional("labels", values::LABELS, "Labels; those of an agent are what selectors look at."),
+        Field::optional(
+            "annotations",
+            Shape::Map { keys: &values::ANY, values: &values::ANY },
+            "Texts for people, without meaning.",
+        ),
+    ],
+);
 
 /// A document of an enforced kind; its `spec` has not been looked at.
 #[derive(Debug)]
@@ -46,15 +83,11 @@ impl Header<'_> {
 pub fn read<'s>(document: Item<'s>) -> Option<Header<'s>> {
     // A document of an unknown or refused kind has fields of its own: only the kind is spoken of.
     let kind = kind(&document)?;
-    let fields = document.fields(&["apiVersion", "kind", "metadata", "spec", "status"])?;
-    if let Some(version) = fields.required("apiVersion") {
-        let names = API_VERSIONS.map(|name| (name, ()));
-        version.choice(&names);
-    }
-    let spec = fields.required("spec");
-    let metadata = fields
-        .required("metadata")
-        .and_then(|item| item.fields(&["name", "namespace", "labels", "annotations"]));
+    let fields = document.object(&DOCUMENT)?;
+    fields.required("apiVersion").and_then(|item| item.choice(&API_VERSIONS));
+    // What it is, its kind declares.
+    let spec = fields.required("spec").map(|item| item.undeclared());
+    let metadata = fields.required("metadata").and_then(|item| item.object(&METADATA));
     let mut header =
         Header { kind, name: NAMELESS.into(), labels: BTreeMap::new(), spec, document, named_at: document };
     let Some(metadata) = metadata else { return Some(header) };
@@ -127,6 +160,8 @@ pub struct Index {
     pub gateways: BTreeMap<Arc<str>, Gateway>,
     /// Whether every document of every file is in the index: only then a missing name is a mistake.
     pub whole: bool,
+    /// Names of documents whose kind nobody knows: they are not called missing.
+    unread: BTreeSet<String>,
 }
 
 impl Index {
@@ -151,6 +186,25 @@ impl Index {
         }
     }
 
+    /// Takes note of a document that is of no enforced kind.
+    pub fn leave_out(&mut self, document: &Item<'_>) {
+        let text = |node: Option<&'_ Node>| node.and_then(Node::text).map(str::to_owned);
+        let root = document.node();
+        // What is known and refused is nothing that a reference here could mean.
+        if text(root.get("kind")).is_some_and(|kind| standing(&kind).is_some()) {
+            return;
+        }
+        match text(root.get("metadata").and_then(|metadata| metadata.get("name"))) {
+            Some(name) => drop(self.unread.insert(name)),
+            None => self.whole = false,
+        }
+    }
+
+    /// Whether every document could be read, so that their number means something.
+    pub fn is_complete(&self) -> bool {
+        self.whole && self.unread.is_empty()
+    }
+
     /// Names of a kind, in order.
     pub fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
         self.names.get(&kind).into_iter().flatten().map(|(name, _)| &**name)
@@ -172,7 +226,7 @@ impl Index {
         if self.has(kind, text) {
             return Some(text.into());
         }
-        if self.whole {
+        if self.whole && !self.unread.contains(text) {
             let message = format!("there is no {} named {}", kind.as_str(), quoted(text));
             let hint = if item.scope.is_full() { None } else { self.advice(kind, text) };
             item.scope.mistake(item.span(), message, hint);

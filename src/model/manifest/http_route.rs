@@ -2,91 +2,184 @@
 //! HTTPRoute (v1).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::fields::Item;
 use super::header::{Header, Index};
-use super::references::{Needs, parents, selector};
+use super::references::{Needs, PARENT_REF, SELECTOR, parents, rule_name, selector};
 use super::report::quoted;
 use super::resources::{HeaderMatch, HttpMatch, HttpRoute, PathMatch, QueryMatch};
+use super::schema::{Field, Form, Object, Shape, words};
 use super::values;
 use crate::model::types::path::{canonical_path, has_dot_segments};
+
+const METHODS: [(&str, &str); 9] = [
+    ("GET", "GET"),
+    ("HEAD", "HEAD"),
+    ("POST", "POST"),
+    ("PUT", "PUT"),
+    ("DELETE", "DELETE"),
+    ("CONNECT", "CONNECT"),
+    ("OPTIONS", "OPTIONS"),
+    ("TRACE", "TRACE"),
+    ("PATCH", "PATCH"),
+];
+
+const PATH_TYPES: [(&str, PathType); 2] = [("Exact", PathType::Exact), ("PathPrefix", PathType::Prefix)];
+
+/// How values are compared.
+const VALUE_TYPES: [(&str, ()); 1] = [("Exact", ())];
+
+#[derive(Clone, Copy)]
+enum PathType {
+    Exact,
+    Prefix,
+}
 
 /// Longest path, header value and query value of a match, in bytes (Gateway API: 1024, 4096, 1024).
 const PATH_BYTES: usize = 1024;
 const VALUE_BYTES: usize = 4096;
 
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+/// A canonical path.
+static PATH: Form = Form { words: "path from `/` on", pattern: r"^/[^?#* ]*$", longest: PATH_BYTES };
+/// A field name (RFC 9110, section 5.1).
+static HEADER_NAME: Form =
+    Form { words: "header name", pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", longest: VALUE_BYTES };
+static VALUE: Form = Form { words: "text", pattern: r"\S", longest: VALUE_BYTES };
+
+const VALUE_TYPE: Shape = Shape::Choice { words: &words(&VALUE_TYPES), not_yet: &["RegularExpression"] };
+
+/// `spec` of an HTTP route.
+pub static SPEC: Object = Object::new(
+    "Lets through requests by host, method, path, headers and query. It opens the connections to its own hosts.",
+    &[
+        Field::required("parentRefs", Shape::List(&Shape::Object(&PARENT_REF)), "The gateways it holds for."),
+        Field::optional(
+            "sourceAgents",
+            Shape::Object(&SELECTOR),
+            "The agents it holds for; without it every one.",
+        ),
+        Field::required("hostnames", Shape::List(&Shape::Text(&values::HOST)), "The hosts of its requests."),
+        Field::required(
+            "rules",
+            Shape::List(&Shape::Object(&RULE)),
+            "What it lets through; one that matches is enough.",
+        ),
+    ],
+);
+
+static RULE: Object = Object::new(
+    "Requests that a route lets through.",
+    &[
+        Field::optional("name", Shape::Text(&values::NAME), "What the rule is called."),
+        Field::optional(
+            "matches",
+            Shape::List(&Shape::Object(&MATCH)),
+            "What its requests look like, one of these; without it every request.",
+        ),
+        Field::not_yet("filters", "What is changed on the way."),
+        Field::not_yet("backendRefs", "Where requests are sent instead."),
+        Field::not_yet("timeouts", "How long is waited."),
+        Field::not_yet("retry", "When it is tried again."),
+        Field::not_yet("sessionPersistence", "What keeps a session together."),
+    ],
+);
+
+static MATCH: Object = Object::new(
+    "What a request looks like: all that is given must hold.",
+    &[
+        Field::optional("method", Shape::choice(&words(&METHODS)), "Its method."),
+        Field::optional("path", Shape::Object(&PATH_MATCH), "Its path, in canonical form."),
+        Field::optional(
+            "headers",
+            Shape::List(&Shape::Object(&HEADER_MATCH)),
+            "Headers, all of which must hold.",
+        ),
+        Field::optional(
+            "queryParams",
+            Shape::List(&Shape::Object(&QUERY_MATCH)),
+            "Parameters, all of which must hold.",
+        ),
+    ],
+);
+
+static PATH_MATCH: Object = Object::new(
+    "A path, or all below one.",
+    &[
+        Field::optional(
+            "type",
+            Shape::Choice { words: &words(&PATH_TYPES), not_yet: &["RegularExpression"] },
+            "This path alone, or all below it too, element by element.",
+        )
+        .by_default("PathPrefix"),
+        Field::optional("value", Shape::Text(&PATH), "The path.").by_default("/"),
+    ],
+);
+
+static HEADER_MATCH: Object = Object::new(
+    "A header that must be there with this value.",
+    &[
+        Field::optional("type", VALUE_TYPE, "How values are compared.").by_default("Exact"),
+        Field::required("name", Shape::Text(&HEADER_NAME), "Its name, in any case."),
+        Field::required("value", Shape::Text(&VALUE), "Its value."),
+    ],
+);
+
+static QUERY_MATCH: Object = Object::new(
+    "A parameter of the query that must be there with this value.",
+    &[
+        Field::optional("type", VALUE_TYPE, "How values are compared.").by_default("Exact"),
+        Field::required("name", Shape::Text(&VALUE), "Its name, decoded."),
+        Field::required("value", Shape::Text(&VALUE), "Its value, decoded."),
+    ],
+);
 
 /// Reads one route.
 pub fn read(header: &Header<'_>, index: &Index) -> Option<HttpRoute> {
-    let fields = header.spec?.fields(&["parentRefs", "hostnames", "sourceAgents", "rules"])?;
+    let fields = header.spec?.object(&SPEC)?;
     let parents = parents(&fields, index, &[Needs::Requests]);
     let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
     let hostnames = fields.required_list("hostnames").iter().filter_map(values::host_pattern).collect();
-    let rules = fields.required_list("rules").iter().map(rule).collect();
+    let mut names = BTreeSet::new();
+    let rules = fields.required_list("rules").iter().map(|item| rule(item, &mut names)).collect();
     Some(HttpRoute { parents, hostnames, rules, source_agents, origin: header.origin() })
 }
 
-fn rule(item: &Item<'_>) -> Vec<HttpMatch> {
-    let not_yet = ["filters", "backendRefs", "timeouts", "retry", "sessionPersistence"];
-    let mut known = vec!["name", "matches"];
-    known.extend(not_yet);
-    let Some(fields) = item.fields(&known) else { return Vec::new() };
-    fields.not_yet(&not_yet);
-    fields.get("name").and_then(|item| values::name(&item));
+fn rule(item: &Item<'_>, names: &mut BTreeSet<Arc<str>>) -> Vec<HttpMatch> {
+    let Some(fields) = item.object(&RULE) else { return Vec::new() };
+    rule_name(&fields, names);
     fields.list("matches").iter().filter_map(one_match).collect()
 }
 
 fn one_match(item: &Item<'_>) -> Option<HttpMatch> {
-    let fields = item.fields(&["method", "path", "headers", "queryParams"])?;
-    let methods = METHODS.map(|method| (method, method));
+    let fields = item.object(&MATCH)?;
     let mut seen = BTreeSet::new();
     let headers = fields.list("headers").iter().filter_map(|item| header(item, &mut seen)).collect();
     let mut seen = BTreeSet::new();
     let query = fields.list("queryParams").iter().filter_map(|item| query(item, &mut seen)).collect();
     Some(HttpMatch {
-        method: fields.get("method").and_then(|item| item.choice(&methods)).map(str::to_owned),
+        method: fields.get("method").and_then(|item| item.choice(&METHODS)).map(str::to_owned),
         path: fields.get("path").and_then(|item| path(&item)),
         headers,
         query,
     })
 }
 
-/// Refuses `RegularExpression` and unknown types; nothing if the type is given and wrong.
+/// Nothing if the type is given and wrong.
 fn exact(item: Option<Item<'_>>) -> Option<()> {
-    let Some(item) = item else { return Some(()) };
-    if !item.choice(&[("Exact", true), ("RegularExpression", false)])? {
-        item.not_yet();
-        return None;
-    }
-    Some(())
+    item.map_or(Some(()), |item| item.choice(&VALUE_TYPES))
 }
 
 /// `type` is PathPrefix and `value` is `/` unless said otherwise.
 fn path(item: &Item<'_>) -> Option<PathMatch> {
-    #[derive(Clone, Copy)]
-    enum Type {
-        Exact,
-        Prefix,
-        Expression,
-    }
-    let fields = item.fields(&["type", "value"])?;
-    let types =
-        [("Exact", Type::Exact), ("PathPrefix", Type::Prefix), ("RegularExpression", Type::Expression)];
-    let kind = match fields.get("type") {
-        Some(item) => item.choice(&types)?,
-        None => Type::Prefix,
-    };
-    if matches!(kind, Type::Expression) {
-        fields.get("type")?.not_yet();
-        return None;
-    }
+    let fields = item.object(&PATH_MATCH)?;
+    let kind = fields.get("type").map_or(Some(PathType::Prefix), |item| item.choice(&PATH_TYPES))?;
     let value = match fields.get("value") {
         Some(item) => path_value(&item)?,
         None => "/",
     };
     Some(match kind {
-        Type::Exact => PathMatch::Exact(value.to_owned()),
+        PathType::Exact => PathMatch::Exact(value.to_owned()),
         _ if value == "/" => PathMatch::Prefix(value.to_owned()),
         _ => PathMatch::Prefix(value.trim_end_matches('/').to_owned()),
     })
@@ -94,12 +187,10 @@ fn path(item: &Item<'_>) -> Option<PathMatch> {
 
 /// What no canonical path contains would match nothing, and is refused (Gateway API has the same list).
 fn path_value<'s>(item: &Item<'s>) -> Option<&'s str> {
-    let text = item.text()?;
+    let text = item.text_of(&PATH)?;
     let lower = text.to_ascii_lowercase();
     let fault = if !text.starts_with('/') {
         Some(("does not begin with `/`", None))
-    } else if text.len() > PATH_BYTES {
-        Some(("is longer than 1024 bytes", None))
     } else if text.contains(['?', '#']) {
         Some(("has a query or fragment", Some("match queries with `queryParams`")))
     } else if text.contains(' ') {
@@ -133,12 +224,12 @@ fn with_canonical_form<'s>(item: &Item<'s>, text: &'s str) -> Option<&'s str> {
 }
 
 fn header(item: &Item<'_>, seen: &mut BTreeSet<String>) -> Option<HeaderMatch> {
-    let fields = item.fields(&["type", "name", "value"])?;
+    let fields = item.object(&HEADER_MATCH)?;
     let known = exact(fields.get("type"));
     let name_item = fields.required("name");
     let value = fields.required("value").and_then(|item| value_text(&item));
     let name_item = name_item?;
-    let name = name_item.text()?;
+    let name = name_item.text_of(&HEADER_NAME)?;
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if !name.bytes().all(token) {
         name_item.mistake(format!("{} is not a header name", quoted(name)));
@@ -157,7 +248,7 @@ fn header(item: &Item<'_>, seen: &mut BTreeSet<String>) -> Option<HeaderMatch> {
 }
 
 fn query(item: &Item<'_>, seen: &mut BTreeSet<String>) -> Option<QueryMatch> {
-    let fields = item.fields(&["type", "name", "value"])?;
+    let fields = item.object(&QUERY_MATCH)?;
     let known = exact(fields.get("type"));
     let name_item = fields.required("name");
     let value = fields.required("value").and_then(|item| value_text(&item));
@@ -173,10 +264,5 @@ fn query(item: &Item<'_>, seen: &mut BTreeSet<String>) -> Option<QueryMatch> {
 }
 
 fn value_text(item: &Item<'_>) -> Option<String> {
-    let text = item.text()?;
-    if text.len() > VALUE_BYTES {
-        item.mistake(format!("{} is longer than {VALUE_BYTES} bytes", quoted(item.name)));
-        return None;
-    }
-    Some(text.to_owned())
+    item.text_of(&VALUE).map(str::to_owned)
 }

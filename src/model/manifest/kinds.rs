@@ -42,8 +42,8 @@ pub enum Standing {
 }
 
 /// API groups whose kinds are accepted as the same.
-pub const API_VERSIONS: [&str; 3] =
-    ["clawgress.io/v1alpha1", "clrk.apoxy.dev/v1alpha1", "kars.azure.com/v1alpha1"];
+pub const API_VERSIONS: [(&str, ()); 3] =
+    [("clawgress.io/v1alpha1", ()), ("clrk.apoxy.dev/v1alpha1", ()), ("kars.azure.com/v1alpha1", ())];
 
 /// Every known kind, enforced ones first.
 pub const KINDS: &[(&str, Standing)] = &[

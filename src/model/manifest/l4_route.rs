@@ -1,16 +1,93 @@
 //! `kind: EgressL4Route`: destinations by host name, network, port and transport.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::fields::Item;
 use super::header::{Header, Index};
-use super::references::{Needs, parents, selector};
+use super::references::{Needs, PARENT_REF, SELECTOR, parents, rule_name, selector};
 use super::resources::{DOMAIN_PORT, ENCRYPTED_DNS_PORT, L4Match, L4Protocol, L4Route, PortRange, QUIC_PORT};
+use super::schema::{AnyOf, Field, Object, PORT, Shape, words};
 use super::values;
+
+const PROTOCOLS: [(&str, L4Protocol); 2] = [("TCP", L4Protocol::Tcp), ("UDP", L4Protocol::Udp)];
+
+/// `spec` of an L4 route.
+pub static SPEC: Object = Object::new(
+    "Lets through connections and UDP by host name, network and port.",
+    &[
+        Field::required("parentRefs", Shape::List(&Shape::Object(&PARENT_REF)), "The gateways it holds for."),
+        Field::optional(
+            "sourceAgents",
+            Shape::Object(&SELECTOR),
+            "The agents it holds for; without it every one.",
+        ),
+        Field::required(
+            "rules",
+            Shape::List(&Shape::Object(&RULE)),
+            "What it lets through; one that matches is enough.",
+        ),
+    ],
+);
+
+static RULE: Object = Object::new(
+    "Destinations that a route lets through.",
+    &[
+        Field::optional("name", Shape::Text(&values::NAME), "What the rule is called."),
+        Field::required("matches", Shape::List(&Shape::Object(&MATCH)), "Its destinations, one of these."),
+        Field::refused(
+            "sourceAgents",
+            "`sourceAgents` is not yet enforced for one rule",
+            "put it beside `rules`, in a route of its own",
+        ),
+        Field::not_yet("filters", "What is changed on the way."),
+        Field::not_yet("backendRefs", "Where connections are sent instead."),
+    ],
+);
+
+static MATCH: Object = Object::new(
+    "Destinations: host and network must both hold where both are given.",
+    &[
+        Field::optional("protocol", Shape::choice(&words(&PROTOCOLS)), "The transport.").by_default("TCP"),
+        Field::optional(
+            "destinationHostnames",
+            Shape::List(&Shape::Text(&values::HOST)),
+            "Hosts, by the name that the gateway's own resolver vouches for.",
+        ),
+        Field::optional(
+            "destinationCIDRs",
+            Shape::List(&Shape::Text(&values::NETWORK)),
+            "Networks; private addresses are reached only where one is named.",
+        ),
+        Field::optional("ports", Shape::List(&Shape::Object(&PORTS)), "Ports; without it every one."),
+    ],
+)
+.with_any_of(AnyOf {
+    fields: &["destinationHostnames", "destinationCIDRs", "ports"],
+    lacking: "this match names no destination",
+    hint: "name hosts, networks or ports; `0.0.0.0/0` and `\"::/0\"` are all addresses",
+});
+
+static PORTS: Object = Object::new(
+    "A port, or a range of them.",
+    &[
+        Field::optional("port", PORT, "One port."),
+        Field::optional("startPort", PORT, "The first of a range."),
+        Field::optional("endPort", PORT, "The last of a range."),
+    ],
+)
+.with_any_of(AnyOf {
+    fields: &["port", "startPort", "endPort"],
+    lacking: "this entry names no port",
+    hint: "write `port`, or `startPort` and `endPort`",
+});
 
 /// Reads one route.
 pub fn read(header: &Header<'_>, index: &Index) -> Option<L4Route> {
-    let fields = header.spec?.fields(&["parentRefs", "sourceAgents", "rules"])?;
+    let fields = header.spec?.object(&SPEC)?;
     let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
-    let rules: Vec<_> = fields.required_list("rules").iter().map(rule).collect();
+    let mut names = BTreeSet::new();
+    let rules: Vec<_> = fields.required_list("rules").iter().map(|item| rule(item, &mut names)).collect();
     let parents = parents(&fields, index, &needs(&rules));
     Some(L4Route { parents, rules, source_agents, origin: header.origin() })
 }
@@ -22,32 +99,16 @@ fn needs(rules: &[Vec<L4Match>]) -> Vec<Needs> {
     all.into_iter().filter(|(protocol, _)| has(*protocol)).map(|(_, need)| need).collect()
 }
 
-fn rule(item: &Item<'_>) -> Vec<L4Match> {
-    let Some(fields) = item.fields(&["name", "matches", "sourceAgents", "filters", "backendRefs"]) else {
-        return Vec::new();
-    };
-    if let Some(agents) = fields.get("sourceAgents") {
-        let hint = "put it beside `rules`, in a route of its own";
-        agents.scope.mistake(
-            agents.key_span(),
-            "`sourceAgents` is not yet enforced for one rule",
-            Some(hint.into()),
-        );
-    }
-    fields.not_yet(&["filters", "backendRefs"]);
-    fields.get("name").and_then(|item| values::name(&item));
+fn rule(item: &Item<'_>, names: &mut BTreeSet<Arc<str>>) -> Vec<L4Match> {
+    let Some(fields) = item.object(&RULE) else { return Vec::new() };
+    rule_name(&fields, names);
     fields.required_list("matches").iter().filter_map(one_match).collect()
 }
 
 fn one_match(item: &Item<'_>) -> Option<L4Match> {
-    let fields = item.fields(&["destinationHostnames", "destinationCIDRs", "ports", "protocol"])?;
-    let destinations = ["destinationHostnames", "destinationCIDRs", "ports"];
-    if !destinations.iter().any(|name| item.node().entry(name).is_some()) {
-        let hint = "name hosts, networks or ports; `0.0.0.0/0` and `\"::/0\"` are all addresses";
-        item.mistake_hint("this match names no destination", hint);
-    }
+    let fields = item.object(&MATCH)?;
     let protocol = match fields.get("protocol") {
-        Some(item) => item.choice(&[("TCP", L4Protocol::Tcp), ("UDP", L4Protocol::Udp)])?,
+        Some(item) => item.choice(&PROTOCOLS)?,
         None => L4Protocol::default(),
     };
     Some(L4Match {
@@ -89,7 +150,7 @@ fn ports(item: &Item<'_>, protocol: L4Protocol) -> Option<PortRange> {
 }
 
 fn range(item: &Item<'_>) -> Option<PortRange> {
-    let fields = item.fields(&["port", "startPort", "endPort"])?;
+    let fields = item.object(&PORTS)?;
     let has = |name: &str| item.node().entry(name).is_some();
     if has("port") {
         if has("startPort") || has("endPort") {
@@ -99,12 +160,11 @@ fn range(item: &Item<'_>) -> Option<PortRange> {
         let port = fields.get("port")?.port()?;
         return Some(PortRange { start: port, end: port });
     }
-    if !has("startPort") && !has("endPort") {
-        item.mistake_hint("this entry names no port", "write `port`, or `startPort` and `endPort`");
-        return None;
+    if has("startPort") != has("endPort") {
+        item.lacks(if has("startPort") { "endPort" } else { "startPort" });
     }
-    let start = fields.required("startPort").and_then(|item| item.port());
-    let last = fields.required("endPort");
+    let start = fields.get("startPort").and_then(|item| item.port());
+    let last = fields.get("endPort");
     let end = last.and_then(|item| item.port())?;
     let start = start?;
     if end < start {

@@ -5,11 +5,12 @@
 
 use std::cell::RefCell;
 
-use super::fields::{Item, Scope};
+use super::fields::Item;
 use super::header::{self, Header, Index};
 use super::kinds::Kind;
 use super::report::{Diagnostic, Mistakes, Report};
 use super::resources::{Document, Resources};
+use super::scope::Scope;
 use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
 use super::{agent, deny_policy, digest, gateway, http_route, l4_route};
@@ -78,7 +79,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
         match header::read(document) {
             Some(header) if index.add(&header) => headers.push(header),
             Some(_) => {}
-            None => index.whole = false,
+            None => index.leave_out(&document),
         }
     }
     specs(&headers, &mut index)

@@ -1,12 +1,14 @@
 //! Policy documents: YAML to raw kinds to checked resources; every error with file, line and column.
 //!
-//! `source`, `report`, `tree` and `fields` are the strict reader, which settings use too; `kinds` to `load` are the
+//! `source` to `fields` are the strict reader, which settings use too; `kinds` to `load` are the
 //! documents. It never reads a file and never returns part of a set that has a mistake. Start with `load.rs`.
 
 pub mod resources;
 pub mod source;
 pub mod report;
 pub mod tree;
+pub mod schema;
+pub mod scope;
 pub mod fields;
 pub mod values;
 pub mod kinds;
@@ -19,6 +21,8 @@ mod http_route;
 mod deny_policy;
 mod digest;
 mod load;
+pub mod json_schema;
+pub mod catalogue;
 
 #[cfg(test)]
 mod tests;

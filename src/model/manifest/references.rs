@@ -2,12 +2,96 @@
 //!
 //! A document is known by kind and name, so a missing or foreign `group` and any `namespace` mean nothing here.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use super::fields::{Fields, Item};
 use super::header::Index;
 use super::kinds::{Kind, Standing, standing};
 use super::report::{did_you_mean, one_of, quoted};
 use super::resources::{DenyTarget, Gateway, ListenerProtocol, Parent, Requirement, Selector};
+use super::schema::{Field, Object, Shape, words};
 use super::values;
+
+const PARENT_KINDS: [(&str, ()); 1] = [("EgressGateway", ())];
+
+const OPERATORS: [(&str, Operator); 4] = [
+    ("In", Operator::In),
+    ("NotIn", Operator::NotIn),
+    ("Exists", Operator::Exists),
+    ("DoesNotExist", Operator::DoesNotExist),
+];
+
+/// Kinds that a deny policy turns round.
+const ROUTES: [&str; 2] = ["EgressL4Route", "EgressHTTPRoute"];
+
+/// An entry of `parentRefs`.
+pub static PARENT_REF: Object = Object::new(
+    "A gateway, or one listener of it.",
+    &[
+        Field::optional("group", Shape::Text(&values::ANY), "Accepted and without meaning."),
+        Field::optional("kind", Shape::choice(&words(&PARENT_KINDS)), "It is always a gateway.")
+            .by_default("EgressGateway"),
+        Field::required("name", Shape::Text(&values::NAME), "The name of an EgressGateway."),
+        Field::optional("namespace", Shape::Text(&values::ANY), "Accepted and without meaning."),
+        Field::optional(
+            "sectionName",
+            Shape::Text(&values::NAME),
+            "One listener of it; without it all of them.",
+        ),
+        Field::not_yet("port", "The listener's port."),
+    ],
+);
+
+/// `targetRef` of a deny policy.
+pub static TARGET_REF: Object = Object::new(
+    "A route.",
+    &[
+        Field::optional("group", Shape::Text(&values::ANY), "Accepted and without meaning."),
+        Field::required(
+            "kind",
+            Shape::Choice { words: &ROUTES, not_yet: &["AIProviderRoute", "MCPRoute"] },
+            "The kind of route.",
+        ),
+        Field::required("name", Shape::Text(&values::NAME), "The route's name."),
+        Field::optional("namespace", Shape::Text(&values::ANY), "Accepted and without meaning."),
+        Field::not_yet("sectionName", "One rule of it."),
+    ],
+);
+
+/// `sourceAgents`.
+pub static SELECTOR: Object = Object::new(
+    "Agents by their labels; all that is given must hold.",
+    &[
+        Field::optional("matchLabels", values::LABELS, "Labels with these values."),
+        Field::optional(
+            "matchExpressions",
+            Shape::List(&Shape::Object(&EXPRESSION)),
+            "Labels with one of several values, or that are there or not.",
+        ),
+    ],
+);
+
+static EXPRESSION: Object = Object::new(
+    "What one label must be.",
+    &[
+        Field::required("key", Shape::Text(&values::LABEL_KEY), "The label."),
+        Field::required("operator", Shape::choice(&words(&OPERATORS)), "How it is looked at."),
+        Field::optional(
+            "values",
+            Shape::List(&Shape::Text(&values::LABEL_VALUE)),
+            "Its values; for `In` and `NotIn` alone, which need them.",
+        ),
+    ],
+);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Operator {
+    In,
+    NotIn,
+    Exists,
+    DoesNotExist,
+}
 
 /// What a route needs of the listeners it hangs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +138,7 @@ pub fn parents(spec: &Fields<'_>, index: &Index, needs: &[Needs]) -> Vec<Parent>
 }
 
 fn parent(item: &Item<'_>, index: &Index, needs: &[Needs]) -> Option<Parent> {
-    let fields = item.fields(&["group", "kind", "name", "namespace", "sectionName", "port"])?;
-    fields.not_yet(&["port"]);
+    let fields = item.object(&PARENT_REF)?;
     foreign(&fields);
     if let Some(kind) = fields.get("kind") {
         let word = kind.text()?;
@@ -120,13 +203,11 @@ fn check_any(name: &Item<'_>, gateway: &Gateway, needs: &[Needs]) {
 
 /// `spec.targetRef` of a deny policy: a route.
 pub fn deny_target(item: &Item<'_>, index: &Index) -> Option<DenyTarget> {
-    let fields = item.fields(&["group", "kind", "name", "namespace", "sectionName"])?;
-    fields.not_yet(&["sectionName"]);
+    let fields = item.object(&TARGET_REF)?;
     foreign(&fields);
     let kind = fields.required("kind");
     let name = fields.required("name")?;
     let kind = kind?;
-    let routes = ["EgressL4Route", "EgressHTTPRoute"];
     match kind.text()? {
         "EgressL4Route" => index.resolve(Kind::EgressL4Route, &name).map(DenyTarget::L4),
         "EgressHTTPRoute" => index.resolve(Kind::EgressHttpRoute, &name).map(DenyTarget::Http),
@@ -135,16 +216,28 @@ pub fn deny_target(item: &Item<'_>, index: &Index) -> Option<DenyTarget> {
             None
         }
         word => {
-            let hint = did_you_mean(word, routes).unwrap_or_else(|| format!("it can be {}", one_of(routes)));
+            let hint = did_you_mean(word, ROUTES).unwrap_or_else(|| format!("it can be {}", one_of(ROUTES)));
             kind.mistake_hint(format!("{} is not a kind of route", quoted(word)), hint);
             None
         }
     }
 }
 
+/// `name` of a rule, which no other rule of its document has.
+pub fn rule_name(rule: &Fields<'_>, seen: &mut BTreeSet<Arc<str>>) {
+    let Some(item) = rule.get("name") else { return };
+    if let Some(name) = values::name(&item)
+        && !seen.insert(name.clone())
+    {
+        let message = format!("two rules are named {}", quoted(&name));
+        item.mistake_hint(message, "give each a name of its own");
+    }
+}
+
 /// `spec.sourceAgents`: a Kubernetes label selector. A selector without requirements selects every agent.
 pub fn selector(item: &Item<'_>) -> Option<Selector> {
-    let fields = item.fields(&["matchLabels", "matchExpressions"])?;
+    let before = item.scope.mistakes();
+    let fields = item.object(&SELECTOR)?;
     let mut requirements = Vec::new();
     if let Some(labels) = fields.get("matchLabels") {
         requirements.extend(
@@ -152,27 +245,67 @@ pub fn selector(item: &Item<'_>) -> Option<Selector> {
         );
     }
     requirements.extend(fields.list("matchExpressions").iter().filter_map(requirement));
+    if item.scope.mistakes() == before
+        && let Some(key) = contradiction(&requirements)
+    {
+        let message =
+            format!("no agent can match: what is asked of label {} contradicts itself", quoted(key));
+        item.mistake_hint(message, "all of a selector must hold; an alternative is a document of its own");
+        return None;
+    }
     Some(Selector { requirements })
 }
 
-fn requirement(item: &Item<'_>) -> Option<Requirement> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Operator {
-        In,
-        NotIn,
-        Exists,
-        DoesNotExist,
+/// What is asked of one label by all requirements together.
+#[derive(Default)]
+struct Asked<'r> {
+    /// The values it may have; absent where any will do.
+    allowed: Option<BTreeSet<&'r str>>,
+    refused: BTreeSet<&'r str>,
+    there: bool,
+    absent: bool,
+}
+
+impl Asked<'_> {
+    /// Whether no label, and no absence of one, is all of it.
+    fn is_impossible(&self) -> bool {
+        let no_value = |allowed: &BTreeSet<&str>| allowed.is_subset(&self.refused);
+        (self.absent && (self.there || self.allowed.is_some())) || self.allowed.as_ref().is_some_and(no_value)
     }
-    let fields = item.fields(&["key", "operator", "values"])?;
+}
+
+/// A label of which nothing can be all that these requirements ask.
+fn contradiction(requirements: &[Requirement]) -> Option<&str> {
+    let mut labels: BTreeMap<&str, Asked<'_>> = BTreeMap::new();
+    for requirement in requirements {
+        match requirement {
+            Requirement::In(key, values) => {
+                let values: BTreeSet<&str> = values.iter().map(String::as_str).collect();
+                let asked = labels.entry(key).or_default();
+                asked.allowed = Some(match asked.allowed.take() {
+                    Some(allowed) => allowed.intersection(&values).copied().collect(),
+                    None => values,
+                });
+            }
+            Requirement::NotIn(key, values) => {
+                labels.entry(key).or_default().refused.extend(values.iter().map(String::as_str));
+            }
+            Requirement::Exists(key) => labels.entry(key).or_default().there = true,
+            Requirement::DoesNotExist(key) => labels.entry(key).or_default().absent = true,
+        }
+    }
+    labels.into_iter().find(|(_, asked)| asked.is_impossible()).map(|(key, _)| key)
+}
+
+fn requirement(item: &Item<'_>) -> Option<Requirement> {
+    let fields = item.object(&EXPRESSION)?;
     let key = fields.required("key").and_then(|key| values::label_key_of(&key));
-    let operator = fields.required("operator")?.choice(&[
-        ("In", Operator::In),
-        ("NotIn", Operator::NotIn),
-        ("Exists", Operator::Exists),
-        ("DoesNotExist", Operator::DoesNotExist),
-    ])?;
+    let operator = fields.required("operator")?.choice(&OPERATORS)?;
     if matches!(operator, Operator::In | Operator::NotIn) {
-        let values = fields.required_list("values");
+        if item.node().entry("values").is_none() {
+            item.lacks("values");
+        }
+        let values = fields.list("values");
         let values = values.iter().filter_map(values::label_value).collect();
         return key.map(|key| {
             if operator == Operator::In {

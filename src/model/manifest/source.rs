@@ -67,7 +67,12 @@ pub struct Source<'f> {
     path: Arc<str>,
     text: &'f str,
     line_starts: Vec<usize>,
+    /// Characters before each [`STRIDE`]th byte, so that a place in a long line is found without reading it.
+    characters: Vec<usize>,
 }
+
+/// Bytes between two counts of characters.
+const STRIDE: usize = 1024;
 
 impl<'f> Source<'f> {
     /// Takes UTF-8 with or without a byte order mark, of at most [`limits::POLICY_FILE_BYTES`].
@@ -84,8 +89,8 @@ impl<'f> Source<'f> {
                 format!("the file has {} bytes, more than {}", file.bytes.len(), limits::POLICY_FILE_BYTES);
             return Err(at_start(message, "split it into several files"));
         }
-        if file.bytes.starts_with(&[0xff, 0xfe]) || file.bytes.starts_with(&[0xfe, 0xff]) {
-            return Err(at_start("the file is UTF-16 text".into(), "save it as UTF-8"));
+        if is_wide(&file.bytes) {
+            return Err(at_start("the file is UTF-16 or UTF-32 text".into(), "save it as UTF-8"));
         }
         let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file.bytes);
         let (text, fault) = match std::str::from_utf8(bytes) {
@@ -96,10 +101,17 @@ impl<'f> Source<'f> {
                 (valid, Some(format!("byte 0x{byte:02x} is not valid UTF-8")))
             }
         };
-        let source = Self { path: file.path.clone(), text, line_starts: line_starts(text) };
+        let (line_starts, characters) = (line_starts(text), characters(text));
+        let source = Self { path: file.path.clone(), text, line_starts, characters };
         if let Some((offset, character)) = text.char_indices().find(|(_, c)| is_unprintable(*c)) {
             let message = format!("control character U+{:04X} in the text", u32::from(character));
-            let hint = "remove it; in a quoted string it can be written as an escape such as `\\t`";
+            let hint = match character {
+                '\0' => "a file with zero bytes is no text; was it saved by another program?",
+                '\u{2028}' | '\u{2029}' => {
+                    "break the line with the return key: only some programs show this as a line's end"
+                }
+                _ => "remove it; in a quoted string it can be written as an escape such as `\\t`",
+            };
             return Err(Box::new(NotText { place: source.place(offset), message, hint }));
         }
         match fault {
@@ -124,9 +136,16 @@ impl<'f> Source<'f> {
     /// Line and column, both from 1, the column in characters.
     pub fn place(&self, offset: usize) -> Place {
         let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
-        let start = self.line_starts[line - 1];
-        let column = 1 + self.text[start..self.text.floor_char_boundary(offset)].chars().count();
+        let column = 1 + self.characters_before(offset) - self.characters_before(self.line_starts[line - 1]);
         Place { file: self.path.clone(), line, column }
+    }
+
+    /// Characters that begin before a byte and are not the one it belongs to.
+    fn characters_before(&self, offset: usize) -> usize {
+        let offset = self.text.floor_char_boundary(offset);
+        let stride = offset / STRIDE;
+        let counted = self.characters.get(stride).copied().unwrap_or_default();
+        counted + self.text.as_bytes()[stride * STRIDE..offset].iter().filter(|byte| begins(**byte)).count()
     }
 
     /// The line a byte stands in, without its break, and where it starts.
@@ -154,10 +173,36 @@ fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(breaks.map(|(index, _)| index + 1)).collect()
 }
 
+/// Whether a character begins with this byte of valid UTF-8 (RFC 3629, section 3).
+fn begins(byte: u8) -> bool {
+    byte & 0b1100_0000 != 0b1000_0000
+}
+
+/// Characters that begin before each [`STRIDE`]th byte.
+fn characters(text: &str) -> Vec<usize> {
+    let chunks = text.as_bytes().chunks(STRIDE);
+    let counts = chunks.map(|chunk| chunk.iter().filter(|byte| begins(**byte)).count());
+    let sums = counts.scan(0, |sum, count| {
+        *sum += count;
+        Some(*sum)
+    });
+    std::iter::once(0).chain(sums).collect()
+}
+
+/// UTF-16 and UTF-32 (YAML 1.2.2, section 5.2): a byte order mark, or a zero byte beside the first character, which is
+/// ASCII in any document.
+fn is_wide(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] => true,
+        [first, second, ..] => (*first == 0) != (*second == 0),
+        _ => false,
+    }
+}
+
 /// What YAML calls non-printable (YAML 1.2.2, section 5.1), and the marks that make text look other than it is
-/// (Unicode bidirectional controls, a byte order mark inside).
+/// (Unicode bidirectional controls, line and paragraph separators, a byte order mark inside).
 fn is_unprintable(character: char) -> bool {
-    let hides = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    let hides = matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
     hides || (character.is_control() && !matches!(character, '\t' | '\n' | '\r'))
 }
 
@@ -173,7 +218,16 @@ mod tests {
 
     #[test]
     fn what_is_not_printable_utf8_is_refused_where_it_stands() {
-        assert_eq!(fault(b"\xff\xfea\0"), "1:1 the file is UTF-16 text (save it as UTF-8)");
+        for wide in [&b"\xff\xfea\0"[..], b"\xfe\xff\0a", b"a\0p\0", b"\0a\0p", b"\0\0\xfe\xff", b"a\0\0\0"] {
+            assert_eq!(fault(wide), "1:1 the file is UTF-16 or UTF-32 text (save it as UTF-8)");
+        }
+        assert!(
+            fault(b"a: b\0").starts_with("1:5 control character U+0000 in the text (a file with zero bytes")
+        );
+        assert!(
+            fault("# a\u{2028}b: c".as_bytes())
+                .starts_with("1:4 control character U+2028 in the text (break the line")
+        );
         assert_eq!(fault(b"a: b\nc: \xff"), "2:4 byte 0xff is not valid UTF-8 (save the file as UTF-8)");
         assert!(fault(b"a: \x07").starts_with("1:4 control character U+0007 in the text"));
         assert!(fault("a: b \u{202e}c".as_bytes()).starts_with("1:6 control character U+202E"));
@@ -181,6 +235,18 @@ mod tests {
             fault(&vec![b'a'; 10 * 1024 * 1024])
                 .starts_with("1:1 the file has 10485760 bytes, more than 4194304")
         );
+    }
+
+    #[test]
+    fn columns_of_a_long_line_are_counted_in_characters() {
+        let text = format!("x\n{}", "äb\u{1f600}".repeat(1500));
+        let file = SourceFile::new("a.yaml", text.as_bytes());
+        let source = Source::read(&file).unwrap();
+        for (count, (offset, _)) in text[2..].char_indices().enumerate() {
+            let place = source.place(2 + offset);
+            assert_eq!((place.line, place.column), (2, 1 + count), "{offset}");
+        }
+        assert_eq!(source.place(text.len()).column, 4501);
     }
 
     #[test]

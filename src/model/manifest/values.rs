@@ -1,6 +1,6 @@
 //! Values that many kinds share: names, host patterns, networks, labels, durations, sizes.
 //!
-//! Each reader notes its own mistake and the way to mend it, and returns nothing then.
+//! Each reader stands behind the form it reads, notes its own mistake and the way to mend it, and returns nothing then.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,15 +11,26 @@ use ipnet::IpNet;
 
 use super::fields::Item;
 use super::report::quoted;
+use super::schema::{Form, Shape};
 use crate::model::types::HostPattern;
 use crate::model::types::host::{HostNameError, MAX_HOST_NAME};
 
 /// Longest label value and name part of a label key (Kubernetes, "Labels and Selectors").
 const LABEL_CHARS: usize = 63;
 
+/// Anything, on any number of lines: what is kept and has no meaning here.
+pub static ANY: Form = Form { words: "text", pattern: "", longest: usize::MAX };
+
+/// A short text that is read.
+pub static WORD: Form = Form { words: "text", pattern: r"\S", longest: MAX_HOST_NAME };
+
+/// A name as Kubernetes has it.
+pub static NAME: Form =
+    Form { words: "name", pattern: r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", longest: MAX_HOST_NAME };
+
 /// A name as Kubernetes has it (RFC 1123 subdomain): lower-case letters, digits, `-` and `.`.
 pub fn name(item: &Item<'_>) -> Option<Arc<str>> {
-    let text = item.text()?;
+    let text = item.text_of(&NAME)?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let fits = text.len() <= MAX_HOST_NAME
         && text.starts_with(plain)
@@ -35,17 +46,16 @@ pub fn name(item: &Item<'_>) -> Option<Arc<str>> {
 
 /// A short text that people chose, such as a team.
 pub fn word(item: &Item<'_>) -> Option<Arc<str>> {
-    let text = item.text()?;
-    if text.len() > MAX_HOST_NAME {
-        item.mistake(format!("{} is longer than {MAX_HOST_NAME} bytes", quoted(item.name)));
-        return None;
-    }
-    Some(text.into())
+    item.text_of(&WORD).map(Arc::from)
 }
 
 /// A host name, or `*.` and a host name.
+pub static HOST: Form =
+    Form { words: "host, `*.` in front stands for one label", pattern: r"^(\*\.)?[^*/:\s]+$", longest: 1024 };
+
+/// A host name, or `*.` and a host name.
 pub fn host_pattern(item: &Item<'_>) -> Option<HostPattern> {
-    let text = item.text()?;
+    let text = item.text_of(&HOST)?;
     let error = match HostPattern::parse(text) {
         Ok(pattern) => return Some(pattern),
         Err(error) => error,
@@ -69,9 +79,13 @@ pub fn host_pattern(item: &Item<'_>) -> Option<HostPattern> {
     None
 }
 
+/// A network with the length of its prefix.
+pub static NETWORK: Form =
+    Form { words: "network such as `10.0.0.0/8`", pattern: "^[0-9A-Fa-f:.]+/[0-9]{1,3}$", longest: 64 };
+
 /// A network whose host bits are zero.
 pub fn network(item: &Item<'_>) -> Option<IpNet> {
-    let text = item.text()?;
+    let text = item.text_of(&NETWORK)?;
     let Ok(net) = text.parse::<IpNet>() else {
         let message = format!("{} is not a network", quoted(text));
         match text.parse::<IpAddr>() {
@@ -105,6 +119,23 @@ pub fn network(item: &Item<'_>) -> Option<IpNet> {
     Some(net)
 }
 
+/// The key of a label.
+pub static LABEL_KEY: Form = Form {
+    words: "label key",
+    pattern: r"^([^/\s]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$",
+    longest: MAX_HOST_NAME + 1 + LABEL_CHARS,
+};
+
+/// The value of a label; it may be empty.
+pub static LABEL_VALUE: Form = Form {
+    words: "label value",
+    pattern: "^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$",
+    longest: LABEL_CHARS,
+};
+
+/// Labels: texts by key, both of the shape Kubernetes asks for.
+pub const LABELS: Shape = Shape::Map { keys: &LABEL_KEY, values: &LABEL_VALUE };
+
 /// Labels: texts by key, both of the shape Kubernetes asks for.
 pub fn labels(item: &Item<'_>) -> BTreeMap<String, String> {
     let entries = item.entries().unwrap_or_default();
@@ -122,7 +153,7 @@ fn label_key(entry: &Item<'_>) -> Option<String> {
 
 /// A label key given as a value.
 pub fn label_key_of(item: &Item<'_>) -> Option<String> {
-    let text = item.text()?;
+    let text = item.text_of(&LABEL_KEY)?;
     label_key_text(text, || item.mistake(format!("{} is not a label key", quoted(text))))
 }
 
@@ -154,9 +185,16 @@ fn is_label(text: &str) -> bool {
         && (text.is_empty() || (text.starts_with(edge) && text.ends_with(edge)))
 }
 
+/// A span of time.
+pub static DURATION: Form = Form {
+    words: "duration such as `15m` or `PT4H`",
+    pattern: "^([0-9]+[smhd]|P[0-9A-Za-z.,]+)$",
+    longest: 64,
+};
+
 /// `4s`, `15m`, `2h`, `7d`, or ISO 8601 such as `PT4H` and `P7D`; above zero. A day has 24 hours.
 pub fn duration(item: &Item<'_>) -> Option<Duration> {
-    let text = item.text()?;
+    let text = item.text_of(&DURATION)?;
     let parsed = parse_duration(text).filter(|duration| !duration.is_zero());
     if parsed.is_none() {
         let message = format!("{} {} is not a duration", item.name, quoted(text));

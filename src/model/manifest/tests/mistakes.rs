@@ -98,6 +98,10 @@ fn a_gateway_says_what_is_wrong_with_it() {
             "7:14 two listeners are named `a` (give each a name of its own)",
         ),
         (
+            gateway("tls: {}"),
+            "6:8 an entry of `listeners` lacks the field `protocol` (it can be `TCP`, `UDP`, `TLS`, `HTTP` or `HTTPS`)",
+        ),
+        (
             gateway("protocol: TCP}\n  otlp: {endpoint: x"),
             "7:3 `otlp` is not yet enforced (remove it: what it asks for would not be done)",
         ),
@@ -336,6 +340,13 @@ fn an_http_route_says_what_is_wrong_with_it() {
     assert_eq!(
         of(
             "EgressHTTPRoute",
+            "  parentRefs: [{name: default}]\n  hostnames: [a.example]\n  rules: [{name: one}, {name: two}, {name: one}]"
+        ),
+        ["7:44 two rules are named `one` (give each a name of its own)"]
+    );
+    assert_eq!(
+        of(
+            "EgressHTTPRoute",
             "  parentRefs: [{name: default, sectionName: sni}]\n  rules:\n  - backendRefs: [{name: a}]"
         ),
         [
@@ -438,7 +449,7 @@ fn a_deny_policy_says_what_is_wrong_with_it() {
     let long = format!("  denyResponse: {{message: {}}}", "a".repeat(1025));
     assert_eq!(
         of("EgressDenyPolicy", &long),
-        ["4:1 `spec` lacks the field `targetRef`", "5:27 `message` has 1025 bytes, more than 1024"]
+        ["4:1 `spec` lacks the field `targetRef`", "5:27 `message` is longer than 1024 bytes"]
     );
 }
 
@@ -479,6 +490,14 @@ fn selectors_and_references_say_what_is_wrong_with_them() {
         (
             "parentRefs: [{name: default}]\n  sourceAgents: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}",
             "6:64 `values` have no meaning with this operator (remove them)",
+        ),
+        (
+            "parentRefs: [{name: default}]\n  sourceAgents: {matchLabels: {a: b}, matchExpressions: [{key: a, operator: NotIn, values: [b, c]}]}",
+            "6:3 no agent can match: what is asked of label `a` contradicts itself (all of a selector must hold; an alternative is a document of its own)",
+        ),
+        (
+            "parentRefs: [{name: default}]\n  sourceAgents: {matchExpressions: [{key: a, operator: DoesNotExist}, {key: b, operator: Exists}, {key: a, operator: Exists}]}",
+            "6:3 no agent can match: what is asked of label `a` contradicts itself (all of a selector must hold; an alternative is a document of its own)",
         ),
         (
             "parentRefs: [{name: default}]\n  sourceAgents:",

@@ -1,10 +1,12 @@
 //! The loader as its users see it: sets of files in, resources or a report out.
 
 use super::source::SourceFile;
-use super::{Report, Resources, load};
+use super::{Report, Resources};
 
+mod conformance;
 mod mistakes;
 mod sets;
+mod mutations;
 mod hostile;
 
 /// A gateway that routes can hang on, for tests about something else.
@@ -19,6 +21,13 @@ spec:
     - {name: sni, protocol: TLS, tls: {mode: Passthrough}}
     - {name: web, protocol: HTTP}
 ";
+
+/// Loads, and holds the answer against the JSON Schema of each document.
+fn load(files: &[SourceFile]) -> Result<Resources, Report> {
+    let answer = super::load(files);
+    conformance::compare(files, &answer);
+    answer
+}
 
 fn file(path: &str, text: &str) -> SourceFile {
     SourceFile::new(path, text.as_bytes())

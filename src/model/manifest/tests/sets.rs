@@ -219,6 +219,17 @@ fn a_name_is_not_called_missing_while_its_file_cannot_be_read() {
 }
 
 #[test]
+fn a_name_is_called_missing_unless_a_document_of_an_unknown_kind_may_be_meant() {
+    let route = "apiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {name: r}\nspec: {parentRefs: [{name: gone}], rules: [{matches: [{ports: [{port: 1}]}]}]}\n";
+    let other = |kind: &str, name: &str| format!("kind: {kind}\nmetadata: {{name: {name}}}\n");
+    let told = |text: String| mistakes(load(&[file("a.yaml", route), file("b.yaml", &text)])).len();
+    assert_eq!(told(other("EgresGateway", "gone")), 1, "the kind alone: it may be the gateway");
+    assert_eq!(told(other("EgresGateway", "other")), 2);
+    assert_eq!(told(other("TrustGraph", "gone")), 2, "no gateway, whatever its name");
+    assert_eq!(told("kind: EgresGateway\n".into()), 1, "it may have any name");
+}
+
+#[test]
 fn an_address_proves_one_agent_and_the_longer_prefix_wins() {
     let twice = AGENTS.replace("10.77.0.0/24", "10.77.0.2/32");
     assert_eq!(

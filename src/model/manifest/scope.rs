@@ -1,0 +1,52 @@
+//! One file being judged: where its mistakes go, and how many there are already.
+//!
+//! It decides nothing; readers note what is wrong and go on. Read next: `fields.rs`.
+
+use std::cell::RefCell;
+
+use super::report::{Diagnostic, Mistakes};
+use super::source::{Place, Source, Span};
+use crate::model::types::limits;
+
+/// One file being judged and where its mistakes go.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'s> {
+    source: &'s Source<'s>,
+    mistakes: &'s RefCell<Mistakes>,
+}
+
+impl<'s> Scope<'s> {
+    /// Mistakes in `source` go to `mistakes`.
+    pub fn new(source: &'s Source<'s>, mistakes: &'s RefCell<Mistakes>) -> Self {
+        Self { source, mistakes }
+    }
+
+    /// Notes a mistake, with advice where there is any.
+    pub fn mistake(self, span: Span, message: impl Into<String>, hint: Option<String>) {
+        self.mistakes.borrow_mut().add(|| {
+            let mut diagnostic = Diagnostic::at(self.source, span, message);
+            diagnostic.hint = hint;
+            diagnostic
+        });
+    }
+
+    /// Whether further mistakes are only counted, so that no advice need be sought.
+    pub fn is_full(self) -> bool {
+        self.mistakes() >= limits::POLICY_MISTAKES
+    }
+
+    /// How many mistakes there are in all files so far.
+    pub fn mistakes(self) -> usize {
+        self.mistakes.borrow().count()
+    }
+
+    /// Where a byte stands.
+    pub fn place(self, span: Span) -> Place {
+        self.source.place(span.start)
+    }
+
+    /// The text of a stretch.
+    pub fn slice(self, span: Span) -> &'s str {
+        self.source.slice(span)
+    }
+}
