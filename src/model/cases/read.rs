@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::{Case, Expected, Outcome, PolicyTest};
-use crate::model::manifest::fields::{Fields, Item, Scope};
+use crate::model::manifest::fields::{Fields, Item};
 use crate::model::manifest::kinds::API_VERSIONS;
 use crate::model::manifest::report::{Diagnostic, Mistakes, Report, did_you_mean, quoted};
+use crate::model::manifest::scope::Scope;
 use crate::model::manifest::source::{Source, SourceFile};
 use crate::model::manifest::{tree, values};
 use crate::model::types::{Reason, Timestamp, limits};
@@ -41,7 +42,7 @@ pub fn read(files: &[SourceFile]) -> Result<Vec<PolicyTest>, Report> {
 fn document(item: &Item<'_>, file: &Arc<str>) -> Option<PolicyTest> {
     let fields = item.fields(&["apiVersion", "kind", "metadata", "spec"])?;
     if let Some(version) = fields.required("apiVersion") {
-        version.choice(&API_VERSIONS.map(|name| (name, ())));
+        version.choice(&API_VERSIONS);
     }
     if let Some(kind) = fields.required("kind") {
         kind.choice(&[("PolicyTest", ())]);
