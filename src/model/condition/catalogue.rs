@@ -1,0 +1,1 @@
+//! What a condition may name.

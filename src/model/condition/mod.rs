@@ -1,0 +1,78 @@
+//! Conditions of rules, in the Common Expression Language (CEL): parsed, checked and compiled when documents are
+//! loaded, then judged against the facts of one look-up, connection or request.
+//!
+//! A condition that was checked cannot meet a wrong type, and its cost is bounded. Nothing here reads a clock or a
+//! socket, and nothing decides: a condition that cannot be judged says so. Read next: `catalogue.rs`, what a condition
+//! may name; `docs/conditions.md` is for those who write them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+mod catalogue;
+mod facts;
+mod uses;
+
+pub use facts::{Destination, Facts, RequestFacts};
+pub use uses::{Part, Uses};
+
+/// A condition that was found right: every name declared, every type fitting, its cost bounded.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    text: Arc<str>,
+    uses: Uses,
+}
+
+/// One thing that is wrong with the text of a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where, in bytes of the text; never outside it, and on the borders of characters.
+    pub range: Range<usize>,
+    /// What is wrong, with values in backticks.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+/// Why a condition has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unevaluable {
+    /// It asks for what is not known yet: of a request where there is a connection only, of an address where a name is
+    /// looked up. The same condition may have an answer later on the road.
+    #[error("`{}` is not known here", .0.as_str())]
+    NotYet(Part),
+    /// It fails on these facts, whenever it is asked: the reason in words, for the record.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Condition {
+    /// Parses and checks a condition.
+    ///
+    /// # Errors
+    /// All that is wrong with it, in the order of the text.
+    pub fn check(text: &str) -> Result<Self, Vec<Fault>> {
+        Ok(Self { text: text.into(), uses: Uses::default() })
+    }
+
+    /// The text as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it names.
+    pub fn uses(&self) -> Uses {
+        self.uses
+    }
+
+    /// Whether it holds for these facts. Only what it names is looked at.
+    ///
+    /// `false && unknown` is false and `true || unknown` is true (CEL, "Logical Operators"), so a condition on a host
+    /// and a method can be false before there is a method.
+    ///
+    /// # Errors
+    /// Where it has no answer: the caller refuses, or asks again when more is known.
+    pub fn holds(&self, facts: &Facts<'_>) -> Result<bool, Unevaluable> {
+        let _ = facts;
+        Err(Unevaluable::Failed("not compiled".into()))
+    }
+}
