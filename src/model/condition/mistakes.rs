@@ -45,7 +45,9 @@ pub fn of_syntax(text: &str, letters: &Letters, error: Option<&ParseError>) -> F
         let end = text.trim_end().len();
         let fault = Fault::new(end..end, "the condition ends where a value is expected");
         return match unclosed(text) {
-            Some(bracket) => Fault::new(end..end, format!("the condition ends before a `{bracket}` is closed")),
+            Some(bracket) => {
+                Fault::new(end..end, format!("the condition ends before a `{bracket}` is closed"))
+            }
             None => fault,
         };
     }

@@ -42,11 +42,13 @@ impl<'t> Parsed<'t> {
     /// The first place where it is not CEL: what follows such a place are its consequences. Or the bound it exceeds.
     pub fn read(text: &'t str) -> Result<Self, Fault> {
         if text.len() > CONDITION_BYTES {
-            let message = format!("the condition has {} bytes; at most {CONDITION_BYTES} are read", text.len());
+            let message =
+                format!("the condition has {} bytes; at most {CONDITION_BYTES} are read", text.len());
             return Err(Fault::new(0..text.len(), message).hint("make several rules of it"));
         }
         if text.trim().is_empty() {
-            return Err(Fault::new(0..0, "the condition is empty").hint("leave `when` out, and the rule always holds"));
+            return Err(Fault::new(0..0, "the condition is empty")
+                .hint("leave `when` out, and the rule always holds"));
         }
         let depth = u16::try_from(CONDITION_DEPTH).unwrap_or(u16::MAX);
         let parser = Env::default().with_optional_support(false).parser().max_recursion_depth(depth);
@@ -67,7 +69,8 @@ impl<'t> Parsed<'t> {
     fn measure(&self, node: &IdedExpr, depth: usize, nodes: &mut usize) -> Result<(), Fault> {
         *nodes += 1;
         if *nodes > CONDITION_NODES {
-            let message = format!("the condition has more than {CONDITION_NODES} names, values and operators");
+            let message =
+                format!("the condition has more than {CONDITION_NODES} names, values and operators");
             return Err(Fault::new(0..self.text.len(), message).hint("make several rules of it"));
         }
         let Some(depth) = depth.checked_sub(1) else {
@@ -101,7 +104,9 @@ impl<'t> Parsed<'t> {
                 range.start = range.start.min(self.name_of_call(node.id, &call.func_name).start);
                 range.end = self.closed(range.end, ')');
             }
-            Expr::Call(_) if self.slice(self.token(node.id)).starts_with('[') => range.end = self.closed(range.end, ']'),
+            Expr::Call(_) if self.slice(self.token(node.id)).starts_with('[') => {
+                range.end = self.closed(range.end, ']')
+            }
             Expr::List(_) => range.end = self.closed(range.end, ']'),
             Expr::Map(_) => range.end = self.closed(range.end, '}'),
             _ => {}
