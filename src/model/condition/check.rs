@@ -94,7 +94,6 @@ impl Checker<'_> {
     }
 
     fn expression(&mut self, node: &IdedExpr) -> Typed {
-        let range = || self.parsed.range(node);
         match &node.expr {
             Expr::Literal(literal) => self.literal(node, literal),
             Expr::Ident(name) => self.name(node, name),
@@ -103,11 +102,11 @@ impl Checker<'_> {
             Expr::List(list) => self.list(&list.elements),
             Expr::Map(map) => self.map(&map.entries),
             Expr::Struct(made) => {
-                let message = format!("{} is not a type of conditions", quoted(&made.type_name));
-                self.wrong(range(), message, None)
+                let name = self.parsed.name_of_call(node.id, &made.type_name);
+                self.wrong(name, format!("{} is not a type of conditions", quoted(&made.type_name)), None)
             }
             Expr::Unspecified | Expr::Comprehension(_) => {
-                self.wrong(range(), "this is not a part of conditions", None)
+                self.wrong(self.parsed.range(node), "this is not a part of conditions", None)
             }
         }
     }

@@ -245,7 +245,7 @@ fn among(item: Node, list: Node) -> Node {
                 _ => None,
             })
             .collect();
-        if let Some(mut texts) = texts {
+        if let Some(mut texts) = texts.filter(|texts| !texts.is_empty()) {
             texts.sort_unstable();
             return Node::InTexts(Box::new(item), texts.into());
         }
