@@ -156,14 +156,18 @@ fn what_has_no_value_says_why() {
         ("-(time.hour - 22 - 9223372036854775807 - 1) > 0", "a number does not fit into 64 bits"),
         ("1 / (time.hour - 22) > 0", "it divides by zero"),
         ("1 % (time.hour - 22) > 0", "it divides by zero"),
-        ("[1, 2][time.hour] == 1", "a list of 2 has no place 22"),
-        (r#"agent.labels.zone == "a""#, "agent.labels has no `zone`"),
-        (r#"{"a": 1}[agent.name] == 1"#, "the map has no `alice`"),
-        (r#"request.headers["x-team"] == "Red""#, "request.headers has several values of `x-team`"),
-        (r#"request.query.tag == "a""#, "request.query has several values of `tag`"),
-        (r#"request.headers["x-bytes"] == "a""#, "`x-bytes` of request.headers is not UTF-8 text"),
-        ("int(agent.name) == 1", "`alice` is not a number"),
+        ("[1, 2][time.hour] == 1", "a list of 2 has no entry at the place that is asked for"),
+        (r#"agent.labels.zone == "a""#, "agent.labels has no value at `zone`"),
+        (r#"{"a": 1}[agent.name] == 1"#, "the map has no value at the key that is asked for"),
+        (r#"request.headers["x-team"] == "Red""#, "request.headers has several values at `x-team`"),
+        (r#"request.query.tag == "a""#, "request.query has several values at `tag`"),
+        (r#"request.headers["x-bytes"] == "a""#, "request.headers has no UTF-8 text at `x-bytes`"),
+        ("int(agent.name) == 1", "a text that should be a number is none"),
         ("int(1e30) == 1", "a number does not fit into 64 bits"),
+        (
+            r#"agent.labels[request.headers["x-twice"]] == "a""#,
+            "agent.labels has no value at the key that is asked for",
+        ),
     ];
     for (text, why) in cases {
         assert_eq!(failed(text), why, "{text}");
