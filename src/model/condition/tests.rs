@@ -124,7 +124,7 @@ fn conditions_hold_as_cel_says() {
         r#"request.protocol == "HTTP/2" && request.query.dry == "yes" && request.query["dry"] != "no""#,
         r#"has(request.content_length) && request.content_length > 10000000 && time.hour >= 22"#,
         r#"time.hour == 22 && time.minute == 15 && time.weekday == 5 && time.day == 27 && time.month == 11 && time.year == 2026"#,
-        "time.unix == 1795817700 && !(time.weekday in [0, 6])",
+        "time.hour < 24 && time.unix == 1795817700 && !(time.weekday in [0, 6])",
         r#"request.path.matches("^/v[0-9]+/[^/]+$") && matches(request.path, "files") && !request.path.matches("^files")"#,
         r#""Ä1".matches("\\W\\d") && "a_1".matches(r"^\w+$") && "x DROP y".matches("\\bDROP\\b") && "é".matches("^.$")"#,
         r#"request.headers["x-twice"] == "same" && "x-team" in request.headers && has(request.headers.accept)"#,
