@@ -49,7 +49,7 @@ fn leaves() -> Exprs {
             "false",
             "has(request.content_length)",
             "has(agent.labels.zone)",
-            "'dry' in request.query",
+            "('dry' in request.query)",
         ])
         .prop_map(str::to_owned)
         .boxed(),
