@@ -1,6 +1,7 @@
 //! What we know: words, settings and documents. No I/O, no clock, no sockets.
 
 pub mod types;
+pub mod condition;
 pub mod manifest;
 pub mod cases;
 pub mod config;

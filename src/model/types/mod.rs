@@ -16,6 +16,7 @@ pub mod record_type;
 pub mod reason;
 pub mod denial;
 pub mod limits;
+pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
 pub use agent::AgentProfile;

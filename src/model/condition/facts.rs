@@ -1,0 +1,49 @@
+//! What a condition is judged against: borrowed from whoever asks, read only where the condition names it.
+//!
+//! `model` knows no request and no connection; the stages that have one lend it through `RequestFacts`. Read next:
+//! `evaluate.rs`.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use crate::model::types::{AgentProfile, HostName, Timestamp};
+
+/// The facts of one question.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// Who asks.
+    pub agent: &'a AgentProfile,
+    /// For what.
+    pub destination: Destination<'a>,
+    /// The request; none while only a name or a connection is judged.
+    pub request: Option<&'a dyn RequestFacts>,
+    /// When, for `time`.
+    pub at: Timestamp,
+}
+
+/// Where the agent wants to go, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Destination<'a> {
+    /// The name that is believed; none where a connection has no name.
+    pub host: Option<&'a HostName>,
+    /// Address and port; none while a name is looked up.
+    pub address: Option<SocketAddr>,
+}
+
+/// One request in its canonical form.
+pub trait RequestFacts {
+    /// The method, such as `GET`.
+    fn method(&self) -> &str;
+    /// The canonical path without the query.
+    fn path(&self) -> &str;
+    /// `http` or `https`.
+    fn scheme(&self) -> &str;
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+    fn protocol(&self) -> &str;
+    /// Bytes of the body, where the head says so.
+    fn content_length(&self) -> Option<u64>;
+    /// Name and value of each header field in order, names in lower case.
+    fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_>;
+    /// Decoded name and value of each query parameter in order.
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_>;
+}

@@ -1,0 +1,105 @@
+//! Conditions of rules, in the Common Expression Language (CEL): parsed, checked and compiled when documents are
+//! loaded, then judged against the facts of one look-up, connection or request.
+//!
+//! A condition that was checked cannot meet a wrong type, and its cost is bounded. Nothing here reads a clock or a
+//! socket, and nothing decides: a condition that cannot be judged says so. Read next: `catalogue.rs`, what a condition
+//! may name; `docs/conditions.md` is for those who write them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub mod uses;
+pub mod facts;
+pub mod types;
+mod value;
+pub mod catalogue;
+pub mod functions;
+mod pattern;
+mod node;
+mod mistakes;
+mod syntax;
+mod check;
+mod evaluate;
+
+#[cfg(test)]
+mod tests;
+
+pub use facts::{Destination, Facts, RequestFacts};
+pub use uses::{Part, Uses};
+
+use node::Node;
+use syntax::Parsed;
+
+/// A condition that was found right: every name declared, every type fitting, its cost bounded.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    text: Arc<str>,
+    node: Arc<Node>,
+    uses: Uses,
+}
+
+/// One thing that is wrong with the text of a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where, in bytes of the text; never outside it, and on the borders of characters.
+    pub range: Range<usize>,
+    /// What is wrong, with values in backticks.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+/// Why a condition has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unevaluable {
+    /// It asks for what is not known yet: of a request where there is a connection only, of an address where a name is
+    /// looked up. The same condition may have an answer later on the road.
+    #[error("`{}` is not known here", .0.as_str())]
+    NotYet(Part),
+    /// It fails on these facts, whenever it is asked: the reason in words, for the record.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Fault {
+    fn new(range: Range<usize>, message: impl Into<String>) -> Self {
+        Self { range, message: message.into(), hint: None }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl Condition {
+    /// Parses and checks a condition.
+    ///
+    /// # Errors
+    /// All that is wrong with it, in the order of the text.
+    pub fn check(text: &str) -> Result<Self, Vec<Fault>> {
+        let parsed = Parsed::read(text).map_err(|fault| vec![fault])?;
+        let (node, uses) = check::check(&parsed)?;
+        Ok(Self { text: text.into(), node: Arc::new(node), uses })
+    }
+
+    /// The text as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it names.
+    pub fn uses(&self) -> Uses {
+        self.uses
+    }
+
+    /// Whether it holds for these facts. Only what it names is looked at.
+    ///
+    /// `false && unknown` is false and `true || unknown` is true (CEL, "Logical Operators"), so a condition on a host
+    /// and a method can be false before there is a method.
+    ///
+    /// # Errors
+    /// Where it has no answer: the caller refuses, or asks again when more is known.
+    pub fn holds(&self, facts: &Facts<'_>) -> Result<bool, Unevaluable> {
+        evaluate::holds(&self.node, facts)
+    }
+}
