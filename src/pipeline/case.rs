@@ -11,7 +11,7 @@ use super::deny::{self, Heard};
 use super::road::{Road, Snapshot};
 use super::site::Site;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
-use crate::decide::policy::{Circumstances, Permit};
+use crate::decide::policy::{Circumstances, Obligations, Permit, Route};
 use crate::model::types::agreed_name::Scheme;
 use crate::model::types::{Denial, HostName, Reason, RequestId, Timestamp};
 use crate::perceive::identity::Known;
@@ -45,12 +45,25 @@ impl<'a> Case<'a> {
             let detail = "The source address of this connection belongs to another agent now. Connect again.";
             if same { Ok(known) } else { Err(Denial::built_in(Reason::IdentityUnknown, detail)) }
         });
+        let known = known.and_then(|known| {
+            site.road.shared.quarantines.check(&known.agent().name, at).map(|()| known)
+        });
         Self { id, at, started: Instant::now(), snapshot, known, site }
     }
 
     /// What its decision depends on beside documents and traffic.
-    pub fn circumstances(&self) -> Circumstances<'_> {
+    fn circumstances(&self) -> Circumstances<'_> {
         self.snapshot.circumstances(self.at)
+    }
+
+    /// Judges the request, and puts the agent away where a rule says so.
+    ///
+    /// # Errors
+    /// Why it may not go.
+    pub fn judge(&self, request: &Request<'_>) -> Result<Permit, Denial> {
+        let known = self.known.as_ref().map_err(Denial::clone)?;
+        let permit = self.snapshot.policy.request(known, &self.site.passage, request, self.circumstances());
+        permit.inspect_err(|denial| self.site.road.shared.heed(&known.agent().name, denial, self.at))
     }
 
     /// The record of its decision.
@@ -79,14 +92,7 @@ impl<'a> Case<'a> {
 
     /// The verdict of a permit.
     pub fn allow(&self, permit: &Permit) -> Verdict {
-        Verdict {
-            decision: Decision::Allow,
-            reason: None,
-            policy: Some(permit.route().policy.clone()),
-            rule: permit.route().rule.clone(),
-            policy_digest: self.snapshot.policy.digest().clone(),
-            evidence: None,
-        }
+        allowed_by(&self.snapshot, permit.speaks(), permit.obligations())
     }
 
     /// A disagreement of names, with what its connection is known by, for the record.
@@ -161,6 +167,22 @@ impl Refused {
     }
 }
 
+/// The verdict of a permission, with the rules that bind it.
+pub fn allowed_by(
+    snapshot: &Snapshot,
+    (decision, by): (Decision, &Route),
+    bound: Option<&Obligations>,
+) -> Verdict {
+    Verdict {
+        decision,
+        reason: None,
+        policy: Some(by.policy.clone()),
+        rule: by.rule.clone(),
+        policy_digest: snapshot.policy.digest().clone(),
+        evidence: bound.map(|bound| bound.evidence().to_owned()),
+    }
+}
+
 /// The verdict on what the gateway does by itself, whatever the documents say.
 pub fn built_in(snapshot: &Snapshot) -> Verdict {
     Verdict {
@@ -176,7 +198,7 @@ pub fn built_in(snapshot: &Snapshot) -> Verdict {
 /// The verdict of a denial.
 pub fn denied(snapshot: &Snapshot, denial: &Denial) -> Verdict {
     Verdict {
-        decision: Decision::Deny,
+        decision: denial.decision(),
         reason: Some(denial.reason),
         policy: denial.policy.clone(),
         rule: denial.rule.clone(),

@@ -27,6 +27,7 @@ use crate::act::dial;
 use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped, relay};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
+use crate::decide::policy::Passage;
 use crate::model::types::limits::{UDP_FLOWS_SHARE, UDP_WAITING, UDP_WAITING_BYTES};
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
@@ -284,6 +285,12 @@ async fn relayed(
     // The belief is held until the flow ends.
     let Judged { arrival, known, mut passage, held: _held, .. } = judged;
     let (out, back) = (Moved::default(), Moved::default());
+    let pace = |passage: &Passage| {
+        let tempo = desk.road.shared.paces.tempo(&known.agent().name, passage.obligations());
+        out.pace(tempo.clone());
+        back.pace(tempo);
+    };
+    pace(&passage);
     let mut drain = desk.road.drain.clone();
     let mut line = Line {
         workload: &ends.workload,
@@ -298,7 +305,10 @@ async fn relayed(
         match relay(&passage, &entry, &mut line, interrupts, Patience::default()).await {
             Stopped::Policy => {
                 match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
-                    Ok(anew) => passage = anew,
+                    Ok(anew) => {
+                        pace(&anew);
+                        passage = anew;
+                    }
                     Err(denial) => {
                         desk.sockets.refuse(arrival.client, arrival.destination, 0, Why::Prohibited);
                         break (None, Some(denial));

@@ -253,12 +253,15 @@ fn judge<'a>(
 ) -> Result<Option<Looked<'a>>, Denial> {
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
-    let chooser = snapshot.policy.query(known, &lookup, snapshot.circumstances(at))?;
+    let agent = &known.agent().name;
+    road.shared.quarantines.check(agent, at)?;
+    let chooser = snapshot.policy.query(known, &lookup, snapshot.circumstances(at));
+    let chooser = chooser.inspect_err(|denial| road.shared.heed(agent, denial, at))?;
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok(None) };
     let flagged = query.dnssec_ok() || query.checking_disabled();
     let asked = Looked { host, kind, by_agent: chooser == Chooser::Agent, flagged };
-    road.shared.guard.admit(&known.agent().name, &asked, at)?;
+    road.shared.guard.admit(agent, &asked, at)?;
     Ok(Some(asked))
 }
 

@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
@@ -22,12 +22,13 @@ use super::deny::{self, Heard};
 use super::road::Road;
 use super::serving::{Answer, Watched};
 use super::site::{Leg, Site};
+use super::transform;
 use super::tunnel;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Failure, Reply, RequestBody};
+use crate::act::upstream::{Closing, Failure, Reply, RequestBody, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
-use crate::decide::policy::Permit;
+use crate::decide::policy::{Obligations, Permit};
 use crate::model::types::limits::{LINGER_BYTES, LINGER_TIME, REFUSED_BODY_BYTES, REFUSED_BODY_TIME};
 use crate::model::types::{Denial, HostName, Reason, RequestId};
 use crate::perceive::request::guard::Refusal;
@@ -40,6 +41,10 @@ const TRIES: usize = 4;
 struct Going {
     id: RequestId,
     started: Instant,
+    /// How long a rule holds it back.
+    wait: Duration,
+    /// How fast its bytes may move.
+    tempo: Tempo,
     permit: Permit,
     entry: Option<Entry>,
     /// Whether the daemon is about to end.
@@ -108,9 +113,10 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
             return early(case.refuse(None, Some(&head), &denial), &head, body).await;
         }
     };
-    let asked = |known| case.snapshot.policy.request(known, &site.passage, &canonical, case.circumstances());
-    let permit = match case.known.as_ref().map_err(Denial::clone).and_then(asked) {
-        Ok(permit) => permit,
+    let (paces, agent) = (&site.road.shared.paces, &site.known.agent().name);
+    let charged = |permit: Permit| Ok((paces.charge(agent, permit.obligations())?, permit));
+    let (wait, permit) = match case.judge(&canonical).and_then(charged) {
+        Ok(permitted) => permitted,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
     let opening = case.opening(Some(&canonical), Some(&head), case.allow(&permit));
@@ -121,6 +127,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let going = Going {
         id: case.id,
         started: case.started,
+        wait,
+        tempo: paces.tempo(agent, permit.obligations()),
         permit,
         entry: Some(entry),
         drain: site.road.drain.clone(),
@@ -133,15 +141,21 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
-    match go(&site, &going, leg, (outgoing(head, &target, &authority), body.inner)).await {
+    let head = outgoing(head, (&target, &authority), going.permit.obligations());
+    match go(&site, &going, leg, (head, body.inner)).await {
         Ok((reply, added)) => relay(&site, going, reply, added, back),
         Err(denial) => fail(going, denial, &back.watched),
     }
 }
 
 /// The head as it goes to the upstream: target in origin form, and as `Host` the authority that was judged (RFC 9112,
-/// section 3.2.2).
-fn outgoing(mut head: request::Parts, target: &str, authority: &str) -> Result<request::Parts, Denial> {
+/// section 3.2.2). What rules change of it is changed here, behind the judgement.
+fn outgoing(
+    mut head: request::Parts,
+    (target, authority): (&str, &str),
+    bound: Option<&Obligations>,
+) -> Result<request::Parts, Denial> {
+    transform::apply(&mut head.headers, bound);
     head.uri = target.parse().map_err(|error| Denial::internal(format!("target: {error}")))?;
     if head.headers.get(header::HOST).is_none_or(|host| host.as_bytes() != authority.as_bytes()) {
         let host = HeaderValue::from_str(authority);
@@ -162,8 +176,11 @@ async fn go(
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
     let mut request = HttpRequest::from_parts(
         head?,
-        RequestBody::new(body, going.sent.clone(), hop_by_hop::strip_trailers),
+        RequestBody::new(body, going.sent.clone(), hop_by_hop::strip_trailers).paced(going.tempo.clone()),
     );
+    if !going.wait.is_zero() {
+        sleep(going.wait).await;
+    }
     for attempt in 0..TRIES {
         let first = if leg == Leg::Usual { site.first.borrow_mut().take() } else { None };
         let sender = match first {
@@ -221,6 +238,7 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
     let bridged = challenge.is_some_and(Challenge::is_bridged);
     let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
+    let tempo = going.tempo.clone();
     let closing = Closing {
         entry: going.take_entry(),
         status: status.as_u16(),
@@ -234,13 +252,13 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         return Response::from_parts(
             head,
-            Answer::Reply { body: body.closing(closing, bodiless), _busy: back.busy },
+            Answer::Reply { body: body.closing(closing, bodiless).paced(tempo), _busy: back.busy },
         );
     }
     if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded)
         && proven
     {
-        let tunnel = tunnel::run((workload, upstream), closing, back.busy, site.road.drain.clone());
+        let tunnel = tunnel::run((workload, upstream), closing, back.busy, (tempo, site.road.drain.clone()));
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
             // The workload's connection goes on, and may carry several.
@@ -302,6 +320,9 @@ pub async fn refused(
         ),
         _ => malformed.filter(|_| by_policy),
     };
+    if let (Some(known), Some(denial)) = (&refused.known, &of_request) {
+        road.shared.heed(&known.agent().name, denial, road.stamp().1);
+    }
     let denial = of_request.as_ref().unwrap_or(of_connection);
     let id = refused.record_request(
         &road,

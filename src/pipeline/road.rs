@@ -8,7 +8,9 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::watch;
 
+use super::paces::Paces;
 use super::places::{Places, Room};
+use super::quarantines::{Cause, Quarantines};
 use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::Pool;
@@ -16,7 +18,7 @@ use crate::decide::ledger::Ledger;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
-use crate::model::types::{RequestId, Timestamp};
+use crate::model::types::{Denial, RequestId, Timestamp};
 use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver, Upstreams};
 use crate::perceive::identity::{Bindings, Directory};
 use crate::platform::sys::clock;
@@ -81,6 +83,10 @@ pub struct Shared {
     pub home: Home,
     /// Places for connections on each worker.
     pub room: Room,
+    /// Agents that rules have put away, until `Standing` has them.
+    pub quarantines: Quarantines,
+    /// How fast each agent goes under rules that bound it.
+    pub paces: Paces,
     /// Tells what lives long that another set is in force.
     pub changed: watch::Sender<()>,
 }
@@ -90,6 +96,18 @@ impl Shared {
     pub fn put_in_force(&self, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
         self.changed.send_replace(());
+    }
+
+    /// Puts an agent away whose refusal says so, and tells what lives long.
+    pub fn heed(&self, agent: &Arc<str>, denial: &Denial, at: Timestamp) {
+        let (Some(until), Some(policy), Some(rule)) = (denial.quarantine, &denial.policy, &denial.rule) else {
+            return;
+        };
+        let cause = Cause { policy: policy.clone(), rule: rule.clone() };
+        if self.quarantines.impose(agent, (at, until), cause) {
+            tracing::warn!(agent = &**agent, policy = &*policy.0, rule = &**rule, %until, "an agent is quarantined");
+            self.changed.send_replace(());
+        }
     }
 
     /// Hears of every set that is put in force from now on.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::watch::Busy;
-use crate::act::upstream::Closing;
+use crate::act::upstream::{Closing, Rests, Tempo};
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
 
 /// Bytes on the way in one direction.
@@ -26,6 +26,7 @@ struct Side<'m, S> {
     read: u64,
     written: u64,
     moved: &'m Moved,
+    rests: Rests,
 }
 
 /// What both sides tell the clock.
@@ -40,12 +41,15 @@ pub async fn run(
     (workload, upstream): (OnUpgrade, OnUpgrade),
     closing: Closing,
     busy: Busy,
-    mut drain: watch::Receiver<bool>,
+    (tempo, mut drain): (Tempo, watch::Receiver<bool>),
 ) {
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
-    let side = |inner| Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved };
+    let side = |inner| {
+        let rests = Rests::new(tempo.clone());
+        Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved, rests }
+    };
     let (mut workload, mut upstream) = (side(workload), side(upstream));
     let end = tokio::select! {
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
@@ -77,6 +81,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.rests.poll(cx));
         let before = buf.filled().len();
         match ready!(Pin::new(&mut self.inner).poll_read(cx, buf)) {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
@@ -87,6 +92,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
             self.moved.ended.set(true);
         }
         self.read += length as u64;
+        self.rests.after(length);
         self.moved.at.set(Instant::now());
         Poll::Ready(Ok(()))
     }

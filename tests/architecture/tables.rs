@@ -15,6 +15,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("decide::ledger", "decide::policy", &["Passage", "Permit"]),
     ("act::*", "decide::policy", &["Mode", "NameSource", "Passage", "Permit", "Route"]),
     ("act::*", "decide::ledger", &["Entry", "Outcome"]),
+    ("act::*", "decide::quota", &["Pace"]),
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
@@ -36,6 +37,7 @@ pub const PURE: &[&str] = &[
     "perceive::response",
     "decide::policy",
     "decide::tunnel",
+    "decide::quota",
 ];
 
 /// What pure modules may not name, by the beginning of the path.

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::faults;
 use super::pool::Lease;
+use super::tempo::{Gate, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
@@ -25,24 +26,36 @@ pub struct RequestBody {
     inner: Option<Incoming>,
     sent: Rc<Cell<u64>>,
     strip_trailers: fn(&mut HeaderMap),
+    gate: Option<Gate>,
 }
 
 impl RequestBody {
     /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
     pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, strip_trailers: fn(&mut HeaderMap)) -> Self {
-        Self { inner: Some(inner).filter(|inner| !inner.is_end_stream()), sent, strip_trailers }
+        let inner = Some(inner).filter(|inner| !inner.is_end_stream());
+        Self { inner, sent, strip_trailers, gate: None }
+    }
+
+    /// The same body, at a tempo.
+    pub fn paced(self, tempo: Tempo) -> Self {
+        Self { gate: Gate::of(tempo), ..self }
     }
 
     /// No body.
     #[cfg(test)]
     pub(super) fn none() -> Self {
-        Self { inner: None, sent: Rc::default(), strip_trailers: |_| () }
+        Self { inner: None, sent: Rc::default(), strip_trailers: |_| (), gate: None }
     }
 
     /// The same body again, where it is empty: any other may have been read.
     pub(super) fn again(&self) -> Option<Self> {
-        let Self { inner, sent, strip_trailers } = self;
-        inner.is_none().then(|| Self { inner: None, sent: sent.clone(), strip_trailers: *strip_trailers })
+        let Self { inner, sent, strip_trailers, .. } = self;
+        inner.is_none().then(|| Self {
+            inner: None,
+            sent: sent.clone(),
+            strip_trailers: *strip_trailers,
+            gate: None,
+        })
     }
 
     /// Where the bytes that have passed are counted.
@@ -61,7 +74,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
-        let mut polled = poll_counted(inner, cx, &this.sent);
+        let mut polled = poll_counted(inner, cx, &this.sent, &mut this.gate);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
         {
@@ -79,13 +92,17 @@ impl Body for RequestBody {
     }
 }
 
-/// The next frame, with its bytes added to the counter.
+/// The next frame, at its time, with its bytes added to the counter.
 fn poll_counted(
     body: &mut Incoming,
     cx: &mut Context<'_>,
     counter: &Cell<u64>,
+    gate: &mut Option<Gate>,
 ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-    let polled = Pin::new(body).poll_frame(cx);
+    let polled = match gate {
+        Some(gate) => gate.poll(cx, |cx| Pin::new(body).poll_frame(cx)),
+        None => Pin::new(body).poll_frame(cx),
+    };
     if let Poll::Ready(Some(Ok(frame))) = &polled {
         let length = frame.data_ref().map_or(0, Bytes::len);
         counter.set(counter.get() + length as u64);
@@ -161,13 +178,21 @@ pub struct ReplyBody {
     ended: bool,
     closing: Option<Closing>,
     lease: Option<Lease>,
+    gate: Option<Gate>,
 }
 
 impl ReplyBody {
     /// Relays `inner`; `bodiless` says that no body follows whatever the head announces (HEAD, 204, 304).
     pub(super) fn new(inner: Incoming, lease: Lease) -> Self {
         let expected = inner.size_hint().exact();
-        Self { inner, received: Cell::new(0), expected, ended: false, closing: None, lease: Some(lease) }
+        let (received, lease) = (Cell::new(0), Some(lease));
+        Self { inner, received, expected, ended: false, closing: None, lease, gate: None }
+    }
+
+    /// The same body, at a tempo.
+    pub fn paced(mut self, tempo: Tempo) -> Self {
+        self.gate = Gate::of(tempo);
+        self
     }
 
     /// Hands over the record that the end of this body closes.
@@ -206,7 +231,7 @@ impl Body for ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let mut polled = poll_counted(&mut this.inner, cx, &this.received);
+        let mut polled = poll_counted(&mut this.inner, cx, &this.received, &mut this.gate);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
         {

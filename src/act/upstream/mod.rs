@@ -5,6 +5,7 @@
 
 pub mod gathered;
 mod executor;
+mod tempo;
 mod body;
 mod answers;
 mod counted;
@@ -18,3 +19,4 @@ pub use body::{Closing, ReplyBody, RequestBody};
 pub use executor::LocalExecutor;
 pub use pool::{Key, Offer, Pool};
 pub use send::{Failure, Reply, Sender};
+pub use tempo::{Rests, Tempo};

@@ -1,9 +1,10 @@
 //! The first question: may this connection live, and how?
 //!
-//! Order: side doors, names, safe destination, deny rules, routes, default. Deny wins; absence denies. Whether the
+//! Order: side doors, names, safe destination, deny rules, routes, rules that allow, default. Deny wins; absence denies. Whether the
 //! resolved address of a claimed name is safe is checked where it is dialled, with the `Passage` in hand.
 
 mod claim;
+mod rules;
 mod side_doors;
 mod stale;
 
@@ -11,7 +12,9 @@ use std::net::SocketAddr;
 
 use super::circumstances::Circumstances;
 use super::passage::{Mode, NameSource, Passage, Route};
+use super::obligations::Obligations;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
+use super::rules::Rules;
 use super::words;
 use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
@@ -70,7 +73,8 @@ impl PolicySet {
         let plan = self.gateways.get(known.gateway());
         let verdict = match (plan, self.agents.get(&known.agent().name)) {
             (Some(plan), Some(agent)) => {
-                let judge = Judge { plan, agent: *agent, known, flow, circumstances };
+                let rules = &self.rules;
+                let judge = Judge { plan, rules, agent: *agent, known, flow, circumstances };
                 self.resolvers.check(known, flow.hello, flow.destination.0).and_then(|()| judge.verdict())
             }
             // The set changed between the look-up of the agent and this question.
@@ -102,6 +106,7 @@ fn answer_to(hello: &Hello, opens_tls: bool) -> Answer {
 
 struct Judge<'a> {
     plan: &'a GatewayPlan,
+    rules: &'a Rules,
     agent: usize,
     known: &'a Known,
     flow: Flow<'a>,
@@ -112,6 +117,7 @@ struct Judge<'a> {
 struct Opening {
     route: Route,
     listeners: Listeners,
+    obligations: Option<Box<Obligations>>,
 }
 
 impl<'a> Judge<'a> {
@@ -159,7 +165,7 @@ impl<'a> Judge<'a> {
                 self.check_class(destination)
             };
             match safe.and_then(|()| self.open(name, claim, addressed)) {
-                Ok(opening) => return Ok(self.passage(name, source, &opening, private_allowed)),
+                Ok(opening) => return Ok(self.passage(name, source, opening, private_allowed)),
                 Err(denial) => refusal = refusal.or(Some(denial)),
             }
         }
@@ -208,7 +214,7 @@ impl<'a> Judge<'a> {
         if claim.source == NameSource::Resolve && self.plan.denies_networks(self.agent, name, place) {
             return Err(words::unverified(self.known, name, self.flow.destination.0));
         }
-        Ok(())
+        self.check_rules(claim)
     }
 
     fn denied_by(&self, entry: &L4Entry) -> Option<Denial> {
@@ -248,19 +254,22 @@ impl<'a> Judge<'a> {
         let route = offers.iter().find(|offer| !offer.0.and(listeners).is_empty()).map(|offer| offer.1);
         let opening = match route.or_else(|| self.raw_by_intent(&entries)) {
             Some(route) if !listeners.is_empty() || self.is_raw() => {
-                Opening { route: route.clone(), listeners }
+                Opening { route: route.clone(), listeners, obligations: None }
             }
             _ if unconfirmed => return Err(words::unverified(self.known, name, destination)),
-            _ => self.by_default(name, takers).map_err(|denial| match governed {
-                Some(host) if takers.is_empty() => denial.seen(words::governed(host)),
-                _ => denial,
-            })?,
+            _ => match self.opened_by_rule(name, claim.source, takers) {
+                Some(opening) => opening,
+                None => self.by_default(name, takers).map_err(|denial| match governed {
+                    Some(host) if takers.is_empty() => denial.seen(words::governed(host)),
+                    _ => denial,
+                })?,
+            },
         };
         let by_network = !resolve && addressed.iter().any(|entry| entry.names_address(destination));
         if self.hides_its_name(opening.listeners) && !by_network {
             return Err(words::ech(self.known, name, destination));
         }
-        Ok(opening)
+        self.bound(name, claim.source, opening)
     }
 
     fn is_raw(&self) -> bool {
@@ -282,7 +291,7 @@ impl<'a> Judge<'a> {
         let listeners = self.plan.listeners.and(takers);
         if self.plan.default == DefaultPolicy::AllowAll && !listeners.is_empty() {
             let route = Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) };
-            return Ok(Opening { route, listeners });
+            return Ok(Opening { route, listeners, obligations: None });
         }
         let denied = name.and_then(|name| self.denied_host(name));
         Err(denied
@@ -337,7 +346,7 @@ impl<'a> Judge<'a> {
         &self,
         name: Option<&HostName>,
         source: NameSource,
-        opening: &Opening,
+        opening: Opening,
         private_allowed: bool,
     ) -> Passage {
         use ListenerProtocol::{Http, TlsPassthrough, TlsTerminate};
@@ -359,7 +368,8 @@ impl<'a> Judge<'a> {
             name_source: source,
             destination: self.flow.destination.0,
             private_allowed,
-            route: opening.route.clone(),
+            route: opening.route,
+            obligations: opening.obligations,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::encrypted_dns::EncryptedDns;
 use super::index::HostIndex;
 use super::passage::Route;
 use super::query::Names;
+use super::rules::Rules;
 use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
@@ -25,6 +26,8 @@ pub struct PolicySet {
     pub(super) gateways: HashMap<Arc<str>, GatewayPlan>,
     /// Whether any gateway opens TLS: then even a source that nobody registered gets its answer in HTTP.
     pub(super) opens_tls: bool,
+    /// Rules of EgressPolicies.
+    pub(super) rules: Rules,
     /// Apart, ascending: see `udp_ports.rs`.
     pub(super) udp_ports: Vec<PortRange>,
     /// Who may not be asked for names past this gateway.

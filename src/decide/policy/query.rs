@@ -1,14 +1,15 @@
 //! The question before the first: may this name be looked up? A query leaves the host, so a name that no route of the
 //! agent can ever match is refused before any resolver hears of it.
 //!
-//! Order: encrypted resolvers, routes, default. What documents write out carries nothing out, whoever asks for it; of
+//! Order: encrypted resolvers, routes, default, rules. What documents write out carries nothing out, whoever asks for it; of
 //! what the agent chose itself, `decide::tunnel` watches how much it carries.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::circumstances::Circumstances;
 use super::plan::{Agents, Effect, GatewayPlan, PolicySet};
+use super::rules::Concerned;
 use super::words;
 use crate::model::manifest::resources::DefaultPolicy;
 use crate::model::types::address::classify;
@@ -78,8 +79,13 @@ impl PolicySet {
         {
             return Err(words::listed_resolver(known, host.as_str(), listed));
         }
-        plan.names
-            .chooser(*agent, lookup, plan.default)
+        let chooser = plan.names.chooser(*agent, lookup, plan.default);
+        // Nothing but class IN is ever let through.
+        let host = lookup.host.filter(|_| lookup.class == CLASS_IN);
+        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let concerned = Concerned { known, host, destination: nowhere, at: circumstances.at };
+        self.rules
+            .judge_name(*agent, &concerned, chooser)?
             .ok_or_else(|| words::no_lookup(known, lookup.text, lookup.obstacle(), &plan.policy))
     }
 

@@ -3,6 +3,8 @@
 //! Judged against the set in force now, which may be newer than the one that opened the connection. Rules see the
 //! one canonical request; nothing is matched against raw bytes.
 
+mod rules;
+
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 
@@ -11,12 +13,13 @@ use super::loose::Readings;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
+use super::rules::Rules;
 use super::words;
 use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
 use crate::model::types::address::classify;
-use crate::model::types::{AddressClass, Denial, HostName};
+use crate::model::types::{AddressClass, Denial, HostName, Reason};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
@@ -38,6 +41,7 @@ impl PolicySet {
         };
         let judge = Judge {
             plan,
+            rules: &self.rules,
             agent: *agent,
             known,
             request,
@@ -45,7 +49,7 @@ impl PolicySet {
             destination: passage.destination(),
             readings: OnceCell::new(),
         };
-        judge.verdict(passage).map(|route| Permit { route })
+        judge.verdict(passage)
     }
 
     /// Why a request on a refused connection is refused, where the request itself tells more than the connection did.
@@ -58,13 +62,15 @@ impl PolicySet {
     ) -> Option<Denial> {
         let plan = self.gateways.get(known.gateway())?;
         let agent = *self.agents.get(&known.agent().name)?;
-        Judge { plan, agent, known, request, circumstances, destination, readings: OnceCell::new() }
-            .denied_by_http()
+        let (rules, readings) = (&self.rules, OnceCell::new());
+        let judge = Judge { plan, rules, agent, known, request, circumstances, destination, readings };
+        judge.denied_by_http().or_else(|| judge.refused_by_rules())
     }
 }
 
 struct Judge<'a> {
     plan: &'a GatewayPlan,
+    rules: &'a Rules,
     agent: usize,
     known: &'a Known,
     request: &'a Request<'a>,
@@ -75,7 +81,7 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn verdict(&self, passage: &Passage) -> Result<Route, Denial> {
+    fn verdict(&self, passage: &Passage) -> Result<Permit, Denial> {
         if let Some(seen) = self.request.dns_words() {
             return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
         }
@@ -100,6 +106,21 @@ impl<'a> Judge<'a> {
         if let Some(denial) = self.denied_by_http() {
             return Err(denial);
         }
+        let found = self.found(source)?;
+        let route = match self.by_route(listener, l4) {
+            Err(denial) if denial.reason == Reason::PolicyNoRoute => found.allows().ok_or(denial)?,
+            routed => routed?,
+        };
+        self.bound(found, route, source)
+    }
+
+    /// What lets it through besides rules: where HTTP routes name the host, one of them; else an L4 route, or the default.
+    /// `covers` tells the L4 rules for its port and address.
+    fn by_route(
+        &self,
+        listener: ListenerProtocol,
+        covers: impl Fn(&&'a L4Entry) -> bool,
+    ) -> Result<Route, Denial> {
         let mut allowing = self.http().filter(|entry| matches!(entry.effect, Effect::Allow)).peekable();
         if allowing.peek().is_some() {
             let found = allowing
@@ -109,7 +130,7 @@ impl<'a> Judge<'a> {
                 words::no_route_for_request(self.known, self.request, self.destination, &self.plan.policy)
             });
         }
-        if let Some(entry) = self.l4().filter(l4).find(|entry| entry.listeners.has(listener)) {
+        if let Some(entry) = self.l4().filter(covers).find(|entry| entry.listeners.has(listener)) {
             return Ok(entry.route.clone());
         }
         if self.plan.default == DefaultPolicy::AllowAll {

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use super::passage::Route;
 use super::plan::Effect;
-use crate::model::manifest::resources::L4Protocol;
-use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason};
+use super::rules::Rule;
+use crate::model::manifest::resources::{L4Protocol, RuleAction};
+use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason, Timestamp};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
@@ -134,6 +135,43 @@ pub(super) fn denied(known: &Known, effect: &Effect, route: &Route, destination:
         .seen(format!("{} to {destination}", route.policy.0));
     denial.response = response.clone();
     denial
+}
+
+/// A denial by the rule of an EgressPolicy, in the administrator's words where there are some.
+pub(super) fn denied_by_rule(known: &Known, rule: &Rule) -> Denial {
+    let RuleAction::Deny { message } = &rule.action else {
+        return Denial::internal("a rule that denies nothing was asked for its denial");
+    };
+    let detail = message.as_deref().map_or_else(
+        || format!("Agent {} may not do this: a policy denies it.", known.agent().name),
+        str::to_owned,
+    );
+    Denial::by(Reason::PolicyDenied, rule.policy.clone(), Some(rule.name.clone()), detail)
+}
+
+/// A rule that puts the agent away from now on.
+pub(super) fn quarantined_by_rule(known: &Known, rule: &Rule, at: Timestamp) -> Denial {
+    let RuleAction::Quarantine { time, message } = &rule.action else {
+        return Denial::internal("a rule that quarantines nobody was asked for its denial");
+    };
+    let detail = message.as_deref().map_or_else(
+        || format!("Agent {} is quarantined: a policy does not let it do this.", known.agent().name),
+        str::to_owned,
+    );
+    let denial =
+        Denial::by(Reason::IdentityQuarantined, rule.policy.clone(), Some(rule.name.clone()), detail);
+    let until = at.plus(*time);
+    Denial { quarantine: Some(until), ..denial }.seen(format!("quarantined until {until}"))
+}
+
+/// A rule whose condition fails.
+pub(super) fn unevaluable(known: &Known, rule: &Rule, why: &str) -> Denial {
+    let detail = format!(
+        "Agent {} may not do this: a policy that concerns it could not be evaluated.",
+        known.agent().name
+    );
+    Denial::by(Reason::PolicyUnevaluable, rule.policy.clone(), Some(rule.name.clone()), detail)
+        .seen(format!("the condition could not be evaluated: {why}"))
 }
 
 /// A host that routes name, and a request that none of them allows.

@@ -31,7 +31,8 @@ fn response(item: &Item<'_>) -> Option<DenyResponse> {
     Some(DenyResponse { status: status?, message })
 }
 
-fn message(item: &Item<'_>) -> Option<Arc<str>> {
+/// The administrator's own sentence for the agent.
+pub fn message(item: &Item<'_>) -> Option<Arc<str>> {
     let text = item.text()?;
     if text.len() > MESSAGE_BYTES {
         item.mistake(format!("`message` has {} bytes, more than {MESSAGE_BYTES}", text.len()));

@@ -2,8 +2,8 @@
 //!
 //! Headers of the whole set are read before any `spec`, so that references can be checked where they stand.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fields::{Fields, Item};
@@ -12,6 +12,7 @@ use super::report::{did_you_mean, one_of, quoted};
 use super::resources::{Gateway, Origin};
 use super::source::Place;
 use super::values;
+use crate::model::types::AgentProfile;
 
 /// The name of a document whose own is missing or wrong.
 const NAMELESS: &str = "";
@@ -125,8 +126,30 @@ pub struct Index {
     names: BTreeMap<Kind, BTreeMap<Arc<str>, Place>>,
     /// Gateways that were read without a mistake.
     pub gateways: BTreeMap<Arc<str>, Gateway>,
+    /// Teams and projects, once agents are read.
+    pub groups: Groups,
     /// Whether every document of every file is in the index: only then a missing name is a mistake.
     pub whole: bool,
+}
+
+/// Teams and projects: they are what agents say, and have no documents of their own.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// Teams that some agent has.
+    pub teams: BTreeSet<Arc<str>>,
+    /// Projects that some agent has.
+    pub projects: BTreeSet<Arc<str>>,
+    /// An agent could not be read: its own may be missing.
+    pub partial: bool,
+}
+
+impl Groups {
+    /// Takes in an agent; nothing where it could not be read.
+    pub fn add(&mut self, agent: Option<&AgentProfile>) {
+        self.partial |= agent.is_none();
+        self.teams.extend(agent.and_then(|agent| agent.team.clone()));
+        self.projects.extend(agent.and_then(|agent| agent.project.clone()));
+    }
 }
 
 impl Index {

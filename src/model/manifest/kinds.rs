@@ -15,6 +15,8 @@ pub enum Kind {
     EgressHttpRoute,
     /// Turns a route round.
     EgressDenyPolicy,
+    /// General rules: a condition and what follows from it.
+    EgressPolicy,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
             Self::EgressL4Route => "EgressL4Route",
             Self::EgressHttpRoute => "EgressHTTPRoute",
             Self::EgressDenyPolicy => "EgressDenyPolicy",
+            Self::EgressPolicy => "EgressPolicy",
         }
     }
 }
@@ -52,6 +55,7 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("EgressL4Route", Standing::Enforced(Kind::EgressL4Route)),
     ("EgressHTTPRoute", Standing::Enforced(Kind::EgressHttpRoute)),
     ("EgressDenyPolicy", Standing::Enforced(Kind::EgressDenyPolicy)),
+    ("EgressPolicy", Standing::Enforced(Kind::EgressPolicy)),
     ("A2AAgent", Standing::NotYet),
     ("AIProviderRoute", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
@@ -62,7 +66,6 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("DLPPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
     ("EgressApproval", Standing::NotYet),
-    ("EgressPolicy", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),
     ("InferencePolicy", Standing::NotYet),
     ("KarsAuthConfig", Standing::NotYet),

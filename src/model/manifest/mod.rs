@@ -17,6 +17,8 @@ mod agent;
 mod l4_route;
 mod http_route;
 mod deny_policy;
+mod rule_headers;
+mod egress_policy;
 mod digest;
 mod load;
 

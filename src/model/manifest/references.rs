@@ -2,11 +2,16 @@
 //!
 //! A document is known by kind and name, so a missing or foreign `group` and any `namespace` mean nothing here.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::fields::{Fields, Item};
 use super::header::Index;
 use super::kinds::{Kind, Standing, standing};
 use super::report::{did_you_mean, one_of, quoted};
-use super::resources::{DenyTarget, Gateway, ListenerProtocol, Parent, Requirement, Selector};
+use super::resources::{
+    DenyTarget, Gateway, ListenerProtocol, Parent, PolicyTarget, Requirement, Selector,
+};
 use super::values;
 
 /// What a route needs of the listeners it hangs on.
@@ -140,6 +145,56 @@ pub fn deny_target(item: &Item<'_>, index: &Index) -> Option<DenyTarget> {
             None
         }
     }
+}
+
+/// What an EgressPolicy can be for.
+const POLICY_TARGETS: [&str; 6] =
+    ["EgressGateway", "EgressL4Route", "EgressHTTPRoute", "Agent", "Team", "Project"];
+
+/// `spec.targetRef` of an EgressPolicy: a gateway, a route, or agents by name, team or project.
+pub fn policy_target(item: &Item<'_>, index: &Index) -> Option<PolicyTarget> {
+    let fields = item.fields(&["group", "kind", "name", "namespace", "sectionName"])?;
+    fields.not_yet(&["sectionName"]);
+    foreign(&fields);
+    let kind = fields.required("kind");
+    let name = fields.required("name")?;
+    let kind = kind?;
+    match kind.text()? {
+        "EgressGateway" => index.resolve(Kind::EgressGateway, &name).map(PolicyTarget::Gateway),
+        "EgressL4Route" => index.resolve(Kind::EgressL4Route, &name).map(PolicyTarget::L4Route),
+        "EgressHTTPRoute" => index.resolve(Kind::EgressHttpRoute, &name).map(PolicyTarget::HttpRoute),
+        "Agent" => index.resolve(Kind::Agent, &name).map(PolicyTarget::Agent),
+        "Team" => group(&name, "team", &index.groups.teams, index).map(PolicyTarget::Team),
+        "Project" => group(&name, "project", &index.groups.projects, index).map(PolicyTarget::Project),
+        word if standing(word) == Some(Standing::NotYet) => {
+            kind.not_yet();
+            None
+        }
+        word => {
+            let hint = did_you_mean(word, POLICY_TARGETS)
+                .unwrap_or_else(|| format!("it can be {}", one_of(POLICY_TARGETS)));
+            kind.mistake_hint(format!("a policy cannot be for {}", quoted(word)), hint);
+            None
+        }
+    }
+}
+
+/// A team or project, which some agent has to have.
+fn group(item: &Item<'_>, what: &str, known: &BTreeSet<Arc<str>>, index: &Index) -> Option<Arc<str>> {
+    let text = item.text()?;
+    if let Some(known) = known.get(text) {
+        return Some(known.clone());
+    }
+    if index.whole && !index.groups.partial {
+        let names = || known.iter().map(|name| &**name);
+        let hint = did_you_mean(text, names()).unwrap_or_else(|| match known.len() {
+            0 => format!("no agent names a {what} in its `spec`"),
+            1..=5 => format!("agents have {}", one_of(names())),
+            _ => format!("a {what} is what agents name in their `spec`"),
+        });
+        item.mistake_hint(format!("no agent has the {what} {}", quoted(text)), hint);
+    }
+    None
 }
 
 /// `spec.sourceAgents`: a Kubernetes label selector. A selector without requirements selects every agent.

@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+mod rules;
+
+pub use rules::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Transform, Would};
+
 use crate::model::types::{AgentProfile, DenyResponse, HostPattern, MacAddress};
 
 /// A whole valid set of documents.
@@ -23,6 +27,8 @@ pub struct Resources {
     pub http_routes: BTreeMap<Arc<str>, HttpRoute>,
     /// Deny policies, by name.
     pub deny_policies: BTreeMap<Arc<str>, DenyPolicy>,
+    /// Egress policies, by name.
+    pub egress_policies: BTreeMap<Arc<str>, EgressPolicy>,
     /// SHA-256 over the canonical form of all documents, whatever their files and order: `sha256:` and 64 hex digits.
     pub digest: Arc<str>,
     /// How many files were read.

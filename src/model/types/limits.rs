@@ -342,3 +342,18 @@ pub const ADMIN_TAIL_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const ADMIN_TAIL_STALL: Duration = Duration::from_secs(300);
 /// Bytes of one answer of the local API that a client accepts.
 pub const ADMIN_REPLY_BYTES: usize = 256 * 1024 * 1024;
+
+/// Fields that one Transform rule sets, and that it removes.
+pub const TRANSFORM_FIELDS: usize = 32;
+/// Bytes of a field's value that a Transform rule sets.
+pub const TRANSFORM_VALUE_BYTES: usize = 4096;
+/// Least `bytesPerSecond` of a Throttle: with less, what is let through would meet the bounds for what stands still.
+pub const THROTTLE_BYTES_LEAST: i64 = 1024;
+/// Most `bytesPerSecond`: 100 Gbit/s, past what one host moves.
+pub const THROTTLE_BYTES_MOST: i64 = 12_500_000_000;
+/// Most `requestsPerSecond`, past what one agent asks.
+pub const THROTTLE_REQUESTS_MOST: i64 = 1_000_000;
+/// Time for which a request may be held back by a Throttle; one that would wait for longer is refused at once.
+pub const THROTTLE_WAIT: Duration = Duration::from_secs(5);
+/// Paces kept, one for each agent under each Throttle rule it has met, before those that are at rest are forgotten.
+pub const PACES_KEPT: usize = 4096;

@@ -14,6 +14,7 @@ pub mod agent;
 pub mod fail_mode;
 pub mod record_type;
 pub mod reason;
+pub mod decision;
 pub mod denial;
 pub mod limits;
 
@@ -21,6 +22,7 @@ pub use address::{AddressClass, ClientAddress, OriginalDestination};
 pub use agent::AgentProfile;
 pub use agreed_name::{AgreedName, Scheme};
 pub use authority::{Authority, AuthorityError, Host};
+pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef};
 pub use fail_mode::FailMode;
 pub use host::{HostName, HostPattern};

@@ -222,7 +222,7 @@ impl Backend for Operator {
 /// refusals quote an id's beginning, and those of requests before those of their connections.
 fn quoted(rows: Vec<Value>) -> Vec<Value> {
     let is = |row: &Value, field: &str, word: &str| row.get(field).is_some_and(|found| found == word);
-    let refused = |row: &&Value| is(row, "decision", "deny");
+    let refused = |row: &&Value| is(row, "decision", "deny") || is(row, "decision", "quarantine");
     let request = |row: &&Value| refused(row) && is(row, "kind", "request");
     let only = |mut found: Vec<&Value>| if found.len() == 1 { found.pop().cloned() } else { None };
     let one =

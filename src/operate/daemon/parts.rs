@@ -123,6 +123,8 @@ impl Parts {
             home,
             room,
             ca_pem: self.authority.ca_pem().into(),
+            quarantines: Default::default(),
+            paces: Default::default(),
             changed: watch::Sender::new(()),
         })
     }
