@@ -19,7 +19,7 @@ use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
 use crate::model::types::address::classify;
-use crate::model::types::{AddressClass, Denial, HostName, Reason};
+use crate::model::types::{AddressClass, Denial, HostName};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
@@ -107,31 +107,32 @@ impl<'a> Judge<'a> {
             return Err(denial);
         }
         let found = self.found(source)?;
-        let route = match self.by_route(listener, l4) {
-            Err(denial) if denial.reason == Reason::PolicyNoRoute => found.allows().ok_or(denial)?,
-            routed => routed?,
-        };
+        let route = self.by_route(listener, l4, || found.allows())?;
         self.bound(found, route, source)
     }
 
-    /// What lets it through besides rules: where HTTP routes name the host, one of them; else an L4 route, or the default.
-    /// `covers` tells the L4 rules for its port and address.
+    /// What lets it through: where HTTP routes name the host, one of them; else an L4 route; what no route does, a rule
+    /// may, and the default. `covers` tells the L4 rules for its port and address.
     fn by_route(
         &self,
         listener: ListenerProtocol,
         covers: impl Fn(&&'a L4Entry) -> bool,
+        by_rule: impl FnOnce() -> Option<Route>,
     ) -> Result<Route, Denial> {
         let mut allowing = self.http().filter(|entry| matches!(entry.effect, Effect::Allow)).peekable();
         if allowing.peek().is_some() {
             let found = allowing
                 .find(|entry| entry.listeners.has(listener) && self.matches(entry))
                 .map(|entry| entry.route.clone());
-            return found.ok_or_else(|| {
+            return found.or_else(by_rule).ok_or_else(|| {
                 words::no_route_for_request(self.known, self.request, self.destination, &self.plan.policy)
             });
         }
         if let Some(entry) = self.l4().filter(covers).find(|entry| entry.listeners.has(listener)) {
             return Ok(entry.route.clone());
+        }
+        if let Some(route) = by_rule() {
+            return Ok(route);
         }
         if self.plan.default == DefaultPolicy::AllowAll {
             return Ok(Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) });

@@ -16,7 +16,7 @@ use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{Agent, EgressPolicy, PolicyTarget, RuleAction};
 use crate::model::types::PolicyRef;
 
-pub(super) use findings::{Concerned, Findings, Opens};
+pub(super) use findings::{Concerned, Findings, Opens, would_have};
 
 /// All rules of a set.
 #[derive(Debug, Default)]
@@ -67,6 +67,11 @@ impl Rule {
     /// The rule as records name it.
     pub(super) fn place(&self) -> Route {
         Route { policy: self.policy.clone(), rule: Some(self.name.clone()) }
+    }
+
+    /// The route for whose traffic it holds.
+    pub(super) fn route(&self) -> Option<&PolicyRef> {
+        self.route.as_ref()
     }
 
     fn refuses(&self) -> bool {

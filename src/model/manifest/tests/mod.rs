@@ -4,6 +4,7 @@ use super::source::SourceFile;
 use super::{Report, Resources, load};
 
 mod mistakes;
+mod policies;
 mod sets;
 mod hostile;
 
