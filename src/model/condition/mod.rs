@@ -8,17 +8,33 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-mod catalogue;
-mod facts;
-mod uses;
+pub mod uses;
+pub mod facts;
+pub mod types;
+mod value;
+pub mod catalogue;
+pub mod functions;
+mod pattern;
+mod node;
+mod mistakes;
+mod syntax;
+mod check;
+mod evaluate;
+
+#[cfg(test)]
+mod tests;
 
 pub use facts::{Destination, Facts, RequestFacts};
 pub use uses::{Part, Uses};
+
+use node::Node;
+use syntax::Parsed;
 
 /// A condition that was found right: every name declared, every type fitting, its cost bounded.
 #[derive(Debug, Clone)]
 pub struct Condition {
     text: Arc<str>,
+    node: Arc<Node>,
     uses: Uses,
 }
 
@@ -45,13 +61,25 @@ pub enum Unevaluable {
     Failed(String),
 }
 
+impl Fault {
+    fn new(range: Range<usize>, message: impl Into<String>) -> Self {
+        Self { range, message: message.into(), hint: None }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
 impl Condition {
     /// Parses and checks a condition.
     ///
     /// # Errors
     /// All that is wrong with it, in the order of the text.
     pub fn check(text: &str) -> Result<Self, Vec<Fault>> {
-        Ok(Self { text: text.into(), uses: Uses::default() })
+        let parsed = Parsed::read(text).map_err(|fault| vec![fault])?;
+        let (node, uses) = check::check(&parsed)?;
+        Ok(Self { text: text.into(), node: Arc::new(node), uses })
     }
 
     /// The text as it was written.
@@ -72,7 +100,6 @@ impl Condition {
     /// # Errors
     /// Where it has no answer: the caller refuses, or asks again when more is known.
     pub fn holds(&self, facts: &Facts<'_>) -> Result<bool, Unevaluable> {
-        let _ = facts;
-        Err(Unevaluable::Failed("not compiled".into()))
+        evaluate::holds(&self.node, facts)
     }
 }

@@ -318,6 +318,21 @@ pub const POLICY_MISTAKES: usize = 200;
 /// Folders below each other in the policy folder.
 pub const POLICY_FOLDER_DEPTH: usize = 16;
 
+/// Bytes of one condition: room for a list of some hundred host names.
+pub const CONDITION_BYTES: usize = 4 * 1024;
+/// Nesting of one condition: parentheses, operands, alternatives.
+pub const CONDITION_DEPTH: usize = 48;
+/// Names, values, operators and calls in one condition.
+pub const CONDITION_NODES: usize = 1024;
+/// Loops (`exists`, `all`, `map` and so on) inside each other in one condition.
+pub const CONDITION_LOOPS: usize = 3;
+/// Bytes of the automaton that a pattern in a condition becomes. Some patterns double it with each letter; those are
+/// refused when they are loaded.
+pub const CONDITION_AUTOMATON_BYTES: usize = 256 * 1024;
+/// Work of judging a condition once: parts of it that are evaluated, and bytes of text that are looked at. A few
+/// milliseconds at most, whatever an agent sends; beyond it there is no answer.
+pub const CONDITION_WORK: u32 = 256 * 1024;
+
 /// Connections to the local API at once; further ones wait in the socket's backlog.
 pub const ADMIN_CONNECTIONS: usize = 64;
 /// Calls of the local API being worked on at once; further ones wait for their turn.

@@ -17,6 +17,7 @@ pub mod reason;
 pub mod decision;
 pub mod denial;
 pub mod limits;
+pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
 pub use agent::AgentProfile;

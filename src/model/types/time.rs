@@ -9,6 +9,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
+/// A moment as the calendar and the clock tell it, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Civil {
+    /// The year of the Gregorian calendar.
+    pub year: i64,
+    /// From 1 to 12.
+    pub month: i64,
+    /// From 1 to 31.
+    pub day: i64,
+    /// 0 is Sunday, 6 is Saturday.
+    pub weekday: i64,
+    /// From 0 to 23.
+    pub hour: i64,
+    /// From 0 to 59.
+    pub minute: i64,
+    /// From 0 to 59.
+    pub second: i64,
+}
+
 impl Timestamp {
     /// The same moment, later by `by`; saturates at the end of time.
     pub fn plus(self, by: Duration) -> Self {
@@ -20,6 +39,24 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The day and the time of day, UTC.
+    pub fn civil(self) -> Civil {
+        let seconds = self.0.div_euclid(1_000_000);
+        let days = seconds.div_euclid(86_400);
+        let (year, month, day) = civil_from_days(days);
+        let second_of_day = seconds.rem_euclid(86_400);
+        Civil {
+            year,
+            month,
+            day,
+            // 1970-01-01 was a Thursday.
+            weekday: (days + 4).rem_euclid(7),
+            hour: second_of_day / 3600,
+            minute: second_of_day / 60 % 60,
+            second: second_of_day % 60,
+        }
+    }
+
     /// Parses RFC 3339.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_microsecond()))
@@ -27,21 +64,19 @@ impl Timestamp {
 
     /// Appends `2026-01-02T03:04:05.678901Z` to `out`, without allocating.
     pub fn write_rfc3339(self, out: &mut Vec<u8>) {
-        let seconds = self.0.div_euclid(1_000_000);
+        let moment = self.civil();
         let micros = self.0.rem_euclid(1_000_000);
-        let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-        let second_of_day = seconds.rem_euclid(86_400);
-        digits(out, year, 4);
+        digits(out, moment.year, 4);
         out.push(b'-');
-        digits(out, month, 2);
+        digits(out, moment.month, 2);
         out.push(b'-');
-        digits(out, day, 2);
+        digits(out, moment.day, 2);
         out.push(b'T');
-        digits(out, second_of_day / 3600, 2);
+        digits(out, moment.hour, 2);
         out.push(b':');
-        digits(out, second_of_day / 60 % 60, 2);
+        digits(out, moment.minute, 2);
         out.push(b':');
-        digits(out, second_of_day % 60, 2);
+        digits(out, moment.second, 2);
         out.push(b'.');
         digits(out, micros, 6);
         out.push(b'Z');
@@ -102,6 +137,16 @@ mod tests {
             let expected = jiff::Timestamp::from_microsecond(micros).unwrap();
             assert_eq!(Timestamp(micros).to_string(), format!("{expected:.6}"));
             assert_eq!(Timestamp::parse(&Timestamp(micros).to_string()), Some(Timestamp(micros)));
+        }
+    }
+
+    #[test]
+    fn the_day_of_the_week_is_that_of_jiff() {
+        for day in -800..800 {
+            let micros = (day * 86_400 + 7) * 1_000_000;
+            let moment = jiff::Timestamp::from_microsecond(micros).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+            let expected = i64::from(moment.weekday().to_sunday_zero_offset());
+            assert_eq!(Timestamp(micros).civil().weekday, expected, "{moment}");
         }
     }
 }

@@ -1,0 +1,270 @@
+//! Judging a checked condition against facts.
+//!
+//! Only what is asked for is read, and mostly borrowed. Every step is paid for out of `CONDITION_WORK`, so that no request
+//! makes a condition expensive. Nothing here can panic, and no type can be wrong: `check.rs` made the expression. Read
+//! next: `evaluate/loops.rs`.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+mod functions;
+mod loops;
+
+use super::Unevaluable;
+use super::facts::Facts;
+use super::node::{Comparison, Node, Operator};
+use super::uses::Part;
+use super::value::{Found, List, Map, Value};
+use crate::model::types::limits::CONDITION_WORK;
+use crate::model::types::wording::quoted;
+
+/// Why an expression has no value.
+enum Fail {
+    /// Something is not known yet.
+    NotYet(Part),
+    /// It has none on these facts.
+    Failed(String),
+    /// The work is used up. Nothing that surrounds it can have a value either.
+    Exhausted,
+}
+
+type Outcome<'a> = Result<Value<'a>, Fail>;
+
+/// One judging.
+struct Run<'a> {
+    facts: Facts<'a>,
+    work: u32,
+    locals: Vec<Value<'a>>,
+}
+
+/// Whether a condition holds.
+///
+/// # Errors
+/// Where it has no answer.
+pub fn holds(node: &Node, facts: &Facts<'_>) -> Result<bool, Unevaluable> {
+    let mut run = Run { facts: *facts, work: CONDITION_WORK, locals: Vec::new() };
+    run.truth(node).map_err(|fail| match fail {
+        Fail::NotYet(part) => Unevaluable::NotYet(part),
+        Fail::Failed(why) => Unevaluable::Failed(why),
+        Fail::Exhausted => Unevaluable::Failed(format!("it takes more than {CONDITION_WORK} steps on what was sent")),
+    })
+}
+
+impl Fail {
+    fn because(why: impl Into<String>) -> Self {
+        Self::Failed(why.into())
+    }
+
+    /// What the checker rules out.
+    fn mistyped() -> Self {
+        debug_assert!(false, "the checker let a type through that does not fit");
+        Self::because("a value has a type that does not fit")
+    }
+
+    /// Of two reasons the one that tells more: that all is used up, that more may be known later, the first.
+    fn or(self, other: Self) -> Self {
+        match (&self, &other) {
+            (Self::Exhausted, _) | (Self::NotYet(_), Self::NotYet(_) | Self::Failed(_)) => self,
+            (_, Self::Exhausted | Self::NotYet(_)) => other,
+            _ => self,
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    fn spend(&mut self, steps: usize) -> Result<(), Fail> {
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        let left = self.work.checked_sub(steps);
+        self.work = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(Fail::Exhausted)
+    }
+
+    fn truth(&mut self, node: &'a Node) -> Result<bool, Fail> {
+        match self.value(node)? {
+            Value::Bool(truth) => Ok(truth),
+            _ => Err(Fail::mistyped()),
+        }
+    }
+
+    fn text(&mut self, node: &'a Node) -> Result<Cow<'a, str>, Fail> {
+        match self.value(node)? {
+            Value::Text(text) => Ok(text),
+            _ => Err(Fail::mistyped()),
+        }
+    }
+
+    fn value(&mut self, node: &'a Node) -> Outcome<'a> {
+        self.spend(1)?;
+        match node {
+            Node::Literal(literal) => Ok(literal.value()),
+            Node::Variable(variable) => {
+                self.known(variable.part)?;
+                let absent = || format!("`{0}` has no value here; ask `has({0})` first", variable.name);
+                (variable.read)(&self.facts).ok_or_else(|| Fail::Failed(absent()))
+            }
+            Node::Present(variable) => {
+                self.known(variable.part)?;
+                Ok(Value::Bool((variable.read)(&self.facts).is_some()))
+            }
+            Node::Unknown(part) => Err(Fail::NotYet(*part)),
+            Node::Local(place) => self.locals.get(*place).cloned().ok_or_else(Fail::mistyped),
+            Node::Not(inner) => Ok(Value::Bool(!self.truth(inner)?)),
+            Node::And(both) => self.joined(both, false).map(Value::Bool),
+            Node::Or(both) => self.joined(both, true).map(Value::Bool),
+            Node::Choose(three) => {
+                let [condition, yes, no] = &**three;
+                if self.truth(condition)? { self.value(yes) } else { self.value(no) }
+            }
+            Node::Negate(inner) => match self.value(inner)? {
+                Value::Int(number) => number.checked_neg().map(Value::Int).ok_or_else(overflow),
+                Value::Double(number) => Ok(Value::Double(-number)),
+                _ => Err(Fail::mistyped()),
+            },
+            Node::Compare(comparison, both) => self.compare(*comparison, both).map(Value::Bool),
+            Node::Compute(operator, both) => self.compute(*operator, both),
+            Node::InTexts(item, texts) => {
+                let item = self.text(item)?;
+                self.spend(item.len())?;
+                Ok(Value::Bool(texts.binary_search_by(|text| (**text).cmp(&*item)).is_ok()))
+            }
+            Node::In(both) => self.member(both).map(Value::Bool),
+            Node::Index(both) => self.index(both),
+            Node::List(items) => {
+                let items: Result<Vec<_>, Fail> = items.iter().map(|item| self.value(item)).collect();
+                Ok(Value::List(List::Made(items?.into())))
+            }
+            Node::Map(entries) => {
+                let entries: Result<Vec<_>, Fail> =
+                    entries.iter().map(|(key, value)| Ok((&**key, self.value(value)?))).collect();
+                Ok(Value::Map(Map::Made(entries?.into())))
+            }
+            Node::Call(does, of) => self.call(*does, of),
+            Node::CallWith(does, both) => self.call_with(*does, both).map(Value::Bool),
+            Node::Matches(of, pattern) => {
+                let text = self.text(of)?;
+                self.spend(text.len())?;
+                Ok(Value::Bool(pattern.is_in(&text)))
+            }
+            Node::Loop(of_loop) => self.looped(of_loop),
+        }
+    }
+
+    /// Whether a part of the world is known at this place of the road.
+    fn known(&self, part: Part) -> Result<(), Fail> {
+        let there = match part {
+            Part::DestinationAddress => self.facts.destination.address.is_some(),
+            Part::Request => self.facts.request.is_some(),
+            _ => part.is_enforced(),
+        };
+        if there { Ok(()) } else { Err(Fail::NotYet(part)) }
+    }
+
+    /// `&&` and `||`: one side that is decisive decides, even where the other has no value (CEL, "Logical Operators").
+    fn joined(&mut self, [left, right]: &'a [Node; 2], decisive: bool) -> Result<bool, Fail> {
+        let left = match self.truth(left) {
+            Ok(truth) if truth == decisive => return Ok(decisive),
+            Err(Fail::Exhausted) => return Err(Fail::Exhausted),
+            left => left,
+        };
+        match (left, self.truth(right)) {
+            (_, Ok(truth)) if truth == decisive => Ok(decisive),
+            (Err(left), Err(right)) => Err(left.or(right)),
+            (Ok(_), right) => right,
+            (left, Ok(_)) => left,
+        }
+    }
+
+    fn compare(&mut self, comparison: Comparison, [a, b]: &'a [Node; 2]) -> Result<bool, Fail> {
+        let (a, b) = (self.value(a)?, self.value(b)?);
+        self.spend(a.weight().max(b.weight()))?;
+        let order = |wanted: fn(Ordering) -> bool| a.order(&b).is_some_and(wanted);
+        Ok(match comparison {
+            Comparison::Equal => a.equals(&b),
+            Comparison::NotEqual => !a.equals(&b),
+            Comparison::Less => order(Ordering::is_lt),
+            Comparison::LessOrEqual => order(Ordering::is_le),
+            Comparison::Greater => order(Ordering::is_gt),
+            Comparison::GreaterOrEqual => order(Ordering::is_ge),
+        })
+    }
+
+    fn compute(&mut self, operator: Operator, [a, b]: &'a [Node; 2]) -> Outcome<'a> {
+        match (self.value(a)?, self.value(b)?) {
+            (Value::Int(a), Value::Int(b)) => integer(operator, a, b).map(Value::Int),
+            (Value::Double(a), Value::Double(b)) => Ok(Value::Double(match operator {
+                Operator::Add => a + b,
+                Operator::Subtract => a - b,
+                Operator::Multiply => a * b,
+                Operator::Divide => a / b,
+                Operator::Remainder => return Err(Fail::mistyped()),
+            })),
+            (Value::Text(a), Value::Text(b)) if operator == Operator::Add => {
+                self.spend(a.len() + b.len())?;
+                Ok(Value::Text(a + b))
+            }
+            _ => Err(Fail::mistyped()),
+        }
+    }
+
+    fn member(&mut self, [item, whole]: &'a [Node; 2]) -> Result<bool, Fail> {
+        let item = self.value(item)?;
+        match (&item, self.value(whole)?) {
+            (_, Value::List(list)) => {
+                for other in list.iter() {
+                    self.spend(other.weight())?;
+                    if item.equals(&other) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            (Value::Text(key), Value::Map(map)) => {
+                let (found, looked_at) = map.get(key);
+                self.spend(looked_at)?;
+                Ok(!matches!(found, Found::Nothing))
+            }
+            _ => Err(Fail::mistyped()),
+        }
+    }
+
+    fn index(&mut self, [whole, key]: &'a [Node; 2]) -> Outcome<'a> {
+        let name = match whole {
+            Node::Variable(variable) => variable.name,
+            _ => "the map",
+        };
+        match (self.value(whole)?, self.value(key)?) {
+            (Value::List(list), Value::Int(place)) => {
+                let found = usize::try_from(place).ok().and_then(|place| list.get(place));
+                found.ok_or_else(|| Fail::because(format!("a list of {} has no place {place}", list.len())))
+            }
+            (Value::Map(map), Value::Text(key)) => {
+                let (found, looked_at) = map.get(&key);
+                self.spend(looked_at)?;
+                let key = quoted(&key);
+                match found {
+                    Found::One(value) => Ok(value),
+                    Found::Nothing => Err(Fail::because(format!("{name} has no {key}"))),
+                    Found::Several => Err(Fail::because(format!("{name} has several values of {key}"))),
+                    Found::NotText => Err(Fail::because(format!("{key} of {name} is not UTF-8 text"))),
+                }
+            }
+            _ => Err(Fail::mistyped()),
+        }
+    }
+}
+
+fn overflow() -> Fail {
+    Fail::because("a number does not fit into 64 bits")
+}
+
+fn integer(operator: Operator, a: i64, b: i64) -> Result<i64, Fail> {
+    let value = match operator {
+        Operator::Add => a.checked_add(b),
+        Operator::Subtract => a.checked_sub(b),
+        Operator::Multiply => a.checked_mul(b),
+        Operator::Divide | Operator::Remainder if b == 0 => return Err(Fail::because("it divides by zero")),
+        Operator::Divide => a.checked_div(b),
+        Operator::Remainder => a.checked_rem(b),
+    };
+    value.ok_or_else(overflow)
+}

@@ -1,0 +1,90 @@
+//! A condition as it is evaluated: names resolved to variables, types fitting, patterns compiled.
+//!
+//! Made by `check.rs` only, which is why `evaluate.rs` may take fitting types for granted.
+
+use super::catalogue::Variable;
+use super::functions::{Does, Quantifier};
+use super::pattern::Pattern;
+use super::uses::Part;
+use super::value::Literal;
+
+/// An expression.
+#[derive(Debug)]
+pub enum Node {
+    /// What stands in the condition.
+    Literal(Literal),
+    /// What the facts say.
+    Variable(&'static Variable),
+    /// Whether the facts say anything: `has()` of an optional variable.
+    Present(&'static Variable),
+    /// What no engine tells yet.
+    Unknown(Part),
+    /// What a loop is at, counted from the outermost.
+    Local(usize),
+    /// `!a`
+    Not(Box<Self>),
+    /// `a && b`
+    And(Box<[Self; 2]>),
+    /// `a || b`
+    Or(Box<[Self; 2]>),
+    /// `a ? b : c`
+    Choose(Box<[Self; 3]>),
+    /// `-a`
+    Negate(Box<Self>),
+    /// `a < b` and the like.
+    Compare(Comparison, Box<[Self; 2]>),
+    /// `a + b` and the like.
+    Compute(Operator, Box<[Self; 2]>),
+    /// `a in [...]` where the list is of texts, in order.
+    InTexts(Box<Self>, Box<[Box<str>]>),
+    /// `a in b`, and `has(b.a)` where `b` is a map.
+    In(Box<[Self; 2]>),
+    /// `a[b]`, and `a.b` where `a` is a map.
+    Index(Box<[Self; 2]>),
+    /// `[a, b]`
+    List(Box<[Self]>),
+    /// `{"a": b}`
+    Map(Box<[(Box<str>, Self)]>),
+    /// A function of one value.
+    Call(Does, Box<Self>),
+    /// A function of a text and another one.
+    CallWith(Does, Box<[Self; 2]>),
+    /// `a.matches("pattern")`
+    Matches(Box<Self>, Pattern),
+    /// A loop.
+    Loop(Box<Loop>),
+}
+
+/// A loop over a list, or over the keys of a map.
+#[derive(Debug)]
+pub struct Loop {
+    /// What becomes of its rounds.
+    pub quantifier: Quantifier,
+    /// Over what.
+    pub over: Node,
+    /// Which rounds count: the condition of `map` with three arguments.
+    pub only: Option<Node>,
+    /// What each round computes.
+    pub body: Node,
+}
+
+/// How two values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// How two values are computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
