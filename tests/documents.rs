@@ -246,3 +246,19 @@ fn every_link_between_the_documents_leads_somewhere_and_every_document_is_linked
         assert!(linked.contains(document), "README.md does not link to `{document}`");
     }
 }
+
+#[test]
+fn every_rule_in_the_documentation_of_policy_loads_as_it_stands() {
+    let examples = yaml("docs/policy.md");
+    let header = "apiVersion: clawgress.io/v1alpha1\n";
+    let base = "kind: Agent\nmetadata: {name: alice}\nspec: {team: red, sources: {addresses: [10.77.0.2/32]}}\n";
+    let gateway = "kind: EgressGateway\nmetadata: {name: default}\nspec: {listeners: [{name: tcp, protocol: TCP}]}\n";
+    let documents = [base, gateway].into_iter().chain(examples.iter().map(String::as_str));
+    let text: Vec<String> = documents.map(|one| format!("{header}{one}")).collect();
+    let file = SourceFile::new("policy.md", text.join("---\n").into_bytes());
+    let loaded = manifest::load(&[file]).unwrap_or_else(|report| panic!("{}", report.render(false)));
+    let actions = loaded.egress_policies.values().flat_map(|policy| &policy.rules);
+    let actions: BTreeSet<&str> = actions.map(|rule| rule.action.as_str()).collect();
+    let all = ["Alert", "Allow", "Deny", "LogOnly", "Quarantine", "Throttle", "Transform"];
+    assert_eq!(actions, BTreeSet::from(all), "an example for each action");
+}

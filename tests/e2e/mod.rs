@@ -38,6 +38,7 @@ pub mod records;
 pub mod reload;
 pub mod resolver;
 pub mod resolver_upstreams;
+pub mod rules;
 pub mod secret_resolvers;
 pub mod side_doors;
 pub mod start_up;

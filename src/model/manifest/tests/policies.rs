@@ -152,15 +152,15 @@ fn what_an_action_needs_has_to_be_there() {
     for (text, expected) in [
         (
             "{name: a, action: Throttle}",
-            "7:7 a rule with `action: Throttle` lacks `bytesPerSecond` and `requestsPerSecond` (write at least one of them)",
+            "7:8 a rule with `action: Throttle` lacks `bytesPerSecond` and `requestsPerSecond` (write at least one of them)",
         ),
         (
             "{name: a, action: Transform}",
-            "7:7 a rule with `action: Transform` lacks `setHeaders` and `removeHeaders` (write at least one of them)",
+            "7:8 a rule with `action: Transform` lacks `setHeaders` and `removeHeaders` (write at least one of them)",
         ),
-        ("{name: a, action: Quarantine}", "7:7 an entry of `rules` lacks the field `for`"),
-        ("{name: a}", "7:7 an entry of `rules` lacks the field `action`"),
-        ("{action: Deny}", "7:7 an entry of `rules` lacks the field `name`"),
+        ("{name: a, action: Quarantine}", "7:8 an entry of `rules` lacks the field `for`"),
+        ("{name: a}", "7:8 an entry of `rules` lacks the field `action`"),
+        ("{action: Deny}", "7:8 an entry of `rules` lacks the field `name`"),
         ("{name: a, action: Block}", "7:25 unknown `action` `Block` (it can be `Allow`, `Deny`, `Throttle`, `Quarantine`, `Transform`, `Alert` or `LogOnly`)"),
         ("{name: a, action: Throttle, requestsPerSecond: 0}", "7:54 `requestsPerSecond` 0 is not between 1 and 1000000"),
         ("{name: a, action: Throttle, bytesPerSecond: 1}", "7:51 `bytesPerSecond` 1 is not between 1024 and 12500000000"),
@@ -177,7 +177,7 @@ fn two_rules_of_one_name_are_refused_and_two_documents_may_share_it() {
     let spec = format!("{TARGET}  rules: [{{name: a, action: Alert}}, {{name: a, action: Deny}}]\n");
     assert_eq!(
         mistakes(loaded(&spec)),
-        ["a.yaml:6:48 rule `a` is defined twice (the first is at a.yaml:6:18)"]
+        ["a.yaml:6:44 rule `a` is defined twice (the first is at a.yaml:6:18)"]
     );
 }
 
@@ -244,5 +244,41 @@ fn headers_that_cannot_be_sent_or_stand_twice_are_refused() {
     ] {
         let told = wrong(&format!("{{name: a, action: Transform, {fields}}}"));
         assert!(told.len() == 1 && told[0].contains(expected), "{fields}: {told:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_condition_is_shown_where_it_stands_in_the_document() {
+    let place = |text: &str| {
+        let told = wrong(text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        told[0].split(' ').next().unwrap_or_default().to_owned()
+    };
+    // Column 24 is the first of the condition.
+    assert_eq!(place("{name: a, when: 'request.metod == \"GET\"', action: Deny}"), "7:24");
+    assert_eq!(place("{name: a, when: 'true || request.metod == \"GET\"', action: Deny}"), "7:32");
+    assert_eq!(place("{name: a, when: \"'a' == agent.name && agent.nam == 'b'\", action: Deny}"), "7:45");
+    assert_eq!(place("{name: a, when: '''a'' == agent.name && agent.nam == \"b\"', action: Deny}"), "7:47");
+    let block = format!("{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: agent.name == 'x' && agent.nam == 'b'\n");
+    assert!(mistakes(loaded(&block))[0].starts_with("a.yaml:9:34 "), "{:?}", mistakes(loaded(&block)));
+    let folded = format!("{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: |\n        agent.name == 'x'\n          && agent.nam == 'b'\n");
+    assert!(mistakes(loaded(&folded))[0].starts_with("a.yaml:9:"), "{:?}", mistakes(loaded(&folded)));
+    let good = folded.replace("agent.nam ", "agent.team ");
+    assert!(loaded(&good).is_ok(), "a condition may have lines");
+}
+
+#[test]
+fn a_condition_on_what_no_engine_finds_out_is_not_yet_enforced() {
+    for (condition, part) in [
+        ("ai.estimated_tokens > 5", "ai"),
+        ("usage.requests_today > 5", "usage"),
+        ("dlp.matches.exists(found, found.class == \"keys\")", "dlp"),
+        ("has(mcp.tool)", "mcp"),
+    ] {
+        let told = wrong(&format!("{{name: a, when: '{condition}', action: Deny}}"));
+        let expected = format!(
+            "7:23 a condition on `{part}` is not yet enforced (remove the rule: its condition could not be known)"
+        );
+        assert_eq!(told, [expected], "{condition}");
     }
 }
