@@ -6,30 +6,27 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version, header, request};
-use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
 use super::case::{Case, is_grpc};
 use super::deny::{self, Heard};
+use super::early::{Waiting, answered, early};
 use super::road::Road;
 use super::serving::{Answer, Watched};
 use super::site::{Leg, Site};
 use super::transform;
-use super::tunnel;
+use super::tunnel::{self, Lease};
 use super::watch::Busy;
 use crate::act::upstream::{Closing, Failure, Reply, RequestBody, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::{Obligations, Permit};
-use crate::model::types::limits::{LINGER_BYTES, LINGER_TIME, REFUSED_BODY_BYTES, REFUSED_BODY_TIME};
 use crate::model::types::{Denial, HostName, Reason, RequestId};
 use crate::perceive::request::guard::Refusal;
 use crate::perceive::request::{Request, hop_by_hop};
@@ -91,6 +88,8 @@ struct Back {
     upgrade: Option<OnUpgrade>,
     /// What the upstream has to prove, where the workload asks for WebSocket.
     challenge: Option<Challenge>,
+    /// What a tunnel is judged by, once it lives.
+    lease: Option<Lease>,
     busy: Busy,
 }
 
@@ -100,7 +99,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (mut head, body) = request.into_parts();
     let challenge = bridge::upgrade(&mut head);
     let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
-    let back = Back { watched, upgrade, challenge, busy };
+    let lease = challenge.is_some().then(|| Lease::begin(&site));
+    let mut back = Back { watched, upgrade, challenge, lease, busy };
     let body = Waiting::new(&head, body);
     if let Some(denial) = back.watched.refusal() {
         return early(case.refuse(None, None, &denial), &head, body).await;
@@ -138,6 +138,9 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
     };
+    if let Some(lease) = &mut back.lease {
+        lease.asked(&head);
+    }
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
@@ -255,10 +258,10 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
             Answer::Reply { body: body.closing(closing, bodiless).paced(tempo), _busy: back.busy },
         );
     }
-    if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded)
+    if let (Some(workload), Some(upstream), Some(lease)) = (back.upgrade, upgraded, back.lease)
         && proven
     {
-        let tunnel = tunnel::run((workload, upstream), closing, back.busy, (tempo, site.road.drain.clone()));
+        let tunnel = tunnel::run((workload, upstream), closing, back.busy, (tempo, lease));
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
             // The workload's connection goes on, and may carry several.
@@ -335,60 +338,4 @@ pub async fn refused(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     early(response, &head, body).await
-}
-
-/// The body of a request that is not decided yet.
-struct Waiting {
-    inner: Incoming,
-    /// The workload sends it when it is asked to (RFC 9110, section 10.1.1). hyper asks once somebody reads it.
-    expects: bool,
-}
-
-impl Waiting {
-    fn new(head: &request::Parts, inner: Incoming) -> Self {
-        Self { inner, expects: head.headers.contains_key(header::EXPECT) }
-    }
-}
-
-/// A refusal whose request may still be arriving. The rest of a body that is short and on its way is read and dropped
-/// first, because clients take an answer that overtakes it for a broken stream; nothing else is waited for, and a body
-/// that waits to be asked for is not asked for. What is not read ends an HTTP/1 connection, and the answer says so; on
-/// HTTP/2 it is read behind the answer, because clients take a reset right behind an answer for a broken stream too.
-async fn early(mut response: Response<Bytes>, head: &request::Parts, body: Waiting) -> Response<Answer> {
-    let Waiting { mut inner, expects } = body;
-    let short = inner.size_hint().exact().is_some_and(|length| (1..=REFUSED_BODY_BYTES).contains(&length));
-    // Whatever comes of it, the answer is the same.
-    let read = inner.is_end_stream()
-        || short
-            && !expects
-            && timeout(REFUSED_BODY_TIME, drop_body(&mut inner, REFUSED_BODY_BYTES)).await == Ok(true);
-    if !read && head.version < Version::HTTP_2 {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    } else if !read {
-        tokio::task::spawn_local(async move {
-            let _ = timeout(LINGER_TIME, drop_body(&mut inner, LINGER_BYTES)).await;
-        });
-    }
-    answered(response, &head.method)
-}
-
-/// Reads a body that nobody wants, `most` bytes of it. Whether that was all.
-async fn drop_body(body: &mut Incoming, most: u64) -> bool {
-    let mut left = most;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-        let Some(rest) = left.checked_sub(length) else { return false };
-        left = rest;
-    }
-    body.is_end_stream()
-}
-
-/// An answer of our own. To HEAD it has the head alone, with the length that GET would have had.
-fn answered(mut response: Response<Bytes>, method: &Method) -> Response<Answer> {
-    if method == Method::HEAD {
-        let length = HeaderValue::from(response.body().len());
-        response.headers_mut().insert(header::CONTENT_LENGTH, length);
-        return response.map(|_| Answer::Own(None));
-    }
-    response.map(|bytes| Answer::Own((!bytes.is_empty()).then_some(bytes)))
 }

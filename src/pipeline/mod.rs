@@ -28,6 +28,7 @@ mod serving;
 mod case;
 mod bridge;
 mod tunnel;
+mod early;
 mod transform;
 mod exchange;
 mod refuse;

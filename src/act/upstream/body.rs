@@ -131,15 +131,11 @@ impl Closing {
     /// Closes the record of an exchange whose body has passed.
     fn close(self, received: u64, end: Option<&'static str>, denial: Option<Denial>) {
         let sent = self.sent.get();
-        self.finished((sent, received), end, denial);
+        self.finish((sent, received), end, denial);
     }
 
-    /// Closes the record with the bytes that passed each way.
-    pub fn finish(self, sent: u64, received: u64, end: Option<&'static str>) {
-        self.finished((sent, received), end, None);
-    }
-
-    fn finished(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
+    /// Closes the record with the bytes that passed each way, out and in.
+    pub fn finish(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
         self.entry.close(Outcome {
             status: Some(self.status),
             bytes_out: sent,

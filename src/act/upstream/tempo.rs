@@ -125,3 +125,28 @@ impl Gate {
         polled
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_of_any_size_goes_where_nothing_is_owed_and_is_lost_where_something_is() {
+        let pace = Arc::new(Pace::new(1024));
+        let tempo = Tempo::new([pace.clone()], Instant::now());
+        assert!(tempo.takes(60_000));
+        assert!(!tempo.takes(1));
+        let other = Tempo::new([pace], tempo.begun);
+        assert!(!other.takes(1), "flows under one rule share it");
+        assert!(Tempo::new([], Instant::now()).takes(60_000), "nothing binds");
+    }
+
+    #[test]
+    fn a_turn_is_a_part_of_a_second_and_the_slowest_pace_counts() {
+        let tempo = |rates: &[u64]| Tempo::new(rates.iter().map(|rate| Arc::new(Pace::new(*rate))), Instant::now());
+        assert_eq!(tempo(&[]).turn(), usize::MAX);
+        assert_eq!(tempo(&[1 << 20]).turn(), 1 << 17);
+        assert_eq!(tempo(&[1 << 20, 2048]).turn(), 1024);
+        assert_eq!(tempo(&[]).rest_after(1 << 30), Duration::ZERO);
+    }
+}

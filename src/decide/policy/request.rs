@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use super::circumstances::Circumstances;
 use super::loose::Readings;
+use super::obligations::Obligations;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
@@ -49,7 +50,7 @@ impl PolicySet {
             destination: passage.destination(),
             readings: OnceCell::new(),
         };
-        judge.verdict(passage)
+        judge.verdict(passage).map(|(route, obligations)| Permit { route, obligations })
     }
 
     /// Why a request on a refused connection is refused, where the request itself tells more than the connection did.
@@ -81,7 +82,8 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn verdict(&self, passage: &Passage) -> Result<Permit, Denial> {
+    /// What lets it through, and what binds it.
+    fn verdict(&self, passage: &Passage) -> Result<(Route, Option<Box<Obligations>>), Denial> {
         if let Some(seen) = self.request.dns_words() {
             return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
         }
@@ -108,7 +110,8 @@ impl<'a> Judge<'a> {
         }
         let found = self.found(source)?;
         let route = self.by_route(listener, l4, || found.allows())?;
-        self.bound(found, route, source)
+        let obligations = self.bound(found, &route, source)?;
+        Ok((route, obligations))
     }
 
     /// What lets it through: where HTTP routes name the host, one of them; else an L4 route; what no route does, a rule

@@ -1,6 +1,6 @@
 //! What rules of EgressPolicies say of a request: they refuse it, let it through, or bind it.
 
-use super::{Judge, Permit, Route};
+use super::{Judge, Obligations, Route};
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
 use crate::model::condition::{Destination, Facts};
@@ -21,20 +21,19 @@ impl<'a> Judge<'a> {
         self.found(NameSource::None).err()
     }
 
-    /// The permission with what binds it.
+    /// What binds that which a route lets through, unless a rule for the route refuses.
     pub(super) fn bound(
         &self,
         found: Findings<'a>,
-        route: Route,
+        route: &Route,
         source: NameSource,
-    ) -> Result<Permit, Denial> {
+    ) -> Result<Option<Box<Obligations>>, Denial> {
         if self.rules.none_for(self.agent) {
-            return Ok(Permit { route, obligations: None });
+            return Ok(None);
         }
-        let behind = self.rules.look_behind(self.agent, &route, &self.facts(source));
+        let behind = self.rules.look_behind(self.agent, route, &self.facts(source));
         behind.check(&self.concerned())?;
-        let obligations = found.bind(behind, &route);
-        Ok(Permit { route, obligations })
+        Ok(found.bind(behind, route))
     }
 
     /// Where the gateway dialled its own answer for a name, the address asked for says nothing.

@@ -254,13 +254,13 @@ fn what_is_wrong_with_a_condition_is_shown_where_it_stands_in_the_document() {
         assert_eq!(told.len(), 1, "{told:?}");
         told[0].split(' ').next().unwrap_or_default().to_owned()
     };
-    // Column 24 is the first of the condition.
-    assert_eq!(place("{name: a, when: 'request.metod == \"GET\"', action: Deny}"), "7:24");
-    assert_eq!(place("{name: a, when: 'true || request.metod == \"GET\"', action: Deny}"), "7:32");
-    assert_eq!(place("{name: a, when: \"'a' == agent.name && agent.nam == 'b'\", action: Deny}"), "7:45");
-    assert_eq!(place("{name: a, when: '''a'' == agent.name && agent.nam == \"b\"', action: Deny}"), "7:47");
+    // Column 24 is the first of the condition; what is wrong is the last word of each name.
+    assert_eq!(place("{name: a, when: 'request.metod == \"GET\"', action: Deny}"), "7:32");
+    assert_eq!(place("{name: a, when: 'true || request.metod == \"GET\"', action: Deny}"), "7:40");
+    assert_eq!(place("{name: a, when: \"'a' == agent.name && agent.nam == 'b'\", action: Deny}"), "7:51");
+    assert_eq!(place("{name: a, when: '''a'' == agent.name && agent.nam == \"b\"', action: Deny}"), "7:53");
     let block = format!("{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: agent.name == 'x' && agent.nam == 'b'\n");
-    assert!(mistakes(loaded(&block))[0].starts_with("a.yaml:9:34 "), "{:?}", mistakes(loaded(&block)));
+    assert!(mistakes(loaded(&block))[0].starts_with("a.yaml:9:40 "), "{:?}", mistakes(loaded(&block)));
     let folded = format!("{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: |\n        agent.name == 'x'\n          && agent.nam == 'b'\n");
     assert!(mistakes(loaded(&folded))[0].starts_with("a.yaml:9:"), "{:?}", mistakes(loaded(&folded)));
     let good = folded.replace("agent.nam ", "agent.team ");
