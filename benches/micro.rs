@@ -1,5 +1,5 @@
 //! Micro-benchmarks of what every connection and every request pays: sniffing, the byte guard, the canonical view,
-//! policy, memory of names, DNS answers, records, leaves.
+//! policy, conditions, memory of names, DNS answers, records, leaves.
 //!
 //! They go through the public interface. Minting is not part of it, so it is measured as what a handshake for a new
 //! name costs more than one for a known name. Policy is asked in a small set and in one of 1,000 agents and 1,000
@@ -26,6 +26,8 @@ use http::request::Parts;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+#[path = "micro/conditions.rs"]
+mod conditions;
 #[path = "micro/dns.rs"]
 mod dns;
 #[path = "micro/tls.rs"]

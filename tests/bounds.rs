@@ -235,6 +235,19 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             format!("at most {ECHO_BYTES} bytes over IPv4"),
         ],
     );
+    says(
+        "docs/conditions.md",
+        &[
+            format!(
+                "| a condition | {}, {} names, values and operators, nested {CONDITION_DEPTH} deep |",
+                size(CONDITION_BYTES),
+                grouped(CONDITION_NODES as u64)
+            ),
+            format!("| loops inside each other | {CONDITION_LOOPS} |"),
+            format!("| the automaton of a pattern | {} |", size(CONDITION_AUTOMATON_BYTES)),
+            format!("| judging it once | {} steps", grouped(CONDITION_WORK)),
+        ],
+    );
 }
 
 #[test]

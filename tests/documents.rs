@@ -262,3 +262,52 @@ fn every_rule_in_the_documentation_of_policy_loads_as_it_stands() {
     let all = ["Alert", "Allow", "Deny", "LogOnly", "Quarantine", "Throttle", "Transform"];
     assert_eq!(actions, BTreeSet::from(all), "an example for each action");
 }
+
+/// A cell of a table: a bar ends it in Markdown.
+fn row(cells: &[&str]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+#[test]
+fn what_conditions_may_name_and_ask_is_documented_as_it_is() {
+    use clawgress::model::condition::catalogue::{Domain, Kind, VARIABLES};
+    use clawgress::model::condition::functions::{FUNCTIONS, Form, LOOPS};
+    let text = file("docs/conditions.md");
+    let mut tables = [String::new(), String::new(), String::new(), String::new()];
+    for variable in VARIABLES {
+        let mut meaning = variable.meaning.to_owned();
+        match variable.domain {
+            Domain::Words(words) => meaning.push_str(&format!(": `{}`", words.join("`, `"))),
+            Domain::Numbers(first, last) => meaning.push_str(&format!(", {first} to {last}")),
+            Domain::Any | Domain::LowerCaseKeys => {}
+        }
+        let absent = if variable.optional { "; may be absent" } else { "" };
+        let name = format!("`{}`", variable.name);
+        let kind = format!("`{}`", variable.kind.type_of());
+        tables[0].push_str(&row(&[&name, &kind, &format!("{meaning}{absent}")]));
+        if let Kind::Objects(object) = variable.kind {
+            for (name, kind, meaning) in object.fields {
+                tables[1].push_str(&row(&[&format!("`{name}`"), &format!("`{}`", kind.type_of()), meaning]));
+            }
+        }
+    }
+    for function in FUNCTIONS {
+        let (of, text) = (function.of.as_str(), if function.takes_text { "string" } else { "" });
+        let written = match function.form {
+            Form::Global => format!("`{}({of})`", function.name),
+            Form::Method => format!("`{of}.{}({text})`", function.name),
+            Form::Both => {
+                let all = [of, text].into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>().join(", ");
+                format!("`{of}.{0}({text})`, `{0}({all})`", function.name)
+            }
+        };
+        tables[2]
+            .push_str(&row(&[&written, &format!("`{}`: {}", function.returns.as_str(), function.meaning)]));
+    }
+    for one in LOOPS {
+        tables[3].push_str(&row(&[&format!("`{}`", one.written), one.meaning]));
+    }
+    for table in tables {
+        assert!(text.contains(&table), "docs/conditions.md lacks this table as it is now:\n\n{table}");
+    }
+}

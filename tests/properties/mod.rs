@@ -1,6 +1,7 @@
 //! Property tests: the claims of the fuzz targets, held against inputs that are nearly right, and claims about more
 //! than one input. `PROPTEST_CASES` sets how many there are.
 
+mod conditions;
 mod deciding;
 mod documents;
 mod framing;

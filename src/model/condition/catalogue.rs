@@ -147,29 +147,49 @@ pub static VARIABLES: &[Variable] = &[
         .read(|facts| or_empty(facts.agent.team.as_deref())),
     Variable::new("agent.project", Kind::Text, Part::Agent, "Its project; empty where the document has none")
         .read(|facts| or_empty(facts.agent.project.as_deref())),
-    Variable::new("agent.environment", Kind::Text, Part::Agent, "Its environment; empty where the document has none")
-        .read(|facts| or_empty(facts.agent.environment.as_deref())),
+    Variable::new(
+        "agent.environment",
+        Kind::Text,
+        Part::Agent,
+        "Its environment; empty where the document has none",
+    )
+    .read(|facts| or_empty(facts.agent.environment.as_deref())),
     Variable::new("agent.labels", Kind::TextMap, Part::Agent, "The labels of the document")
         .read(|facts| Some(Value::Map(Map::Labels(&facts.agent.labels)))),
     Variable::new(
         "destination.host",
         Kind::Text,
         Part::DestinationHost,
-        "The host name that DNS, SNI and request agree on, in lower case; empty where a connection has no name",
+        "The host name that DNS, SNI and request agree on, in lower case; empty where there is none",
     )
     .read(|facts| or_empty(facts.destination.host.map(|host| host.as_str()))),
-    Variable::new("destination.address", Kind::Text, Part::DestinationAddress, "The IP address, IPv6 as RFC 5952 writes it")
-        .read(|facts| address(facts, |address| Value::Text(Cow::Owned(address.ip().to_canonical().to_string())))),
+    Variable::new(
+        "destination.address",
+        Kind::Text,
+        Part::DestinationAddress,
+        "The IP address, IPv6 as RFC 5952 writes it",
+    )
+    .read(|facts| address(facts, |address| Value::Text(Cow::Owned(address.ip().to_canonical().to_string())))),
     Variable::new("destination.port", Kind::Int, Part::DestinationAddress, "The port")
         .within(Domain::Numbers(0, 65_535))
         .read(|facts| address(facts, |address| Value::Int(address.port().into()))),
-    Variable::new("destination.class", Kind::Text, Part::DestinationAddress, "What kind of place the address is")
-        .within(Domain::Words(CLASSES))
-        .read(|facts| address(facts, |address| Value::text(classify(address.ip()).as_str()))),
+    Variable::new(
+        "destination.class",
+        Kind::Text,
+        Part::DestinationAddress,
+        "What kind of place the address is",
+    )
+    .within(Domain::Words(CLASSES))
+    .read(|facts| address(facts, |address| Value::text(classify(address.ip()).as_str()))),
     Variable::new("request.method", Kind::Text, Part::Request, "The HTTP method, in capital letters")
         .read(|facts| facts.request.map(|request| Value::text(request.method()))),
-    Variable::new("request.path", Kind::Text, Part::Request, "The canonical path without the query, such as `/v1/messages`")
-        .read(|facts| facts.request.map(|request| Value::text(request.path()))),
+    Variable::new(
+        "request.path",
+        Kind::Text,
+        Part::Request,
+        "The canonical path without the query, such as `/v1/messages`",
+    )
+    .read(|facts| facts.request.map(|request| Value::text(request.path()))),
     Variable::new("request.scheme", Kind::Text, Part::Request, "How the connection is protected")
         .within(Domain::Words(&["http", "https"]))
         .read(|facts| facts.request.map(|request| Value::text(request.scheme()))),
@@ -178,19 +198,30 @@ pub static VARIABLES: &[Variable] = &[
         .read(|facts| facts.request.map(|request| Value::text(request.protocol()))),
     Variable::new("request.query", Kind::TextMap, Part::Request, "The decoded parameters of the query")
         .read(|facts| facts.request.map(|request| Value::Map(Map::Query(request)))),
-    Variable::new("request.headers", Kind::TextMap, Part::Request, "The header fields, their names in lower case")
-        .within(Domain::LowerCaseKeys)
-        .read(|facts| facts.request.map(|request| Value::Map(Map::Headers(request)))),
-    Variable::new("request.content_length", Kind::Int, Part::Request, "Bytes of the body, where the head says so")
-        .maybe()
-        .read(|facts| {
-            let bytes = facts.request?.content_length()?;
-            Some(Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX)))
-        }),
+    Variable::new(
+        "request.headers",
+        Kind::TextMap,
+        Part::Request,
+        "The header fields, their names in lower case",
+    )
+    .within(Domain::LowerCaseKeys)
+    .read(|facts| facts.request.map(|request| Value::Map(Map::Headers(request)))),
+    Variable::new(
+        "request.content_length",
+        Kind::Int,
+        Part::Request,
+        "Bytes of the body, where the head says so",
+    )
+    .maybe()
+    .read(|facts| {
+        let bytes = facts.request?.content_length()?;
+        Some(Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX)))
+    }),
     Variable::new("ai.provider", Kind::Text, Part::Ai, "The provider of the model").maybe(),
     Variable::new("ai.model", Kind::Text, Part::Ai, "The model that is asked for").maybe(),
     Variable::new("ai.stream", Kind::Bool, Part::Ai, "Whether the answer is streamed"),
-    Variable::new("ai.max_output_tokens", Kind::Int, Part::Ai, "Tokens that the answer may have at most").maybe(),
+    Variable::new("ai.max_output_tokens", Kind::Int, Part::Ai, "Tokens that the answer may have at most")
+        .maybe(),
     Variable::new("ai.estimated_tokens", Kind::Int, Part::Ai, "Tokens of the question, as estimated"),
     Variable::new("ai.tools", Kind::Texts, Part::Ai, "The names of the tools that the model may call"),
     Variable::new("mcp.server", Kind::Text, Part::Mcp, "The McpServer").maybe(),
@@ -199,15 +230,25 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new("dlp.matches", Kind::Objects(&FINDING), Part::Dlp, "What inspection found in the request"),
     Variable::new("usage.requests_today", Kind::Int, Part::Usage, "Requests of the agent since midnight"),
     Variable::new("usage.tokens_today", Kind::Int, Part::Usage, "Tokens that the agent used since midnight"),
-    Variable::new("usage.bytes_today", Kind::Int, Part::Usage, "Bytes that the agent sent and got since midnight"),
-    Variable::new("usage.cost_usd_today", Kind::Double, Part::Usage, "US dollars that the agent cost since midnight"),
+    Variable::new(
+        "usage.bytes_today",
+        Kind::Int,
+        Part::Usage,
+        "Bytes that the agent sent and got since midnight",
+    ),
+    Variable::new(
+        "usage.cost_usd_today",
+        Kind::Double,
+        Part::Usage,
+        "US dollars that the agent cost since midnight",
+    ),
     Variable::new("time.hour", Kind::Int, Part::Time, "The hour")
         .within(Domain::Numbers(0, 23))
         .read(|facts| time(facts, |civil| civil.hour)),
     Variable::new("time.minute", Kind::Int, Part::Time, "The minute")
         .within(Domain::Numbers(0, 59))
         .read(|facts| time(facts, |civil| civil.minute)),
-    Variable::new("time.weekday", Kind::Int, Part::Time, "The day of the week: 0 is Sunday, 6 is Saturday")
+    Variable::new("time.weekday", Kind::Int, Part::Time, "The day of the week; Sunday is 0")
         .within(Domain::Numbers(0, 6))
         .read(|facts| time(facts, |civil| civil.weekday)),
     Variable::new("time.day", Kind::Int, Part::Time, "The day of the month")
@@ -216,7 +257,8 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new("time.month", Kind::Int, Part::Time, "The month")
         .within(Domain::Numbers(1, 12))
         .read(|facts| time(facts, |civil| civil.month)),
-    Variable::new("time.year", Kind::Int, Part::Time, "The year").read(|facts| time(facts, |civil| civil.year)),
+    Variable::new("time.year", Kind::Int, Part::Time, "The year")
+        .read(|facts| time(facts, |civil| civil.year)),
     Variable::new("time.unix", Kind::Int, Part::Time, "Seconds since 1970-01-01 00:00:00")
         .read(|facts| Some(Value::Int(facts.at.0.div_euclid(1_000_000)))),
 ];

@@ -48,8 +48,12 @@ pub fn check(parsed: &Parsed<'_>) -> Result<(Node, Uses), Vec<Fault>> {
     let mut checker = Checker { parsed, faults: Vec::new(), uses: Uses::default(), locals: Vec::new() };
     let whole = checker.expression(&parsed.root);
     if !whole.of.fits(&Type::Bool) {
-        let message = format!("a condition is true or false, and this is a {}", whole.of);
-        checker.fault(parsed.range(&parsed.root), message, Some("compare it with something, as in `... == ...`".into()));
+        let message = format!("a condition is true or false, and this is {:#}", whole.of);
+        checker.fault(
+            parsed.range(&parsed.root),
+            message,
+            Some("compare it with something, as in `... == ...`".into()),
+        );
     }
     if checker.faults.is_empty() {
         return Ok((whole.node, checker.uses));
@@ -90,7 +94,6 @@ impl Checker<'_> {
     }
 
     fn expression(&mut self, node: &IdedExpr) -> Typed {
-        let range = || self.parsed.range(node);
         match &node.expr {
             Expr::Literal(literal) => self.literal(node, literal),
             Expr::Ident(name) => self.name(node, name),
@@ -99,11 +102,11 @@ impl Checker<'_> {
             Expr::List(list) => self.list(&list.elements),
             Expr::Map(map) => self.map(&map.entries),
             Expr::Struct(made) => {
-                let message = format!("{} is not a type of conditions", quoted(&made.type_name));
-                self.wrong(range(), message, None)
+                let name = self.parsed.name_of_call(node.id, &made.type_name);
+                self.wrong(name, format!("{} is not a type of conditions", quoted(&made.type_name)), None)
             }
             Expr::Unspecified | Expr::Comprehension(_) => {
-                self.wrong(range(), "this is not a part of conditions", None)
+                self.wrong(self.parsed.range(node), "this is not a part of conditions", None)
             }
         }
     }
@@ -174,7 +177,7 @@ impl Checker<'_> {
                 Typed::new(Node::Index(Box::new([operand.node, key])), of)
             }
             of => {
-                let message = format!("{} is a {of} and has no fields", self.shown(&select.operand));
+                let message = format!("{} is {of:#} and has no fields", self.shown(&select.operand));
                 self.wrong(self.parsed.field(node), message, None)
             }
         }
@@ -216,10 +219,15 @@ impl Checker<'_> {
     fn has(&mut self, node: &IdedExpr, call: &CallExpr) -> Typed {
         let [argument] = call.args.as_slice() else {
             let message = format!("`has` takes one field, and here are {}", call.args.len());
-            return self.wrong(self.parsed.range(node), message, Some("as in `has(request.content_length)`".into()));
+            return self.wrong(
+                self.parsed.range(node),
+                message,
+                Some("as in `has(request.content_length)`".into()),
+            );
         };
         let Expr::Select(select) = &argument.expr else {
-            let hint = "it asks for a field, as in `has(request.content_length)`; for a key write `\"key\" in map`";
+            let hint =
+                "it asks for a field, as in `has(request.content_length)`; for a key write `\"key\" in map`";
             let message = format!("`has` cannot ask for {}", self.shown(argument));
             self.expression(argument);
             return self.wrong(self.parsed.range(argument), message, Some(hint.into()));
@@ -230,8 +238,11 @@ impl Checker<'_> {
                 let message = format!("`{}` is always there", variable.name);
                 return self.wrong(self.parsed.range(node), message, Some("leave `has(...)` out".into()));
             }
-            let node =
-                if variable.part.is_enforced() { Node::Present(variable) } else { Node::Unknown(variable.part) };
+            let node = if variable.part.is_enforced() {
+                Node::Present(variable)
+            } else {
+                Node::Unknown(variable.part)
+            };
             return Typed::new(node, Type::Bool);
         }
         let operand = self.expression(&select.operand);
@@ -243,7 +254,8 @@ impl Checker<'_> {
                 Typed::new(Node::In(Box::new([key, operand.node])), Type::Bool)
             }
             of => {
-                let message = format!("`has` cannot ask for a field of {}, a {of}", self.shown(&select.operand));
+                let message =
+                    format!("`has` cannot ask for a field of {}, {of:#}", self.shown(&select.operand));
                 self.wrong(self.parsed.range(argument), message, None)
             }
         }
@@ -269,7 +281,7 @@ impl Checker<'_> {
                 Some(joined) => common = joined,
                 None => {
                     let shown = self.shown(node);
-                    let message = format!("{what} of values of type {common} has {shown}, a {}", item.of);
+                    let message = format!("{what} of values of type {common} has {shown}, {:#}", item.of);
                     self.fault(self.parsed.range(node), message, None);
                 }
             }
@@ -284,13 +296,16 @@ impl Checker<'_> {
         for entry in entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else { continue };
             match &entry.key.expr {
-                Expr::Literal(LiteralValue::String(key)) if keys.iter().any(|other| **other == *key.inner()) => {
+                Expr::Literal(LiteralValue::String(key))
+                    if keys.iter().any(|other| **other == *key.inner()) =>
+                {
                     let message = format!("the key {} is there twice", self.shown(&entry.key));
                     self.fault(self.parsed.range(&entry.key), message, None);
                 }
                 Expr::Literal(LiteralValue::String(key)) => keys.push(key.inner().into()),
                 _ => {
-                    let message = format!("{} is not a key: keys are texts in quotes", self.shown(&entry.key));
+                    let message =
+                        format!("{} is not a key: keys are texts in quotes", self.shown(&entry.key));
                     self.fault(self.parsed.range(&entry.key), message, None);
                 }
             }
@@ -306,7 +321,8 @@ impl Checker<'_> {
 
 /// A variable as an expression. What no engine tells stays unknown, whatever surrounds it.
 fn read(variable: &'static Variable) -> Typed {
-    let node = if variable.part.is_enforced() { Node::Variable(variable) } else { Node::Unknown(variable.part) };
+    let node =
+        if variable.part.is_enforced() { Node::Variable(variable) } else { Node::Unknown(variable.part) };
     Typed::new(node, variable.kind.type_of())
 }
 

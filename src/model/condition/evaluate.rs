@@ -46,7 +46,9 @@ pub fn holds(node: &Node, facts: &Facts<'_>) -> Result<bool, Unevaluable> {
     run.truth(node).map_err(|fail| match fail {
         Fail::NotYet(part) => Unevaluable::NotYet(part),
         Fail::Failed(why) => Unevaluable::Failed(why),
-        Fail::Exhausted => Unevaluable::Failed(format!("it takes more than {CONDITION_WORK} steps on what was sent")),
+        Fail::Exhausted => {
+            Unevaluable::Failed(format!("it takes more than {CONDITION_WORK} steps on what was sent"))
+        }
     })
 }
 

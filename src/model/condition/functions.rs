@@ -126,7 +126,13 @@ pub(super) enum Quantifier {
     Map,
 }
 
-const fn method(name: &'static str, takes_text: bool, returns: Shape, does: Does, meaning: &'static str) -> Function {
+const fn method(
+    name: &'static str,
+    takes_text: bool,
+    returns: Shape,
+    does: Does,
+    meaning: &'static str,
+) -> Function {
     Function { name, form: Form::Method, of: Shape::Text, takes_text, returns, meaning, does }
 }
 
@@ -146,7 +152,13 @@ pub static FUNCTIONS: &[Function] = &[
     method("endsWith", true, Shape::Bool, Does::EndsWith, "Whether the text ends with the other one"),
     Function {
         form: Form::Both,
-        ..method("matches", true, Shape::Bool, Does::Matches, "Whether the pattern, in RE2 syntax, is found anywhere in the text")
+        ..method(
+            "matches",
+            true,
+            Shape::Bool,
+            Does::Matches,
+            "Whether the pattern, in RE2 syntax, is found anywhere in the text",
+        )
     },
     method("lowerAscii", false, Shape::Text, Does::LowerAscii, "The text with `A` to `Z` in lower case"),
     method("upperAscii", false, Shape::Text, Does::UpperAscii, "The text with `a` to `z` in capital letters"),

@@ -8,7 +8,6 @@ use std::ops::Range;
 use cel::ParseError;
 
 use super::Fault;
-use super::syntax::Letters;
 use crate::model::types::limits::CONDITION_DEPTH;
 use crate::model::types::wording::quoted;
 
@@ -32,11 +31,11 @@ const TRANSLATIONS: &[(&str, &str)] = &[
 ];
 
 /// A text that is not CEL, from the first complaint of the parser.
-pub fn of_syntax(text: &str, letters: &Letters, error: Option<&ParseError>) -> Fault {
+pub fn of_syntax(text: &str, error: Option<&ParseError>) -> Fault {
     let Some(error) = error else {
         return Fault::new(0..text.len(), "this is not an expression of CEL");
     };
-    let start = place(text, letters, error.pos);
+    let start = place(text, error.pos);
     if error.msg.contains("Recursion limit") {
         return too_deep(start..start);
     }
@@ -45,7 +44,9 @@ pub fn of_syntax(text: &str, letters: &Letters, error: Option<&ParseError>) -> F
         let end = text.trim_end().len();
         let fault = Fault::new(end..end, "the condition ends where a value is expected");
         return match unclosed(text) {
-            Some(bracket) => Fault::new(end..end, format!("the condition ends before a `{bracket}` is closed")),
+            Some(bracket) => {
+                Fault::new(end..end, format!("the condition ends before a `{bracket}` is closed"))
+            }
             None => fault,
         };
     }
@@ -78,11 +79,12 @@ pub fn too_deep(range: Range<usize>) -> Fault {
 }
 
 /// The byte at line and column, both from 1, columns in characters.
-fn place(text: &str, letters: &Letters, (line, column): (isize, isize)) -> usize {
-    let line = usize::try_from(line).unwrap_or(1).max(1);
-    let column = usize::try_from(column).unwrap_or(1).max(1);
-    let before: usize = text.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
-    letters.byte(before + column - 1)
+fn place(text: &str, (line, column): (isize, isize)) -> usize {
+    let line = usize::try_from(line - 1).unwrap_or(0);
+    let column = usize::try_from(column - 1).unwrap_or(0);
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = &text[before..];
+    before + rest.char_indices().nth(column).map_or(rest.len(), |(place, _)| place)
 }
 
 /// The first word of a text, or its first run of signs; at least one character of one that is not empty.

@@ -61,7 +61,9 @@ impl Pattern {
     /// Whether it is found anywhere in the text.
     pub fn is_in(&self, text: &str) -> bool {
         let found = self.automaton.try_search_fwd(&Input::new(text).earliest(true));
-        found.expect("invariant: an automaton without bytes to quit at, asked for any place, always answers").is_some()
+        found
+            .expect("invariant: an automaton without bytes to quit at, asked for any place, always answers")
+            .is_some()
     }
 }
 

@@ -18,21 +18,6 @@ pub struct Parsed<'t> {
     pub root: IdedExpr,
     text: &'t str,
     info: SourceInfo,
-    letters: Letters,
-}
-
-/// Where each character of a text begins, in bytes. The parser counts characters.
-pub struct Letters(Vec<usize>);
-
-impl Letters {
-    fn of(text: &str) -> Self {
-        Self(text.char_indices().map(|(place, _)| place).chain([text.len()]).collect())
-    }
-
-    /// Where this character begins; the end of the text for those behind it.
-    pub fn byte(&self, character: usize) -> usize {
-        self.0.get(character).or(self.0.last()).copied().unwrap_or_default()
-    }
 }
 
 impl<'t> Parsed<'t> {
@@ -42,23 +27,24 @@ impl<'t> Parsed<'t> {
     /// The first place where it is not CEL: what follows such a place are its consequences. Or the bound it exceeds.
     pub fn read(text: &'t str) -> Result<Self, Fault> {
         if text.len() > CONDITION_BYTES {
-            let message = format!("the condition has {} bytes; at most {CONDITION_BYTES} are read", text.len());
+            let message =
+                format!("the condition has {} bytes; at most {CONDITION_BYTES} are read", text.len());
             return Err(Fault::new(0..text.len(), message).hint("make several rules of it"));
         }
         if text.trim().is_empty() {
-            return Err(Fault::new(0..0, "the condition is empty").hint("leave `when` out, and the rule always holds"));
+            return Err(Fault::new(0..0, "the condition is empty")
+                .hint("leave `when` out, and the rule always holds"));
         }
         let depth = u16::try_from(CONDITION_DEPTH).unwrap_or(u16::MAX);
         let parser = Env::default().with_optional_support(false).parser().max_recursion_depth(depth);
-        let letters = Letters::of(text);
         let (root, info) = match parser.parse_with_source_info(text) {
             Ok(parsed) => parsed,
             Err(errors) => {
                 let first: Option<&ParseError> = errors.errors.first();
-                return Err(mistakes::of_syntax(text, &letters, first));
+                return Err(mistakes::of_syntax(text, first));
             }
         };
-        let parsed = Self { root, text, info, letters };
+        let parsed = Self { root, text, info };
         let mut nodes = 0;
         parsed.measure(&parsed.root, CONDITION_DEPTH, &mut nodes)?;
         Ok(parsed)
@@ -67,7 +53,8 @@ impl<'t> Parsed<'t> {
     fn measure(&self, node: &IdedExpr, depth: usize, nodes: &mut usize) -> Result<(), Fault> {
         *nodes += 1;
         if *nodes > CONDITION_NODES {
-            let message = format!("the condition has more than {CONDITION_NODES} names, values and operators");
+            let message =
+                format!("the condition has more than {CONDITION_NODES} names, values and operators");
             return Err(Fault::new(0..self.text.len(), message).hint("make several rules of it"));
         }
         let Some(depth) = depth.checked_sub(1) else {
@@ -84,8 +71,9 @@ impl<'t> Parsed<'t> {
     /// Where the token of a node stands: of a name or value the whole, of an operator itself, of a call its parenthesis.
     pub fn token(&self, id: u64) -> Range<usize> {
         let Some((first, last)) = self.info.offset_for(id) else { return 0..0 };
-        let start = self.letters.byte(first as usize);
-        start..self.letters.byte(last as usize + 1).max(start)
+        // The parser counts bytes here, and characters in its complaints.
+        let start = self.text.floor_char_boundary(first as usize);
+        start..self.text.ceil_char_boundary(last as usize + 1).max(start)
     }
 
     /// Where a node stands, all of it.
@@ -101,7 +89,9 @@ impl<'t> Parsed<'t> {
                 range.start = range.start.min(self.name_of_call(node.id, &call.func_name).start);
                 range.end = self.closed(range.end, ')');
             }
-            Expr::Call(_) if self.slice(self.token(node.id)).starts_with('[') => range.end = self.closed(range.end, ']'),
+            Expr::Call(_) if self.slice(self.token(node.id)).starts_with('[') => {
+                range.end = self.closed(range.end, ']')
+            }
             Expr::List(_) => range.end = self.closed(range.end, ']'),
             Expr::Map(_) => range.end = self.closed(range.end, '}'),
             _ => {}

@@ -171,7 +171,10 @@ fn what_has_no_value_says_why() {
     let absent = judge("request.content_length > 5", Some(&Glance), None);
     let why = "`request.content_length` has no value here; ask `has(request.content_length)` first";
     assert_eq!(absent, Err(Unevaluable::Failed(why.into())));
-    assert_eq!(judge("has(request.content_length) && request.content_length > 5", Some(&Glance), None), Ok(false));
+    assert_eq!(
+        judge("has(request.content_length) && request.content_length > 5", Some(&Glance), None),
+        Ok(false)
+    );
 }
 
 #[test]
@@ -194,10 +197,14 @@ fn what_is_not_known_yet_is_told_apart_from_what_fails() {
     assert_eq!(by_name("destination.port == 443"), Err(Unevaluable::NotYet(Part::DestinationAddress)));
     assert_eq!(by_name(r#"destination.host == "other.example" && request.method == "GET""#), Ok(false));
     assert_eq!(by_name(r#"destination.host == "api.example" || request.method == "GET""#), Ok(true));
-    assert_eq!(by_name(r#"1 / (time.hour - 22) > 0 && request.method == "GET""#), Err(Unevaluable::NotYet(Part::Request)));
+    assert_eq!(
+        by_name(r#"1 / (time.hour - 22) > 0 && request.method == "GET""#),
+        Err(Unevaluable::NotYet(Part::Request))
+    );
     assert_eq!(by_name(r#"ai.model == "x""#), Err(Unevaluable::NotYet(Part::Ai)));
     assert_eq!(by_name("dlp.matches.exists(m, m.confidence > 0.8)"), Err(Unevaluable::NotYet(Part::Dlp)));
-    let nameless = Facts { agent: &alice(), destination: Destination::default(), request: None, at: friday_night() };
+    let nameless =
+        Facts { agent: &alice(), destination: Destination::default(), request: None, at: friday_night() };
     let condition = Condition::check(r#"destination.host == """#).unwrap();
     assert_eq!(condition.holds(&nameless), Ok(true));
 }
@@ -220,7 +227,8 @@ fn a_condition_tells_what_it_needs() {
 
 #[test]
 fn no_request_makes_a_condition_expensive() {
-    let text = r#"[1,2,3,4,5,6,7,8,9].exists(a, [1,2,3,4,5,6,7,8,9].exists(b, request.headers.exists(c, c == "")))"#;
+    let text =
+        r#"[1,2,3,4,5,6,7,8,9].exists(a, [1,2,3,4,5,6,7,8,9].exists(b, request.headers.exists(c, c == "")))"#;
     struct Many;
     impl RequestFacts for Many {
         fn method(&self) -> &str {
@@ -239,7 +247,8 @@ fn no_request_makes_a_condition_expensive() {
             None
         }
         fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
-            const NAMES: &str = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
+            const NAMES: &str =
+                "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
             Box::new((0..2000).map(|n| (&NAMES[n % 26..n % 26 + 1 + n / 40], &b""[..])))
         }
         fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {

@@ -58,9 +58,12 @@ impl Type {
     }
 }
 
-/// As CEL writes it.
+/// As CEL writes it; with `#` as one value of it is called, such as `an int`.
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            f.write_str(if *self == Self::Int { "an " } else { "a " })?;
+        }
         match self {
             Self::Bool => f.write_str("bool"),
             Self::Int => f.write_str("int"),

@@ -4,6 +4,7 @@
 //! and every former finding (`tests/seeds.rs`). Each claim is held against a second reader, never against the code itself.
 
 mod answer;
+pub mod condition;
 mod dns;
 mod frames;
 mod guard;
@@ -24,6 +25,7 @@ pub type Check = fn(&[u8]);
 /// Every claim by its name, which is also the name of its folder of seeds.
 pub const TARGETS: &[(&str, Check)] = &[
     ("answer", answer::check),
+    ("condition", condition::check),
     ("dns", dns::check),
     ("frames", frames::check),
     ("guard", guard::check),

@@ -2,12 +2,12 @@
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr};
 
+use super::super::catalogue;
 use super::super::functions::{Does, FUNCTIONS, Form, Function, LOOPS, Loop, Quantifier};
 use super::super::node::{self, Node};
 use super::super::pattern::{Pattern, PatternError};
 use super::super::types::Type;
 use super::super::value::Literal;
-use super::super::catalogue;
 use super::{Checker, Local, Typed};
 use crate::model::types::limits::{CONDITION_AUTOMATON_BYTES, CONDITION_LOOPS};
 use crate::model::types::wording::{did_you_mean, one_of, quoted};
@@ -22,7 +22,9 @@ impl Checker<'_> {
                 return self.has(node, call);
             }
         }
-        if let (Some(target), Some(of_loop)) = (&call.target, LOOPS.iter().find(|one| one.name == call.func_name)) {
+        if let (Some(target), Some(of_loop)) =
+            (&call.target, LOOPS.iter().find(|one| one.name == call.func_name))
+        {
             return self.looped(node, (target, call), of_loop);
         }
         let known: Vec<&Function> = FUNCTIONS.iter().filter(|one| one.name == call.func_name).collect();
@@ -31,7 +33,11 @@ impl Checker<'_> {
         }
         let method = call.target.is_some();
         if !known.iter().any(|one| one.form == Form::Both || (one.form == Form::Method) == method) {
-            let written = if method { format!("{}(value)", call.func_name) } else { format!("value.{}(...)", call.func_name) };
+            let written = if method {
+                format!("{}(value)", call.func_name)
+            } else {
+                format!("value.{}(...)", call.func_name)
+            };
             let message = format!("{} is not written like this", quoted(&call.func_name));
             return self.wrong(self.parsed.range(node), message, Some(format!("write `{written}`")));
         }
@@ -54,7 +60,8 @@ impl Checker<'_> {
         let of = values.next().unwrap_or_else(Typed::wrong);
         let Some(function) = known.iter().find(|one| one.of.fits(&of.of)) else {
             let takes = one_of(known.iter().map(|one| one.of.as_str()));
-            let message = format!("{} is for {takes}, and {} is a {}", quoted(name), self.shown(all[0]), of.of);
+            let message =
+                format!("{} is for {takes}, and {} is {:#}", quoted(name), self.shown(all[0]), of.of);
             return self.wrong(self.parsed.range(all[0]), message, None);
         };
         let returns = function.returns.type_of();
@@ -62,7 +69,8 @@ impl Checker<'_> {
             return Typed::new(Node::Call(function.does, Box::new(of.node)), returns);
         };
         if !text.of.fits(&Type::Text) {
-            let message = format!("{} takes a string, and {} is a {}", quoted(name), self.shown(all[1]), text.of);
+            let message =
+                format!("{} takes a string, and {} is {:#}", quoted(name), self.shown(all[1]), text.of);
             return self.wrong(self.parsed.range(all[1]), message, None);
         }
         if function.does == Does::Matches {
@@ -85,7 +93,8 @@ impl Checker<'_> {
             }
             Err(PatternError::TooLarge) => {
                 let kibibytes = CONDITION_AUTOMATON_BYTES / 1024;
-                let message = format!("the pattern {} grows beyond {kibibytes} KiB when it is compiled", quoted(text));
+                let message =
+                    format!("the pattern {} grows beyond {kibibytes} KiB when it is compiled", quoted(text));
                 let hint = "shorten its repetitions, such as `{1,100}`, or the alternatives in front of them";
                 self.wrong(range, message, Some(hint.into()))
             }
@@ -99,7 +108,11 @@ impl Checker<'_> {
             Type::Map(_) => Type::Text,
             Type::Any => Type::Any,
             of => {
-                let message = format!("`{}` goes through a list or a map, and {} is a {of}", of_loop.name, self.shown(target));
+                let message = format!(
+                    "`{}` goes through a list or a map, and {} is {of:#}",
+                    of_loop.name,
+                    self.shown(target)
+                );
                 return self.wrong(self.parsed.range(target), message, None);
             }
         };
@@ -107,8 +120,16 @@ impl Checker<'_> {
             [name, body] => (name, None, body),
             [name, only, body] if of_loop.quantifier == Quantifier::Map => (name, Some(only), body),
             arguments => {
-                let message = format!("`{}` takes a name and a condition, and here are {} arguments", of_loop.name, arguments.len());
-                return self.wrong(self.parsed.range(node), message, Some(format!("as in `{}`", of_loop.written)));
+                let message = format!(
+                    "`{}` takes a name and a condition, and here are {} arguments",
+                    of_loop.name,
+                    arguments.len()
+                );
+                return self.wrong(
+                    self.parsed.range(node),
+                    message,
+                    Some(format!("as in `{}`", of_loop.written)),
+                );
             }
         };
         let Some(name) = self.local_name(name, of_loop) else { return Typed::wrong() };
@@ -127,7 +148,10 @@ impl Checker<'_> {
             (self.round_condition(body, of_loop.name), of)
         };
         self.locals.pop();
-        Typed::new(Node::Loop(Box::new(node::Loop { quantifier: of_loop.quantifier, over: over.node, only, body })), of)
+        Typed::new(
+            Node::Loop(Box::new(node::Loop { quantifier: of_loop.quantifier, over: over.node, only, body })),
+            of,
+        )
     }
 
     /// The name that a loop gives to what it is at.
@@ -138,9 +162,14 @@ impl Checker<'_> {
             self.fault(range, message, Some(format!("as in `{}`", of_loop.written)));
             return None;
         };
-        let taken = catalogue::roots().any(|root| root == name) || self.locals.iter().any(|local| local.name == *name);
+        let taken = catalogue::roots().any(|root| root == name)
+            || self.locals.iter().any(|local| local.name == *name);
         if taken {
-            self.fault(range, format!("{} is a name already", quoted(name)), Some("choose another one".into()));
+            self.fault(
+                range,
+                format!("{} is a name already", quoted(name)),
+                Some("choose another one".into()),
+            );
             return None;
         }
         Some(name.clone())
@@ -149,7 +178,7 @@ impl Checker<'_> {
     fn round_condition(&mut self, node: &IdedExpr, name: &str) -> Node {
         let typed = self.expression(node);
         if !typed.of.fits(&Type::Bool) {
-            let message = format!("`{name}` needs a condition, and {} is a {}", self.shown(node), typed.of);
+            let message = format!("`{name}` needs a condition, and {} is {:#}", self.shown(node), typed.of);
             self.fault(self.parsed.range(node), message, None);
         }
         typed.node
@@ -164,7 +193,8 @@ impl Checker<'_> {
         for argument in &call.args {
             self.expression(argument);
         }
-        let names = || FUNCTIONS.iter().map(|one| one.name).chain(LOOPS.iter().map(|one| one.name)).chain(["has"]);
+        let names =
+            || FUNCTIONS.iter().map(|one| one.name).chain(LOOPS.iter().map(|one| one.name)).chain(["has"]);
         let hint = match call.func_name.as_str() {
             "timestamp" | "duration" | "now" | "getHours" | "getFullYear" => {
                 Some("`time` has the moment: `time.hour`, `time.weekday`, `time.unix` and so on".to_owned())

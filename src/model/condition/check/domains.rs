@@ -24,7 +24,9 @@ impl Checker<'_> {
                     self.check_word(variable.name, variable.domain, item, self.parsed.range(node));
                 }
             }
-            Node::Literal(literal) => self.check_word(variable.name, variable.domain, literal, self.parsed.range(place)),
+            Node::Literal(literal) => {
+                self.check_word(variable.name, variable.domain, literal, self.parsed.range(place))
+            }
             _ => {}
         }
     }
@@ -37,7 +39,11 @@ impl Checker<'_> {
                 self.fault(range, format!("`{name}` is never {}", quoted(text)), Some(hint));
             }
             (Domain::Numbers(first, last), Literal::Int(number)) if !(first..=last).contains(number) => {
-                self.fault(range, format!("`{name}` is never {number}"), Some(format!("it goes from {first} to {last}")));
+                self.fault(
+                    range,
+                    format!("`{name}` is never {number}"),
+                    Some(format!("it goes from {first} to {last}")),
+                );
             }
             _ => {}
         }

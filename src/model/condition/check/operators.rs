@@ -84,7 +84,8 @@ impl Checker<'_> {
     fn bool_operand(&mut self, sign: &str, node: &IdedExpr) -> Node {
         let operand = self.expression(node);
         if !operand.of.fits(&Type::Bool) {
-            let message = format!("`{sign}` needs true or false, and {} is a {}", self.shown(node), operand.of);
+            let message =
+                format!("`{sign}` needs true or false, and {} is {:#}", self.shown(node), operand.of);
             self.fault(self.parsed.range(node), message, None);
         }
         operand.node
@@ -96,7 +97,7 @@ impl Checker<'_> {
             Type::Int | Type::Double => Typed::new(Node::Negate(Box::new(inner.node)), inner.of),
             Type::Any => Typed::wrong(),
             of => {
-                let message = format!("`-` needs a number, and {} is a {of}", self.shown(operand));
+                let message = format!("`-` needs a number, and {} is {of:#}", self.shown(operand));
                 self.wrong(self.parsed.range(node), message, None)
             }
         }
@@ -108,21 +109,31 @@ impl Checker<'_> {
         match yes.of.join(&no.of) {
             Some(of) => Typed::new(Node::Choose(Box::new([condition, yes.node, no.node])), of),
             None => {
-                let message = format!("both sides of `:` need one type, and these are {} and {}", yes.of, no.of);
+                let message =
+                    format!("both sides of `:` need one type, and these are {} and {}", yes.of, no.of);
                 self.wrong(self.parsed.range(node), message, None)
             }
         }
     }
 
-    fn compare(&mut self, node: &IdedExpr, ends: [&IdedExpr; 2], (sign, comparison): (&str, Comparison)) -> Typed {
+    fn compare(
+        &mut self,
+        node: &IdedExpr,
+        ends: [&IdedExpr; 2],
+        (sign, comparison): (&str, Comparison),
+    ) -> Typed {
         let [a, b] = self.pair(ends);
         let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         let takes = |of: &Type| if equality { of.has_equality() } else { of.has_order() };
         if a.of.join(&b.of).is_none() {
             let shown = [self.shown(ends[0]), self.shown(ends[1])];
-            let message = format!("{} is a {} and {} is a {}", shown[0], a.of, shown[1], b.of);
+            let message = format!("{} is {:#} and {} is {:#}", shown[0], a.of, shown[1], b.of);
             let hint = convert(&a.of, &b.of);
-            return self.wrong(self.parsed.range(node), format!("`{sign}` compares one type: {message}"), hint);
+            return self.wrong(
+                self.parsed.range(node),
+                format!("`{sign}` compares one type: {message}"),
+                hint,
+            );
         }
         if let Some(of) = [&a.of, &b.of].into_iter().find(|of| !takes(of)) {
             let message = format!("`{sign}` cannot compare values of type {of}");
@@ -133,13 +144,22 @@ impl Checker<'_> {
         Typed::new(Node::Compare(comparison, Box::new([a.node, b.node])), Type::Bool)
     }
 
-    fn compute(&mut self, node: &IdedExpr, ends: [&IdedExpr; 2], (sign, operator): (&str, Operator)) -> Typed {
+    fn compute(
+        &mut self,
+        node: &IdedExpr,
+        ends: [&IdedExpr; 2],
+        (sign, operator): (&str, Operator),
+    ) -> Typed {
         let [a, b] = self.pair(ends);
         let range = self.parsed.range(node);
         let Some(of) = a.of.join(&b.of) else {
             let shown = [self.shown(ends[0]), self.shown(ends[1])];
-            let message = format!("{} is a {} and {} is a {}", shown[0], a.of, shown[1], b.of);
-            return self.wrong(range, format!("`{sign}` takes two of one type: {message}"), convert(&a.of, &b.of));
+            let message = format!("{} is {:#} and {} is {:#}", shown[0], a.of, shown[1], b.of);
+            return self.wrong(
+                range,
+                format!("`{sign}` takes two of one type: {message}"),
+                convert(&a.of, &b.of),
+            );
         };
         let takes = match operator {
             Operator::Add => matches!(of, Type::Int | Type::Double | Type::Text | Type::Any),
@@ -180,12 +200,13 @@ impl Checker<'_> {
             Type::Any => Typed::new(Node::Literal(Literal::Bool(false)), Type::Bool),
             Type::List(_) | Type::Map(_) => {
                 let of = std::mem::replace(&mut whole.of, Type::Any);
-                let message = format!("{} is a {}, and cannot be in a {of}", self.shown(a), item.of);
+                let message = format!("{} is {:#}, and cannot be in {of:#}", self.shown(a), item.of);
                 self.wrong(range, message, None)
             }
             of => {
-                let message = format!("`in` looks into a list or a map, and {} is a {of}", self.shown(b));
-                let hint = (*of == Type::Text).then(|| "a part of a text is found by `text.contains(part)`".into());
+                let message = format!("`in` looks into a list or a map, and {} is {of:#}", self.shown(b));
+                let hint =
+                    (*of == Type::Text).then(|| "a part of a text is found by `text.contains(part)`".into());
                 self.wrong(range, message, hint)
             }
         }
@@ -198,12 +219,13 @@ impl Checker<'_> {
             Type::Map(of) => (Type::Text, (**of).clone()),
             Type::Any => return Typed::wrong(),
             of => {
-                let message = format!("`[...]` looks into a list or a map, and {} is a {of}", self.shown(a));
+                let message = format!("`[...]` looks into a list or a map, and {} is {of:#}", self.shown(a));
                 return self.wrong(self.parsed.range(node), message, None);
             }
         };
         if !key.of.fits(&wanted) {
-            let message = format!("a {} is asked by a {wanted}, and {} is a {}", whole.of, self.shown(b), key.of);
+            let message =
+                format!("{:#} is asked by {wanted:#}, and {} is {:#}", whole.of, self.shown(b), key.of);
             return self.wrong(self.parsed.range(b), message, None);
         }
         if let Node::Literal(Literal::Text(text)) = &key.node {
@@ -223,7 +245,7 @@ fn among(item: Node, list: Node) -> Node {
                 _ => None,
             })
             .collect();
-        if let Some(mut texts) = texts {
+        if let Some(mut texts) = texts.filter(|texts| !texts.is_empty()) {
             texts.sort_unstable();
             return Node::InTexts(Box::new(item), texts.into());
         }
@@ -238,7 +260,9 @@ fn convert(a: &Type, b: &Type) -> Option<String> {
             Some("numbers are written without quotes; `int(...)` reads one from a text".into())
         }
         (Type::Int, Type::Double) | (Type::Double, Type::Int) => Some("`double(...)` converts an int".into()),
-        (Type::Bool, Type::Text) | (Type::Text, Type::Bool) => Some("`true` and `false` are written without quotes".into()),
+        (Type::Bool, Type::Text) | (Type::Text, Type::Bool) => {
+            Some("`true` and `false` are written without quotes".into())
+        }
         _ => None,
     }
 }

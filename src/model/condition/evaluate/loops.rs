@@ -75,7 +75,11 @@ impl<'a> Run<'a> {
         if counts { self.value(&of_loop.body).map(Some) } else { Ok(None) }
     }
 
-    fn round<T>(&mut self, item: &Value<'a>, body: impl FnOnce(&mut Self) -> Result<T, Fail>) -> Result<T, Fail> {
+    fn round<T>(
+        &mut self,
+        item: &Value<'a>,
+        body: impl FnOnce(&mut Self) -> Result<T, Fail>,
+    ) -> Result<T, Fail> {
         self.locals.push(item.clone());
         let outcome = body(self);
         self.locals.pop();

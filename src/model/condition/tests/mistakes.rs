@@ -7,20 +7,41 @@ fn names_that_are_not_declared_are_faults_with_a_suggestion() {
     let cases = [
         ("agnet.name == 'a'", "[agnet] `agnet` is not declared (did you mean `agent`?)"),
         ("method == 'GET'", "[method] `method` is not declared (did you mean `request.method`?)"),
-        ("foo == 'GET'", "[foo] `foo` is not declared (a condition may name `agent`, `destination`, `request`, `ai`, `mcp`, `dlp`, `usage` or `time`)"),
+        (
+            "foo == 'GET'",
+            "[foo] `foo` is not declared (a condition may name `agent`, `destination`, `request`, `ai`, `mcp`, `dlp`, `usage` or `time`)",
+        ),
         ("request . methd == 'GET'", "[methd] `request` has no field `methd` (did you mean `method`?)"),
         ("request.host == 'a'", "[host] `request` has no field `host` (did you mean `destination.host`?)"),
         ("'é' == agent.nme", "[nme] `agent` has no field `nme` (did you mean `name`?)"),
-        ("agent == 'a'", "[agent] `agent` is not a value by itself (name one of its fields: `name`, `team`, `project`, `environment` or `labels`)"),
-        ("request.method.upper() == 'A'", "[upper] there is no function `upper` (did you mean `upperAscii`?)"),
-        ("request.path.startWith('/')", "[startWith] there is no function `startWith` (did you mean `startsWith`?)"),
-        ("now() > 3", "[now] there is no function `now` (`time` has the moment: `time.hour`, `time.weekday`, `time.unix` and so on)"),
-        ("dlp.matches.exists(m, m.clas == 'pii')", "[clas] a finding has no field `clas` (did you mean `class`?)"),
+        (
+            "agent == 'a'",
+            "[agent] `agent` is not a value by itself (name one of its fields: `name`, `team`, `project`, `environment` or `labels`)",
+        ),
+        (
+            "request.method.upper() == 'A'",
+            "[upper] there is no function `upper` (did you mean `upperAscii`?)",
+        ),
+        (
+            "request.path.startWith('/')",
+            "[startWith] there is no function `startWith` (did you mean `startsWith`?)",
+        ),
+        (
+            "now() > 3",
+            "[now] there is no function `now` (`time` has the moment: `time.hour`, `time.weekday`, `time.unix` and so on)",
+        ),
+        (
+            "dlp.matches.exists(m, m.clas == 'pii')",
+            "[clas] a finding has no field `clas` (did you mean `class`?)",
+        ),
         ("[1].exists(x, y == 1)", "[y] `y` is not declared (did you mean `x`?)"),
         ("[1].exists(agent, true)", "[agent] `agent` is a name already (choose another one)"),
-        ("[1].exists(1, true)", "[1] `1` is not a name for what the loop is at (as in `list.exists(x, condition)`)"),
+        (
+            "[1].exists(1, true)",
+            "[1] `1` is not a name for what the loop is at (as in `list.exists(x, condition)`)",
+        ),
         ("agent.name.first == 'a'", "[first] `agent.name` is a string and has no fields"),
-        ("Agent{name: 'a'} == 1", "[Agent{name: 'a'}] `Agent` is not a type of conditions"),
+        ("Agent{name: 'a'} == 1", "[Agent] `Agent` is not a type of conditions"),
     ];
     for (text, wanted) in cases {
         assert_eq!(faults(text), [wanted], "{text}");
@@ -30,41 +51,83 @@ fn names_that_are_not_declared_are_faults_with_a_suggestion() {
 #[test]
 fn types_that_do_not_fit_are_faults() {
     let cases = [
-        ("request.method > 3", "[request.method > 3] `>` compares one type: `request.method` is a string and `3` is a int (numbers are written without quotes; `int(...)` reads one from a text)"),
-        ("time.hour == \"22\"", "[time.hour == \"22\"] `==` compares one type: `time.hour` is a int and `\"22\"` is a string (numbers are written without quotes; `int(...)` reads one from a text)"),
-        ("agent.name", "[agent.name] a condition is true or false, and this is a string (compare it with something, as in `... == ...`)"),
+        (
+            "request.method > 3",
+            "[request.method > 3] `>` compares one type: `request.method` is a string and `3` is an int (numbers are written without quotes; `int(...)` reads one from a text)",
+        ),
+        (
+            "time.hour == \"22\"",
+            "[time.hour == \"22\"] `==` compares one type: `time.hour` is an int and `\"22\"` is a string (numbers are written without quotes; `int(...)` reads one from a text)",
+        ),
+        (
+            "agent.name",
+            "[agent.name] a condition is true or false, and this is a string (compare it with something, as in `... == ...`)",
+        ),
         ("!agent.name", "[agent.name] `!` needs true or false, and `agent.name` is a string"),
         ("agent.name && true", "[agent.name] `&&` needs true or false, and `agent.name` is a string"),
         ("-agent.name == 1", "[-agent.name] `-` needs a number, and `agent.name` is a string"),
-        ("agent.labels == agent.labels", "[agent.labels == agent.labels] `==` cannot compare values of type map<string, string>"),
+        (
+            "agent.labels == agent.labels",
+            "[agent.labels == agent.labels] `==` cannot compare values of type map<string, string>",
+        ),
         ("true < false", "[true < false] `<` cannot compare values of type bool"),
-        ("1 + 'a' == 2", "[1 + 'a'] `+` takes two of one type: `1` is a int and `'a'` is a string (numbers are written without quotes; `int(...)` reads one from a text)"),
+        (
+            "1 + 'a' == 2",
+            "[1 + 'a'] `+` takes two of one type: `1` is an int and `'a'` is a string (numbers are written without quotes; `int(...)` reads one from a text)",
+        ),
         ("'a' * 'b' == 'c'", "['a' * 'b'] `*` cannot take values of type string"),
         ("time.hour / 0 == 1", "[time.hour / 0] this divides by zero"),
-        ("1 in ['a']", "[1 in ['a']] `1` is a int, and cannot be in a list<string>"),
-        ("'a' in agent.name", "['a' in agent.name] `in` looks into a list or a map, and `agent.name` is a string (a part of a text is found by `text.contains(part)`)"),
+        ("1 in ['a']", "[1 in ['a']] `1` is an int, and cannot be in a list<string>"),
+        (
+            "'a' in agent.name",
+            "['a' in agent.name] `in` looks into a list or a map, and `agent.name` is a string (a part of a text is found by `text.contains(part)`)",
+        ),
         ("[1, 'a'] == [1]", "['a'] a list of values of type int has `'a'`, a string"),
         ("{'a': 1, 'a': 2}.a == 1", "['a'] the key `'a'` is there twice"),
         ("{1: 1}['a'] == 1", "[1] `1` is not a key: keys are texts in quotes"),
-        ("agent.labels[0] == 'a'", "[0] a map<string, string> is asked by a string, and `0` is a int"),
-        ("agent.name[0] == 'a'", "[agent.name[0]] `[...]` looks into a list or a map, and `agent.name` is a string"),
+        ("agent.labels[0] == 'a'", "[0] a map<string, string> is asked by a string, and `0` is an int"),
+        (
+            "agent.name[0] == 'a'",
+            "[agent.name[0]] `[...]` looks into a list or a map, and `agent.name` is a string",
+        ),
         ("true ? 1 : 'a'", "[true ? 1 : 'a'] both sides of `:` need one type, and these are int and string"),
-        ("agent.name.contains(1)", "[1] `contains` takes a string, and `1` is a int"),
+        ("agent.name.contains(1)", "[1] `contains` takes a string, and `1` is an int"),
         ("agent.name.contains()", "[agent.name.contains()] `contains` takes 1 argument, and here are 0"),
-        ("time.hour.contains('a')", "[time.hour] `contains` is for `string`, and `time.hour` is a int"),
-        ("contains(agent.name, 'a')", "[contains(agent.name, 'a')] `contains` is not written like this (write `value.contains(...)`)"),
+        ("time.hour.contains('a')", "[time.hour] `contains` is for `string`, and `time.hour` is an int"),
+        (
+            "contains(agent.name, 'a')",
+            "[contains(agent.name, 'a')] `contains` is not written like this (write `value.contains(...)`)",
+        ),
         ("'1'.int() == 1", "['1'.int()] `int` is not written like this (write `int(value)`)"),
-        ("size(1) == 1", "[1] `size` is for `string`, `list` or `map`, and `1` is a int"),
-        ("agent.name.exists(x, true)", "[agent.name] `exists` goes through a list or a map, and `agent.name` is a string"),
-        ("[1].exists(x)", "[[1].exists(x)] `exists` takes a name and a condition, and here are 1 arguments (as in `list.exists(x, condition)`)"),
-        ("[1].all(x, x)", "[x] `all` needs a condition, and `x` is a int"),
+        ("size(1) == 1", "[1] `size` is for `string`, `list` or `map`, and `1` is an int"),
+        (
+            "agent.name.exists(x, true)",
+            "[agent.name] `exists` goes through a list or a map, and `agent.name` is a string",
+        ),
+        (
+            "[1].exists(x)",
+            "[[1].exists(x)] `exists` takes a name and a condition, and here are 1 arguments (as in `list.exists(x, condition)`)",
+        ),
+        ("[1].all(x, x)", "[x] `all` needs a condition, and `x` is an int"),
         ("has(agent.name)", "[has(agent.name)] `agent.name` is always there (leave `has(...)` out)"),
-        ("has(request.headers['a'])", "[request.headers['a']] `has` cannot ask for `request.headers['a']` (it asks for a field, as in `has(request.content_length)`; for a key write `\"key\" in map`)"),
+        (
+            "has(request.headers['a'])",
+            "[request.headers['a']] `has` cannot ask for `request.headers['a']` (it asks for a field, as in `has(request.content_length)`; for a key write `\"key\" in map`)",
+        ),
         ("has()", "[has()] `has` takes one field, and here are 0 (as in `has(request.content_length)`)"),
         ("1u == 1", "[1u] `1u` is an unsigned number (numbers are signed here: write it without the `u`)"),
-        ("b'a' == 'a'", "[b'a'] `b'a'` is a value of bytes (everything is text here: write it without the `b`)"),
-        ("agent.team == null", "[null] nothing is `null` here (`has(...)` asks whether an optional value is there)"),
-        ("double(1) == 1.5 && 1.5 == time.hour", "[1.5 == time.hour] `==` compares one type: `1.5` is a double and `time.hour` is a int (`double(...)` converts an int)"),
+        (
+            "b'a' == 'a'",
+            "[b'a'] `b'a'` is a value of bytes (everything is text here: write it without the `b`)",
+        ),
+        (
+            "agent.team == null",
+            "[null] nothing is `null` here (`has(...)` asks whether an optional value is there)",
+        ),
+        (
+            "double(1) == 1.5 && 1.5 == time.hour",
+            "[1.5 == time.hour] `==` compares one type: `1.5` is a double and `time.hour` is an int (`double(...)` converts an int)",
+        ),
     ];
     for (text, wanted) in cases {
         assert_eq!(faults(text), [wanted], "{text}");
@@ -74,14 +137,29 @@ fn types_that_do_not_fit_are_faults() {
 #[test]
 fn comparisons_that_can_never_hold_are_faults() {
     let cases = [
-        ("destination.class == 'pivate'", "['pivate'] `destination.class` is never `pivate` (did you mean `private`?)"),
-        ("request.scheme in ['https', 'ftp']", "['ftp'] `request.scheme` is never `ftp` (did you mean `http`?)"),
+        (
+            "destination.class == 'pivate'",
+            "['pivate'] `destination.class` is never `pivate` (did you mean `private`?)",
+        ),
+        (
+            "request.scheme in ['https', 'ftp']",
+            "['ftp'] `request.scheme` is never `ftp` (it is `http` or `https`)",
+        ),
         ("24 == time.hour", "[24] `time.hour` is never 24 (it goes from 0 to 23)"),
         ("time.weekday in [6, 7]", "[7] `time.weekday` is never 7 (it goes from 0 to 6)"),
         ("destination.port < 70000", "[70000] `destination.port` is never 70000 (it goes from 0 to 65535)"),
-        ("request.headers['X-Team'] == 'a'", "['X-Team'] the keys of `request.headers` are in lower case (did you mean `x-team`?)"),
-        ("'Accept' in request.headers", "['Accept'] the keys of `request.headers` are in lower case (did you mean `accept`?)"),
-        ("has(request.headers.Accept)", "[Accept] the keys of `request.headers` are in lower case (did you mean `accept`?)"),
+        (
+            "request.headers['X-Team'] == 'a'",
+            "['X-Team'] the keys of `request.headers` are in lower case (did you mean `x-team`?)",
+        ),
+        (
+            "'Accept' in request.headers",
+            "['Accept'] the keys of `request.headers` are in lower case (did you mean `accept`?)",
+        ),
+        (
+            "has(request.headers.Accept)",
+            "[Accept] the keys of `request.headers` are in lower case (did you mean `accept`?)",
+        ),
     ];
     for (text, wanted) in cases {
         assert_eq!(faults(text), [wanted], "{text}");
@@ -92,9 +170,18 @@ fn comparisons_that_can_never_hold_are_faults() {
 fn patterns_that_are_none_or_could_blow_up_are_faults() {
     let cases = [
         ("agent.name.matches('(')", "['('] `(` is not a pattern: unclosed group"),
-        ("agent.name.matches(agent.team)", "[agent.team] the pattern `agent.team` is not a text in quotes (patterns are compiled when the rule is loaded; compare values by `==` or `contains`)"),
-        ("agent.name.matches('(a|b)*a(a|b){30}')", "['(a|b)*a(a|b){30}'] the pattern `(a|b)*a(a|b){30}` grows beyond 256 KiB when it is compiled (shorten its repetitions, such as `{1,100}`, or the alternatives in front of them)"),
-        ("agent.name.matches('((a{100}){100}){100}')", "['((a{100}){100}){100}'] the pattern `((a{100}){100}){100}` grows beyond 256 KiB when it is compiled (shorten its repetitions, such as `{1,100}`, or the alternatives in front of them)"),
+        (
+            "agent.name.matches(agent.team)",
+            "[agent.team] the pattern `agent.team` is not a text in quotes (patterns are compiled when the rule is loaded; compare values by `==` or `contains`)",
+        ),
+        (
+            "agent.name.matches('(a|b)*a(a|b){30}')",
+            "['(a|b)*a(a|b){30}'] the pattern `(a|b)*a(a|b){30}` grows beyond 256 KiB when it is compiled (shorten its repetitions, such as `{1,100}`, or the alternatives in front of them)",
+        ),
+        (
+            "agent.name.matches('((a{100}){100}){100}')",
+            "['((a{100}){100}){100}'] the pattern `((a{100}){100}){100}` grows beyond 256 KiB when it is compiled (shorten its repetitions, such as `{1,100}`, or the alternatives in front of them)",
+        ),
     ];
     for (text, wanted) in cases {
         assert_eq!(faults(text), [wanted], "{text}");
@@ -112,10 +199,16 @@ fn what_is_not_cel_is_a_fault_at_its_place() {
         ("true &\nfalse", "[&] `&` is not expected here (did you mean `&&`?)"),
         ("'äö' == foo bar", "[bar] `bar` is not expected here"),
         ("'ä' == \n  'b' or true", "[or] `or` is not expected here (did you mean `||`?)"),
-        ("agent.name == 'a", "['a] this text is not closed, or has an unknown escape (close it with the quote it began with; a backslash in it is written `\\\\`, or the text as `r\"...\"`)"),
-        ("time.unix == 99999999999999999999", "[99999999999999999999] `99999999999999999999` is not a number of 64 bits"),
+        (
+            "agent.name == 'a",
+            "['a] this text is not closed, or has an unknown escape (close it with the quote it began with; a backslash in it is written `\\\\`, or the text as `r\"...\"`)",
+        ),
+        (
+            "time.unix == 99999999999999999999",
+            "[99999999999999999999] `99999999999999999999` is not a number of 64 bits",
+        ),
         ("# x", "[#] `#` is not expected here"),
-        ("agent.?name == 'a'", "[?] `?` is not expected here"),
+        ("agent.?name == 'a'", "[.] `.` is not a part of conditions"),
         ("true)", "[)] `)` is not expected here"),
     ];
     for (text, wanted) in cases {
