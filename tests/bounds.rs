@@ -235,4 +235,17 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             format!("at most {ECHO_BYTES} bytes over IPv4"),
         ],
     );
+    says(
+        "docs/approvals.md",
+        &[
+            format!("up to {APPROVAL_HOSTS} hosts, a reason of up to {REASON_CHARS} characters"),
+            format!(
+                "{} h unless set, never more than {} days",
+                APPROVAL_TTL_DEFAULT.as_secs() / 3600,
+                APPROVAL_TTL.as_secs() / 86_400
+            ),
+            format!("The last {} approvals and quarantines", grouped(REGISTRY_HISTORY)),
+            format!("at most {APPROVALS_PER_AGENT} approvals in force"),
+        ],
+    );
 }

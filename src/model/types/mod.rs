@@ -15,6 +15,7 @@ pub mod fail_mode;
 pub mod record_type;
 pub mod reason;
 pub mod denial;
+pub mod grant;
 pub mod limits;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
@@ -23,6 +24,7 @@ pub use agreed_name::{AgreedName, Scheme};
 pub use authority::{Authority, AuthorityError, Host};
 pub use denial::{Denial, DenyResponse, PolicyRef};
 pub use fail_mode::FailMode;
+pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
 pub use reason::Reason;

@@ -69,6 +69,8 @@ reasons! {
     IdentityUnknown = "identity.unknown", 403, AfterApproval, "Unknown source";
     /// What the network shows of the sender contradicts the source address.
     IdentityInvalid = "identity.invalid", 403, Never, "Identity is not valid";
+    /// An operator or a rule has shut the agent out for a time.
+    IdentityQuarantined = "identity.quarantined", 403, Later, "Agent is quarantined";
     /// No route allows the destination or the request.
     PolicyNoRoute = "policy.no-route", 403, AfterApproval, "Not allowed by policy";
     /// A policy denies it by name.
