@@ -127,6 +127,17 @@ impl<'a> Case<'a> {
     }
 }
 
+/// Judges a request once more, by what is in force now: for what lives longer than an answer.
+///
+/// # Errors
+/// Why it would be refused.
+pub fn judged_anew(site: &Site, head: &request::Parts) -> Result<(), Denial> {
+    let case = Case::begin(site);
+    let known = case.known.as_ref().map_err(Denial::clone)?;
+    let request = Request::read(&site.agreed, head)?;
+    case.snapshot.policy.request(known, &site.passage, &request, case.circumstances()).map(drop)
+}
+
 /// Records a stream of HTTP/2 of which no request came. The library has reset it, and tells nobody why.
 pub fn unheard(site: &Site) {
     let detail = "A stream of HTTP/2 carried no valid request, or was reset before it was heard.";

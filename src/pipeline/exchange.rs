@@ -1,7 +1,7 @@
 //! One request, from its head to its record. Each stage by its name, in order; the second half of the story that
 //! `connection.rs` begins.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ use tokio::time::timeout;
 
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
-use super::case::{Case, is_grpc};
+use super::case::{self, Case, is_grpc};
 use super::deny::{self, Heard};
 use super::road::Road;
 use super::serving::{Answer, Watched};
-use super::site::{Leg, Site};
+use super::site::{Granted, Leg, Site};
 use super::tunnel;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Failure, Reply, RequestBody};
+use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Permit;
@@ -46,6 +46,8 @@ struct Going {
     drain: watch::Receiver<bool>,
     /// Bytes of its body that went out.
     sent: Rc<Cell<u64>>,
+    /// Why the connection was cut, once it is.
+    cut: Rc<OnceCell<Denial>>,
     /// The address really dialled, where it is not the one asked for.
     dialled: Cell<Option<SocketAddr>>,
     host: Option<HostName>,
@@ -68,12 +70,17 @@ impl Going {
 impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
-        let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
+        let end = match self.cut.get() {
+            Some(_) => LAPSED,
+            None if *self.drain.borrow() => "shutdown",
+            None => "client-closed",
+        };
         entry.close(Outcome {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
             end: Some(end),
+            denial: self.cut.get().cloned(),
             ..Outcome::default()
         });
     }
@@ -87,6 +94,8 @@ struct Back {
     /// What the upstream has to prove, where the workload asks for WebSocket.
     challenge: Option<Challenge>,
     busy: Busy,
+    /// What the request lives by, where that is an approval.
+    granted: Option<Rc<Granted>>,
 }
 
 /// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
@@ -95,7 +104,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (mut head, body) = request.into_parts();
     let challenge = bridge::upgrade(&mut head);
     let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
-    let back = Back { watched, upgrade, challenge, busy };
+    let mut back = Back { watched, upgrade, challenge, busy, granted: None };
     let body = Waiting::new(&head, body);
     if let Some(denial) = back.watched.refusal() {
         return early(case.refuse(None, None, &denial), &head, body).await;
@@ -113,6 +122,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         Ok(permit) => permit,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
+    back.granted = site.grant(permit.route(), canonical.name());
     let opening = case.opening(Some(&canonical), Some(&head), case.allow(&permit));
     let entry = match site.road.shared.ledger.open_request(&permit, &opening).await {
         Ok(entry) => entry,
@@ -125,6 +135,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         entry: Some(entry),
         drain: site.road.drain.clone(),
         sent: Rc::default(),
+        cut: site.cut.clone(),
         dialled: Cell::default(),
         host: canonical.name().cloned(),
         method: head.method.clone(),
@@ -133,8 +144,10 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
+    // What follows a switch of protocols is judged by it anew, whenever something else is in force.
+    let asked = back.upgrade.is_some().then(|| head.clone());
     match go(&site, &going, leg, (outgoing(head, &target, &authority), body.inner)).await {
-        Ok((reply, added)) => relay(&site, going, reply, added, back),
+        Ok((reply, added)) => relay(&site, (going, asked), reply, added, back),
         Err(denial) => fail(going, denial, &back.watched),
     }
 }
@@ -206,7 +219,13 @@ fn failed(failure: Failure) -> Denial {
 }
 
 /// Hands the upstream's answer on. Its record is closed when its body has passed.
-fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back: Back) -> Response<Answer> {
+fn relay(
+    site: &Rc<Site>,
+    (mut going, asked): (Going, Option<request::Parts>),
+    reply: Reply,
+    added: Duration,
+    back: Back,
+) -> Response<Answer> {
     let Reply { mut head, body, upgraded } = reply;
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
@@ -228,19 +247,26 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
         added,
         sent: going.sent.clone(),
         dialled: going.dialled.get(),
+        cut: site.cut.clone(),
     };
     if !switches {
         let bodiless = going.method == Method::HEAD
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         return Response::from_parts(
             head,
-            Answer::Reply { body: body.closing(closing, bodiless), _busy: back.busy },
+            Answer::Reply { body: body.closing(closing, bodiless), _busy: back.busy, _granted: back.granted },
         );
     }
-    if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded)
+    if let (Some(workload), Some(upstream), Some(asked)) = (back.upgrade, upgraded, asked)
         && proven
     {
-        let tunnel = tunnel::run((workload, upstream), closing, back.busy, site.road.drain.clone());
+        let own = site.clone();
+        let ends = tunnel::Ends {
+            drain: site.road.drain.clone(),
+            policy: site.road.shared.watch(),
+            judge: move || case::judged_anew(&own, &asked),
+        };
+        let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
             // The workload's connection goes on, and may carry several.

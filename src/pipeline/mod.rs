@@ -9,6 +9,7 @@
 //! `dropped` records what never came here, because the kernel refused it. Only this folder knows the order of the stages.
 
 mod places;
+mod quarantines;
 pub mod road;
 mod peeked;
 mod handshakes;
@@ -40,4 +41,5 @@ pub mod worker;
 
 pub use home::{NAME as HOME_NAME, PORT as HOME_PORT};
 pub use places::Room;
+pub use quarantines::{Imposed, Quarantines};
 pub use road::{Home, Road, Shared, Snapshot};

@@ -2,10 +2,13 @@
 //!
 //! For operators only: it names rules, which agents never hear of.
 
+mod stages;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::approvals::is_approval;
 use super::circumstances::Circumstances;
 use super::connection::Flow;
 use super::passage::{Passage, Route};
@@ -19,6 +22,7 @@ use crate::model::types::{
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
+use stages::{approvals, side_door, stage_of};
 
 /// A hypothetical connection, and the request on it where there is one.
 #[derive(Debug)]
@@ -42,7 +46,7 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `routes`, `default`.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `routes`, `default`, `approvals`.
     pub stage: &'static str,
     /// Whether it refuses.
     pub refuses: bool,
@@ -98,8 +102,13 @@ impl PolicySet {
             let lookup =
                 question.host.map(|host| self.query(question.known, &Lookup::of_host(host), circumstances));
             let inquiry = Inquiry { plan, agent, question, lookup, denial };
-            let by_default = explanation.policy.as_ref() == Some(&plan.policy);
-            explanation.steps = inquiry.steps(by_default);
+            let opened = match explanation.policy.as_ref().filter(|_| reason.is_none()) {
+                Some(policy) if *policy == plan.policy => "default",
+                Some(policy) if is_approval(policy) => "approvals",
+                _ => "routes",
+            };
+            let approval = explanation.policy.as_ref().filter(|_| opened == "approvals");
+            explanation.steps = inquiry.steps(opened, approval);
             if reason == Some(Reason::PolicyNoRoute) {
                 explanation.nearest = inquiry.nearest();
             }
@@ -156,18 +165,18 @@ struct Inquiry<'a> {
 
 impl Inquiry<'_> {
     /// What was looked at, up to the stage that decides: behind it nothing was.
-    fn steps(&self, by_default: bool) -> Vec<Step> {
-        let mut steps = vec![Step {
-            stage: "identity",
-            refuses: self.reason() == Some(Reason::IdentityUnknown),
-            text: self.identity(),
-        }];
+    /// `opened` is the stage that allows it, where one does, and `approval` what does so there.
+    fn steps(&self, opened: &'static str, approval: Option<&PolicyRef>) -> Vec<Step> {
+        let refuses = self.reason().is_some_and(|reason| stage_of(reason) == "identity");
+        let mut steps = vec![Step { stage: "identity", refuses, text: self.identity() }];
+        if refuses {
+            return steps;
+        }
         if let Some(lookup) = &self.lookup {
             steps.push(Step { stage: "dns", refuses: lookup.is_err(), text: dns(lookup) });
         }
         let decides = match self.reason() {
-            None if by_default => "default",
-            None => "routes",
+            None => opened,
             Some(reason) => stage_of(reason),
         };
         for (stage, text) in [
@@ -175,8 +184,9 @@ impl Inquiry<'_> {
             ("protocol", self.protocol()),
             ("destination", self.destination()),
             ("deny", Some(self.deny())),
-            ("routes", Some(self.routes(by_default))),
+            ("routes", Some(self.routes(opened))),
             ("default", Some(self.default())),
+            ("approvals", Some(approvals(approval))),
         ] {
             let last = stage == decides;
             let refuses = last && self.denial.is_some();
@@ -199,7 +209,13 @@ impl Inquiry<'_> {
         of.extend(team.as_deref());
         of.extend(agent.environment.as_deref());
         let of = if of.is_empty() { String::new() } else { format!(" ({})", of.join(", ")) };
-        format!("{}{of}, gateway {}", agent.name, self.question.known.gateway())
+        let shut = match &self.denial {
+            Some(Denial { reason: Reason::IdentityQuarantined, evidence: Some(why), .. }) => {
+                format!(", quarantined: {why}")
+            }
+            _ => String::new(),
+        };
+        format!("{}{of}, gateway {}{shut}", agent.name, self.question.known.gateway())
     }
 
     fn name(&self) -> Option<String> {
@@ -243,10 +259,11 @@ impl Inquiry<'_> {
     }
 
     /// How many rules of this agent were looked at, and whether one of them allows.
-    fn routes(&self, by_default: bool) -> String {
+    fn routes(&self, opened: &str) -> String {
         let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).count();
         let http = self.http().filter(|entry| self.mine(&entry.agents)).count();
-        let verdict = if self.denial.is_none() && !by_default { "one allows it" } else { "none allows it" };
+        let verdict =
+            if self.denial.is_none() && opened == "routes" { "one allows it" } else { "none allows it" };
         format!("{} looked at, {verdict}", l4 + http)
     }
 
@@ -330,38 +347,6 @@ fn dns(lookup: &Result<Chooser, Denial>) -> String {
         Err(_) => "refused, no query leaves: no route of this agent names it",
     }
     .to_owned()
-}
-
-/// The stage that refuses for this reason.
-fn stage_of(reason: Reason) -> &'static str {
-    match reason {
-        Reason::IdentityUnknown => "identity",
-        Reason::DestinationPrivate | Reason::DestinationMetadata => "destination",
-        Reason::PolicyDenied => "deny",
-        Reason::PolicyNoRoute => "default",
-        reason if side_door(reason).is_some() => "protocol",
-        _ => "name",
-    }
-}
-
-/// What is refused before routes, and what would do instead.
-fn side_door(reason: Reason) -> Option<&'static str> {
-    Some(match reason {
-        Reason::ProtocolQuic => "QUIC is refused whatever routes say: clients fall back to TCP",
-        Reason::ProtocolEncryptedDns => {
-            "encrypted DNS is refused whatever routes say, the gateway answers DNS itself"
-        }
-        Reason::ProtocolConnect => {
-            "CONNECT is refused whatever routes say: it leads on to a host that is not judged"
-        }
-        Reason::ProtocolNotTls => {
-            "port 443 takes nothing but TLS: a route attached to a TCP listener alone (`sectionName`) opens it to more"
-        }
-        Reason::TlsEch => {
-            "ECH hides the name that decides: open TLS, name the network by CIDR, or set `ech: Allow` on the listener"
-        }
-        _ => return None,
-    })
 }
 
 fn allows(effect: &Effect) -> bool {

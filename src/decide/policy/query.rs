@@ -74,12 +74,14 @@ impl PolicySet {
         else {
             return Err(words::unknown_agent(known));
         };
+        circumstances.admit(known)?;
         if let Some((host, listed)) = lookup.host.and_then(|host| Some((host, self.resolvers.listed(host)?)))
         {
             return Err(words::listed_resolver(known, host.as_str(), listed));
         }
         plan.names
             .chooser(*agent, lookup, plan.default)
+            .or_else(|| circumstances.approved_lookup(known, lookup))
             .ok_or_else(|| words::no_lookup(known, lookup.text, lookup.obstacle(), &plan.policy))
     }
 
@@ -187,7 +189,7 @@ fn put(map: &mut HashMap<Box<str>, Agents>, name: &str, agents: &Agents) {
 }
 
 /// A name without the labels in front of it that name a service: without one, two, three.
-fn behind_service(name: &str) -> impl Iterator<Item = &str> {
+pub(super) fn behind_service(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| {
         let (label, rest) = name.split_once('.')?;
         label.starts_with('_').then_some(rest)

@@ -12,7 +12,7 @@ use super::report::{Diagnostic, Mistakes, Report};
 use super::resources::{Document, Resources};
 use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
-use super::{agent, deny_policy, digest, gateway, http_route, l4_route};
+use super::{agent, approval, deny_policy, digest, gateway, http_route, l4_route};
 use crate::model::types::limits;
 
 /// Loads a set of policy files.
@@ -109,6 +109,9 @@ fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
             }
             Kind::EgressDenyPolicy => {
                 resources.deny_policies.extend(deny_policy::read(header, index).map(|policy| (name, policy)));
+            }
+            Kind::EgressApproval => {
+                resources.approvals.extend(approval::read(header, index).map(|approval| (name, approval)));
             }
         }
     }

@@ -18,6 +18,7 @@ mod l4_route;
 mod http_route;
 mod deny_policy;
 mod digest;
+mod approval;
 mod load;
 
 #[cfg(test)]
