@@ -202,13 +202,13 @@ fn every_setting_stands_on_the_page_of_settings_which_loads_as_it_is() {
     let least = "apiVersion: clawgress.io/v1alpha1\nkind: ClawgressConfig\nspec:\n  intercept: {interfaces: [a], subnets: [10.0.0.0/8]}\n";
     let least = config::parse(&SourceFile::new("c.yaml", least.as_bytes())).expect("the least settings");
     assert_eq!(
-        (shown.fail_mode, &shown.upstream, &shown.folders, shown.ledger),
-        (least.fail_mode, &least.upstream, &least.folders, least.ledger)
+        (shown.fail_mode, &shown.upstream, &shown.folders, shown.ledger, shown.approvals),
+        (least.fail_mode, &least.upstream, &least.folders, least.ledger, least.approvals)
     );
     assert_eq!(shown.intercept.allow_local, least.intercept.allow_local);
     let text = file("docs/settings.md");
     let unwritten = text.split("Known, and refused").nth(1).expect("what is refused");
-    for group in ["", "intercept", "dns", "upstream", "ledger", "admin"] {
+    for group in ["", "intercept", "dns", "upstream", "ledger", "approvals", "admin"] {
         let spec =
             if group.is_empty() { "{qqqq: 1}".to_owned() } else { format!("{{{group}: {{qqqq: 1}}}}") };
         for field in known_fields(&spec) {

@@ -24,7 +24,6 @@ pub fn judged(
         let detail = "The source address of this flow belongs to another agent now.";
         return Err(Denial::built_in(Reason::IdentityUnknown, detail));
     }
-    road.shared.quarantines.check(agent, at)?;
     let destination = arrival.destination;
     let mut given = road.shared.memory.names(agent, destination.0.ip(), at);
     let host = passage.host().filter(|host| !given.contains(host)).cloned();
@@ -36,7 +35,7 @@ pub fn judged(
     given.extend(believed);
     let flow = Flow { destination, hello, given: &given, stale: stale.as_slice() };
     let anew = snapshot.policy.connection(&known, flow, snapshot.circumstances(at));
-    let anew = anew.map_err(|refusal| refusal.denial).inspect_err(|denial| road.shared.heed(agent, denial, at))?;
+    let anew = anew.map_err(|refusal| refusal.denial).inspect_err(|denial| road.shared.heed(agent, denial))?;
     if anew.mode() != passage.mode() {
         let detail = "The documents in force now take this connection in another way. Connect again.";
         return Err(Denial::built_in(Reason::PolicyNoRoute, detail));

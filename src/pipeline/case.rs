@@ -45,9 +45,6 @@ impl<'a> Case<'a> {
             let detail = "The source address of this connection belongs to another agent now. Connect again.";
             if same { Ok(known) } else { Err(Denial::built_in(Reason::IdentityUnknown, detail)) }
         });
-        let known = known.and_then(|known| {
-            site.road.shared.quarantines.check(&known.agent().name, at).map(|()| known)
-        });
         Self { id, at, started: Instant::now(), snapshot, known, site }
     }
 
@@ -63,7 +60,7 @@ impl<'a> Case<'a> {
     pub fn judge(&self, request: &Request<'_>) -> Result<Permit, Denial> {
         let known = self.known.as_ref().map_err(Denial::clone)?;
         let permit = self.snapshot.policy.request(known, &self.site.passage, request, self.circumstances());
-        permit.inspect_err(|denial| self.site.road.shared.heed(&known.agent().name, denial, self.at))
+        permit.inspect_err(|denial| self.site.road.shared.heed(&known.agent().name, denial))
     }
 
     /// The record of its decision.
@@ -131,6 +128,17 @@ impl<'a> Case<'a> {
             Heard { host: self.site.passage.host(), grpc: head.is_some_and(is_grpc) },
         )
     }
+}
+
+/// Judges a request once more, by what is in force now: for what lives longer than an answer.
+///
+/// # Errors
+/// Why it would be refused.
+pub fn judged_anew(site: &Site, head: &request::Parts) -> Result<(), Denial> {
+    let case = Case::begin(site);
+    let known = case.known.as_ref().map_err(Denial::clone)?;
+    let request = Request::read(&site.agreed, head)?;
+    case.snapshot.policy.request(known, &site.passage, &request, case.circumstances()).map(drop)
 }
 
 /// Records a stream of HTTP/2 of which no request came. The library has reset it, and tells nobody why.

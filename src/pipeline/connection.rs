@@ -106,9 +106,6 @@ pub(super) fn judge(
 ) -> Result<(Passage, Option<Held>), Refusal> {
     let (memory, destination) = (&road.shared.memory, arrival.destination);
     let (agent, address) = (&known.agent().name, destination.0.ip());
-    if let Err(denial) = road.shared.quarantines.check(agent, arrival.at) {
-        return Err(Refusal { answer: snapshot.policy.answer_to_unknown(hello), denial });
-    }
     let given = memory.names(agent, address, arrival.at);
     // TLS says for itself which host it is for, and what is fresh comes first.
     let claims = given.is_empty() && !matches!(hello, Hello::Tls(_));
@@ -117,7 +114,7 @@ pub(super) fn judge(
     let passage = snapshot
         .policy
         .connection(known, flow, snapshot.circumstances(arrival.at))
-        .inspect_err(|refusal| road.shared.heed(agent, &refusal.denial, arrival.at))?;
+        .inspect_err(|refusal| road.shared.heed(agent, &refusal.denial))?;
     let held = match (passage.name_source(), passage.host()) {
         // Clients cache longer than the TTL: a name in use stays believed.
         (NameSource::Given, Some(host)) => memory.hold(agent, (address, host), clock::now),

@@ -254,9 +254,8 @@ fn judge<'a>(
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
     let agent = &known.agent().name;
-    road.shared.quarantines.check(agent, at)?;
     let chooser = snapshot.policy.query(known, &lookup, snapshot.circumstances(at));
-    let chooser = chooser.inspect_err(|denial| road.shared.heed(agent, denial, at))?;
+    let chooser = chooser.inspect_err(|denial| road.shared.heed(agent, denial))?;
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok(None) };
     let flagged = query.dnssec_ok() || query.checking_disabled();

@@ -1,7 +1,7 @@
 //! One request, from its head to its record. Each stage by its name, in order; the second half of the story that
 //! `connection.rs` begins.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -14,16 +14,16 @@ use tokio::time::sleep;
 
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
-use super::case::{Case, is_grpc};
+use super::case::{self, Case, is_grpc};
 use super::deny::{self, Heard};
 use super::early::{Waiting, answered, early};
 use super::road::Road;
 use super::serving::{Answer, Watched};
-use super::site::{Leg, Site};
+use super::site::{Granted, Leg, Site};
 use super::transform;
-use super::tunnel::{self, Lease};
+use super::tunnel;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Failure, Reply, RequestBody, Tempo};
+use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::{Obligations, Permit};
@@ -48,6 +48,8 @@ struct Going {
     drain: watch::Receiver<bool>,
     /// Bytes of its body that went out.
     sent: Rc<Cell<u64>>,
+    /// Why the connection was cut, once it is.
+    cut: Rc<OnceCell<Denial>>,
     /// The address really dialled, where it is not the one asked for.
     dialled: Cell<Option<SocketAddr>>,
     host: Option<HostName>,
@@ -70,12 +72,17 @@ impl Going {
 impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
-        let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
+        let end = match self.cut.get() {
+            Some(_) => LAPSED,
+            None if *self.drain.borrow() => "shutdown",
+            None => "client-closed",
+        };
         entry.close(Outcome {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
             end: Some(end),
+            denial: self.cut.get().cloned(),
             ..Outcome::default()
         });
     }
@@ -88,9 +95,9 @@ struct Back {
     upgrade: Option<OnUpgrade>,
     /// What the upstream has to prove, where the workload asks for WebSocket.
     challenge: Option<Challenge>,
-    /// What a tunnel is judged by, once it lives.
-    lease: Option<Lease>,
     busy: Busy,
+    /// What the request lives by, where that is an approval.
+    granted: Option<Rc<Granted>>,
 }
 
 /// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
@@ -99,8 +106,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (mut head, body) = request.into_parts();
     let challenge = bridge::upgrade(&mut head);
     let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
-    let lease = challenge.is_some().then(|| Lease::begin(&site));
-    let mut back = Back { watched, upgrade, challenge, lease, busy };
+    let mut back = Back { watched, upgrade, challenge, busy, granted: None };
     let body = Waiting::new(&head, body);
     if let Some(denial) = back.watched.refusal() {
         return early(case.refuse(None, None, &denial), &head, body).await;
@@ -119,6 +125,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         Ok(permitted) => permitted,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
+    back.granted = site.grant(permit.route(), canonical.name());
     let opening = case.opening(Some(&canonical), Some(&head), case.allow(&permit));
     let entry = match site.road.shared.ledger.open_request(&permit, &opening).await {
         Ok(entry) => entry,
@@ -133,20 +140,20 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         entry: Some(entry),
         drain: site.road.drain.clone(),
         sent: Rc::default(),
+        cut: site.cut.clone(),
         dialled: Cell::default(),
         host: canonical.name().cloned(),
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
     };
-    if let Some(lease) = &mut back.lease {
-        lease.asked(&head);
-    }
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
+    // What follows a switch of protocols is judged by it anew, whenever something else is in force.
+    let asked = back.upgrade.is_some().then(|| head.clone());
     let head = outgoing(head, (&target, &authority), going.permit.obligations());
     match go(&site, &going, leg, (head, body.inner)).await {
-        Ok((reply, added)) => relay(&site, going, reply, added, back),
+        Ok((reply, added)) => relay(&site, (going, asked), reply, added, back),
         Err(denial) => fail(going, denial, &back.watched),
     }
 }
@@ -226,7 +233,13 @@ fn failed(failure: Failure) -> Denial {
 }
 
 /// Hands the upstream's answer on. Its record is closed when its body has passed.
-fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back: Back) -> Response<Answer> {
+fn relay(
+    site: &Rc<Site>,
+    (mut going, asked): (Going, Option<request::Parts>),
+    reply: Reply,
+    added: Duration,
+    back: Back,
+) -> Response<Answer> {
     let Reply { mut head, body, upgraded } = reply;
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
@@ -249,19 +262,31 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
         added,
         sent: going.sent.clone(),
         dialled: going.dialled.get(),
+        cut: site.cut.clone(),
     };
     if !switches {
         let bodiless = going.method == Method::HEAD
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         return Response::from_parts(
             head,
-            Answer::Reply { body: body.closing(closing, bodiless).paced(tempo), _busy: back.busy },
+            Answer::Reply {
+                body: body.closing(closing, bodiless).paced(tempo),
+                _busy: back.busy,
+                _granted: back.granted,
+            },
         );
     }
-    if let (Some(workload), Some(upstream), Some(lease)) = (back.upgrade, upgraded, back.lease)
+    if let (Some(workload), Some(upstream), Some(asked)) = (back.upgrade, upgraded, asked)
         && proven
     {
-        let tunnel = tunnel::run((workload, upstream), closing, back.busy, (tempo, lease));
+        let own = site.clone();
+        let ends = tunnel::Ends {
+            drain: site.road.drain.clone(),
+            policy: site.road.shared.watch(),
+            judge: move || case::judged_anew(&own, &asked),
+            tempo,
+        };
+        let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
             // The workload's connection goes on, and may carry several.
@@ -324,7 +349,7 @@ pub async fn refused(
         _ => malformed.filter(|_| by_policy),
     };
     if let (Some(known), Some(denial)) = (&refused.known, &of_request) {
-        road.shared.heed(&known.agent().name, denial, road.stamp().1);
+        road.shared.heed(&known.agent().name, denial);
     }
     let denial = of_request.as_ref().unwrap_or(of_connection);
     let id = refused.record_request(

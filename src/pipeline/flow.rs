@@ -30,6 +30,8 @@ use crate::platform::sys::socket;
 /// taken to be silent speaks before the server does: it has to be judged by what it says.
 pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) -> Option<Peeked> {
     let mut policy = road.shared.watch();
+    // What changed between the decision and now is looked at once.
+    policy.mark_changed();
     let (mut upstream, address) = match dialled(road, &judged, &entry).await.map(Dialled::into_parts) {
         Ok((UpstreamStream::Plain(upstream), address, _)) => (upstream, address),
         Ok(_) => {

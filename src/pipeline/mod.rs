@@ -9,7 +9,7 @@
 //! `dropped` records what never came here, because the kernel refused it. Only this folder knows the order of the stages.
 
 mod places;
-pub mod quarantines;
+mod quarantines;
 mod paces;
 pub mod road;
 mod peeked;
@@ -45,5 +45,5 @@ pub mod worker;
 pub use home::{NAME as HOME_NAME, PORT as HOME_PORT};
 pub use paces::Paces;
 pub use places::Room;
-pub use quarantines::Quarantines;
+pub use quarantines::{Imposed, Quarantines};
 pub use road::{Home, Road, Shared, Snapshot};

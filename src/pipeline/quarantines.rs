@@ -1,147 +1,88 @@
-//! Agents that a rule has put away: in force at once, and wished for to last.
+//! Agents that rules have just shut out: consulted by the next decision, taken up by the operator's side.
 //!
-//! What stands here is lost with the process. Whoever keeps the registry takes the wishes, writes them down and puts them
-//! into `Standing`; until then this is what holds. At most one for each agent, and each ends by itself.
+//! A decision cannot wait for a database. So what a rule imposes stands here, in memory, until whoever looks after the
+//! registry has written it down. Bounded; where it is full, everything that waits stays, and the rule still refuses by itself.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
-use crate::model::types::{Denial, PolicyRef, Reason, Timestamp};
+use crate::decide::policy::{Quarantine, Standing};
+use crate::model::types::limits::IMPOSED_WAITING;
+use crate::model::types::{Cause, Timestamp};
 
-/// Why an agent is put away.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    /// `EgressPolicy/NAME`.
-    pub policy: PolicyRef,
-    /// The rule's name.
-    pub rule: Arc<str>,
-}
-
-/// One agent put away.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An agent that a rule has shut out.
+#[derive(Debug, Clone)]
 pub struct Imposed {
-    /// The agent's name.
+    /// The agent.
     pub agent: Arc<str>,
-    /// Since when.
-    pub since: Timestamp,
-    /// Until when.
-    pub until: Timestamp,
-    /// Why.
-    pub cause: Cause,
+    /// Until when, and why.
+    pub quarantine: Quarantine,
 }
 
-/// See the module.
-#[derive(Debug, Default)]
-pub struct Quarantines {
-    held: RwLock<HashMap<Arc<str>, Held>>,
-    wished: Notify,
-}
-
+/// Those that wait.
 #[derive(Debug)]
-struct Held {
-    imposed: Imposed,
-    /// Nobody has taken the wish yet.
-    fresh: bool,
+pub struct Quarantines {
+    waiting: Mutex<Vec<Imposed>>,
+    /// Whether some of them are in no snapshot yet.
+    fresh: AtomicBool,
+    imposed: watch::Sender<()>,
+}
+
+impl Default for Quarantines {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), fresh: AtomicBool::new(false), imposed: watch::Sender::new(()) }
+    }
 }
 
 impl Quarantines {
-    /// Puts an agent away, at once. Of two for the same agent the longer holds; true where this one is it.
-    pub fn impose(&self, agent: &Arc<str>, (since, until): (Timestamp, Timestamp), cause: Cause) -> bool {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|_, one| one.imposed.until > since);
-        if held.get(agent).is_some_and(|one| one.imposed.until >= until) {
-            return false;
+    /// Shuts an agent out until this moment: every decision from now on hears of it.
+    pub fn impose(&self, agent: &Arc<str>, until: Timestamp, cause: Cause) {
+        let mut waiting = self.locked();
+        let known =
+            |one: &Imposed| one.agent == *agent && one.quarantine.until.is_none_or(|end| until <= end);
+        if waiting.len() >= IMPOSED_WAITING || waiting.iter().any(known) {
+            return;
         }
-        let imposed = Imposed { agent: agent.clone(), since, until, cause };
-        held.insert(agent.clone(), Held { imposed, fresh: true });
-        drop(held);
-        self.wished.notify_one();
-        true
+        waiting.push(Imposed { agent: agent.clone(), quarantine: Quarantine { until: Some(until), cause } });
+        self.fresh.store(true, Ordering::Release);
+        drop(waiting);
+        self.imposed.send_replace(());
     }
 
-    /// Whether an agent may speak at this moment.
-    ///
-    /// # Errors
-    /// `identity.quarantined`.
-    pub fn check(&self, agent: &str, at: Timestamp) -> Result<(), Denial> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        match held.get(agent).map(|one| &one.imposed).filter(|imposed| imposed.until > at) {
-            Some(imposed) => Err(refused(imposed)),
-            None => Ok(()),
+    /// Those that wait, oldest first.
+    pub fn waiting(&self) -> Vec<Imposed> {
+        self.locked().clone()
+    }
+
+    /// Lets the oldest go, once the [`Standing`] in force has them.
+    pub fn taken(&self, count: usize) {
+        let mut waiting = self.locked();
+        let count = count.min(waiting.len());
+        waiting.drain(..count);
+    }
+
+    /// Hears of every further one.
+    pub fn watch(&self) -> watch::Receiver<()> {
+        self.imposed.subscribe()
+    }
+
+    /// Whether some are in no snapshot yet.
+    pub(super) fn wait(&self) -> bool {
+        self.fresh.load(Ordering::Acquire)
+    }
+
+    /// Adds those that wait.
+    pub(super) fn add_to(&self, standing: &mut Standing) {
+        let waiting = self.locked();
+        self.fresh.store(false, Ordering::Release);
+        for one in &*waiting {
+            standing.quarantine(&one.agent, one.quarantine.clone());
         }
     }
 
-    /// Waits until something was imposed, and takes all wishes that nobody has taken. They stay in force until
-    /// [`Quarantines::lift`].
-    pub async fn wishes(&self) -> Vec<Imposed> {
-        loop {
-            let fresh = self.take();
-            if !fresh.is_empty() {
-                return fresh;
-            }
-            self.wished.notified().await;
-        }
-    }
-
-    fn take(&self) -> Vec<Imposed> {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let taken = |one: &mut Held| std::mem::take(&mut one.fresh).then(|| one.imposed.clone());
-        held.values_mut().filter_map(taken).collect()
-    }
-
-    /// Ends what is held of an agent here: an operator has lifted it, or `Standing` has it now.
-    pub fn lift(&self, agent: &str) {
-        self.held.write().unwrap_or_else(PoisonError::into_inner).remove(agent);
-    }
-}
-
-fn refused(imposed: &Imposed) -> Denial {
-    let Imposed { agent, until, cause, .. } = imposed;
-    let detail = format!("Agent {agent} is quarantined until {until}. Nothing it sends goes out until then.");
-    let denial =
-        Denial::by(Reason::IdentityQuarantined, cause.policy.clone(), Some(cause.rule.clone()), detail);
-    denial.seen(format!("quarantined since {}", imposed.since))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp(seconds * 1_000_000)
-    }
-
-    fn cause(rule: &str) -> Cause {
-        Cause { policy: PolicyRef::new("EgressPolicy", "trap"), rule: rule.into() }
-    }
-
-    #[test]
-    fn a_quarantine_holds_at_once_until_its_end_and_the_longer_of_two_holds() {
-        let quarantines = Quarantines::default();
-        let alice: Arc<str> = "alice".into();
-        assert!(quarantines.impose(&alice, (at(0), at(60)), cause("first")));
-        assert!(!quarantines.impose(&alice, (at(1), at(30)), cause("shorter")));
-        assert!(quarantines.impose(&alice, (at(2), at(90)), cause("longer")));
-        let denial = quarantines.check("alice", at(89)).unwrap_err();
-        assert_eq!((denial.reason, denial.rule.as_deref()), (Reason::IdentityQuarantined, Some("longer")));
-        assert_eq!(denial.quarantine, None, "it was imposed by an earlier decision");
-        assert_eq!(quarantines.check("alice", at(90)), Ok(()));
-        assert_eq!(quarantines.check("bob", at(3)), Ok(()));
-        quarantines.lift("alice");
-        assert_eq!(quarantines.check("alice", at(3)), Ok(()));
-    }
-
-    #[tokio::test]
-    async fn a_wish_is_taken_once_and_holds_on() {
-        let quarantines = Quarantines::default();
-        quarantines.impose(&"alice".into(), (at(0), at(60)), cause("a"));
-        quarantines.impose(&"bob".into(), (at(0), at(60)), cause("b"));
-        let mut wishes = quarantines.wishes().await;
-        wishes.sort_by(|a, b| a.agent.cmp(&b.agent));
-        assert_eq!(wishes.iter().map(|wish| &*wish.agent).collect::<Vec<_>>(), ["alice", "bob"]);
-        assert_eq!(quarantines.take(), []);
-        assert!(quarantines.check("alice", at(1)).is_err());
+    fn locked(&self) -> MutexGuard<'_, Vec<Imposed>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,27 +1,21 @@
 //! What follows a switch of protocols (RFC 9110, section 7.8), WebSocket above all: bytes both ways until one side
-//! ends, nothing moves for too long, or the daemon drains. Nobody asks for it again, so it is judged anew when other documents
-//! are in force, or when its agent is put away.
+//! ends, nothing moves for too long, what is in force allows it no longer, or the daemon drains.
 
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use http::request;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::case::Case;
-use super::site::Site;
 use super::watch::Busy;
 use crate::act::upstream::{Closing, Rests, Tempo};
 use crate::model::types::Denial;
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
-use crate::perceive::request::Request;
 
 /// Bytes on the way in one direction.
 const BUFFER: usize = 16 * 1024;
@@ -43,53 +37,28 @@ struct Moved {
     ended: Cell<bool>,
 }
 
-/// By what a tunnel lives: the request that asked for it.
-pub struct Lease {
-    site: Rc<Site>,
-    asked: Option<request::Parts>,
-    /// Since before the request was judged.
-    policy: watch::Receiver<()>,
-}
-
-impl Lease {
-    /// Begins to hear of what changes.
-    pub fn begin(site: &Rc<Site>) -> Self {
-        Self { site: site.clone(), asked: None, policy: site.road.shared.watch() }
-    }
-
-    /// Keeps the head that was judged.
-    pub fn asked(&mut self, head: &request::Parts) {
-        self.asked = Some(head.clone());
-    }
-
-    /// Why the tunnel may live no longer, once that is so.
-    async fn over(&mut self) -> Denial {
-        loop {
-            if self.policy.changed().await.is_err() {
-                // The daemon ends, and `drain` tells of it.
-                return std::future::pending().await;
-            }
-            let case = Case::begin(&self.site);
-            let Some(head) = &self.asked else { continue };
-            let judged = Request::read(&self.site.agreed, head).and_then(|request| case.judge(&request));
-            if let Err(denial) = judged {
-                return denial;
-            }
-        }
-    }
+/// What ends a tunnel from outside.
+pub struct Ends<J> {
+    /// The daemon is about to end.
+    pub drain: watch::Receiver<bool>,
+    /// Other documents are in force, or other things stand for a time.
+    pub policy: watch::Receiver<()>,
+    /// Whether it may go on, by what is in force now.
+    pub judge: J,
+    /// How fast its bytes may move.
+    pub tempo: Tempo,
 }
 
 /// Relays an upgraded connection and closes its record. The workload's connection is busy as long as it lasts.
-pub async fn run(
+pub async fn run<J: Fn() -> Result<(), Denial>>(
     (workload, upstream): (OnUpgrade, OnUpgrade),
     closing: Closing,
     busy: Busy,
-    (tempo, mut lease): (Tempo, Lease),
+    ends: Ends<J>,
 ) {
+    let Ends { mut drain, policy, judge, tempo } = ends;
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
-    let Ok(Ok((workload, upstream))) = both else { return closing.finish((0, 0), Some("client-closed"), None) };
-    let mut drain = lease.site.road.drain.clone();
-    let mut denial = None;
+    let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
     let side = |inner| {
         let rests = Rests::new(tempo.clone());
@@ -102,13 +71,26 @@ pub async fn run(
         }
         () = idle(&moved) => Some("idle"),
         _ = drain.wait_for(|drains| *drains) => Some("shutdown"),
-        refused = lease.over() => {
-            denial = Some(refused);
-            None
+        denial = refused(policy, judge) => {
+            closing.end(workload.read, workload.written, denial);
+            return drop(busy);
         }
     };
-    closing.finish((workload.read, workload.written), end, denial);
+    closing.finish(workload.read, workload.written, end);
     drop(busy);
+}
+
+/// Returns once it may go on no longer.
+async fn refused(mut policy: watch::Receiver<()>, judge: impl Fn() -> Result<(), Denial>) -> Denial {
+    loop {
+        if let Err(denial) = judge() {
+            return denial;
+        }
+        if policy.changed().await.is_err() {
+            // The daemon ends, and `drain` tells of it.
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// Returns once nothing has moved for `FLOW_IDLE_TIME`, or for `TUNNEL_END_TIME` where one side has ended.

@@ -47,6 +47,7 @@ pub const IMPURE: &[&str] = &[
     "rusqlite",
     "rustix",
     "socket2",
+    "sqlx",
     "std::env",
     "std::fs",
     "std::net",
@@ -73,7 +74,8 @@ pub const PURE_ENOUGH: &[&str] = &[
 ];
 
 /// Words that may stand in one module only.
-pub const DOORS: &[(&str, &str)] = &[("unsafe", "platform::sys"), ("rusqlite", "decide::ledger")];
+pub const DOORS: &[(&str, &str)] =
+    &[("unsafe", "platform::sys"), ("rusqlite", "decide::ledger"), ("sqlx", "platform::registry")];
 
 /// The operator's side: these never import the packet's path. The daemon, which joins both, is not among them.
 pub const OPERATORS: &[&str] = &["operate", "cli"];

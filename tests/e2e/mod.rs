@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod alpn;
+pub mod approvals;
 pub mod broken;
 pub mod certificates;
 pub mod clients;
@@ -34,6 +35,7 @@ pub mod operator;
 pub mod origin;
 pub mod passthrough;
 pub mod probes;
+pub mod quarantine;
 pub mod records;
 pub mod reload;
 pub mod resolver;

@@ -1,6 +1,6 @@
 //! Bodies in passing: counted, never held. The end of a reply's body is the end of the exchange, and closes its record.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,6 +18,9 @@ use super::tempo::{Gate, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
+
+/// The word of records for what ended because what had let it through stands no longer.
+pub const LAPSED: &str = "lapsed";
 
 /// A request body on its way out.
 #[derive(Debug)]
@@ -125,17 +128,28 @@ pub struct Closing {
     pub sent: Rc<Cell<u64>>,
     /// The address really dialled, where it is not the one asked for.
     pub dialled: Option<SocketAddr>,
+    /// Why the connection was cut, once it is.
+    pub cut: Rc<OnceCell<Denial>>,
 }
 
 impl Closing {
     /// Closes the record of an exchange whose body has passed.
     fn close(self, received: u64, end: Option<&'static str>, denial: Option<Denial>) {
         let sent = self.sent.get();
-        self.finish((sent, received), end, denial);
+        self.finished((sent, received), end, denial);
     }
 
-    /// Closes the record with the bytes that passed each way, out and in.
-    pub fn finish(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
+    /// Closes the record with the bytes that passed each way.
+    pub fn finish(self, sent: u64, received: u64, end: Option<&'static str>) {
+        self.finished((sent, received), end, None);
+    }
+
+    /// Closes the record of something that may go on no longer.
+    pub fn end(self, sent: u64, received: u64, denial: Denial) {
+        self.finished((sent, received), Some(LAPSED), Some(denial));
+    }
+
+    fn finished(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
         self.entry.close(Outcome {
             status: Some(self.status),
             bytes_out: sent,
@@ -258,6 +272,10 @@ impl Body for ReplyBody {
 impl Drop for ReplyBody {
     fn drop(&mut self) {
         let whole = self.ended || self.inner.is_end_stream() || self.expected == Some(self.received.get());
-        self.end(if whole { None } else { Some("client-closed") }, None);
+        match self.closing.as_ref().and_then(|closing| closing.cut.get().cloned()) {
+            _ if whole => self.end(None, None),
+            Some(cut) => self.end(Some(LAPSED), Some(cut)),
+            None => self.end(Some("client-closed"), None),
+        }
     }
 }

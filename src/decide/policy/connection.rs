@@ -75,7 +75,9 @@ impl PolicySet {
             (Some(plan), Some(agent)) => {
                 let rules = &self.rules;
                 let judge = Judge { plan, rules, agent: *agent, known, flow, circumstances };
-                self.resolvers.check(known, flow.hello, flow.destination.0).and_then(|()| judge.verdict())
+                let admitted = circumstances.admit(known);
+                let checked = || self.resolvers.check(known, flow.hello, flow.destination.0);
+                admitted.and_then(|()| checked()).and_then(|()| judge.verdict())
             }
             // The set changed between the look-up of the agent and this question.
             _ => Err(words::unknown_agent(known)),
@@ -259,7 +261,7 @@ impl<'a> Judge<'a> {
             _ if unconfirmed => return Err(words::unverified(self.known, name, destination)),
             _ => match self.opened_by_rule(name, claim.source, takers) {
                 Some(opening) => opening,
-                None => self.by_default(name, takers).map_err(|denial| match governed {
+                None => self.by_default(name, claim.source, takers).map_err(|denial| match governed {
                     Some(host) if takers.is_empty() => denial.seen(words::governed(host)),
                     _ => denial,
                 })?,
@@ -287,15 +289,31 @@ impl<'a> Judge<'a> {
         meant.map(|entry| &entry.route)
     }
 
-    fn by_default(&self, name: Option<&HostName>, takers: Listeners) -> Result<Opening, Denial> {
+    fn by_default(
+        &self,
+        name: Option<&HostName>,
+        source: NameSource,
+        takers: Listeners,
+    ) -> Result<Opening, Denial> {
         let listeners = self.plan.listeners.and(takers);
         if self.plan.default == DefaultPolicy::AllowAll && !listeners.is_empty() {
             let route = Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) };
             return Ok(Opening { route, listeners, obligations: None });
         }
-        let denied = name.and_then(|name| self.denied_host(name));
-        Err(denied
-            .unwrap_or_else(|| words::no_route(self.known, name, self.flow.destination.0, &self.plan.policy)))
+        if let Some(denied) = name.and_then(|name| self.denied_host(name)) {
+            return Err(denied);
+        }
+        // A name that is believed for nothing but its network opens nothing.
+        self.by_approval(name.filter(|_| source != NameSource::None), listeners)
+            .ok_or_else(|| words::no_route(self.known, name, self.flow.destination.0, &self.plan.policy))
+    }
+
+    /// What an operator opened for a time, for TCP, on the listeners that take it.
+    fn by_approval(&self, name: Option<&HostName>, listeners: Listeners) -> Option<Opening> {
+        let taken = !listeners.is_empty() && self.transport() == L4Protocol::Tcp;
+        let port = self.flow.destination.0.port();
+        let route = self.circumstances.approved(self.known, name.filter(|_| taken), port)?;
+        Some(Opening { route, listeners, obligations: None })
     }
 
     /// A host whose every request a flipped HTTP route denies: the denial speaks with the policy's own words.

@@ -4,11 +4,13 @@
 
 mod nearest;
 mod rules;
+mod stages;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::approvals::is_approval;
 use super::circumstances::Circumstances;
 use super::connection::Flow;
 use super::passage::{Passage, Route};
@@ -22,6 +24,7 @@ use crate::model::types::{
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
+use stages::{approvals, side_door, stage_of};
 
 /// A hypothetical connection, and the request on it where there is one.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`.
     pub stage: &'static str,
     /// Whether it refuses.
     pub refuses: bool,
@@ -101,9 +104,13 @@ impl PolicySet {
             let lookup =
                 question.host.map(|host| self.query(question.known, &Lookup::of_host(host), circumstances));
             let inquiry = Inquiry { plan, agent, question, lookup, denial };
-            let by_default = explanation.policy.as_ref() == Some(&plan.policy);
+            let opened = match explanation.policy.as_ref().filter(|_| reason.is_none()) {
+                Some(policy) if *policy == plan.policy => "default",
+                Some(policy) if is_approval(policy) => "approvals",
+                _ => "routes",
+            };
             let rules = inquiry.rules(&self.rules, circumstances.at);
-            explanation.steps = inquiry.steps(by_default, rules, explanation.policy.as_ref());
+            explanation.steps = inquiry.steps(opened, rules, explanation.policy.as_ref());
             if reason == Some(Reason::PolicyNoRoute) {
                 explanation.nearest = inquiry.nearest();
             }
@@ -160,21 +167,21 @@ struct Inquiry<'a> {
 
 impl Inquiry<'_> {
     /// What was looked at, up to the stage that decides: behind it nothing was.
-    /// `rules` are the steps of rules, `policy` is the document that decides.
-    fn steps(&self, by_default: bool, rules: Vec<Step>, policy: Option<&PolicyRef>) -> Vec<Step> {
-        let mut steps = vec![Step {
-            stage: "identity",
-            refuses: self.reason() == Some(Reason::IdentityUnknown),
-            text: self.identity(),
-        }];
+    /// `opened` is the stage that allows it, where one does, `rules` are the steps of rules, and `policy` is the document
+    /// that decides.
+    fn steps(&self, opened: &'static str, rules: Vec<Step>, policy: Option<&PolicyRef>) -> Vec<Step> {
+        let by_rule = self.denial.as_ref().is_some_and(rules::refuses);
+        let refuses = !by_rule && self.reason().is_some_and(|reason| stage_of(reason) == "identity");
+        let mut steps = vec![Step { stage: "identity", refuses, text: self.identity() }];
+        if refuses {
+            return steps;
+        }
         if let Some(lookup) = &self.lookup {
             steps.push(Step { stage: "dns", refuses: lookup.is_err(), text: dns(lookup) });
         }
-        let by_rule = self.denial.as_ref().is_some_and(rules::refuses);
         let decides = match self.reason() {
             _ if by_rule => "rules",
-            None if by_default => "default",
-            None => "routes",
+            None => opened,
             Some(reason) => stage_of(reason),
         };
         for (stage, text) in [
@@ -183,8 +190,9 @@ impl Inquiry<'_> {
             ("destination", self.destination()),
             ("deny", Some(self.deny())),
             ("rules", None),
-            ("routes", Some(self.routes(by_default, policy))),
+            ("routes", Some(self.routes(opened, policy))),
             ("default", Some(self.default())),
+            ("approvals", Some(approvals(policy.filter(|policy| is_approval(policy))))),
         ] {
             if stage == "rules" {
                 steps.extend(rules.iter().cloned());
@@ -210,7 +218,13 @@ impl Inquiry<'_> {
         of.extend(team.as_deref());
         of.extend(agent.environment.as_deref());
         let of = if of.is_empty() { String::new() } else { format!(" ({})", of.join(", ")) };
-        format!("{}{of}, gateway {}", agent.name, self.question.known.gateway())
+        let shut = match &self.denial {
+            Some(Denial { reason: Reason::IdentityQuarantined, evidence: Some(why), .. }) => {
+                format!(", quarantined: {why}")
+            }
+            _ => String::new(),
+        };
+        format!("{}{of}, gateway {}{shut}", agent.name, self.question.known.gateway())
     }
 
     fn name(&self) -> Option<String> {
@@ -256,13 +270,13 @@ impl Inquiry<'_> {
     }
 
     /// How many rules of this agent were looked at, and whether one of them allows.
-    fn routes(&self, by_default: bool, policy: Option<&PolicyRef>) -> String {
+    fn routes(&self, opened: &str, policy: Option<&PolicyRef>) -> String {
         let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).count();
         let http = self.http().filter(|entry| self.mine(&entry.agents)).count();
         let rule = policy.filter(|policy| policy.0.starts_with("EgressPolicy/"));
         let verdict = match rule.filter(|_| self.denial.is_none()) {
             Some(policy) => format!("none allows it, {} does", policy.0),
-            None if self.denial.is_none() && !by_default => "one allows it".to_owned(),
+            None if self.denial.is_none() && opened == "routes" => "one allows it".to_owned(),
             None => "none allows it".to_owned(),
         };
         format!("{} looked at, {verdict}", l4 + http)
@@ -305,38 +319,6 @@ fn dns(lookup: &Result<Chooser, Denial>) -> String {
         Err(_) => "refused, no query leaves: no route of this agent names it",
     }
     .to_owned()
-}
-
-/// The stage that refuses for this reason.
-fn stage_of(reason: Reason) -> &'static str {
-    match reason {
-        Reason::IdentityUnknown => "identity",
-        Reason::DestinationPrivate | Reason::DestinationMetadata => "destination",
-        Reason::PolicyDenied => "deny",
-        Reason::PolicyNoRoute => "default",
-        reason if side_door(reason).is_some() => "protocol",
-        _ => "name",
-    }
-}
-
-/// What is refused before routes, and what would do instead.
-fn side_door(reason: Reason) -> Option<&'static str> {
-    Some(match reason {
-        Reason::ProtocolQuic => "QUIC is refused whatever routes say: clients fall back to TCP",
-        Reason::ProtocolEncryptedDns => {
-            "encrypted DNS is refused whatever routes say, the gateway answers DNS itself"
-        }
-        Reason::ProtocolConnect => {
-            "CONNECT is refused whatever routes say: it leads on to a host that is not judged"
-        }
-        Reason::ProtocolNotTls => {
-            "port 443 takes nothing but TLS: a route attached to a TCP listener alone (`sectionName`) opens it to more"
-        }
-        Reason::TlsEch => {
-            "ECH hides the name that decides: open TLS, name the network by CIDR, or set `ech: Allow` on the listener"
-        }
-        _ => return None,
-    })
 }
 
 fn allows(effect: &Effect) -> bool {

@@ -7,6 +7,7 @@ mod encrypted_dns;
 mod index;
 mod plan;
 mod query;
+mod approvals;
 mod udp_ports;
 mod compile;
 mod words;
@@ -19,6 +20,7 @@ mod loose;
 mod request;
 pub mod explain;
 
+pub use approvals::is_approval;
 pub use circumstances::Circumstances;
 pub use connection::{Answer, Flow, Refusal};
 pub use encrypted_dns::EncryptedDns;
@@ -27,7 +29,7 @@ pub use passage::{Mode, NameSource, Passage, Route};
 pub use permit::Permit;
 pub use plan::PolicySet;
 pub use query::{Chooser, Lookup};
-pub use standing::Standing;
+pub use standing::{Quarantine, Standing};
 
 #[cfg(test)]
 mod tests;

@@ -75,6 +75,7 @@ impl PolicySet {
         else {
             return Err(words::unknown_agent(known));
         };
+        circumstances.admit(known)?;
         if let Some((host, listed)) = lookup.host.and_then(|host| Some((host, self.resolvers.listed(host)?)))
         {
             return Err(words::listed_resolver(known, host.as_str(), listed));
@@ -84,6 +85,7 @@ impl PolicySet {
         let host = lookup.host.filter(|_| lookup.class == CLASS_IN);
         let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         let concerned = Concerned { known, host, destination: nowhere, at: circumstances.at };
+        let chooser = chooser.or_else(|| circumstances.approved_lookup(known, lookup));
         self.rules
             .judge_name(*agent, &concerned, chooser)?
             .ok_or_else(|| words::no_lookup(known, lookup.text, lookup.obstacle(), &plan.policy))
@@ -193,7 +195,7 @@ fn put(map: &mut HashMap<Box<str>, Agents>, name: &str, agents: &Agents) {
 }
 
 /// A name without the labels in front of it that name a service: without one, two, three.
-fn behind_service(name: &str) -> impl Iterator<Item = &str> {
+pub(super) fn behind_service(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| {
         let (label, rest) = name.split_once('.')?;
         label.starts_with('_').then_some(rest)

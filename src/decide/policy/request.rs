@@ -40,6 +40,7 @@ impl PolicySet {
         let (Some(plan), Some(agent)) = (plan, self.agents.get(&known.agent().name)) else {
             return Err(words::unknown_agent(known));
         };
+        circumstances.admit(known)?;
         let judge = Judge {
             plan,
             rules: &self.rules,
@@ -127,7 +128,7 @@ impl<'a> Judge<'a> {
             let found = allowing
                 .find(|entry| entry.listeners.has(listener) && self.matches(entry))
                 .map(|entry| entry.route.clone());
-            return found.or_else(by_rule).ok_or_else(|| {
+            return found.or_else(by_rule).or_else(|| self.by_approval(passage)).ok_or_else(|| {
                 words::no_route_for_request(self.known, self.request, self.destination, &self.plan.policy)
             });
         }
@@ -140,7 +141,16 @@ impl<'a> Judge<'a> {
         if self.plan.default == DefaultPolicy::AllowAll {
             return Ok(Route { policy: self.plan.policy.clone(), rule: Some("defaultPolicy".into()) });
         }
-        Err(words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy))
+        self.by_approval(passage).ok_or_else(|| {
+            words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy)
+        })
+    }
+
+    /// What an operator opened for a time: every request to that host and port. A name that is believed for nothing but
+    /// its network opens nothing.
+    fn by_approval(&self, passage: &Passage) -> Option<Route> {
+        let name = self.request.name().filter(|_| passage.name_source() != NameSource::None);
+        self.circumstances.approved(self.known, name, self.destination.port())
     }
 
     /// What a network opened stays open as long as a route names it: the connection may be older than the set in force.

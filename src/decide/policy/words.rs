@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::passage::Route;
 use super::plan::Effect;
 use super::rules::Rule;
+use super::standing::Quarantine;
 use crate::model::manifest::resources::{L4Protocol, RuleAction};
 use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason, Timestamp};
 use crate::perceive::hello::Hello;
@@ -22,6 +23,22 @@ pub(super) fn place(host: Option<&HostName>, destination: SocketAddr) -> String 
 pub(super) fn unknown_agent(known: &Known) -> Denial {
     let detail = format!("Agent {} is no longer registered.", known.agent().name);
     Denial::built_in(Reason::IdentityUnknown, detail)
+}
+
+/// An agent that is shut out: it hears until when, and never why.
+pub(super) fn quarantined(known: &Known, quarantine: &Quarantine) -> Denial {
+    let agent = &known.agent().name;
+    let until = match quarantine.until {
+        Some(until) => format!("until {until}"),
+        None => "until an operator releases it".to_owned(),
+    };
+    let cause = &quarantine.cause;
+    let mut denial = Denial::built_in(
+        Reason::IdentityQuarantined,
+        format!("Agent {agent} is quarantined {until}. Nothing that it sends goes out."),
+    );
+    (denial.policy, denial.rule) = (cause.policy.clone(), cause.rule.clone());
+    denial.seen(&*cause.reason)
 }
 
 pub(super) fn no_route(

@@ -11,7 +11,9 @@ pub mod dns;
 pub mod folders;
 pub mod upstream;
 pub mod ledger;
+pub mod approvals;
 
+pub use approvals::Approvals;
 pub use dns::{Dns, DnsServer, DnsTransport};
 pub use folders::Folders;
 pub use intercept::{Echo, Intercept};
@@ -44,6 +46,8 @@ pub struct Config {
     pub folders: Folders,
     /// How records are kept.
     pub ledger: Ledger,
+    /// How long approvals may last.
+    pub approvals: Approvals,
 }
 
 /// Reads the settings.
@@ -115,6 +119,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
         "stateDir",
         "runtimeDir",
         "ledger",
+        "approvals",
         "admin",
     ];
     let fields = item.fields(&known)?;
@@ -133,6 +138,8 @@ fn spec(item: &Item<'_>) -> Option<Config> {
         fields.get("upstream").map_or_else(|| Some(Upstream::default()), |item| upstream::read(&item));
     let folders = folders::read(&fields);
     let ledger = fields.get("ledger").map_or_else(|| Some(Ledger::default()), |item| ledger::read(&item));
+    let approvals =
+        fields.get("approvals").map_or_else(|| Some(Approvals::default()), |item| approvals::read(&item));
     Some(Config {
         fail_mode: fail_mode?,
         intercept: intercept?,
@@ -140,6 +147,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
         upstream: upstream?,
         folders: folders?,
         ledger: ledger?,
+        approvals: approvals?,
     })
 }
 

@@ -17,6 +17,8 @@ pub enum Kind {
     EgressDenyPolicy,
     /// General rules: a condition and what follows from it.
     EgressPolicy,
+    /// Opens hosts for one agent, for a time.
+    EgressApproval,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::EgressHttpRoute => "EgressHTTPRoute",
             Self::EgressDenyPolicy => "EgressDenyPolicy",
             Self::EgressPolicy => "EgressPolicy",
+            Self::EgressApproval => "EgressApproval",
         }
     }
 }
@@ -56,6 +59,7 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("EgressHTTPRoute", Standing::Enforced(Kind::EgressHttpRoute)),
     ("EgressDenyPolicy", Standing::Enforced(Kind::EgressDenyPolicy)),
     ("EgressPolicy", Standing::Enforced(Kind::EgressPolicy)),
+    ("EgressApproval", Standing::Enforced(Kind::EgressApproval)),
     ("A2AAgent", Standing::NotYet),
     ("AIProviderRoute", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
@@ -65,7 +69,6 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("CredentialInjectionPolicy", Standing::NotYet),
     ("DLPPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
-    ("EgressApproval", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),
     ("InferencePolicy", Standing::NotYet),
     ("KarsAuthConfig", Standing::NotYet),

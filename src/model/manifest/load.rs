@@ -12,7 +12,7 @@ use super::report::{Diagnostic, Mistakes, Report};
 use super::resources::{Document, Resources};
 use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
-use super::{agent, deny_policy, digest, egress_policy, gateway, http_route, l4_route};
+use super::{agent, approval, deny_policy, digest, egress_policy, gateway, http_route, l4_route};
 use crate::model::types::limits;
 
 /// Loads a set of policy files.
@@ -114,6 +114,9 @@ fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
             Kind::EgressPolicy => {
                 let policy = egress_policy::read(header, index);
                 resources.egress_policies.extend(policy.map(|policy| (name, policy)));
+            }
+            Kind::EgressApproval => {
+                resources.approvals.extend(approval::read(header, index).map(|approval| (name, approval)));
             }
         }
     }

@@ -20,6 +20,7 @@ mod deny_policy;
 mod rule_headers;
 mod egress_policy;
 mod digest;
+mod approval;
 mod load;
 
 #[cfg(test)]

@@ -372,3 +372,24 @@ pub const THROTTLE_REQUESTS_MOST: i64 = 1_000_000;
 pub const THROTTLE_WAIT: Duration = Duration::from_secs(5);
 /// Paces kept, one for each agent under each Throttle rule it has met, before those that are at rest are forgotten.
 pub const PACES_KEPT: usize = 4096;
+
+/// Hosts that one approval names (kars CRD reference, EgressApproval).
+pub const APPROVAL_HOSTS: usize = 16;
+/// Characters of the reason of an approval or a quarantine (the same).
+pub const REASON_CHARS: usize = 512;
+/// Characters of the ticket of an approval (the same).
+pub const TICKET_CHARS: usize = 128;
+/// The longest that any approval lasts, whatever settings and documents say (the same).
+pub const APPROVAL_TTL: Duration = Duration::from_secs(7 * 86_400);
+/// How long an approval lasts at most, unless settings say otherwise.
+pub const APPROVAL_TTL_DEFAULT: Duration = Duration::from_secs(86_400);
+/// Approvals in force for one agent.
+pub const APPROVALS_PER_AGENT: usize = 64;
+/// Approvals made by command, and quarantines, that stand at one time.
+pub const STANDING_ROWS: usize = 4096;
+/// Approvals, quarantines and first sights of documents that are remembered after their end, each.
+pub const REGISTRY_HISTORY: usize = 10_000;
+/// Quarantines imposed by rules that wait to be taken up.
+pub const IMPOSED_WAITING: usize = 1024;
+/// Time that the registry's database may be locked by another program before a command fails.
+pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);

@@ -16,6 +16,7 @@ pub mod record_type;
 pub mod reason;
 pub mod decision;
 pub mod denial;
+pub mod grant;
 pub mod limits;
 pub mod wording;
 
@@ -26,6 +27,7 @@ pub use authority::{Authority, AuthorityError, Host};
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef};
 pub use fail_mode::FailMode;
+pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
 pub use reason::Reason;

@@ -69,7 +69,7 @@ reasons! {
     IdentityUnknown = "identity.unknown", 403, AfterApproval, "Unknown source";
     /// What the network shows of the sender contradicts the source address.
     IdentityInvalid = "identity.invalid", 403, Never, "Identity is not valid";
-    /// The agent is quarantined: by a rule that it met, or by an operator.
+    /// An operator or a rule has shut the agent out for a time.
     IdentityQuarantined = "identity.quarantined", 403, Later, "Agent is quarantined";
     /// No route allows the destination or the request.
     PolicyNoRoute = "policy.no-route", 403, AfterApproval, "Not allowed by policy";

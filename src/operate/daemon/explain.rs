@@ -166,6 +166,9 @@ impl Inquiry<'_> {
         let policy = found.policy.as_ref().map(|policy| policy.0.to_string());
         let source = policy.as_deref().and_then(|policy| origin(policy, snapshot));
         let (allowed, last) = (found.reason.is_none(), found.steps.len().saturating_sub(1));
+        // What no route names, the gateway's default refuses; that no approval opens it stands in no document.
+        let by_default = found.steps.iter().position(|step| step.stage == "default");
+        let decided = by_default.filter(|_| found.reason == Some(Reason::PolicyNoRoute)).unwrap_or(last);
         let steps = found.steps.into_iter().enumerate().map(|(index, step)| {
             let own_name = step.stage == "dns" && self.name.as_ref().is_some_and(own::is_name);
             let (refuses, text) = match own_name {
@@ -177,7 +180,7 @@ impl Inquiry<'_> {
                 (false, true) => StepVerdict::Allow,
                 (false, false) => StepVerdict::Pass,
             };
-            let source = source.clone().filter(|_| index == last);
+            let source = source.clone().filter(|_| index == decided);
             Step { stage: step.stage.to_owned(), verdict, text, source }
         });
         let hint = self.hint(found.reason, source.as_deref(), snapshot);
@@ -190,7 +193,7 @@ impl Inquiry<'_> {
             rule: found.rule,
             steps: steps.collect(),
             nearest: found.nearest,
-            hints: self.assumption().into_iter().chain(hint).collect(),
+            hints: self.assumption().into_iter().chain(self.approval(found.reason)).chain(hint).collect(),
         };
         if self.here {
             own::refuse(&mut explanation, self.destination.ip());
@@ -207,11 +210,21 @@ impl Inquiry<'_> {
         })
     }
 
+    /// The command that would allow it for a time.
+    fn approval(&self, reason: Option<Reason>) -> Option<String> {
+        let (agent, port) = (&self.query.agent, self.destination.port());
+        let name = self.name.as_ref().filter(|_| reason == Some(Reason::PolicyNoRoute))?;
+        let over_tcp = !matches!(self.hello, Hello::Datagram);
+        over_tcp.then(|| {
+            format!("to allow it for two hours: clawgress approve {agent} --host {name}:{port} --ttl 2h --reason \"...\"")
+        })
+    }
+
     /// What would allow it.
     fn hint(&self, reason: Option<Reason>, source: Option<&str>, snapshot: &Snapshot) -> Option<String> {
         Some(match (reason, source) {
             (Some(Reason::PolicyNoRoute), _) => {
-                "to allow it, add a route for it in policies.d, then: clawgress validate".to_owned()
+                "to allow it for good, add a route for it in policies.d, then: clawgress validate".to_owned()
             }
             (Some(Reason::DestinationPrivate | Reason::DestinationMetadata), _) => {
                 "to allow it, name its network in `destinationCIDRs` of an EgressL4Route".to_owned()

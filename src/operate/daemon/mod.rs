@@ -8,6 +8,7 @@ mod settings;
 mod parts;
 mod policies;
 mod resolvers;
+mod keeper;
 mod backend;
 mod explain;
 mod status;
@@ -27,8 +28,10 @@ use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
 use crate::perceive::intercept;
 use crate::pipeline::{Shared, dropped};
+use crate::platform::registry::Registry;
 use crate::platform::{sys, telemetry};
 use backend::Operator;
+use keeper::Keeper;
 use parts::Parts;
 use policies::Policies;
 use settings::Settings;
@@ -92,16 +95,23 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     parts::make_folders(&config)?;
     let drops = parts::check_host(&config).await?;
     let parts = Parts::build(&config)?;
+    let registry = Registry::open(&config.folders.state).await;
+    let registry = registry.map_err(|error| Error::Part(error.to_string()))?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
     let shared = parts.road(snapshot, parts::home(&config).await, room);
+    // What is shut out is shut out before anything is let in.
+    let keeper = Keeper::start(registry, shared.clone(), config.approvals.max_ttl).await;
+    let keeper = keeper.map_err(|error| Error::Part(error.to_string()))?;
     intercept_traffic(&config, &shared).await?;
     let (drain, draining) = channel::channel(false);
     let workers = parts::start_workers(&shared, &draining).await?;
 
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
-    let operator = Arc::new(Operator::new(settings, shared.clone(), policies, (authority, recorded)));
+    let keeping = tokio::spawn(keeper.clone().run());
+    let operator = Operator::new(settings, shared.clone(), policies, keeper, (authority, recorded));
+    let operator = Arc::new(operator);
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;
     let socket = config.folders.runtime.join("admin.sock");
@@ -120,6 +130,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
 
     until_stopped(&operator, signals).await;
     upkeep.abort();
+    keeping.abort();
     if let Some(recorder) = recorder {
         recorder.abort();
     }

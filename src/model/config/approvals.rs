@@ -1,0 +1,35 @@
+//! How long approvals may last.
+
+use std::time::Duration;
+
+use crate::model::manifest::fields::Item;
+use crate::model::manifest::values;
+use crate::model::types::limits::{APPROVAL_TTL, APPROVAL_TTL_DEFAULT};
+
+/// `spec.approvals`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approvals {
+    /// The longest that an approval lasts, at most `APPROVAL_TTL`. Documents that ask for more get this.
+    pub max_ttl: Duration,
+}
+
+impl Default for Approvals {
+    fn default() -> Self {
+        Self { max_ttl: APPROVAL_TTL_DEFAULT }
+    }
+}
+
+pub(super) fn read(item: &Item<'_>) -> Option<Approvals> {
+    let fields = item.fields(&["maxTtl"])?;
+    let Some(item) = fields.get("maxTtl") else { return Some(Approvals::default()) };
+    let max_ttl = values::duration(&item)?;
+    if max_ttl > APPROVAL_TTL {
+        let days = APPROVAL_TTL.as_secs() / 86_400;
+        item.mistake_hint(
+            format!("maxTtl `{}` is more than {days} days", item.written()),
+            "what shall last longer is a route",
+        );
+        return None;
+    }
+    Some(Approvals { max_ttl })
+}
