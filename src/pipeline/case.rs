@@ -136,9 +136,8 @@ impl<'a> Case<'a> {
 /// Why it would be refused.
 pub fn judged_anew(site: &Site, head: &request::Parts) -> Result<(), Denial> {
     let case = Case::begin(site);
-    let known = case.known.as_ref().map_err(Denial::clone)?;
     let request = Request::read(&site.agreed, head)?;
-    case.snapshot.policy.request(known, &site.passage, &request, case.circumstances()).map(drop)
+    case.judge(&request).map(drop)
 }
 
 /// Records a stream of HTTP/2 of which no request came. The library has reset it, and tells nobody why.

@@ -89,10 +89,6 @@ impl<'a> Judge<'a> {
             return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
         }
         let source = passage.name_source();
-        let listener = match passage.mode() {
-            Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
-            Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
-        };
         let l4 = |entry: &&L4Entry| {
             let cidr_holds = || source != NameSource::Resolve && entry.names_address(self.destination);
             entry.covers_port(self.destination.port()) && (entry.cidrs.is_empty() || cidr_holds())
@@ -110,7 +106,7 @@ impl<'a> Judge<'a> {
             return Err(denial);
         }
         let found = self.found(source)?;
-        let route = self.by_route(listener, l4, || found.allows())?;
+        let route = self.by_route(passage, l4, || found.allows())?;
         let obligations = self.bound(found, &route, source)?;
         Ok((route, obligations))
     }
@@ -119,10 +115,14 @@ impl<'a> Judge<'a> {
     /// may, and the default. `covers` tells the L4 rules for its port and address.
     fn by_route(
         &self,
-        listener: ListenerProtocol,
+        passage: &Passage,
         covers: impl Fn(&&'a L4Entry) -> bool,
         by_rule: impl FnOnce() -> Option<Route>,
     ) -> Result<Route, Denial> {
+        let listener = match passage.mode() {
+            Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
+            Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
+        };
         let mut allowing = self.http().filter(|entry| matches!(entry.effect, Effect::Allow)).peekable();
         if allowing.peek().is_some() {
             let found = allowing
