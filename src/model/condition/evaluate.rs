@@ -14,7 +14,7 @@ use super::Unevaluable;
 use super::facts::Facts;
 use super::node::{Comparison, Node, Operator};
 use super::uses::Part;
-use super::value::{Found, List, Map, Value};
+use super::value::{Found, List, Literal, Map, Value};
 use crate::model::types::limits::CONDITION_WORK;
 use crate::model::types::wording::quoted;
 
@@ -229,25 +229,34 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn index(&mut self, [whole, key]: &'a [Node; 2]) -> Outcome<'a> {
+    fn index(&mut self, [whole, key_node]: &'a [Node; 2]) -> Outcome<'a> {
         let name = match whole {
             Node::Variable(variable) => variable.name,
             _ => "the map",
         };
-        match (self.value(whole)?, self.value(key)?) {
+        match (self.value(whole)?, self.value(key_node)?) {
             (Value::List(list), Value::Int(place)) => {
                 let found = usize::try_from(place).ok().and_then(|place| list.get(place));
-                found.ok_or_else(|| Fail::because(format!("a list of {} has no place {place}", list.len())))
+                found.ok_or_else(|| {
+                    Fail::because(format!(
+                        "a list of {} has no entry at the place that is asked for",
+                        list.len()
+                    ))
+                })
             }
             (Value::Map(map), Value::Text(key)) => {
                 let (found, looked_at) = map.get(&key);
                 self.spend(looked_at)?;
-                let key = quoted(&key);
+                // A key that was computed may hold what an agent sent, even a secret: it is not told.
+                let at = match key_node {
+                    Node::Literal(Literal::Text(written)) => quoted(written),
+                    _ => "the key that is asked for".to_owned(),
+                };
                 match found {
                     Found::One(value) => Ok(value),
-                    Found::Nothing => Err(Fail::because(format!("{name} has no {key}"))),
-                    Found::Several => Err(Fail::because(format!("{name} has several values of {key}"))),
-                    Found::NotText => Err(Fail::because(format!("{key} of {name} is not UTF-8 text"))),
+                    Found::Nothing => Err(Fail::because(format!("{name} has no value at {at}"))),
+                    Found::Several => Err(Fail::because(format!("{name} has several values at {at}"))),
+                    Found::NotText => Err(Fail::because(format!("{name} has no UTF-8 text at {at}"))),
                 }
             }
             _ => Err(Fail::mistyped()),

@@ -16,7 +16,7 @@ use crate::model::types::limits::{CONDITION_AUTOMATON_BYTES, CONDITION_DEPTH};
 #[derive(Clone)]
 pub struct Pattern {
     text: Box<str>,
-    automaton: dense::DFA<Vec<u32>>,
+    automaton: Box<dense::DFA<Vec<u32>>>,
 }
 
 /// What is wrong with a pattern.
@@ -55,7 +55,7 @@ impl Pattern {
             .thompson(thompson::Config::new().nfa_size_limit(bound).utf8(false))
             .build(&ascii)
             .map_err(|_| PatternError::TooLarge)?;
-        Ok(Self { text: text.into(), automaton })
+        Ok(Self { text: text.into(), automaton: Box::new(automaton) })
     }
 
     /// Whether it is found anywhere in the text.

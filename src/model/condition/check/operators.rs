@@ -139,8 +139,10 @@ impl Checker<'_> {
             let message = format!("`{sign}` cannot compare values of type {of}");
             return self.wrong(self.parsed.range(node), message, None);
         }
-        self.check_domain(&a.node, &b.node, ends[1]);
-        self.check_domain(&b.node, &a.node, ends[0]);
+        if equality {
+            self.check_domain(&a.node, &b.node, ends[1]);
+            self.check_domain(&b.node, &a.node, ends[0]);
+        }
         Typed::new(Node::Compare(comparison, Box::new([a.node, b.node])), Type::Bool)
     }
 

@@ -8,7 +8,6 @@ use super::super::functions::Does;
 use super::super::node::Node;
 use super::super::value::Value;
 use super::{Fail, Outcome, Run};
-use crate::model::types::wording::quoted;
 
 impl<'a> Run<'a> {
     pub(super) fn call(&mut self, does: Does, of: &'a Node) -> Outcome<'a> {
@@ -31,9 +30,9 @@ impl<'a> Run<'a> {
                 Value::Text(Cow::Owned(text.to_ascii_uppercase()))
             }
             (Does::LowerAscii | Does::UpperAscii, Value::Text(text)) => Value::Text(text),
-            (Does::ToInt, Value::Text(text)) => Value::Int(text.parse().map_err(|_| no_number(&text))?),
+            (Does::ToInt, Value::Text(text)) => Value::Int(text.parse().map_err(|_| no_number())?),
             (Does::ToInt, Value::Double(number)) => Value::Int(truncated(number)?),
-            (Does::ToDouble, Value::Text(text)) => Value::Double(text.parse().map_err(|_| no_number(&text))?),
+            (Does::ToDouble, Value::Text(text)) => Value::Double(text.parse().map_err(|_| no_number())?),
             #[allow(clippy::cast_precision_loss, reason = "what CEL's `double(int)` does")]
             (Does::ToDouble, Value::Int(number)) => Value::Double(number as f64),
             (Does::ToText, Value::Int(number)) => Value::Text(Cow::Owned(number.to_string())),
@@ -59,8 +58,9 @@ fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn no_number(text: &str) -> Fail {
-    Fail::because(format!("{} is not a number", quoted(text)))
+/// The text is not told: it may be a secret that an agent sent.
+fn no_number() -> Fail {
+    Fail::because("a text that should be a number is none")
 }
 
 /// A number without its fraction, where 64 bits hold it.

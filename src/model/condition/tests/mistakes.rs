@@ -147,7 +147,7 @@ fn comparisons_that_can_never_hold_are_faults() {
         ),
         ("24 == time.hour", "[24] `time.hour` is never 24 (it goes from 0 to 23)"),
         ("time.weekday in [6, 7]", "[7] `time.weekday` is never 7 (it goes from 0 to 6)"),
-        ("destination.port < 70000", "[70000] `destination.port` is never 70000 (it goes from 0 to 65535)"),
+        ("destination.port == 70000", "[70000] `destination.port` is never 70000 (it goes from 0 to 65535)"),
         (
             "request.headers['X-Team'] == 'a'",
             "['X-Team'] the keys of `request.headers` are in lower case (did you mean `x-team`?)",
