@@ -274,6 +274,12 @@ async fn ends(road: &Road, judged: &Judged, entry: &Entry) -> Result<Ends, Denia
     Ok(Ends { workload, upstream, address })
 }
 
+/// Sets how fast the datagrams of a flow go, both ways together.
+fn pace(desk: &Desk, known: &Known, passage: &Passage, moved: [&Moved; 2]) {
+    let tempo = desk.road.shared.paces.tempo(&known.agent().name, passage.obligations());
+    moved.into_iter().for_each(|moved| moved.pace(tempo.clone()));
+}
+
 /// Relays until the flow ends, and closes its record.
 async fn relayed(
     desk: &Desk,
@@ -285,12 +291,7 @@ async fn relayed(
     // The belief is held until the flow ends.
     let Judged { arrival, known, mut passage, held: _held, .. } = judged;
     let (out, back) = (Moved::default(), Moved::default());
-    let pace = |passage: &Passage| {
-        let tempo = desk.road.shared.paces.tempo(&known.agent().name, passage.obligations());
-        out.pace(tempo.clone());
-        back.pace(tempo);
-    };
-    pace(&passage);
+    pace(desk, &known, &passage, [&out, &back]);
     let mut drain = desk.road.drain.clone();
     let mut line = Line {
         workload: &ends.workload,
@@ -306,7 +307,7 @@ async fn relayed(
             Stopped::Policy => {
                 match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
                     Ok(anew) => {
-                        pace(&anew);
+                        pace(desk, &known, &anew, [&out, &back]);
                         passage = anew;
                     }
                     Err(denial) => {

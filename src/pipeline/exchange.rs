@@ -265,27 +265,14 @@ fn relay(
         cut: site.cut.clone(),
     };
     if !switches {
-        let bodiless = going.method == Method::HEAD
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        return Response::from_parts(
-            head,
-            Answer::Reply {
-                body: body.closing(closing, bodiless).paced(tempo),
-                _busy: back.busy,
-                _granted: back.granted,
-            },
-        );
+        let body = body.closing(closing, is_bodiless(&going.method, status)).paced(tempo);
+        let answer = Answer::Reply { body, _busy: back.busy, _granted: back.granted };
+        return Response::from_parts(head, answer);
     }
     if let (Some(workload), Some(upstream), Some(asked)) = (back.upgrade, upgraded, asked)
         && proven
     {
-        let own = site.clone();
-        let ends = tunnel::Ends {
-            drain: site.road.drain.clone(),
-            policy: site.road.shared.watch(),
-            judge: move || case::judged_anew(&own, &asked),
-            tempo,
-        };
+        let ends = ends(site, asked, tempo);
         let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
@@ -301,6 +288,26 @@ fn relay(
     let response = deny::response(&denial, going.id, Heard::default());
     closing.refuse(denial);
     answered(response, &going.method)
+}
+
+/// Whether no body follows, whatever the head announces (RFC 9110, sections 9.3.2 and 15).
+fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+    method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// What bounds a tunnel that was asked for with this head.
+fn ends(
+    site: &Rc<Site>,
+    asked: request::Parts,
+    tempo: Tempo,
+) -> tunnel::Ends<impl Fn() -> Result<(), Denial> + use<>> {
+    let own = site.clone();
+    tunnel::Ends {
+        drain: site.road.drain.clone(),
+        policy: site.road.shared.watch(),
+        judge: move || case::judged_anew(&own, &asked),
+        tempo,
+    }
 }
 
 /// A refusal after the decision: the upstream failed, or the rest of the request was malformed.

@@ -51,7 +51,8 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     }
     let (workload, ahead) = stream.into_parts();
     let bytes = Arc::new(FlowBytes::default());
-    let tempo = RefCell::new(road.shared.paces.tempo(&judged.known.agent().name, judged.passage.obligations()));
+    let tempo =
+        RefCell::new(road.shared.paces.tempo(&judged.known.agent().name, judged.passage.obligations()));
     let mut denial = None;
     let end = match timeout(TLS_HANDSHAKE_TIME, upstream.write_all(&ahead)).await {
         Ok(Ok(())) => {

@@ -102,7 +102,8 @@ impl Shared {
 
     /// Shuts an agent out whose refusal says so, from the next decision on, and tells what lives long.
     pub fn heed(&self, agent: &Arc<str>, denial: &Denial) {
-        let (Some(until), Some(policy), Some(rule)) = (denial.quarantine, &denial.policy, &denial.rule) else {
+        let (Some(until), Some(policy), Some(rule)) = (denial.quarantine, &denial.policy, &denial.rule)
+        else {
             return;
         };
         tracing::warn!(agent = &**agent, policy = &*policy.0, rule = &**rule, %until, "an agent is quarantined");

@@ -43,7 +43,10 @@ fn a_condition_denies_with_the_administrators_message_and_explain_says_which_rul
         let heard = ask(&world, &daemon, family, &["-d", "x", "https://site.example/upload"]);
         assert_eq!((heard.status, heard.reason()), (403, "policy.denied"), "{family}");
         let detail = heard.json()["detail"].clone();
-        assert!(detail.as_str().is_some_and(|text| text.starts_with("Uploads wait until morning.")), "{detail}");
+        assert!(
+            detail.as_str().is_some_and(|text| text.starts_with("Uploads wait until morning.")),
+            "{detail}"
+        );
         let record = record_of(&daemon, &heard);
         assert_eq!(
             (&record["decision"], &record["policy_id"], &record["rule"]),
@@ -52,7 +55,8 @@ fn a_condition_denies_with_the_administrators_message_and_explain_says_which_rul
         assert_eq!(ask(&world, &daemon, family, &["https://site.example/small"]).status, 200, "{family}");
     }
     assert!(world.site.behind().untouched());
-    let asked = ["explain", "--agent", "alice", "--method", "POST", "-o", "json", "https://site.example/upload"];
+    let asked =
+        ["explain", "--agent", "alice", "--method", "POST", "-o", "json", "https://site.example/upload"];
     let told = daemon.cli(&asked);
     told.failed_with(1);
     let last = told.json()["steps"].as_array().and_then(|steps| steps.last().cloned()).expect("a step");
@@ -72,8 +76,16 @@ fn a_transform_is_seen_by_the_upstream_and_changes_nothing_that_is_judged() {
     let daemon = world.gateway(&(ROUTES.to_owned() + &policy("tags", &rules)));
     for family in FAMILIES {
         for version in ["--http1.1", "--http2"] {
-            let fields =
-                ["-H", "X-Team: blue", "-H", "X-Note: secret", "-H", "Authorization: Bearer x", "-H", "X-Kept: yes"];
+            let fields = [
+                "-H",
+                "X-Team: blue",
+                "-H",
+                "X-Note: secret",
+                "-H",
+                "Authorization: Bearer x",
+                "-H",
+                "X-Kept: yes",
+            ];
             let arguments = [&[version][..], &fields, &["https://site.example/headers"]].concat();
             let heard = ask(&world, &daemon, family, &arguments);
             assert_eq!(heard.status, 200, "{family} {version}");
@@ -129,8 +141,13 @@ fn requests_are_held_back_at_their_pace_and_refused_beyond_it() {
 fn bytes_of_bodies_and_relays_move_at_the_pace_that_one_agent_has_and_no_other() {
     let world = World::new();
     let bob = BASE.split("---").next().expect("an agent");
-    let bob = bob.replace("name: alice", "name: bob").replace("10.77.0.2/32, 'fd77::2/128'", "10.77.0.3/32, 'fd77::3/128'");
-    let rules = policy("pace", &["{name: slow, when: 'agent.name == \"alice\"', action: Throttle, bytesPerSecond: 65536}"]);
+    let bob = bob
+        .replace("name: alice", "name: bob")
+        .replace("10.77.0.2/32, 'fd77::2/128'", "10.77.0.3/32, 'fd77::3/128'");
+    let rules = policy(
+        "pace",
+        &["{name: slow, when: 'agent.name == \"alice\"', action: Throttle, bytesPerSecond: 65536}"],
+    );
     let policies = [("base.yaml", BASE), ("bob.yaml", &bob), ("routes.yaml", &(ROUTES.to_owned() + &rules))];
     let daemon = world.lab.daemon(&json!({}), &policies);
     let echo = "import socket
@@ -156,7 +173,9 @@ print(got)";
         let whole = if slow == "relay" { "200000" } else { "327680" };
         assert_eq!(alice.finish(Duration::from_secs(30)).succeeded().trim(), whole, "{slow}");
     }
-    daemon.record(&json!({"kind": "request", "agent_id": "alice", "decision": "throttle", "bytes_in": 327_680}));
+    daemon.record(
+        &json!({"kind": "request", "agent_id": "alice", "decision": "throttle", "bytes_in": 327_680}),
+    );
     daemon.record(&json!({"kind": "request", "agent_id": "bob", "decision": "allow", "bytes_in": 327_680}));
     daemon.record(&json!({"kind": "connection", "protocol": "tcp", "decision": "throttle", "rule": "slow"}));
 }
@@ -187,10 +206,11 @@ fn a_quarantine_shuts_the_agent_out_at_once_and_ends_by_itself() {
         (&json!("identity.quarantined"), &json!("EgressPolicy/traps"), &json!("trap"), &json!("alice"))
     );
 
-    let heard = kept.ask("GET", "/small");
-    assert_eq!((heard.status, heard.reason()), (403, "identity.quarantined"), "a connection that was open");
+    assert!(kept.ended(), "a connection that was open");
     assert!(matches!(relay.read(&mut [0; 1]), Ok(0) | Err(_)), "a relay that was open");
-    let ended = daemon.record(&json!({"kind": "connection", "destination_host": "raw.example", "reason": "identity.quarantined"}));
+    let ended = daemon.record(
+        &json!({"kind": "connection", "destination_host": "raw.example", "reason": "identity.quarantined"}),
+    );
     assert_eq!(ended["policy_id"], "EgressPolicy/traps");
     for address in [UPSTREAM_V4.to_owned(), format!("[{UPSTREAM_V6}]")] {
         let resolve = format!("site.example:443:{address}");
@@ -201,7 +221,16 @@ fn a_quarantine_shuts_the_agent_out_at_once_and_ends_by_itself() {
     assert_ne!(lookup.code(), 0, "{lookup}");
     daemon.record(&json!({"kind": "dns", "query_name": "raw.example", "reason": "identity.quarantined"}));
 
-    let again = || (world.ask(&daemon, &["--resolve", &format!("site.example:443:{UPSTREAM_V4}"), "https://site.example/small"]).status == 200).then_some(());
+    let again = || {
+        (world
+            .ask(
+                &daemon,
+                &["--resolve", &format!("site.example:443:{UPSTREAM_V4}"), "https://site.example/small"],
+            )
+            .status
+            == 200)
+            .then_some(())
+    };
     within(Duration::from_secs(20), "the quarantine ends", again);
 }
 
@@ -312,7 +341,10 @@ spec:
             let detail = heard.json()["detail"].clone();
             assert!(detail.as_str().is_some_and(|text| text.starts_with("The site has moved.")), "{detail}");
             let record = record_of(&daemon, &heard);
-            assert_eq!((&record["policy_id"], &record["status"]), (&json!("EgressDenyPolicy/closed"), &json!(410)));
+            assert_eq!(
+                (&record["policy_id"], &record["status"]),
+                (&json!("EgressDenyPolicy/closed"), &json!(410))
+            );
         }
     }
     let mut relay = open_relay(&world);

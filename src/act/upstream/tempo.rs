@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn a_turn_is_a_part_of_a_second_and_the_slowest_pace_counts() {
-        let tempo = |rates: &[u64]| Tempo::new(rates.iter().map(|rate| Arc::new(Pace::new(*rate))), Instant::now());
+        let tempo =
+            |rates: &[u64]| Tempo::new(rates.iter().map(|rate| Arc::new(Pace::new(*rate))), Instant::now());
         assert_eq!(tempo(&[]).turn(), usize::MAX);
         assert_eq!(tempo(&[1 << 20]).turn(), 1 << 17);
         assert_eq!(tempo(&[1 << 20, 2048]).turn(), 1024);

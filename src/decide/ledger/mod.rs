@@ -207,13 +207,8 @@ impl Ledger {
         (policy, rule): (Option<&PolicyRef>, Option<&str>),
     ) -> Result<Entry, Denial> {
         let recorder = &self.0.recorder;
-        let judged = Judged {
-            decision,
-            reason: None,
-            policy,
-            rule,
-            evidence: opening.verdict.evidence.as_deref(),
-        };
+        let judged =
+            Judged { decision, reason: None, policy, rule, evidence: opening.verdict.evidence.as_deref() };
         let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, None);
         let seq = match recorder.append(Room::Opening, write) {
             Ok(seq) => seq,

@@ -11,8 +11,8 @@ mod stale;
 use std::net::SocketAddr;
 
 use super::circumstances::Circumstances;
-use super::passage::{Mode, NameSource, Passage, Route};
 use super::obligations::Obligations;
+use super::passage::{Mode, NameSource, Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::rules::Rules;
 use super::words;

@@ -59,9 +59,9 @@ impl Pace {
     pub fn give_back(&self, units: u64) {
         let cost = self.cost(units);
         // Never fails: the function always answers.
-        let _ = self.booked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |booked| {
-            Some(booked.saturating_sub(cost))
-        });
+        let _ = self
+            .booked
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |booked| Some(booked.saturating_sub(cost)));
     }
 
     /// Whether nothing that was reserved matters any more: a new pace would answer the same.

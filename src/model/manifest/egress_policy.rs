@@ -46,13 +46,7 @@ pub fn read(header: &Header<'_>, index: &Index) -> Option<EgressPolicy> {
     let mut names = BTreeMap::new();
     let rules = fields.required_list("rules");
     let rules = rules.iter().filter_map(|item| rule(item, target.as_ref(), &mut names)).collect();
-    Some(EgressPolicy {
-        target: target?,
-        source_agents,
-        priority: priority?,
-        rules,
-        origin: header.origin(),
-    })
+    Some(EgressPolicy { target: target?, source_agents, priority: priority?, rules, origin: header.origin() })
 }
 
 fn rule<'s>(

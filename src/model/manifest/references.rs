@@ -9,9 +9,7 @@ use super::fields::{Fields, Item};
 use super::header::Index;
 use super::kinds::{Kind, Standing, standing};
 use super::report::{did_you_mean, one_of, quoted};
-use super::resources::{
-    DenyTarget, Gateway, ListenerProtocol, Parent, PolicyTarget, Requirement, Selector,
-};
+use super::resources::{DenyTarget, Gateway, ListenerProtocol, Parent, PolicyTarget, Requirement, Selector};
 use super::values;
 
 /// What a route needs of the listeners it hangs on.

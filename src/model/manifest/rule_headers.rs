@@ -81,7 +81,10 @@ fn bounded(item: &Item<'_>, count: usize) {
     if count > TRANSFORM_FIELDS {
         item.mistake(format!("{} has {count} entries, more than {TRANSFORM_FIELDS}", quoted(item.name)));
     } else if count == 0 && item.node().value == super::tree::Value::Map(Vec::new()) {
-        item.mistake_hint(format!("{} is empty", quoted(item.name)), "name at least one, or remove the field");
+        item.mistake_hint(
+            format!("{} is empty", quoted(item.name)),
+            "name at least one, or remove the field",
+        );
     }
 }
 
@@ -93,7 +96,10 @@ fn value(entry: &Item<'_>, seen: &mut HashSet<HeaderName>) -> Option<(HeaderName
     let name = name(entry.name, seen, refuse);
     let text = entry.text()?;
     if text.len() > TRANSFORM_VALUE_BYTES {
-        entry.mistake(format!("the value of {} is longer than {TRANSFORM_VALUE_BYTES} bytes", quoted(entry.name)));
+        entry.mistake(format!(
+            "the value of {} is longer than {TRANSFORM_VALUE_BYTES} bytes",
+            quoted(entry.name)
+        ));
         return None;
     }
     // RFC 9110, section 5.5: blanks around a value are no part of it, and readers differ on what is not ASCII.

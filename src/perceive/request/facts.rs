@@ -37,7 +37,12 @@ impl RequestFacts for Request<'_> {
     }
 
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
-        Box::new(self.head.headers.iter().map(|(name, value): (_, &HeaderValue)| (name.as_str(), value.as_bytes())))
+        Box::new(
+            self.head
+                .headers
+                .iter()
+                .map(|(name, value): (_, &HeaderValue)| (name.as_str(), value.as_bytes())),
+        )
     }
 
     fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {

@@ -112,7 +112,10 @@ fn a_policy_for_a_route_holds_for_what_that_route_lets_through_and_for_nothing_e
     );
     assert_eq!(comes_to(&set, "alice", "GET", "a.example/"), "policy.denied EgressPolicy/p no");
     assert_eq!(comes_to(&set, "alice", "GET", "b.example/"), "alert EgressPolicy/q told");
-    assert_eq!(comes_to(&set, "alice", "PUT", "b.example/"), "policy.no-route EgressGateway/default defaultPolicy");
+    assert_eq!(
+        comes_to(&set, "alice", "PUT", "b.example/"),
+        "policy.no-route EgressGateway/default defaultPolicy"
+    );
 }
 
 #[test]
@@ -153,7 +156,9 @@ fn allow_never_lets_through_what_a_deny_refuses_nor_what_is_no_safe_destination(
     assert_eq!(comes_to(&set, "alice", "GET", "c.example/"), "allow EgressPolicy/p all");
     assert_eq!(comes_to(&set, "alice", "GET", "a.example/"), "policy.denied EgressDenyPolicy/shut rules[0]");
     assert_eq!(comes_to(&set, "bob", "GET", "c.example/"), "policy.denied EgressPolicy/q no");
-    for (address, reason) in [("10.1.2.3", "destination.private"), ("169.254.169.254", "destination.metadata")] {
+    for (address, reason) in
+        [("10.1.2.3", "destination.private"), ("169.254.169.254", "destination.metadata")]
+    {
         let to = Ask { to: (address, 443), ..ask("alice", &["c.example"]) };
         assert_eq!(set.opens(to, &tls_to("c.example")), Err(reason));
     }
@@ -240,7 +245,11 @@ fn a_condition_that_fails_denies_whatever_the_action() {
     ] {
         let rule = format!("{{name: r, when: 'agent.labels[\"none\"] == \"x\"', action: {action}}}");
         let set = with(&policy("p", &[&rule]));
-        assert_eq!(comes_to(&set, "alice", "GET", "a.example/"), "policy.unevaluable EgressPolicy/p r", "{action}");
+        assert_eq!(
+            comes_to(&set, "alice", "GET", "a.example/"),
+            "policy.unevaluable EgressPolicy/p r",
+            "{action}"
+        );
         assert_eq!(look_up(&set, "alice", "a.example"), Err("policy.unevaluable"), "{action}");
         let denial = permit(&set, "alice", "GET", "a.example/").unwrap_err();
         assert!(!denial.detail.contains("labels") && denial.evidence.is_some(), "{denial:?}");
@@ -272,7 +281,9 @@ fn of_what_lets_through_throttle_speaks_first_then_transform_alert_and_log_only(
 
 #[test]
 fn of_equal_rules_the_higher_priority_speaks_then_the_documents_name_then_their_order() {
-    let alert = |name: &str, more: &str, rules: &[&str]| policy_for("EgressGateway, name: default", name, more, rules);
+    let alert = |name: &str, more: &str, rules: &[&str]| {
+        policy_for("EgressGateway, name: default", name, more, rules)
+    };
     let two = ["{name: second, action: Alert}", "{name: third, action: Alert}"];
     let one = ["{name: first, action: Alert}"];
     let by_name = alert("b", "", &one) + &alert("a", "", &two);
@@ -280,7 +291,8 @@ fn of_equal_rules_the_higher_priority_speaks_then_the_documents_name_then_their_
     let by_priority = alert("b", "priority: 1", &one) + &alert("a", "", &two);
     assert_eq!(comes_to(&with(&by_priority), "alice", "GET", "a.example/"), "alert EgressPolicy/b first");
     // Priority orders rules of one kind of action, and lifts none over another.
-    let deny_low = alert("z", "priority: -1000", &["{name: no, action: Deny}"]) + &alert("a", "priority: 9", &two);
+    let deny_low =
+        alert("z", "priority: -1000", &["{name: no, action: Deny}"]) + &alert("a", "priority: 9", &two);
     assert_eq!(comes_to(&with(&deny_low), "alice", "GET", "a.example/"), "policy.denied EgressPolicy/z no");
 }
 
@@ -297,9 +309,15 @@ fn the_order_of_files_makes_no_difference() {
 #[test]
 fn where_two_transforms_disagree_the_one_that_comes_first_has_the_last_word() {
     let set = with(
-        &(policy_for("EgressGateway, name: default", "a", "priority: 5", &[
-            "{name: mine, action: Transform, setHeaders: {x-team: red}, removeHeaders: [x-gone]}",
-        ]) + &policy("b", &["{name: other, action: Transform, setHeaders: {x-team: blue, x-gone: y, x-b: z}}"])),
+        &(policy_for(
+            "EgressGateway, name: default",
+            "a",
+            "priority: 5",
+            &["{name: mine, action: Transform, setHeaders: {x-team: red}, removeHeaders: [x-gone]}"],
+        ) + &policy(
+            "b",
+            &["{name: other, action: Transform, setHeaders: {x-team: blue, x-gone: y, x-b: z}}"],
+        )),
     );
     let permit = permit(&set, "alice", "GET", "a.example/").unwrap();
     let mut fields = http::HeaderMap::new();
@@ -317,12 +335,20 @@ fn where_two_transforms_disagree_the_one_that_comes_first_has_the_last_word() {
 fn every_throttle_that_holds_binds_with_its_own_rates() {
     let set = with(
         &(policy("a", &["{name: slow, action: Throttle, bytesPerSecond: 4096}"])
-            + &policy_for("Team, name: red", "b", "", &["{name: few, action: Throttle, requestsPerSecond: 2}"])),
+            + &policy_for(
+                "Team, name: red",
+                "b",
+                "",
+                &["{name: few, action: Throttle, requestsPerSecond: 2}"],
+            )),
     );
     let rates = |agent: &str| {
         let permit = permit(&set, agent, "GET", "a.example/").unwrap();
         let throttles = permit.obligations().unwrap().throttles();
-        throttles.iter().map(|one| (one.policy.0.to_string(), one.rates.bytes, one.rates.requests)).collect::<Vec<_>>()
+        throttles
+            .iter()
+            .map(|one| (one.policy.0.to_string(), one.rates.bytes, one.rates.requests))
+            .collect::<Vec<_>>()
     };
     let slow = ("EgressPolicy/a".to_owned(), Some(4096), None);
     assert_eq!(rates("alice"), [slow.clone(), ("EgressPolicy/b".into(), None, Some(2))]);
@@ -408,8 +434,12 @@ fn explain_tells_what_each_rule_came_to_and_the_one_that_decides_last() {
         request: None,
     };
     let told = set.policy.explain(&question, Circumstances::default());
-    let rules: Vec<_> =
-        told.steps.iter().filter(|step| step.stage == "rules").map(|step| (step.refuses, &*step.text)).collect();
+    let rules: Vec<_> = told
+        .steps
+        .iter()
+        .filter(|step| step.stage == "rules")
+        .map(|step| (step.refuses, &*step.text))
+        .collect();
     assert_eq!(
         rules,
         [

@@ -59,9 +59,9 @@ fn every_action_is_read_with_its_own_fields() {
         action("{name: a, action: Throttle, bytesPerSecond: 2048, requestsPerSecond: 5}"),
         RuleAction::Throttle(Rates { bytes: Some(2048), requests: Some(5) })
     );
-    let RuleAction::Transform(transform) =
-        action("{name: a, action: Transform, setHeaders: {X-Team: red}, removeHeaders: [Authorization, Via]}")
-    else {
+    let RuleAction::Transform(transform) = action(
+        "{name: a, action: Transform, setHeaders: {X-Team: red}, removeHeaders: [Authorization, Via]}",
+    ) else {
         panic!("a Transform");
     };
     assert_eq!(transform.set, [("x-team".parse().unwrap(), "red".parse().unwrap())]);
@@ -74,7 +74,10 @@ fn every_action_is_read_with_its_own_fields() {
         ("Transform", Would::Transform),
         ("Alert", Would::Alert),
     ] {
-        assert_eq!(action(&format!("{{name: a, action: LogOnly, would: {word}}}")), RuleAction::LogOnly(would));
+        assert_eq!(
+            action(&format!("{{name: a, action: LogOnly, would: {word}}}")),
+            RuleAction::LogOnly(would)
+        );
     }
 }
 
@@ -87,7 +90,9 @@ fn a_policy_is_for_a_gateway_a_route_an_agent_a_team_or_a_project() {
         ("Team, name: red", PolicyTarget::Team("red".into())),
         ("Project, name: demo", PolicyTarget::Project("demo".into())),
     ] {
-        let spec = format!("  targetRef: {{kind: {target}}}\n  priority: -5\n  rules: [{{name: a, action: Alert}}]\n");
+        let spec = format!(
+            "  targetRef: {{kind: {target}}}\n  priority: -5\n  rules: [{{name: a, action: Alert}}]\n"
+        );
         let resources = loaded(&spec).unwrap_or_else(|report| panic!("{report}"));
         let policy = &resources.egress_policies["x"];
         assert_eq!((&policy.target, policy.priority), (&expected, -5));
@@ -97,8 +102,14 @@ fn a_policy_is_for_a_gateway_a_route_an_agent_a_team_or_a_project() {
 #[test]
 fn a_target_that_is_not_there_is_named_with_what_is() {
     for (target, expected) in [
-        ("EgressGateway, name: defualt", "there is no EgressGateway named `defualt` (did you mean `default`?)"),
-        ("EgressHTTPRoute, name: open", "there is no EgressHTTPRoute named `open` (there is no EgressHTTPRoute)"),
+        (
+            "EgressGateway, name: defualt",
+            "there is no EgressGateway named `defualt` (did you mean `default`?)",
+        ),
+        (
+            "EgressHTTPRoute, name: open",
+            "there is no EgressHTTPRoute named `open` (there is no EgressHTTPRoute)",
+        ),
         ("Agent, name: bob", "there is no Agent named `bob` (there is `alice`)"),
         ("Team, name: rad", "no agent has the team `rad` (did you mean `red`?)"),
         ("Team, name: purple", "no agent has the team `purple` (agents have `red`)"),
@@ -161,10 +172,22 @@ fn what_an_action_needs_has_to_be_there() {
         ("{name: a, action: Quarantine}", "7:8 an entry of `rules` lacks the field `for`"),
         ("{name: a}", "7:8 an entry of `rules` lacks the field `action`"),
         ("{action: Deny}", "7:8 an entry of `rules` lacks the field `name`"),
-        ("{name: a, action: Block}", "7:25 unknown `action` `Block` (it can be `Allow`, `Deny`, `Throttle`, `Quarantine`, `Transform`, `Alert` or `LogOnly`)"),
-        ("{name: a, action: Throttle, requestsPerSecond: 0}", "7:54 `requestsPerSecond` 0 is not between 1 and 1000000"),
-        ("{name: a, action: Throttle, bytesPerSecond: 1}", "7:51 `bytesPerSecond` 1 is not between 1024 and 12500000000"),
-        ("{name: a, action: Quarantine, for: 1w}", "7:42 for `1w` is not a duration (write it like `4s`, `15m`, `2h`, `7d` or `PT4H`)"),
+        (
+            "{name: a, action: Block}",
+            "7:25 unknown `action` `Block` (it can be `Allow`, `Deny`, `Throttle`, `Quarantine`, `Transform`, `Alert` or `LogOnly`)",
+        ),
+        (
+            "{name: a, action: Throttle, requestsPerSecond: 0}",
+            "7:54 `requestsPerSecond` 0 is not between 1 and 1000000",
+        ),
+        (
+            "{name: a, action: Throttle, bytesPerSecond: 1}",
+            "7:51 `bytesPerSecond` 1 is not between 1024 and 12500000000",
+        ),
+        (
+            "{name: a, action: Quarantine, for: 1w}",
+            "7:42 for `1w` is not a duration (write it like `4s`, `15m`, `2h`, `7d` or `PT4H`)",
+        ),
     ] {
         let told = wrong(text);
         assert_eq!(told.len(), 1, "{told:?}");
@@ -259,10 +282,15 @@ fn what_is_wrong_with_a_condition_is_shown_where_it_stands_in_the_document() {
     assert_eq!(place("{name: a, when: 'true || request.metod == \"GET\"', action: Deny}"), "7:40");
     assert_eq!(place("{name: a, when: \"'a' == agent.name && agent.nam == 'b'\", action: Deny}"), "7:51");
     assert_eq!(place("{name: a, when: '''a'' == agent.name && agent.nam == \"b\"', action: Deny}"), "7:53");
-    let block = format!("{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: agent.name == 'x' && agent.nam == 'b'\n");
+    let block = format!(
+        "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: agent.name == 'x' && agent.nam == 'b'\n"
+    );
     assert!(mistakes(loaded(&block))[0].starts_with("a.yaml:9:40 "), "{:?}", mistakes(loaded(&block)));
-    let folded = format!("{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: |\n        agent.name == 'x'\n          && agent.nam == 'b'\n");
-    assert!(mistakes(loaded(&folded))[0].starts_with("a.yaml:9:"), "{:?}", mistakes(loaded(&folded)));
+    let folded = format!(
+        "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: |\n        agent.name == 'x'\n          && agent.nam == 'b'\n"
+    );
+    // Of a text that is folded or has escapes the beginning is shown.
+    assert!(mistakes(loaded(&folded))[0].starts_with("a.yaml:10:9 "), "{:?}", mistakes(loaded(&folded)));
     let good = folded.replace("agent.nam ", "agent.team ");
     assert!(loaded(&good).is_ok(), "a condition may have lines");
 }
