@@ -254,3 +254,27 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
         ],
     );
 }
+
+#[test]
+fn the_longest_wait_of_a_throttled_request_is_documented() {
+    let wait = limits::THROTTLE_WAIT.as_secs();
+    says("docs/policy.md", &[format!("would wait for more than {wait} s are refused with `quota.requests`")]);
+}
+
+#[test]
+fn the_bounds_of_approvals_are_documented() {
+    use limits::*;
+    says(
+        "docs/approvals.md",
+        &[
+            format!("up to {APPROVAL_HOSTS} hosts, a reason of up to {REASON_CHARS} characters"),
+            format!(
+                "{} h unless set, never more than {} days",
+                APPROVAL_TTL_DEFAULT.as_secs() / 3600,
+                APPROVAL_TTL.as_secs() / 86_400
+            ),
+            format!("The last {} approvals and quarantines", grouped(REGISTRY_HISTORY)),
+            format!("at most {APPROVALS_PER_AGENT} approvals in force"),
+        ],
+    );
+}

@@ -228,13 +228,13 @@ fn every_setting_stands_on_the_page_of_settings_which_loads_as_it_is() {
     let least = "apiVersion: clawgress.io/v1alpha1\nkind: ClawgressConfig\nspec:\n  intercept: {interfaces: [a], subnets: [10.0.0.0/8]}\n";
     let least = config::parse(&SourceFile::new("c.yaml", least.as_bytes())).expect("the least settings");
     assert_eq!(
-        (shown.fail_mode, &shown.upstream, &shown.folders, shown.ledger),
-        (least.fail_mode, &least.upstream, &least.folders, least.ledger)
+        (shown.fail_mode, &shown.upstream, &shown.folders, shown.ledger, shown.approvals),
+        (least.fail_mode, &least.upstream, &least.folders, least.ledger, least.approvals)
     );
     assert_eq!(shown.intercept.allow_local, least.intercept.allow_local);
     let text = file("docs/settings.md");
     let unwritten = text.split("Known, and refused").nth(1).expect("what is refused");
-    for group in ["", "intercept", "dns", "upstream", "ledger", "admin"] {
+    for group in ["", "intercept", "dns", "upstream", "ledger", "approvals", "admin"] {
         let spec =
             if group.is_empty() { "{qqqq: 1}".to_owned() } else { format!("{{{group}: {{qqqq: 1}}}}") };
         for field in known_fields(&spec) {
@@ -271,6 +271,24 @@ fn every_link_between_the_documents_leads_somewhere_and_every_document_is_linked
     for document in &documents {
         assert!(linked.contains(document), "README.md does not link to `{document}`");
     }
+}
+
+#[test]
+fn every_rule_in_the_documentation_of_policy_loads_as_it_stands() {
+    let examples = yaml("docs/policy.md");
+    let header = "apiVersion: clawgress.io/v1alpha1\n";
+    let base =
+        "kind: Agent\nmetadata: {name: alice}\nspec: {team: red, sources: {addresses: [10.77.0.2/32]}}\n";
+    let gateway =
+        "kind: EgressGateway\nmetadata: {name: default}\nspec: {listeners: [{name: tcp, protocol: TCP}]}\n";
+    let documents = [base, gateway].into_iter().chain(examples.iter().map(String::as_str));
+    let text: Vec<String> = documents.map(|one| format!("{header}{one}")).collect();
+    let file = SourceFile::new("policy.md", text.join("---\n").into_bytes());
+    let loaded = manifest::load(&[file]).unwrap_or_else(|report| panic!("{}", report.render(false)));
+    let actions = loaded.egress_policies.values().flat_map(|policy| &policy.rules);
+    let actions: BTreeSet<&str> = actions.map(|rule| rule.action.as_str()).collect();
+    let all = ["Alert", "Allow", "Deny", "LogOnly", "Quarantine", "Throttle", "Transform"];
+    assert_eq!(actions, BTreeSet::from(all), "an example for each action");
 }
 
 /// A cell of a table: a bar ends it in Markdown.

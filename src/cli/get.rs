@@ -9,7 +9,7 @@ use crate::operate::api::Resource;
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
 pub struct Get {
-    /// Kind of document: Agent, EgressGateway, EgressL4Route, EgressHTTPRoute, EgressDenyPolicy
+    /// Kind of document: Agent, EgressGateway, EgressL4Route, EgressHTTPRoute, EgressDenyPolicy, EgressApproval
     kind: String,
     /// Its name; all of the kind without one
     name: Option<String>,

@@ -21,6 +21,10 @@ mod schema;
 mod get;
 mod explain;
 mod audit;
+mod approve;
+mod approvals;
+mod revoke;
+mod agent;
 mod ca;
 mod completion;
 
@@ -82,6 +86,15 @@ enum Command {
     /// Look at the records
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Let an agent reach hosts for a time
+    Approve(approve::Approve),
+    /// What is open for a time
+    Approvals(approvals::Approvals),
+    /// End an approval, and what lives by it
+    Revoke(revoke::Revoke),
+    /// The agents, and shutting one out
+    #[command(subcommand)]
+    Agent(agent::Agent),
     /// The gateway's certificate authority
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -149,6 +162,10 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Get(command) => command.run(context),
         Command::Explain(command) => command.run(context),
         Command::Audit(command) => command.run(context),
+        Command::Approve(command) => command.run(context),
+        Command::Approvals(command) => command.run(context),
+        Command::Revoke(command) => command.run(context),
+        Command::Agent(command) => command.run(context),
         Command::Ca(command) => command.run(context),
         Command::Completion(command) => command.run(context),
     }

@@ -41,7 +41,7 @@ pub fn render(status: &api::Status, paint: Paint) -> String {
         ("intercepting", interception(&status.interception, paint)),
         ("kernel", refused(&status.interception)),
         ("policy", policy(&status.policy, paint)),
-        ("agents", words::count(status.agents)),
+        ("agents", agents(status, now, paint)),
         ("last hour", last_hour(&status.last_hour)),
         ("ledger", ledger(&status.ledger, paint)),
     ];
@@ -55,6 +55,28 @@ pub fn render(status: &api::Status, paint: Paint) -> String {
     for need in &status.needs {
         out.push_str(&paint.text(Style::Warn, &safe(need)));
         out.push('\n');
+    }
+    out
+}
+
+/// `12 active, 1 quarantined (mallory, until 15:00)`.
+fn agents(status: &api::Status, now: Timestamp, paint: Paint) -> String {
+    let registry = &status.registry;
+    let shut: Vec<String> = registry
+        .quarantined
+        .iter()
+        .map(|one| {
+            let until = one.until.map(|until| format!(", until {}", words::clock_minutes(until, now)));
+            safe(&format!("{}{}", one.agent, until.unwrap_or_default())).into_owned()
+        })
+        .collect();
+    let mut out = words::count(status.agents.saturating_sub(shut.len() as u64));
+    if !shut.is_empty() {
+        let count = paint.text(Style::Warn, &format!("{} quarantined", shut.len()));
+        let _ = write!(out, " active, {count} ({})", shut.join("; "));
+    }
+    if registry.approvals > 0 {
+        let _ = write!(out, ", {} in force", words::several(registry.approvals, "approval"));
     }
     out
 }

@@ -432,3 +432,45 @@ fail  rp_filter   `agents0` is strict
 ";
     assert_eq!(doctor::render(&checks, Paint(false)), expected);
 }
+
+#[tokio::test]
+async fn what_stands_for_a_time_is_said_in_lines_that_lead_on() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let ended =
+        run_against(&lab, "clawgress approve alice --host paste.example:443 --reason debug --ttl 2h").await;
+    let (first, second) = ended.out.split_once('\n').unwrap();
+    assert!(
+        first.starts_with("alice may reach paste.example:443, cdn.example (every port) until "),
+        "{first}"
+    );
+    assert_eq!(second, "to end it earlier: clawgress revoke alice-1\n");
+    let ended = run_against(&lab, "clawgress approvals").await;
+    assert!(ended.out.contains("alice-1  alice  paste.example:443, cdn.example (every port)  "), "{ended:?}");
+    assert!(ended.out.ends_with("active  root  debug\n"), "{ended:?}");
+    let ended = run_against(&lab, "clawgress revoke bob-1").await;
+    assert_eq!((ended.code, &*ended.talk), (Exit::Code(1), "error: no approval `bob-1` is in force\n"));
+    let ended = run_against(&lab, "clawgress agent quarantine bob --reason loud --for 2h").await;
+    assert_eq!(ended.out, "bob is quarantined until released\nto end it: clawgress agent release bob\n");
+    let ended = run_against(&lab, "clawgress agent release bob").await;
+    assert_eq!(ended.out, "bob is let in again, as policy says\n");
+    let ended = run_against(&lab, "clawgress agent list").await;
+    assert_eq!(ended.out, "alice  active  red  10.77.0.2/32\n");
+    let ended = run_against(&lab, "clawgress agent show alice").await;
+    assert!(ended.out.contains("approvals    1 in force\n"), "{ended:?}");
+    lab.stop().await;
+}
+
+#[test]
+fn an_approval_needs_somebody_and_something_or_a_refusal_that_says_both() {
+    for line in [
+        "clawgress approve alice --reason x --ttl 2h",
+        "clawgress approve --host a.example --reason x --ttl 2h",
+        "clawgress approve alice --host a.example --ttl 2h",
+        "clawgress approve alice --host a.example --reason x",
+        "clawgress approve alice --host a.example --reason x --ttl 0s",
+        "clawgress approve alice --host a.example --reason x --ttl soon",
+    ] {
+        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+    }
+    assert!(Cli::try_parse_from("clawgress approve --request 0199 --reason x --ttl 2h".split(' ')).is_ok());
+}

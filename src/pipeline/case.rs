@@ -11,7 +11,7 @@ use super::deny::{self, Heard};
 use super::road::{Road, Snapshot};
 use super::site::Site;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
-use crate::decide::policy::{Circumstances, Permit};
+use crate::decide::policy::{Circumstances, Obligations, Permit, Route};
 use crate::model::types::agreed_name::Scheme;
 use crate::model::types::{Denial, HostName, Reason, RequestId, Timestamp};
 use crate::perceive::identity::Known;
@@ -49,8 +49,18 @@ impl<'a> Case<'a> {
     }
 
     /// What its decision depends on beside documents and traffic.
-    pub fn circumstances(&self) -> Circumstances<'_> {
+    fn circumstances(&self) -> Circumstances<'_> {
         self.snapshot.circumstances(self.at)
+    }
+
+    /// Judges the request, and puts the agent away where a rule says so.
+    ///
+    /// # Errors
+    /// Why it may not go.
+    pub fn judge(&self, request: &Request<'_>) -> Result<Permit, Denial> {
+        let known = self.known.as_ref().map_err(Denial::clone)?;
+        let permit = self.snapshot.policy.request(known, &self.site.passage, request, self.circumstances());
+        permit.inspect_err(|denial| self.site.road.shared.heed(&known.agent().name, denial))
     }
 
     /// The record of its decision.
@@ -79,14 +89,7 @@ impl<'a> Case<'a> {
 
     /// The verdict of a permit.
     pub fn allow(&self, permit: &Permit) -> Verdict {
-        Verdict {
-            decision: Decision::Allow,
-            reason: None,
-            policy: Some(permit.route().policy.clone()),
-            rule: permit.route().rule.clone(),
-            policy_digest: self.snapshot.policy.digest().clone(),
-            evidence: None,
-        }
+        allowed_by(&self.snapshot, permit.speaks(), permit.obligations())
     }
 
     /// A disagreement of names, with what its connection is known by, for the record.
@@ -127,6 +130,16 @@ impl<'a> Case<'a> {
     }
 }
 
+/// Judges a request once more, by what is in force now: for what lives longer than an answer.
+///
+/// # Errors
+/// Why it would be refused.
+pub fn judged_anew(site: &Site, head: &request::Parts) -> Result<(), Denial> {
+    let case = Case::begin(site);
+    let request = Request::read(&site.agreed, head)?;
+    case.judge(&request).map(drop)
+}
+
 /// Records a stream of HTTP/2 of which no request came. The library has reset it, and tells nobody why.
 pub fn unheard(site: &Site) {
     let detail = "A stream of HTTP/2 carried no valid request, or was reset before it was heard.";
@@ -161,6 +174,22 @@ impl Refused {
     }
 }
 
+/// The verdict of a permission, with the rules that bind it.
+pub fn allowed_by(
+    snapshot: &Snapshot,
+    (decision, by): (Decision, &Route),
+    bound: Option<&Obligations>,
+) -> Verdict {
+    Verdict {
+        decision,
+        reason: None,
+        policy: Some(by.policy.clone()),
+        rule: by.rule.clone(),
+        policy_digest: snapshot.policy.digest().clone(),
+        evidence: bound.map(|bound| bound.evidence().to_owned()),
+    }
+}
+
 /// The verdict on what the gateway does by itself, whatever the documents say.
 pub fn built_in(snapshot: &Snapshot) -> Verdict {
     Verdict {
@@ -176,7 +205,7 @@ pub fn built_in(snapshot: &Snapshot) -> Verdict {
 /// The verdict of a denial.
 pub fn denied(snapshot: &Snapshot, denial: &Denial) -> Verdict {
     Verdict {
-        decision: Decision::Deny,
+        decision: denial.decision(),
         reason: Some(denial.reason),
         policy: denial.policy.clone(),
         rule: denial.rule.clone(),

@@ -7,15 +7,15 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::arrival::{Arrival, Judged, Refused, protocol};
+use super::case::allowed_by;
 use super::flow;
 use super::home;
 use super::peeked::{Look, Peeked};
 use super::refuse;
 use super::road::{Road, Snapshot};
 use super::web::{self, Requests};
-use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
+use crate::decide::ledger::record::{Asked, Kind, Opening, Subject};
 use crate::decide::policy::{Answer, Flow, Mode, NameSource, Passage, Refusal};
-use crate::model::types::Reason;
 use crate::perceive::dns::Held;
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
@@ -111,7 +111,10 @@ pub(super) fn judge(
     let claims = given.is_empty() && !matches!(hello, Hello::Tls(_));
     let stale = if claims { memory.stale(agent, address, arrival.at) } else { SmallVec::new() };
     let flow = Flow { destination, hello, given: &given, stale: &stale };
-    let passage = snapshot.policy.connection(known, flow, snapshot.circumstances(arrival.at))?;
+    let passage = snapshot
+        .policy
+        .connection(known, flow, snapshot.circumstances(arrival.at))
+        .inspect_err(|refusal| road.shared.heed(agent, &refusal.denial))?;
     let held = match (passage.name_source(), passage.host()) {
         // Clients cache longer than the TTL: a name in use stays believed.
         (NameSource::Given, Some(host)) => memory.hold(agent, (address, host), clock::now),
@@ -162,13 +165,6 @@ pub(super) fn opening(snapshot: &Snapshot, judged: &Judged) -> Opening {
             destination: Some(arrival.destination.0),
         },
         asked: Asked { protocol: Some(protocol(passage.mode())), ..Asked::default() },
-        verdict: Verdict {
-            decision: Decision::Allow,
-            reason: None::<Reason>,
-            policy: Some(passage.route().policy.clone()),
-            rule: passage.route().rule.clone(),
-            policy_digest: snapshot.policy.digest().clone(),
-            evidence: None,
-        },
+        verdict: allowed_by(snapshot, passage.speaks(), passage.obligations()),
     }
 }

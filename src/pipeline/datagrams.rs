@@ -27,6 +27,7 @@ use crate::act::dial;
 use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped, relay};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
+use crate::decide::policy::Passage;
 use crate::model::types::limits::{UDP_FLOWS_SHARE, UDP_WAITING, UDP_WAITING_BYTES};
 use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
@@ -271,6 +272,12 @@ async fn ends(road: &Road, judged: &Judged, entry: &Entry) -> Result<Ends, Denia
     Ok(Ends { workload, upstream, address })
 }
 
+/// Sets how fast the datagrams of a flow go, both ways together.
+fn pace(desk: &Desk, known: &Known, passage: &Passage, moved: [&Moved; 2]) {
+    let tempo = desk.road.shared.paces.tempo(&known.agent().name, passage.obligations());
+    moved.into_iter().for_each(|moved| moved.pace(tempo.clone()));
+}
+
 /// Relays until the flow ends, and closes its record.
 async fn relayed(
     desk: &Desk,
@@ -282,6 +289,7 @@ async fn relayed(
     // The belief is held until the flow ends.
     let Judged { arrival, known, mut passage, held: _held, .. } = judged;
     let (out, back) = (Moved::default(), Moved::default());
+    pace(desk, &known, &passage, [&out, &back]);
     let mut drain = desk.road.drain.clone();
     let mut line = Line {
         workload: &ends.workload,
@@ -296,7 +304,10 @@ async fn relayed(
         match relay(&passage, &entry, &mut line, interrupts, Patience::default()).await {
             Stopped::Policy => {
                 match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
-                    Ok(anew) => passage = anew,
+                    Ok(anew) => {
+                        pace(desk, &known, &anew, [&out, &back]);
+                        passage = anew;
+                    }
                     Err(denial) => {
                         desk.sockets.refuse(arrival.client, arrival.destination, 0, Why::Prohibited);
                         break (None, Some(denial));

@@ -29,6 +29,9 @@ pub fn response(denial: &Denial, id: RequestId, heard: Heard<'_>) -> Response<By
         if heard.grpc { grpc(denial, &detail) } else { problem(denial, id, &detail, heard.host) };
     let headers = response.headers_mut();
     headers.insert(REASON_HEADER, HeaderValue::from_static(denial.reason.code()));
+    if let Some(after) = denial.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert("x-request-id", id);

@@ -231,13 +231,15 @@ fn judge<'a>(
 ) -> Result<Option<Looked<'a>>, Denial> {
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
-    let chooser = snapshot.policy.query(known, &lookup, snapshot.circumstances(at))?;
+    let agent = &known.agent().name;
+    let chooser = snapshot.policy.query(known, &lookup, snapshot.circumstances(at));
+    let chooser = chooser.inspect_err(|denial| road.shared.heed(agent, denial))?;
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok(None) };
     let flagged = query.dnssec_ok() || query.checking_disabled();
     let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
     let asked = Looked { host, kind, by_agent, base, flagged };
-    road.shared.guard.admit(&known.agent().name, &asked, at)?;
+    road.shared.guard.admit(agent, &asked, at)?;
     Ok(Some(asked))
 }
 

@@ -1,34 +1,32 @@
 //! One request, from its head to its record. Each stage by its name, in order; the second half of the story that
 //! `connection.rs` begins.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version, header, request};
-use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
-use super::case::{Case, is_grpc};
+use super::case::{self, Case, is_grpc};
 use super::deny::{self, Heard};
+use super::early::{Waiting, answered, early};
 use super::road::Road;
 use super::serving::{Answer, Watched};
-use super::site::{Leg, Site};
+use super::site::{Granted, Leg, Site};
+use super::transform;
 use super::tunnel;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Failure, Reply, RequestBody};
+use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
-use crate::decide::policy::Permit;
-use crate::model::types::limits::{LINGER_BYTES, LINGER_TIME, REFUSED_BODY_BYTES, REFUSED_BODY_TIME};
+use crate::decide::policy::{Obligations, Permit};
 use crate::model::types::{Denial, HostName, Reason, RequestId};
 use crate::perceive::request::guard::Refusal;
 use crate::perceive::request::{Request, hop_by_hop};
@@ -40,12 +38,18 @@ const TRIES: usize = 4;
 struct Going {
     id: RequestId,
     started: Instant,
+    /// How long a rule holds it back.
+    wait: Duration,
+    /// How fast its bytes may move.
+    tempo: Tempo,
     permit: Permit,
     entry: Option<Entry>,
     /// Whether the daemon is about to end.
     drain: watch::Receiver<bool>,
     /// Bytes of its body that went out.
     sent: Rc<Cell<u64>>,
+    /// Why the connection was cut, once it is.
+    cut: Rc<OnceCell<Denial>>,
     /// The address really dialled, where it is not the one asked for.
     dialled: Cell<Option<SocketAddr>>,
     host: Option<HostName>,
@@ -68,12 +72,17 @@ impl Going {
 impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
-        let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
+        let end = match self.cut.get() {
+            Some(_) => LAPSED,
+            None if *self.drain.borrow() => "shutdown",
+            None => "client-closed",
+        };
         entry.close(Outcome {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
             end: Some(end),
+            denial: self.cut.get().cloned(),
             ..Outcome::default()
         });
     }
@@ -87,6 +96,8 @@ struct Back {
     /// What the upstream has to prove, where the workload asks for WebSocket.
     challenge: Option<Challenge>,
     busy: Busy,
+    /// What the request lives by, where that is an approval.
+    granted: Option<Rc<Granted>>,
 }
 
 /// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
@@ -95,7 +106,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (mut head, body) = request.into_parts();
     let challenge = bridge::upgrade(&mut head);
     let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
-    let back = Back { watched, upgrade, challenge, busy };
+    let mut back = Back { watched, upgrade, challenge, busy, granted: None };
     let body = Waiting::new(&head, body);
     if let Some(denial) = back.watched.refusal() {
         return early(case.refuse(None, None, &denial), &head, body).await;
@@ -108,11 +119,13 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
             return early(case.refuse(None, Some(&head), &denial), &head, body).await;
         }
     };
-    let asked = |known| case.snapshot.policy.request(known, &site.passage, &canonical, case.circumstances());
-    let permit = match case.known.as_ref().map_err(Denial::clone).and_then(asked) {
-        Ok(permit) => permit,
+    let (paces, agent) = (&site.road.shared.paces, &site.known.agent().name);
+    let charged = |permit: Permit| Ok((paces.charge(agent, permit.obligations())?, permit));
+    let (wait, permit) = match case.judge(&canonical).and_then(charged) {
+        Ok(permitted) => permitted,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
+    back.granted = site.grant(permit.route(), canonical.name());
     let opening = case.opening(Some(&canonical), Some(&head), case.allow(&permit));
     let entry = match site.road.shared.ledger.open_request(&permit, &opening).await {
         Ok(entry) => entry,
@@ -121,10 +134,13 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let going = Going {
         id: case.id,
         started: case.started,
+        wait,
+        tempo: paces.tempo(agent, permit.obligations()),
         permit,
         entry: Some(entry),
         drain: site.road.drain.clone(),
         sent: Rc::default(),
+        cut: site.cut.clone(),
         dialled: Cell::default(),
         host: canonical.name().cloned(),
         method: head.method.clone(),
@@ -133,15 +149,23 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
-    match go(&site, &going, leg, (outgoing(head, &target, &authority), body.inner)).await {
-        Ok((reply, added)) => relay(&site, going, reply, added, back),
+    // What follows a switch of protocols is judged by it anew, whenever something else is in force.
+    let asked = back.upgrade.is_some().then(|| head.clone());
+    let head = outgoing(head, (&target, &authority), going.permit.obligations());
+    match go(&site, &going, leg, (head, body.inner)).await {
+        Ok((reply, added)) => relay(&site, (going, asked), reply, added, back),
         Err(denial) => fail(going, denial, &back.watched),
     }
 }
 
 /// The head as it goes to the upstream: target in origin form, and as `Host` the authority that was judged (RFC 9112,
-/// section 3.2.2).
-fn outgoing(mut head: request::Parts, target: &str, authority: &str) -> Result<request::Parts, Denial> {
+/// section 3.2.2). What rules change of it is changed here, behind the judgement.
+fn outgoing(
+    mut head: request::Parts,
+    (target, authority): (&str, &str),
+    bound: Option<&Obligations>,
+) -> Result<request::Parts, Denial> {
+    transform::apply(&mut head.headers, bound);
     head.uri = target.parse().map_err(|error| Denial::internal(format!("target: {error}")))?;
     if head.headers.get(header::HOST).is_none_or(|host| host.as_bytes() != authority.as_bytes()) {
         let host = HeaderValue::from_str(authority);
@@ -162,8 +186,11 @@ async fn go(
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
     let mut request = HttpRequest::from_parts(
         head?,
-        RequestBody::new(body, going.sent.clone(), hop_by_hop::strip_trailers),
+        RequestBody::new(body, going.sent.clone(), hop_by_hop::strip_trailers).paced(going.tempo.clone()),
     );
+    if !going.wait.is_zero() {
+        sleep(going.wait).await;
+    }
     for attempt in 0..TRIES {
         let first = if leg == Leg::Usual { site.first.borrow_mut().take() } else { None };
         let sender = match first {
@@ -206,7 +233,13 @@ fn failed(failure: Failure) -> Denial {
 }
 
 /// Hands the upstream's answer on. Its record is closed when its body has passed.
-fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back: Back) -> Response<Answer> {
+fn relay(
+    site: &Rc<Site>,
+    (mut going, asked): (Going, Option<request::Parts>),
+    reply: Reply,
+    added: Duration,
+    back: Back,
+) -> Response<Answer> {
     let Reply { mut head, body, upgraded } = reply;
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
@@ -221,6 +254,7 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
     let bridged = challenge.is_some_and(Challenge::is_bridged);
     let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
+    let tempo = going.tempo.clone();
     let closing = Closing {
         entry: going.take_entry(),
         status: status.as_u16(),
@@ -228,19 +262,18 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
         added,
         sent: going.sent.clone(),
         dialled: going.dialled.get(),
+        cut: site.cut.clone(),
     };
     if !switches {
-        let bodiless = going.method == Method::HEAD
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        return Response::from_parts(
-            head,
-            Answer::Reply { body: body.closing(closing, bodiless), _busy: back.busy },
-        );
+        let body = body.closing(closing, is_bodiless(&going.method, status)).paced(tempo);
+        let answer = Answer::Reply { body, _busy: back.busy, _granted: back.granted };
+        return Response::from_parts(head, answer);
     }
-    if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded)
+    if let (Some(workload), Some(upstream), Some(asked)) = (back.upgrade, upgraded, asked)
         && proven
     {
-        let tunnel = tunnel::run((workload, upstream), closing, back.busy, site.road.drain.clone());
+        let ends = ends(site, asked, tempo);
+        let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
             // The workload's connection goes on, and may carry several.
@@ -255,6 +288,26 @@ fn relay(site: &Rc<Site>, mut going: Going, reply: Reply, added: Duration, back:
     let response = deny::response(&denial, going.id, Heard::default());
     closing.refuse(denial);
     answered(response, &going.method)
+}
+
+/// Whether no body follows, whatever the head announces (RFC 9110, sections 9.3.2 and 15).
+fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+    method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// What bounds a tunnel that was asked for with this head.
+fn ends(
+    site: &Rc<Site>,
+    asked: request::Parts,
+    tempo: Tempo,
+) -> tunnel::Ends<impl Fn() -> Result<(), Denial> + use<>> {
+    let own = site.clone();
+    tunnel::Ends {
+        drain: site.road.drain.clone(),
+        policy: site.road.shared.watch(),
+        judge: move || case::judged_anew(&own, &asked),
+        tempo,
+    }
 }
 
 /// A refusal after the decision: the upstream failed, or the rest of the request was malformed.
@@ -302,6 +355,9 @@ pub async fn refused(
         ),
         _ => malformed.filter(|_| by_policy),
     };
+    if let (Some(known), Some(denial)) = (&refused.known, &of_request) {
+        road.shared.heed(&known.agent().name, denial);
+    }
     let denial = of_request.as_ref().unwrap_or(of_connection);
     let id = refused.record_request(
         &road,
@@ -314,60 +370,4 @@ pub async fn refused(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     early(response, &head, body).await
-}
-
-/// The body of a request that is not decided yet.
-struct Waiting {
-    inner: Incoming,
-    /// The workload sends it when it is asked to (RFC 9110, section 10.1.1). hyper asks once somebody reads it.
-    expects: bool,
-}
-
-impl Waiting {
-    fn new(head: &request::Parts, inner: Incoming) -> Self {
-        Self { inner, expects: head.headers.contains_key(header::EXPECT) }
-    }
-}
-
-/// A refusal whose request may still be arriving. The rest of a body that is short and on its way is read and dropped
-/// first, because clients take an answer that overtakes it for a broken stream; nothing else is waited for, and a body
-/// that waits to be asked for is not asked for. What is not read ends an HTTP/1 connection, and the answer says so; on
-/// HTTP/2 it is read behind the answer, because clients take a reset right behind an answer for a broken stream too.
-async fn early(mut response: Response<Bytes>, head: &request::Parts, body: Waiting) -> Response<Answer> {
-    let Waiting { mut inner, expects } = body;
-    let short = inner.size_hint().exact().is_some_and(|length| (1..=REFUSED_BODY_BYTES).contains(&length));
-    // Whatever comes of it, the answer is the same.
-    let read = inner.is_end_stream()
-        || short
-            && !expects
-            && timeout(REFUSED_BODY_TIME, drop_body(&mut inner, REFUSED_BODY_BYTES)).await == Ok(true);
-    if !read && head.version < Version::HTTP_2 {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    } else if !read {
-        tokio::task::spawn_local(async move {
-            let _ = timeout(LINGER_TIME, drop_body(&mut inner, LINGER_BYTES)).await;
-        });
-    }
-    answered(response, &head.method)
-}
-
-/// Reads a body that nobody wants, `most` bytes of it. Whether that was all.
-async fn drop_body(body: &mut Incoming, most: u64) -> bool {
-    let mut left = most;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-        let Some(rest) = left.checked_sub(length) else { return false };
-        left = rest;
-    }
-    body.is_end_stream()
-}
-
-/// An answer of our own. To HEAD it has the head alone, with the length that GET would have had.
-fn answered(mut response: Response<Bytes>, method: &Method) -> Response<Answer> {
-    if method == Method::HEAD {
-        let length = HeaderValue::from(response.body().len());
-        response.headers_mut().insert(header::CONTENT_LENGTH, length);
-        return response.map(|_| Answer::Own(None));
-    }
-    response.map(|bytes| Answer::Own((!bytes.is_empty()).then_some(bytes)))
 }

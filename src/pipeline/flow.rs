@@ -1,5 +1,6 @@
 //! A flow that is not opened: what was peeked is replayed untouched, then the kernel moves the bytes.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::peeked::Peeked;
 use super::refuse;
 use super::road::Road;
 use crate::act::dial::{Dialled, UpstreamStream};
+use crate::act::upstream::Tempo;
 use crate::act::upstream::relay::{self, FlowBytes};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
@@ -28,6 +30,8 @@ use crate::platform::sys::socket;
 /// taken to be silent speaks before the server does: it has to be judged by what it says.
 pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) -> Option<Peeked> {
     let mut policy = road.shared.watch();
+    // What changed between the decision and now is looked at once.
+    policy.mark_changed();
     let (mut upstream, address) = match dialled(road, &judged, &entry).await.map(Dialled::into_parts) {
         Ok((UpstreamStream::Plain(upstream), address, _)) => (upstream, address),
         Ok(_) => {
@@ -47,13 +51,17 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     }
     let (workload, ahead) = stream.into_parts();
     let bytes = Arc::new(FlowBytes::default());
+    let tempo =
+        RefCell::new(road.shared.paces.tempo(&judged.known.agent().name, judged.passage.obligations()));
     let mut denial = None;
     let end = match timeout(TLS_HANDSHAKE_TIME, upstream.write_all(&ahead)).await {
         Ok(Ok(())) => {
             let ends = (&workload, &upstream);
             tokio::select! {
-                end = relay::splice(&judged.passage, &entry, ends, &bytes, road.drain.clone()) => end,
-                refused = no_longer(road, &judged, &mut policy) => {
+                end = relay::splice(&judged.passage, &entry, ends, (&bytes, &tempo), road.drain.clone()) => {
+                    end
+                }
+                refused = no_longer(road, &judged, &tempo, &mut policy) => {
                     // Sockets that are already gone need no reset.
                     let _ = socket::reset_on_close(&workload);
                     let _ = socket::reset_on_close(&upstream);
@@ -76,16 +84,24 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     None
 }
 
-/// Why a connection may live no longer, once the documents say so.
-async fn no_longer(road: &Road, judged: &Judged, policy: &mut watch::Receiver<()>) -> Denial {
+/// Why a connection may live no longer, once the documents say so. Until then it moves at the tempo that they set.
+async fn no_longer(
+    road: &Road,
+    judged: &Judged,
+    tempo: &RefCell<Tempo>,
+    policy: &mut watch::Receiver<()>,
+) -> Denial {
     let Judged { arrival, known, hello, passage, .. } = judged;
     loop {
         if policy.changed().await.is_err() {
             // The daemon ends, and `drain` tells of it.
             return std::future::pending().await;
         }
-        if let Err(denial) = anew::judged(road, *arrival, (known, passage), hello) {
-            return denial;
+        match anew::judged(road, *arrival, (known, passage), hello) {
+            Ok(anew) => {
+                tempo.replace(road.shared.paces.tempo(&known.agent().name, anew.obligations()));
+            }
+            Err(denial) => return denial,
         }
     }
 }

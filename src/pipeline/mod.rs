@@ -9,6 +9,8 @@
 //! `dropped` records what never came here, because the kernel refused it. Only this folder knows the order of the stages.
 
 mod places;
+mod quarantines;
+mod paces;
 pub mod road;
 mod peeked;
 mod handshakes;
@@ -26,6 +28,8 @@ mod serving;
 mod case;
 mod bridge;
 mod tunnel;
+mod early;
+mod transform;
 mod exchange;
 mod refuse;
 mod home;
@@ -39,5 +43,7 @@ pub mod dropped;
 pub mod worker;
 
 pub use home::{NAME as HOME_NAME, PORT as HOME_PORT};
+pub use paces::Paces;
 pub use places::Room;
+pub use quarantines::{Imposed, Quarantines};
 pub use road::{Home, Road, Shared, Snapshot};

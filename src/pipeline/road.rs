@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::watch;
 
+use super::paces::Paces;
 use super::places::{Places, Room};
+use super::quarantines::Quarantines;
 use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::Pool;
@@ -16,22 +18,23 @@ use crate::decide::ledger::Ledger;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
-use crate::model::types::{RequestId, Timestamp};
+use crate::model::types::{Cause, Denial, RequestId, Timestamp};
 use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver, Upstreams};
 use crate::perceive::identity::{Bindings, Directory};
 use crate::platform::sys::clock;
 
 /// One valid set of documents, compiled. Replaced as a whole; a decision looks at one of them from end to end.
-#[derive(Debug)]
+/// Cheap to copy: what stands for a time changes more often than documents do.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Agents by source address.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// Compiled policy.
-    pub policy: PolicySet,
+    pub policy: Arc<PolicySet>,
     /// What operators granted and imposed for a time.
     pub standing: Arc<Standing>,
     /// What the kernel checks of source addresses.
-    pub bindings: Bindings,
+    pub bindings: Arc<Bindings>,
     /// The documents themselves, for operators.
     pub resources: Arc<Resources>,
     /// In force since.
@@ -42,10 +45,10 @@ impl Snapshot {
     /// Compiles a valid set.
     pub fn compile(resources: Arc<Resources>, resolvers: Arc<EncryptedDns>, since: Timestamp) -> Self {
         Self {
-            directory: Directory::build(&resources),
-            policy: PolicySet::compile(&resources, resolvers),
+            directory: Arc::new(Directory::build(&resources)),
+            policy: Arc::new(PolicySet::compile(&resources, resolvers)),
             standing: Arc::default(),
-            bindings: Bindings::of(&resources),
+            bindings: Arc::new(Bindings::of(&resources)),
             resources,
             since,
         }
@@ -81,18 +84,66 @@ pub struct Shared {
     pub home: Home,
     /// Places for connections on each worker.
     pub room: Room,
-    /// Tells what lives long that another set is in force.
+    /// Agents that rules have shut out, until the operator's side has taken that up.
+    pub quarantines: Quarantines,
+    /// How fast each agent goes under rules that bound it.
+    pub paces: Paces,
+    /// Tells what lives long that another set is in force, or that other things stand for a time.
     pub changed: watch::Sender<()>,
+    /// Held while the snapshot is replaced, so that nobody undoes what another has just done.
+    pub replacing: Mutex<()>,
 }
 
 impl Shared {
-    /// Puts another set in force, and tells everybody who watches.
+    /// Puts another set in force, and tells everybody who watches. What stands for a time goes on standing.
     pub fn put_in_force(&self, snapshot: Snapshot) {
-        self.snapshot.store(Arc::new(snapshot));
-        self.changed.send_replace(());
+        self.replace(|now| Some(Snapshot { standing: now.standing.clone(), ..snapshot }));
     }
 
-    /// Hears of every set that is put in force from now on.
+    /// Shuts an agent out whose refusal says so, from the next decision on, and tells what lives long.
+    pub fn heed(&self, agent: &Arc<str>, denial: &Denial) {
+        let (Some(until), Some(policy), Some(rule)) = (denial.quarantine, &denial.policy, &denial.rule)
+        else {
+            return;
+        };
+        tracing::warn!(agent = &**agent, policy = &*policy.0, rule = &**rule, %until, "an agent is quarantined");
+        let reason = format!("it met the rule {rule} of {}", policy.0);
+        let cause = Cause { policy: Some(policy.clone()), rule: Some(rule.clone()), reason: reason.into() };
+        self.quarantines.impose(agent, until, cause);
+        self.current();
+    }
+
+    /// Puts other things in force for a time, under the same documents. What rules have imposed meanwhile stands too.
+    pub fn put_standing(&self, standing: Standing) {
+        self.renew(|_| standing);
+    }
+
+    /// The set in force now, with every quarantine imposed until now.
+    pub fn current(&self) -> Arc<Snapshot> {
+        if self.quarantines.wait() {
+            self.renew(Standing::clone);
+        }
+        self.snapshot.load_full()
+    }
+
+    fn renew(&self, standing: impl FnOnce(&Standing) -> Standing) {
+        self.replace(|now| {
+            let mut standing = standing(&now.standing);
+            self.quarantines.add_to(&mut standing);
+            (*now.standing != standing).then(|| Snapshot { standing: Arc::new(standing), ..now.clone() })
+        });
+    }
+
+    fn replace(&self, next: impl FnOnce(&Snapshot) -> Option<Snapshot>) {
+        let turn = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(next) = next(&self.snapshot.load()) {
+            self.snapshot.store(Arc::new(next));
+            self.changed.send_replace(());
+        }
+        drop(turn);
+    }
+
+    /// Hears of everything that is put in force from now on.
     pub fn watch(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
@@ -148,7 +199,7 @@ impl Road {
 
     /// The set in force now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.shared.snapshot.load_full()
+        self.shared.current()
     }
 
     /// A fresh id and the time.

@@ -7,6 +7,7 @@ use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,10 +27,11 @@ use super::departure::Wire;
 use super::framed::{Broken, Framed};
 use super::guarded::Guarded;
 use super::road::Road;
+use super::site::Granted;
 use super::watch::{Busy, Watch};
 use crate::act::dial::Protocol;
 use crate::act::upstream::gathered::Gathered;
-use crate::act::upstream::{LocalExecutor, ReplyBody};
+use crate::act::upstream::{LAPSED, LocalExecutor, ReplyBody};
 use crate::model::types::limits::{
     FLOW_IDLE_TIME, HEAD_BYTES, HEAD_FIELDS, HTTP2_RESETS, HTTP2_STREAMS, KEEP_ALIVE_TIME, REFUSAL_LINGER,
 };
@@ -89,19 +91,22 @@ pub enum Answer {
         body: ReplyBody,
         /// Held for its end.
         _busy: Busy,
+        /// What it lives by, where that is an approval; held for its end.
+        _granted: Option<Rc<Granted>>,
     },
     /// Made here.
     Own(Option<Bytes>),
 }
 
 /// Serves requests until either side ends it, the daemon drains, or nothing has moved for too long. `unheard` is told
-/// of each HTTP/2 stream of which no request came, because it was malformed or taken back at once.
+/// of each HTTP/2 stream of which no request came, because it was malformed or taken back at once; `lapsed` says why the
+/// connection may go on no longer, whenever something else is in force.
 pub async fn requests<S, H, F>(
     road: &Road,
     stream: S,
     protocol: Protocol,
     answer: H,
-    unheard: impl Fn(),
+    (unheard, lapsed): (impl Fn(), impl Fn() -> Option<Denial>),
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Wire + Unpin + Send + 'static,
@@ -109,8 +114,9 @@ where
     F: Future<Output = Response<Answer>> + 'static,
 {
     let watch = Watch::new(protocol == Protocol::Http11);
-    let (how, denial) = match serve(road, stream, protocol, (&answer, &unheard), &watch).await {
+    let (how, denial) = match serve(road, stream, protocol, (&answer, &unheard, &lapsed), &watch).await {
         End::Orderly => (None, None),
+        End::Lapsed(denial) => (Some(LAPSED), Some(denial)),
         End::Idle => (Some("idle"), None),
         End::Failed(error) => failed(&error, None),
         End::Broken(error, broken) => failed(&error, Some(broken)),
@@ -122,6 +128,7 @@ where
 enum End {
     Orderly,
     Idle,
+    Lapsed(Denial),
     Failed(hyper::Error),
     Broken(hyper::Error, Broken),
 }
@@ -158,7 +165,7 @@ where
     F: Future<Output = Response<Answer>> + 'static,
 {
     let watch = Watch::new(protocol == Protocol::Http11);
-    let mut served = pin!(serve(road, stream, protocol, (&answer, &|| ()), &watch));
+    let mut served = pin!(serve(road, stream, protocol, (&answer, &|| (), &|| None), &watch));
     if timeout(REFUSAL_LINGER, &mut served).await.is_err() && watch.lingers() {
         served.await;
     }
@@ -168,7 +175,7 @@ async fn serve<S, H, F>(
     road: &Road,
     stream: S,
     protocol: Protocol,
-    (answer, unheard): (&H, &impl Fn()),
+    (answer, unheard, lapsed): (&H, &impl Fn(), &impl Fn() -> Option<Denial>),
     watch: &Arc<Watch>,
 ) -> End
 where
@@ -194,7 +201,8 @@ where
             let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
             let gracefully =
                 |connection: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(connection);
-            drive(road, watch, (connection.as_mut(), |_: &mut Context<'_>, _| ()), gracefully).await
+            let settle = |_: &mut Context<'_>, _| ();
+            drive(road, watch, (connection.as_mut(), settle), (gracefully, lapsed)).await
         }
         Protocol::H2 => {
             let stream = Gathered::new(Framed::new(stream, watch.clone()));
@@ -210,7 +218,7 @@ where
                 }
             };
             let gracefully = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
-            match drive(road, watch, (connection.as_mut(), settle), gracefully).await {
+            match drive(road, watch, (connection.as_mut(), settle), (gracefully, lapsed)).await {
                 End::Failed(error) => match stream.stream().broken() {
                     Some(broken) => End::Broken(error, broken),
                     None => End::Failed(error),
@@ -222,18 +230,21 @@ where
 }
 
 /// Runs a connection beside its clock, and settles it whenever it was polled: shutdown is graceful when the daemon
-/// drains or nobody speaks for long, and abrupt when a request stands still.
+/// drains or nobody speaks for long, and abrupt when a request stands still or what the connection lives by has ended.
 async fn drive<C, G>(
     road: &Road,
     watch: &Watch,
     (mut connection, mut settle): (Pin<&mut C>, impl FnMut(&mut Context<'_>, bool)),
-    gracefully: G,
+    (gracefully, lapsed): (G, &impl Fn() -> Option<Denial>),
 ) -> End
 where
     C: Future<Output = hyper::Result<()>>,
     G: Fn(Pin<&mut C>),
 {
     let mut drain = road.drain.clone();
+    let mut policy = road.shared.watch();
+    // What changed between the decision and now is looked at once.
+    policy.mark_changed();
     let mut ending = false;
     let mut clock = pin!(sleep_until(Instant::now() + KEEP_ALIVE_TIME));
     loop {
@@ -247,6 +258,14 @@ where
             _ = drain.wait_for(|drains| *drains), if !ending => {
                 ending = true;
                 gracefully(connection.as_mut());
+            }
+            changed = policy.changed() => {
+                // It cannot fail: whoever could end it is at hand.
+                if let Some(denial) = changed.ok().and_then(|()| lapsed()) {
+                    watch.cut();
+                    poll_fn(|cx| Poll::Ready(drop(connection.as_mut().poll(cx)))).await;
+                    return End::Lapsed(denial);
+                }
             }
             () = &mut clock => {
                 let still = watch.still();

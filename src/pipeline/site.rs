@@ -1,8 +1,8 @@
 //! What all requests of one connection share, and how they reach the upstream: by a kept connection, or a new one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use smallvec::SmallVec;
 use tokio::time::timeout;
@@ -13,13 +13,14 @@ use super::road::Road;
 use crate::act::dial::Protocol;
 use crate::act::upstream::{Key, Offer, Sender};
 use crate::decide::ledger::Entry;
-use crate::decide::policy::{NameSource, Passage};
+use crate::decide::policy::{NameSource, Passage, Route, is_approval};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::limits::TLS_HANDSHAKE_TIME;
-use crate::model::types::{Denial, Reason};
+use crate::model::types::{Denial, HostName, PolicyRef, Reason};
 use crate::perceive::dns::Held;
 use crate::perceive::hello::{Alpn, Hello};
 use crate::perceive::identity::Known;
+use crate::platform::sys::clock;
 
 /// Which kind of upstream connection a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +53,19 @@ pub struct Site {
     pub first: RefCell<Option<Sender>>,
     /// Where it really led last, if not to the address asked for.
     pub dialled: Cell<Option<SocketAddr>>,
+    /// What requests that are on their way live by, where that is an approval.
+    granted: RefCell<SmallVec<[Weak<Granted>; 1]>>,
+    /// Why the connection was cut, once it is: for the records of its requests.
+    pub cut: Rc<OnceCell<Denial>>,
     /// Switched protocols: what still runs when HTTP is over.
     pub tunnel: RefCell<Option<tokio::task::JoinHandle<()>>>,
+}
+
+/// An approval that a request on its way lives by.
+#[derive(Debug)]
+pub struct Granted {
+    host: HostName,
+    policy: PolicyRef,
 }
 
 impl Site {
@@ -77,8 +89,56 @@ impl Site {
             offer: if speaks_h2 { Offer::Http2 } else { Offer::Http1 },
         };
         let (first, dialled, tunnel) = (RefCell::default(), Cell::default(), RefCell::default());
-        let key = Rc::new(key);
-        Self { road, arrival, known, passage, _held: held, agreed, key, offer, first, dialled, tunnel }
+        Self {
+            road,
+            arrival,
+            known,
+            passage,
+            _held: held,
+            agreed,
+            key: Rc::new(key),
+            offer,
+            first,
+            dialled,
+            granted: RefCell::default(),
+            cut: Rc::default(),
+            tunnel,
+        }
+    }
+
+    /// Notes what a request lives by, where an operator opened it for a time. To be kept until the request is over.
+    pub fn grant(&self, route: &Route, host: Option<&HostName>) -> Option<Rc<Granted>> {
+        let host = host.filter(|_| is_approval(&route.policy))?.clone();
+        let granted = Rc::new(Granted { host, policy: route.policy.clone() });
+        let mut all = self.granted.borrow_mut();
+        all.retain(|one| one.strong_count() > 0);
+        all.push(Rc::downgrade(&granted));
+        Some(granted)
+    }
+
+    /// Why the connection may go on no longer: its agent is shut out, or an approval that it or one of its requests lives
+    /// by has ended, and no other has taken its place. New documents end nothing here: each request is judged by them.
+    pub fn lapsed(&self) -> Option<Denial> {
+        let snapshot = self.road.snapshot();
+        let circumstances = snapshot.circumstances(clock::now());
+        let port = self.arrival.destination.0.port();
+        let lost = |host: &HostName| circumstances.approved(&self.known, Some(host), port).is_none();
+        let denial = circumstances.admit(&self.known).err().or_else(|| {
+            let route = self.passage.route();
+            let own = self.passage.host().filter(|host| is_approval(&route.policy) && lost(host));
+            let mut ended = own.map(|host| (host.clone(), route.policy.clone()));
+            for one in self.granted.borrow().iter().filter_map(Weak::upgrade) {
+                if ended.is_none() && lost(&one.host) {
+                    ended = Some((one.host.clone(), one.policy.clone()));
+                }
+            }
+            let (host, policy) = ended?;
+            let detail = format!("What let agent {} reach {host}:{port} has ended.", self.known.agent().name);
+            Some(Denial::by(Reason::PolicyNoRoute, policy, None, detail))
+        })?;
+        // The first reason counts.
+        let _ = self.cut.set(denial.clone());
+        Some(denial)
     }
 
     /// A connection to the upstream: a kept one, or a new one.

@@ -1,5 +1,5 @@
 //! What follows a switch of protocols (RFC 9110, section 7.8), WebSocket above all: bytes both ways until one side
-//! ends, nothing moves for too long, or the daemon drains.
+//! ends, nothing moves for too long, what is in force allows it no longer, or the daemon drains.
 
 use std::cell::Cell;
 use std::io;
@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::watch::Busy;
-use crate::act::upstream::Closing;
+use crate::act::upstream::{Closing, Rests, Tempo};
+use crate::model::types::Denial;
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
 
 /// Bytes on the way in one direction.
@@ -26,6 +27,7 @@ struct Side<'m, S> {
     read: u64,
     written: u64,
     moved: &'m Moved,
+    rests: Rests,
 }
 
 /// What both sides tell the clock.
@@ -35,17 +37,33 @@ struct Moved {
     ended: Cell<bool>,
 }
 
+/// What ends a tunnel from outside.
+pub struct Ends<J> {
+    /// The daemon is about to end.
+    pub drain: watch::Receiver<bool>,
+    /// Other documents are in force, or other things stand for a time.
+    pub policy: watch::Receiver<()>,
+    /// Whether it may go on, by what is in force now.
+    pub judge: J,
+    /// How fast its bytes may move.
+    pub tempo: Tempo,
+}
+
 /// Relays an upgraded connection and closes its record. The workload's connection is busy as long as it lasts.
-pub async fn run(
+pub async fn run<J: Fn() -> Result<(), Denial>>(
     (workload, upstream): (OnUpgrade, OnUpgrade),
     closing: Closing,
     busy: Busy,
-    mut drain: watch::Receiver<bool>,
+    ends: Ends<J>,
 ) {
+    let Ends { mut drain, policy, judge, tempo } = ends;
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
-    let side = |inner| Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved };
+    let side = |inner| {
+        let rests = Rests::new(tempo.clone());
+        Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved, rests }
+    };
     let (mut workload, mut upstream) = (side(workload), side(upstream));
     let end = tokio::select! {
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
@@ -53,9 +71,26 @@ pub async fn run(
         }
         () = idle(&moved) => Some("idle"),
         _ = drain.wait_for(|drains| *drains) => Some("shutdown"),
+        denial = refused(policy, judge) => {
+            closing.end(workload.read, workload.written, denial);
+            return drop(busy);
+        }
     };
     closing.finish(workload.read, workload.written, end);
     drop(busy);
+}
+
+/// Returns once it may go on no longer.
+async fn refused(mut policy: watch::Receiver<()>, judge: impl Fn() -> Result<(), Denial>) -> Denial {
+    loop {
+        if let Err(denial) = judge() {
+            return denial;
+        }
+        if policy.changed().await.is_err() {
+            // The daemon ends, and `drain` tells of it.
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// Returns once nothing has moved for `FLOW_IDLE_TIME`, or for `TUNNEL_END_TIME` where one side has ended.
@@ -77,6 +112,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.rests.poll(cx));
         let before = buf.filled().len();
         match ready!(Pin::new(&mut self.inner).poll_read(cx, buf)) {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
@@ -87,6 +123,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
             self.moved.ended.set(true);
         }
         self.read += length as u64;
+        self.rests.after(length);
         self.moved.at.set(Instant::now());
         Poll::Ready(Ok(()))
     }

@@ -23,6 +23,8 @@ pub struct Watch {
     busy: AtomicU64,
     /// Whether the stream is over, but for what the workload still sends.
     lingers: AtomicBool,
+    /// Whether the stream is to be reset instead of closed.
+    cut: AtomicBool,
     /// Only for HTTP/1.
     guarding: Option<Mutex<Guarding>>,
 }
@@ -67,6 +69,7 @@ impl Watch {
             answered: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             lingers: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
             guarding: http1.then(Mutex::default),
         })
     }
@@ -109,6 +112,16 @@ impl Watch {
     /// From now on it is so.
     pub fn linger(&self) {
         self.lingers.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the stream is to be reset: an answer that ends where it was cut off must not look whole.
+    pub fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// From now on it is so.
+    pub fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
     }
 
     /// Whether the rest of a request was refused after its head had passed.

@@ -15,6 +15,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("decide::ledger", "decide::policy", &["Passage", "Permit"]),
     ("act::*", "decide::policy", &["Mode", "NameSource", "Passage", "Permit", "Route"]),
     ("act::*", "decide::ledger", &["Entry", "Outcome"]),
+    ("act::*", "decide::quota", &["Pace"]),
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
@@ -36,6 +37,7 @@ pub const PURE: &[&str] = &[
     "perceive::response",
     "decide::policy",
     "decide::tunnel",
+    "decide::quota",
 ];
 
 /// What pure modules may not name, by the beginning of the path.
@@ -45,6 +47,7 @@ pub const IMPURE: &[&str] = &[
     "rusqlite",
     "rustix",
     "socket2",
+    "sqlx",
     "std::env",
     "std::fs",
     "std::net",
@@ -71,7 +74,8 @@ pub const PURE_ENOUGH: &[&str] = &[
 ];
 
 /// Words that may stand in one module only.
-pub const DOORS: &[(&str, &str)] = &[("unsafe", "platform::sys"), ("rusqlite", "decide::ledger")];
+pub const DOORS: &[(&str, &str)] =
+    &[("unsafe", "platform::sys"), ("rusqlite", "decide::ledger"), ("sqlx", "platform::registry")];
 
 /// The operator's side: these never import the packet's path. The daemon, which joins both, is not among them.
 pub const OPERATORS: &[&str] = &["operate", "cli"];

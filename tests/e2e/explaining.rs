@@ -140,7 +140,7 @@ fn the_stage_that_refuses_is_the_last_one_and_says_so() {
     let daemon = world.gateway(&format!("{ROUTES}{BY_NETWORK}"));
     for (target, reason, stage) in [
         // A place with the port of TLS is taken for TLS.
-        ("paste.example:443", Some("policy.no-route"), "default"),
+        ("paste.example:443", Some("policy.no-route"), "approvals"),
         ("10.1.2.3:443", Some("tls.no-name"), "name"),
         ("10.9.2.3:443", None, "routes"),
         ("10.1.2.3:22", Some("destination.private"), "destination"),

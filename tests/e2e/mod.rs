@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod alpn;
+pub mod approvals;
 pub mod broken;
 pub mod certificates;
 pub mod clients;
@@ -35,10 +36,12 @@ pub mod operator;
 pub mod origin;
 pub mod passthrough;
 pub mod probes;
+pub mod quarantine;
 pub mod records;
 pub mod reload;
 pub mod resolver;
 pub mod resolver_upstreams;
+pub mod rules;
 pub mod secret_resolvers;
 pub mod sets;
 pub mod side_doors;

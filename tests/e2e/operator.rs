@@ -311,14 +311,29 @@ fn help_is_readable_at_every_command() {
         finished.succeeded()
     };
     let top = help(&[]);
-    for command in
-        ["daemon", "status", "reload", "doctor", "validate", "get", "explain", "audit", "ca", "completion"]
-    {
+    for command in [
+        "daemon",
+        "status",
+        "reload",
+        "doctor",
+        "validate",
+        "get",
+        "explain",
+        "audit",
+        "approve",
+        "approvals",
+        "revoke",
+        "agent",
+        "ca",
+        "completion",
+    ] {
         assert!(top.contains(&format!("\n  {command} ")), "{top}");
         let text = help(&[command]);
         assert!(text.contains("Usage: clawgress"), "{text}");
     }
-    for command in [["audit", "search"], ["audit", "tail"], ["audit", "show"], ["ca", "export"]] {
+    for command in
+        [["audit", "search"], ["audit", "tail"], ["audit", "show"], ["ca", "export"], ["agent", "list"]]
+    {
         assert!(help(&command).contains("Usage: clawgress"), "{command:?}");
     }
     assert!(top.lines().chain(help(&["audit", "search"]).lines()).all(|line| line.chars().count() <= 100));

@@ -263,6 +263,11 @@ impl Line {
         bytes
     }
 
+    /// How many bytes came next; nothing once the line has ended, in order or not.
+    pub fn some(&mut self) -> Option<usize> {
+        self.stream.read(&mut [0; 64 * 1024]).ok().filter(|length| *length > 0)
+    }
+
     /// One request and its whole answer, which must have a length.
     pub fn ask(&mut self, method: &str, path: &str) -> Heard {
         self.send(method, path);

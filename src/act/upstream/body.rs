@@ -1,6 +1,6 @@
 //! Bodies in passing: counted, never held. The end of a reply's body is the end of the exchange, and closes its record.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,9 +14,13 @@ use hyper::body::Incoming;
 
 use super::faults;
 use super::pool::Lease;
+use super::tempo::{Gate, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
+
+/// The word of records for what ended because what had let it through stands no longer.
+pub const LAPSED: &str = "lapsed";
 
 /// A request body on its way out.
 #[derive(Debug)]
@@ -25,24 +29,36 @@ pub struct RequestBody {
     inner: Option<Incoming>,
     sent: Rc<Cell<u64>>,
     strip_trailers: fn(&mut HeaderMap),
+    gate: Option<Gate>,
 }
 
 impl RequestBody {
     /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
     pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, strip_trailers: fn(&mut HeaderMap)) -> Self {
-        Self { inner: Some(inner).filter(|inner| !inner.is_end_stream()), sent, strip_trailers }
+        let inner = Some(inner).filter(|inner| !inner.is_end_stream());
+        Self { inner, sent, strip_trailers, gate: None }
+    }
+
+    /// The same body, at a tempo.
+    pub fn paced(self, tempo: Tempo) -> Self {
+        Self { gate: Gate::of(tempo), ..self }
     }
 
     /// No body.
     #[cfg(test)]
     pub(super) fn none() -> Self {
-        Self { inner: None, sent: Rc::default(), strip_trailers: |_| () }
+        Self { inner: None, sent: Rc::default(), strip_trailers: |_| (), gate: None }
     }
 
     /// The same body again, where it is empty: any other may have been read.
     pub(super) fn again(&self) -> Option<Self> {
-        let Self { inner, sent, strip_trailers } = self;
-        inner.is_none().then(|| Self { inner: None, sent: sent.clone(), strip_trailers: *strip_trailers })
+        let Self { inner, sent, strip_trailers, .. } = self;
+        inner.is_none().then(|| Self {
+            inner: None,
+            sent: sent.clone(),
+            strip_trailers: *strip_trailers,
+            gate: None,
+        })
     }
 
     /// Where the bytes that have passed are counted.
@@ -61,7 +77,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
-        let mut polled = poll_counted(inner, cx, &this.sent);
+        let mut polled = poll_counted(inner, cx, &this.sent, &mut this.gate);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
         {
@@ -79,13 +95,17 @@ impl Body for RequestBody {
     }
 }
 
-/// The next frame, with its bytes added to the counter.
+/// The next frame, at its time, with its bytes added to the counter.
 fn poll_counted(
     body: &mut Incoming,
     cx: &mut Context<'_>,
     counter: &Cell<u64>,
+    gate: &mut Option<Gate>,
 ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-    let polled = Pin::new(body).poll_frame(cx);
+    let polled = match gate {
+        Some(gate) => gate.poll(cx, |cx| Pin::new(body).poll_frame(cx)),
+        None => Pin::new(body).poll_frame(cx),
+    };
     if let Poll::Ready(Some(Ok(frame))) = &polled {
         let length = frame.data_ref().map_or(0, Bytes::len);
         counter.set(counter.get() + length as u64);
@@ -108,6 +128,8 @@ pub struct Closing {
     pub sent: Rc<Cell<u64>>,
     /// The address really dialled, where it is not the one asked for.
     pub dialled: Option<SocketAddr>,
+    /// Why the connection was cut, once it is.
+    pub cut: Rc<OnceCell<Denial>>,
 }
 
 impl Closing {
@@ -120,6 +142,11 @@ impl Closing {
     /// Closes the record with the bytes that passed each way.
     pub fn finish(self, sent: u64, received: u64, end: Option<&'static str>) {
         self.finished((sent, received), end, None);
+    }
+
+    /// Closes the record of something that may go on no longer.
+    pub fn end(self, sent: u64, received: u64, denial: Denial) {
+        self.finished((sent, received), Some(LAPSED), Some(denial));
     }
 
     fn finished(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
@@ -161,13 +188,21 @@ pub struct ReplyBody {
     ended: bool,
     closing: Option<Closing>,
     lease: Option<Lease>,
+    gate: Option<Gate>,
 }
 
 impl ReplyBody {
     /// Relays `inner`; `bodiless` says that no body follows whatever the head announces (HEAD, 204, 304).
     pub(super) fn new(inner: Incoming, lease: Lease) -> Self {
         let expected = inner.size_hint().exact();
-        Self { inner, received: Cell::new(0), expected, ended: false, closing: None, lease: Some(lease) }
+        let (received, lease) = (Cell::new(0), Some(lease));
+        Self { inner, received, expected, ended: false, closing: None, lease, gate: None }
+    }
+
+    /// The same body, at a tempo.
+    pub fn paced(mut self, tempo: Tempo) -> Self {
+        self.gate = Gate::of(tempo);
+        self
     }
 
     /// Hands over the record that the end of this body closes.
@@ -206,7 +241,7 @@ impl Body for ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let mut polled = poll_counted(&mut this.inner, cx, &this.received);
+        let mut polled = poll_counted(&mut this.inner, cx, &this.received, &mut this.gate);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
         {
@@ -237,6 +272,10 @@ impl Body for ReplyBody {
 impl Drop for ReplyBody {
     fn drop(&mut self) {
         let whole = self.ended || self.inner.is_end_stream() || self.expected == Some(self.received.get());
-        self.end(if whole { None } else { Some("client-closed") }, None);
+        match self.closing.as_ref().and_then(|closing| closing.cut.get().cloned()) {
+            _ if whole => self.end(None, None),
+            Some(cut) => self.end(Some(LAPSED), Some(cut)),
+            None => self.end(Some("client-closed"), None),
+        }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
+use super::tempo::Tempo;
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Passage;
 use crate::model::types::limits::{UDP_IDLE_TIME, UDP_UNANSWERED_TIME};
@@ -26,6 +27,7 @@ const BURST: usize = 32;
 pub struct Moved {
     datagrams: Cell<u64>,
     bytes: Cell<u64>,
+    tempo: RefCell<Option<Tempo>>,
 }
 
 impl Moved {
@@ -37,6 +39,15 @@ impl Moved {
     /// Datagrams.
     pub fn datagrams(&self) -> u64 {
         self.datagrams.get()
+    }
+
+    /// From now on what is past this tempo is lost, as on a link that has no room.
+    pub fn pace(&self, tempo: Tempo) {
+        self.tempo.replace(Some(tempo));
+    }
+
+    fn takes(&self, length: usize) -> bool {
+        self.tempo.borrow().as_ref().is_none_or(|tempo| tempo.takes(length))
     }
 
     fn add(&self, length: usize) {
@@ -249,6 +260,9 @@ fn pending_error(socket: &UdpSocket) -> Option<io::Error> {
 
 /// Sends one datagram, or loses it where there is no room.
 fn deliver(to: &UdpSocket, datagram: &[u8], moved: &Moved) -> io::Result<()> {
+    if !moved.takes(datagram.len()) {
+        return Ok(());
+    }
     match to.try_send(datagram) {
         Ok(length) => moved.add(length),
         Err(error) if is_loss(&error) => {}

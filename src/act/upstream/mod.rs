@@ -5,6 +5,7 @@
 
 pub mod gathered;
 mod executor;
+mod tempo;
 mod body;
 mod answers;
 mod counted;
@@ -14,7 +15,8 @@ pub mod send;
 pub mod relay;
 pub mod datagrams;
 
-pub use body::{Closing, ReplyBody, RequestBody};
+pub use body::{Closing, LAPSED, ReplyBody, RequestBody};
 pub use executor::LocalExecutor;
 pub use pool::{Key, Offer, Pool};
 pub use send::{Failure, Reply, Sender};
+pub use tempo::{Rests, Tempo};

@@ -1,10 +1,12 @@
-//! Bytes from here to there, for flows that are not opened: the kernel moves them, we count.
+//! Bytes from here to there, for flows that are not opened: the kernel moves them, we count, and rest where a rule says so.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::tempo::Tempo;
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Passage;
 use crate::model::types::limits::FLOW_IDLE_TIME;
@@ -18,11 +20,11 @@ pub async fn splice(
     _passage: &Passage,
     _entry: &Entry,
     (workload, upstream): (&TcpStream, &TcpStream),
-    bytes: &Arc<FlowBytes>,
+    (bytes, tempo): (&Arc<FlowBytes>, &RefCell<Tempo>),
     mut drain: watch::Receiver<bool>,
 ) -> Option<&'static str> {
     let end = tokio::select! {
-        end = splice_bidirectional(workload, upstream, FLOW_IDLE_TIME, bytes) => end,
+        end = splice_bidirectional(workload, upstream, FLOW_IDLE_TIME, bytes, tempo) => end,
         _ = drain.wait_for(|drains| *drains) => return Some("shutdown"),
     };
     match (end.a_to_b, end.b_to_a) {

@@ -114,7 +114,7 @@ impl<'a> Judged<'a> {
     pub fn denied(denial: &'a Denial, opening: Option<&'a Opening>) -> Self {
         let seen = || opening.and_then(|opening| opening.verdict.evidence.as_deref());
         Self {
-            decision: Decision::Deny,
+            decision: denial.decision(),
             reason: Some(denial.reason),
             policy: denial.policy.as_ref(),
             rule: denial.rule.as_deref(),
@@ -236,7 +236,7 @@ impl Object<'_> {
     fn judged(&mut self, kind: Kind, judged: &Judged<'_>, status: Option<u16>) {
         self.status(status);
         // What the gateway itself does is an event, not a permission.
-        if kind != Kind::System || judged.decision == Decision::Deny {
+        if kind != Kind::System || judged.decision.refuses() {
             self.word("decision", judged.decision.as_str());
         }
         if let Some(reason) = judged.reason {

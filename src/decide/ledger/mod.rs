@@ -184,36 +184,31 @@ impl Ledger {
 
     /// Records that a connection is allowed. For `durability: process` it gives way once and waits for nothing.
     pub async fn open_connection(&self, passage: &Passage, opening: &Opening) -> Result<Entry, Denial> {
-        let route = passage.route();
-        self.open(opening, Some(&route.policy), route.rule.as_deref()).await
+        let (decision, by) = passage.speaks();
+        self.open(opening, decision, (Some(&by.policy), by.rule.as_deref())).await
     }
 
     /// Records that a request is allowed. For `durability: process` it gives way once and waits for nothing.
     pub async fn open_request(&self, permit: &Permit, opening: &Opening) -> Result<Entry, Denial> {
-        let route = permit.route();
-        self.open(opening, Some(&route.policy), route.rule.as_deref()).await
+        let (decision, by) = permit.speaks();
+        self.open(opening, decision, (Some(&by.policy), by.rule.as_deref())).await
     }
 
     /// Records that a DNS query of a known agent may be asked. For `durability: process` it gives way once and waits
     /// for nothing.
     pub async fn open_query(&self, _known: &Known, opening: &Opening) -> Result<Entry, Denial> {
-        self.open(opening, None, None).await
+        self.open(opening, Decision::Allow, (None, None)).await
     }
 
     async fn open(
         &self,
         opening: &Opening,
-        policy: Option<&PolicyRef>,
-        rule: Option<&str>,
+        decision: Decision,
+        (policy, rule): (Option<&PolicyRef>, Option<&str>),
     ) -> Result<Entry, Denial> {
         let recorder = &self.0.recorder;
-        let judged = Judged {
-            decision: Decision::Allow,
-            reason: None,
-            policy,
-            rule,
-            evidence: opening.verdict.evidence.as_deref(),
-        };
+        let judged =
+            Judged { decision, reason: None, policy, rule, evidence: opening.verdict.evidence.as_deref() };
         let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, None);
         let seq = match recorder.append(Room::Opening, write) {
             Ok(seq) => seq,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::model::types::Decision;
 use crate::model::types::{AgentProfile, Denial, HostName, PolicyRef, Reason, RequestId, Timestamp};
 
 /// What a record is about.
@@ -39,30 +40,6 @@ impl Kind {
         [Self::Connection, Self::Request, Self::Dns, Self::Admin, Self::System]
             .into_iter()
             .find(|kind| kind.as_str() == word)
-    }
-}
-
-/// What was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// Let through.
-    Allow,
-    /// Refused.
-    Deny,
-}
-
-impl Decision {
-    /// The decision of this word.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Allow, Self::Deny].into_iter().find(|decision| decision.as_str() == word)
-    }
-
-    /// The word in records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-        }
     }
 }
 

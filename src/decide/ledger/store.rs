@@ -257,6 +257,8 @@ impl<'a> Tally<'a> {
             _ => {}
         }
         if let Some(decision) = columns.decision {
+            // What is let through counts as that, under whatever word.
+            let decision = if columns.reason.is_some() { decision } else { "allow" };
             let reason = columns.reason.unwrap_or_default();
             *self.minutes.entry((minute, columns.kind, decision, reason)).or_default() += 1;
             if outcome {

@@ -12,6 +12,7 @@ use super::labels::Labels;
 use super::passage::Route;
 use super::plan::{Agents, Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::query::Names;
+use super::rules::Rules;
 use super::udp_ports;
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{
@@ -67,12 +68,14 @@ impl<'a> Compiler<'a> {
             plan.index(self.agents.len());
         }
         let opens_tls = gateways.values().any(|plan| plan.listeners.has(ListenerProtocol::TlsTerminate));
-        let udp_ports = udp_ports::decided(gateways.values());
+        let rules = Rules::compile(self.resources);
+        let udp_ports = udp_ports::decided(gateways.values(), rules.allow_something());
         PolicySet {
             digest: self.resources.digest.clone(),
             agents: self.agents,
             gateways,
             opens_tls,
+            rules,
             udp_ports,
             resolvers,
         }

@@ -1,9 +1,10 @@
 //! The first question: may this connection live, and how?
 //!
-//! Order: side doors, names, safe destination, deny rules, routes, default. Deny wins; absence denies. Whether the
+//! Order: side doors, names, safe destination, deny rules, routes, rules that allow, default. Deny wins; absence denies. Whether the
 //! resolved address of a claimed name is safe is checked where it is dialled, with the `Passage` in hand.
 
 mod claim;
+mod rules;
 mod side_doors;
 mod stale;
 
@@ -13,8 +14,10 @@ use smallvec::SmallVec;
 
 use super::circumstances::Circumstances;
 use super::l4_index::{Asker, L4Index};
+use super::obligations::Obligations;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
+use super::rules::Rules;
 use super::words;
 use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
@@ -73,8 +76,11 @@ impl PolicySet {
         let plan = self.gateways.get(known.gateway());
         let verdict = match (plan, self.agents.get(&known.agent().name)) {
             (Some(plan), Some(agent)) => {
-                let judge = Judge { plan, agent: *agent, known, flow, circumstances };
-                self.resolvers.check(known, flow.hello, flow.destination.0).and_then(|()| judge.verdict())
+                let rules = &self.rules;
+                let judge = Judge { plan, rules, agent: *agent, known, flow, circumstances };
+                let admitted = circumstances.admit(known);
+                let checked = || self.resolvers.check(known, flow.hello, flow.destination.0);
+                admitted.and_then(|()| checked()).and_then(|()| judge.verdict())
             }
             // The set changed between the look-up of the agent and this question.
             _ => Err(words::unknown_agent(known)),
@@ -105,6 +111,7 @@ fn answer_to(hello: &Hello, opens_tls: bool) -> Answer {
 
 struct Judge<'a> {
     plan: &'a GatewayPlan,
+    rules: &'a Rules,
     agent: usize,
     known: &'a Known,
     flow: Flow<'a>,
@@ -118,6 +125,7 @@ type Few<T> = SmallVec<[T; 8]>;
 struct Opening {
     route: Route,
     listeners: Listeners,
+    obligations: Option<Box<Obligations>>,
 }
 
 impl<'a> Judge<'a> {
@@ -165,7 +173,7 @@ impl<'a> Judge<'a> {
                 self.check_class(destination)
             };
             match safe.and_then(|()| self.open(name, claim, addressed)) {
-                Ok(opening) => return Ok(self.passage(name, source, &opening, private_allowed)),
+                Ok(opening) => return Ok(self.passage(name, source, opening, private_allowed)),
                 Err(denial) => refusal = refusal.or(Some(denial)),
             }
         }
@@ -218,7 +226,7 @@ impl<'a> Judge<'a> {
         if claim.source == NameSource::Resolve && self.plan.denies_networks(self.agent, name, place) {
             return Err(words::unverified(self.known, name, self.flow.destination.0));
         }
-        Ok(())
+        self.check_rules(claim)
     }
 
     fn denied_by(&self, entry: &L4Entry) -> Option<Denial> {
@@ -258,19 +266,22 @@ impl<'a> Judge<'a> {
         let route = offers.iter().find(|offer| !offer.0.and(listeners).is_empty()).map(|offer| offer.1);
         let opening = match route.or_else(|| self.raw_by_intent(&entries)) {
             Some(route) if !listeners.is_empty() || self.is_raw() => {
-                Opening { route: route.clone(), listeners }
+                Opening { route: route.clone(), listeners, obligations: None }
             }
             _ if unconfirmed => return Err(words::unverified(self.known, name, destination)),
-            _ => self.by_default(name, takers).map_err(|denial| match governed {
-                Some(host) if takers.is_empty() => denial.seen(words::governed(host)),
-                _ => denial,
-            })?,
+            _ => match self.opened_by_rule(name, claim.source, takers) {
+                Some(opening) => opening,
+                None => self.by_default(name, claim.source, takers).map_err(|denial| match governed {
+                    Some(host) if takers.is_empty() => denial.seen(words::governed(host)),
+                    _ => denial,
+                })?,
+            },
         };
         let by_network = !resolve && addressed.iter().any(|entry| entry.names_address(destination));
         if self.hides_its_name(opening.listeners) && !by_network {
             return Err(words::ech(self.known, name, destination));
         }
-        Ok(opening)
+        self.bound(name, claim.source, opening)
     }
 
     fn is_raw(&self) -> bool {
@@ -288,14 +299,31 @@ impl<'a> Judge<'a> {
         meant.map(|entry| &entry.route)
     }
 
-    fn by_default(&self, name: Option<&HostName>, takers: Listeners) -> Result<Opening, Denial> {
+    fn by_default(
+        &self,
+        name: Option<&HostName>,
+        source: NameSource,
+        takers: Listeners,
+    ) -> Result<Opening, Denial> {
         let listeners = self.plan.listeners.and(takers);
         if self.plan.default == DefaultPolicy::AllowAll && !listeners.is_empty() {
-            return Ok(Opening { route: self.plan.default_route.clone(), listeners });
+            let route = self.plan.default_route.clone();
+            return Ok(Opening { route, listeners, obligations: None });
         }
-        let denied = name.and_then(|name| self.denied_host(name));
-        Err(denied
-            .unwrap_or_else(|| words::no_route(self.known, name, self.flow.destination.0, &self.plan.policy)))
+        if let Some(denied) = name.and_then(|name| self.denied_host(name)) {
+            return Err(denied);
+        }
+        // A name that is believed for nothing but its network opens nothing.
+        self.by_approval(name.filter(|_| source != NameSource::None), listeners)
+            .ok_or_else(|| words::no_route(self.known, name, self.flow.destination.0, &self.plan.policy))
+    }
+
+    /// What an operator opened for a time, for TCP, on the listeners that take it.
+    fn by_approval(&self, name: Option<&HostName>, listeners: Listeners) -> Option<Opening> {
+        let taken = !listeners.is_empty() && self.transport() == L4Protocol::Tcp;
+        let port = self.flow.destination.0.port();
+        let route = self.circumstances.approved(self.known, name.filter(|_| taken), port)?;
+        Some(Opening { route, listeners, obligations: None })
     }
 
     /// A host whose every request a flipped HTTP route denies: the denial speaks with the policy's own words.
@@ -344,7 +372,7 @@ impl<'a> Judge<'a> {
         &self,
         name: Option<&HostName>,
         source: NameSource,
-        opening: &Opening,
+        opening: Opening,
         private_allowed: bool,
     ) -> Passage {
         use ListenerProtocol::{Http, TlsPassthrough, TlsTerminate};
@@ -366,7 +394,8 @@ impl<'a> Judge<'a> {
             name_source: source,
             destination: self.flow.destination.0,
             private_allowed,
-            route: opening.route.clone(),
+            route: opening.route,
+            obligations: opening.obligations,
         }
     }
 }

@@ -2,16 +2,21 @@
 //!
 //! For operators only: it names rules, which agents never hear of.
 
+mod nearest;
+mod rules;
+mod stages;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::approvals::is_approval;
 use super::circumstances::Circumstances;
 use super::connection::Flow;
 use super::passage::{Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
 use super::query::{Chooser, Lookup};
-use crate::model::manifest::resources::{DefaultPolicy, HttpMatch, L4Protocol, ListenerProtocol, PathMatch};
+use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
     AddressClass, Denial, HostName, HostPattern, OriginalDestination, PolicyRef, Reason,
@@ -19,6 +24,7 @@ use crate::model::types::{
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
+use stages::{approvals, side_door, stage_of};
 
 /// A hypothetical connection, and the request on it where there is one.
 #[derive(Debug)]
@@ -42,7 +48,7 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `routes`, `default`.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`.
     pub stage: &'static str,
     /// Whether it refuses.
     pub refuses: bool,
@@ -98,8 +104,13 @@ impl PolicySet {
             let lookup =
                 question.host.map(|host| self.query(question.known, &Lookup::of_host(host), circumstances));
             let inquiry = Inquiry { plan, agent, question, lookup, denial };
-            let by_default = explanation.policy.as_ref() == Some(&plan.policy);
-            explanation.steps = inquiry.steps(by_default);
+            let opened = match explanation.policy.as_ref().filter(|_| reason.is_none()) {
+                Some(policy) if *policy == plan.policy => "default",
+                Some(policy) if is_approval(policy) => "approvals",
+                _ => "routes",
+            };
+            let rules = inquiry.rules(&self.rules, circumstances.at);
+            explanation.steps = inquiry.steps(opened, rules, explanation.policy.as_ref());
             if reason == Some(Reason::PolicyNoRoute) {
                 explanation.nearest = inquiry.nearest();
             }
@@ -156,18 +167,21 @@ struct Inquiry<'a> {
 
 impl Inquiry<'_> {
     /// What was looked at, up to the stage that decides: behind it nothing was.
-    fn steps(&self, by_default: bool) -> Vec<Step> {
-        let mut steps = vec![Step {
-            stage: "identity",
-            refuses: self.reason() == Some(Reason::IdentityUnknown),
-            text: self.identity(),
-        }];
+    /// `opened` is the stage that allows it, where one does, `rules` are the steps of rules, and `policy` is the document
+    /// that decides.
+    fn steps(&self, opened: &'static str, rules: Vec<Step>, policy: Option<&PolicyRef>) -> Vec<Step> {
+        let by_rule = self.denial.as_ref().is_some_and(rules::refuses);
+        let refuses = !by_rule && self.reason().is_some_and(|reason| stage_of(reason) == "identity");
+        let mut steps = vec![Step { stage: "identity", refuses, text: self.identity() }];
+        if refuses {
+            return steps;
+        }
         if let Some(lookup) = &self.lookup {
             steps.push(Step { stage: "dns", refuses: lookup.is_err(), text: dns(lookup) });
         }
         let decides = match self.reason() {
-            None if by_default => "default",
-            None => "routes",
+            _ if by_rule => "rules",
+            None => opened,
             Some(reason) => stage_of(reason),
         };
         for (stage, text) in [
@@ -175,9 +189,14 @@ impl Inquiry<'_> {
             ("protocol", self.protocol()),
             ("destination", self.destination()),
             ("deny", Some(self.deny())),
-            ("routes", Some(self.routes(by_default))),
+            ("rules", None),
+            ("routes", Some(self.routes(opened, policy))),
             ("default", Some(self.default())),
+            ("approvals", Some(approvals(policy.filter(|policy| is_approval(policy))))),
         ] {
+            if stage == "rules" {
+                steps.extend(rules.iter().cloned());
+            }
             let last = stage == decides;
             let refuses = last && self.denial.is_some();
             steps.extend(text.map(|text| Step { stage, refuses, text }));
@@ -199,7 +218,13 @@ impl Inquiry<'_> {
         of.extend(team.as_deref());
         of.extend(agent.environment.as_deref());
         let of = if of.is_empty() { String::new() } else { format!(" ({})", of.join(", ")) };
-        format!("{}{of}, gateway {}", agent.name, self.question.known.gateway())
+        let shut = match &self.denial {
+            Some(Denial { reason: Reason::IdentityQuarantined, evidence: Some(why), .. }) => {
+                format!(", quarantined: {why}")
+            }
+            _ => String::new(),
+        };
+        format!("{}{of}, gateway {}{shut}", agent.name, self.question.known.gateway())
     }
 
     fn name(&self) -> Option<String> {
@@ -237,16 +262,23 @@ impl Inquiry<'_> {
 
     fn deny(&self) -> String {
         match self.reason() {
-            Some(Reason::PolicyDenied) => "a deny policy matches".to_owned(),
+            Some(Reason::PolicyDenied) if !self.denial.as_ref().is_some_and(rules::refuses) => {
+                "a deny policy matches".to_owned()
+            }
             _ => "no rule matches".to_owned(),
         }
     }
 
     /// How many rules of this agent were looked at, and whether one of them allows.
-    fn routes(&self, by_default: bool) -> String {
+    fn routes(&self, opened: &str, policy: Option<&PolicyRef>) -> String {
         let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).count();
         let http = self.http().filter(|entry| self.mine(&entry.agents)).count();
-        let verdict = if self.denial.is_none() && !by_default { "one allows it" } else { "none allows it" };
+        let rule = policy.filter(|policy| policy.0.starts_with("EgressPolicy/"));
+        let verdict = match rule.filter(|_| self.denial.is_none()) {
+            Some(policy) => format!("none allows it, {} does", policy.0),
+            None if self.denial.is_none() && opened == "routes" => "one allows it".to_owned(),
+            None => "none allows it".to_owned(),
+        };
         format!("{} looked at, {verdict}", l4 + http)
     }
 
@@ -272,49 +304,6 @@ impl Inquiry<'_> {
     fn mine(&self, agents: &super::plan::Agents) -> bool {
         self.agent.is_some_and(|agent| agents.contains(agent))
     }
-
-    /// A rule that names the host and misses by method, path, port or agent; else one for a similar host.
-    fn nearest(&self) -> Option<String> {
-        let host = self.question.host?;
-        let http = self.http().filter(|entry| allows(&entry.effect) && names(&entry.hosts, host));
-        let (mine, others): (Vec<_>, Vec<_>) = http.partition(|entry| self.mine(&entry.agents));
-        if let (Some(entry), Some(request)) = (mine.first(), self.question.request) {
-            return Some(format!(
-                "{} allows {}, this was {}",
-                entry.route.policy.0,
-                shape(entry, host),
-                called(request)
-            ));
-        }
-        let l4: Vec<_> =
-            self.l4().filter(|entry| allows(&entry.effect) && names(&entry.hosts, host)).collect();
-        if let Some(entry) = l4.iter().find(|entry| self.mine(&entry.agents)) {
-            return Some(format!(
-                "{} allows {host} on {}, this was port {}",
-                entry.route.policy.0,
-                ports(entry),
-                self.question.destination.port()
-            ));
-        }
-        let of_others = others.first().map(|entry| &entry.route).or(l4.first().map(|entry| &entry.route));
-        if let Some(route) = of_others {
-            return Some(format!("{} allows {host} to other agents", route.policy.0));
-        }
-        self.similar(host)
-    }
-
-    fn similar(&self, host: &HostName) -> Option<String> {
-        let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).map(|entry| (&entry.hosts, &entry.route));
-        let http =
-            self.http().filter(|entry| self.mine(&entry.agents)).map(|entry| (&entry.hosts, &entry.route));
-        let named =
-            l4.chain(http).flat_map(|(hosts, route)| hosts.iter().map(move |host| (host.to_string(), route)));
-        named
-            .map(|(named, route)| (strsim::jaro_winkler(&named, host.as_str()), named, route))
-            .filter(|(likeness, ..)| *likeness > 0.85)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, named, route)| format!("{} names {named}, this was {host}", route.policy.0))
-    }
 }
 
 /// Whether a resolver would hear of the name.
@@ -332,69 +321,6 @@ fn dns(lookup: &Result<Chooser, Denial>) -> String {
     .to_owned()
 }
 
-/// The stage that refuses for this reason.
-fn stage_of(reason: Reason) -> &'static str {
-    match reason {
-        Reason::IdentityUnknown => "identity",
-        Reason::DestinationPrivate | Reason::DestinationMetadata => "destination",
-        Reason::PolicyDenied => "deny",
-        Reason::PolicyNoRoute => "default",
-        reason if side_door(reason).is_some() => "protocol",
-        _ => "name",
-    }
-}
-
-/// What is refused before routes, and what would do instead.
-fn side_door(reason: Reason) -> Option<&'static str> {
-    Some(match reason {
-        Reason::ProtocolQuic => "QUIC is refused whatever routes say: clients fall back to TCP",
-        Reason::ProtocolEncryptedDns => {
-            "encrypted DNS is refused whatever routes say, the gateway answers DNS itself"
-        }
-        Reason::ProtocolConnect => {
-            "CONNECT is refused whatever routes say: it leads on to a host that is not judged"
-        }
-        Reason::ProtocolNotTls => {
-            "port 443 takes nothing but TLS: a route attached to a TCP listener alone (`sectionName`) opens it to more"
-        }
-        Reason::TlsEch => {
-            "ECH hides the name that decides: open TLS, name the network by CIDR, or set `ech: Allow` on the listener"
-        }
-        _ => return None,
-    })
-}
-
 fn allows(effect: &Effect) -> bool {
     matches!(effect, Effect::Allow)
-}
-
-fn names(hosts: &[HostPattern], host: &HostName) -> bool {
-    hosts.iter().any(|pattern| pattern.matches(host))
-}
-
-fn called(request: &Request<'_>) -> String {
-    format!("{} {}", request.method(), request.path())
-}
-
-fn shape(entry: &HttpEntry, host: &HostName) -> String {
-    let one = |one: &HttpMatch| {
-        let path = match &one.path {
-            None => "/*".to_owned(),
-            Some(PathMatch::Exact(path)) => path.clone(),
-            Some(PathMatch::Prefix(path)) => format!("{}/*", path.trim_end_matches('/')),
-        };
-        let conditions =
-            if one.headers.is_empty() && one.query.is_empty() { "" } else { " under conditions" };
-        format!("{} {host}{path}{conditions}", one.method.as_deref().unwrap_or("any method on"))
-    };
-    let all: Vec<_> = entry.matches.iter().map(one).collect();
-    if all.is_empty() { format!("everything on {host}") } else { all.join(" or ") }
-}
-
-fn ports(entry: &L4Entry) -> String {
-    let one = |range: &crate::model::manifest::resources::PortRange| match range.start == range.end {
-        true => format!("port {}", range.start),
-        false => format!("ports {} to {}", range.start, range.end),
-    };
-    entry.ports.iter().map(one).collect::<Vec<_>>().join(", ")
 }

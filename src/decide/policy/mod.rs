@@ -13,23 +13,28 @@ mod l4_index;
 mod http_index;
 mod plan;
 mod query;
+mod approvals;
 mod udp_ports;
 mod compile;
 mod words;
 pub mod passage;
+pub mod obligations;
 pub mod permit;
+mod rules;
 mod connection;
 mod request;
 pub mod explain;
 
+pub use approvals::is_approval;
 pub use circumstances::Circumstances;
 pub use connection::{Answer, Flow, Refusal};
 pub use encrypted_dns::EncryptedDns;
+pub use obligations::{Obligations, Throttle};
 pub use passage::{Mode, NameSource, Passage, Route};
 pub use permit::Permit;
 pub use plan::PolicySet;
 pub use query::{Chooser, Lookup};
-pub use standing::Standing;
+pub use standing::{Quarantine, Standing};
 
 #[cfg(test)]
 mod tests;

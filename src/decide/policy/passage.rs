@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::model::types::{HostName, PolicyRef};
+use super::obligations::Obligations;
+use crate::model::types::{Decision, HostName, PolicyRef};
 
 /// What is done with an allowed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub struct Passage {
     pub(super) destination: SocketAddr,
     pub(super) private_allowed: bool,
     pub(super) route: Route,
+    pub(super) obligations: Option<Box<Obligations>>,
 }
 
 impl Passage {
@@ -90,4 +92,19 @@ impl Passage {
     pub fn route(&self) -> &Route {
         &self.route
     }
+
+    /// What binds it; nothing where no rule holds.
+    pub fn obligations(&self) -> Option<&Obligations> {
+        self.obligations.as_deref()
+    }
+
+    /// The word for the record, and what speaks there.
+    pub fn speaks(&self) -> (Decision, &Route) {
+        speaks(&self.route, self.obligations.as_deref())
+    }
+}
+
+/// The rule that binds it most speaks for what is let through; without one, what let it through.
+pub(super) fn speaks<'a>(route: &'a Route, obligations: Option<&'a Obligations>) -> (Decision, &'a Route) {
+    obligations.map_or((Decision::Allow, route), |bound| (bound.decision(), bound.by()))
 }

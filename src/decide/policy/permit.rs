@@ -1,17 +1,30 @@
 //! The proof that one request may go.
 
-use super::passage::Route;
+use super::obligations::Obligations;
+use super::passage::{Route, speaks};
+use crate::model::types::Decision;
 
 /// Proof that policy lets a request go. Made by `PolicySet::request` alone.
 #[derive(Debug)]
 #[must_use]
 pub struct Permit {
     pub(super) route: Route,
+    pub(super) obligations: Option<Box<Obligations>>,
 }
 
 impl Permit {
     /// What allowed it.
     pub fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// What binds it; nothing where no rule holds.
+    pub fn obligations(&self) -> Option<&Obligations> {
+        self.obligations.as_deref()
+    }
+
+    /// The word for the record, and what speaks there.
+    pub fn speaks(&self) -> (Decision, &Route) {
+        speaks(&self.route, self.obligations.as_deref())
     }
 }

@@ -13,6 +13,7 @@ use super::http_index::HttpIndex;
 use super::l4_index::{Asker, L4Index};
 use super::passage::Route;
 use super::query::Names;
+use super::rules::Rules;
 use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
@@ -26,6 +27,8 @@ pub struct PolicySet {
     pub(super) gateways: HashMap<Arc<str>, GatewayPlan>,
     /// Whether any gateway opens TLS: then even a source that nobody registered gets its answer in HTTP.
     pub(super) opens_tls: bool,
+    /// Rules of EgressPolicies.
+    pub(super) rules: Rules,
     /// Apart, ascending: see `udp_ports.rs`.
     pub(super) udp_ports: Vec<PortRange>,
     /// Who may not be asked for names past this gateway.

@@ -1,14 +1,15 @@
 //! The question before the first: may this name be looked up? A query leaves the host, so a name that no route of the
 //! agent can ever match is refused before any resolver hears of it.
 //!
-//! Order: encrypted resolvers, routes, default. What documents write out carries nothing out, whoever asks for it; of
+//! Order: encrypted resolvers, routes, default, rules. What documents write out carries nothing out, whoever asks for it; of
 //! what the agent chose itself, `decide::tunnel` watches how much it carries.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::circumstances::Circumstances;
 use super::plan::{Agents, Effect, GatewayPlan, PolicySet};
+use super::rules::Concerned;
 use super::words;
 use crate::model::manifest::resources::DefaultPolicy;
 use crate::model::types::address::classify;
@@ -89,12 +90,19 @@ impl PolicySet {
         else {
             return Err(words::unknown_agent(known));
         };
+        circumstances.admit(known)?;
         if let Some((host, listed)) = lookup.host.and_then(|host| Some((host, self.resolvers.listed(host)?)))
         {
             return Err(words::listed_resolver(known, host.as_str(), listed));
         }
-        plan.names
-            .chooser(*agent, lookup, plan.default)
+        let chooser = plan.names.chooser(*agent, lookup, plan.default);
+        // Nothing but class IN is ever let through.
+        let host = lookup.host.filter(|_| lookup.class == CLASS_IN);
+        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let concerned = Concerned { known, host, destination: nowhere, at: circumstances.at };
+        let chooser = chooser.or_else(|| circumstances.approved_lookup(known, lookup));
+        self.rules
+            .judge_name(*agent, &concerned, chooser)?
             .ok_or_else(|| words::no_lookup(known, lookup.text, lookup.obstacle(), &plan.policy))
     }
 
@@ -203,7 +211,7 @@ fn put(map: &mut HashMap<Box<str>, Agents>, name: &str, agents: &Agents) {
 }
 
 /// A name without the labels in front of it that name a service: without one, two, three.
-fn behind_service(name: &str) -> impl Iterator<Item = &str> {
+pub(super) fn behind_service(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| {
         let (label, rest) = name.split_once('.')?;
         label.starts_with('_').then_some(rest)

@@ -3,15 +3,19 @@
 //! Judged against the set in force now, which may be newer than the one that opened the connection. Rules see the
 //! one canonical request; nothing is matched against raw bytes.
 
+mod rules;
+
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use super::circumstances::Circumstances;
 use super::l4_index::Asker;
 use super::loose::Readings;
+use super::obligations::Obligations;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
+use super::rules::Rules;
 use super::words;
 use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
@@ -37,8 +41,10 @@ impl PolicySet {
         let (Some(plan), Some(agent)) = (plan, self.agents.get(&known.agent().name)) else {
             return Err(words::unknown_agent(known));
         };
+        circumstances.admit(known)?;
         let judge = Judge {
             plan,
+            rules: &self.rules,
             agent: *agent,
             known,
             request,
@@ -46,7 +52,7 @@ impl PolicySet {
             destination: passage.destination(),
             readings: OnceCell::new(),
         };
-        judge.verdict(passage).map(|route| Permit { route })
+        judge.verdict(passage).map(|(route, obligations)| Permit { route, obligations })
     }
 
     /// Why a request on a refused connection is refused, where the request itself tells more than the connection did.
@@ -59,13 +65,15 @@ impl PolicySet {
     ) -> Option<Denial> {
         let plan = self.gateways.get(known.gateway())?;
         let agent = *self.agents.get(&known.agent().name)?;
-        Judge { plan, agent, known, request, circumstances, destination, readings: OnceCell::new() }
-            .denied_by_http()
+        let (rules, readings) = (&self.rules, OnceCell::new());
+        let judge = Judge { plan, rules, agent, known, request, circumstances, destination, readings };
+        judge.denied_by_http().or_else(|| judge.refused_by_rules())
     }
 }
 
 struct Judge<'a> {
     plan: &'a GatewayPlan,
+    rules: &'a Rules,
     agent: usize,
     known: &'a Known,
     request: &'a Request<'a>,
@@ -76,15 +84,12 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn verdict(&self, passage: &Passage) -> Result<Route, Denial> {
+    /// What lets it through, and what binds it.
+    fn verdict(&self, passage: &Passage) -> Result<(Route, Option<Box<Obligations>>), Denial> {
         if let Some(seen) = self.request.dns_words() {
             return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
         }
         let source = passage.name_source();
-        let listener = match passage.mode() {
-            Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
-            Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
-        };
         if let Some(entry) = self.l4(source).find(|entry| !matches!(entry.effect, Effect::Allow)) {
             return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
         }
@@ -97,20 +102,47 @@ impl<'a> Judge<'a> {
         if let Some(denial) = self.denied_by_http() {
             return Err(denial);
         }
-        if host.is_some_and(|host| self.plan.http_index.allows_something(self.agent, host)) {
+        let found = self.found(source)?;
+        let route = self.by_route(passage, || found.allows())?;
+        let obligations = self.bound(found, &route, source)?;
+        Ok((route, obligations))
+    }
+
+    /// What lets it through: where HTTP routes name the host, one of them; else an L4 route; what no route does, a rule
+    /// may, and the default.
+    fn by_route(&self, passage: &Passage, by_rule: impl FnOnce() -> Option<Route>) -> Result<Route, Denial> {
+        let listener = match passage.mode() {
+            Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
+            Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
+        };
+        if self.request.name().is_some_and(|host| self.plan.http_index.allows_something(self.agent, host)) {
             let mut allowing = self.plan.http_index.allowing(self.agent, self.request, listener);
             let found = allowing.find_map(|rank| self.matching(rank, Doubt::Misses));
-            return found.map(|entry| entry.route.clone()).ok_or_else(|| {
+            let found = found.map(|entry| entry.route.clone());
+            return found.or_else(by_rule).or_else(|| self.by_approval(passage)).ok_or_else(|| {
                 words::no_route_for_request(self.known, self.request, self.destination, &self.plan.policy)
             });
         }
+        let source = passage.name_source();
         if let Some(entry) = self.l4(source).find(|entry| entry.listeners.has(listener)) {
             return Ok(entry.route.clone());
+        }
+        if let Some(route) = by_rule() {
+            return Ok(route);
         }
         if self.plan.default == DefaultPolicy::AllowAll {
             return Ok(self.plan.default_route.clone());
         }
-        Err(words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy))
+        self.by_approval(passage).ok_or_else(|| {
+            words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy)
+        })
+    }
+
+    /// What an operator opened for a time: every request to that host and port. A name that is believed for nothing but
+    /// its network opens nothing.
+    fn by_approval(&self, passage: &Passage) -> Option<Route> {
+        let name = self.request.name().filter(|_| passage.name_source() != NameSource::None);
+        self.circumstances.approved(self.known, name, self.destination.port())
     }
 
     /// What a network opened stays open as long as a route names it: the connection may be older than the set in force.

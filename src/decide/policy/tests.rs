@@ -1,7 +1,9 @@
 //! What the two questions answer, on sets loaded from documents as operators write them. Every refusal is named by
 //! its reason, every permission by the document that gave it.
 
+mod approvals;
 mod order;
+mod rules;
 mod side_doors;
 mod stale;
 mod walk;

@@ -10,11 +10,12 @@ use crate::model::manifest::resources::{
 
 const ALL: PortRange = PortRange { start: 1, end: u16::MAX };
 
-/// The ports of all gateways that take UDP: apart, ascending, without [`DOMAIN_PORT`] and [`QUIC_PORT`].
-pub(super) fn decided<'a>(plans: impl Iterator<Item = &'a GatewayPlan>) -> Vec<PortRange> {
+/// The ports of all gateways that take UDP: apart, ascending, without [`DOMAIN_PORT`] and [`QUIC_PORT`]. Where `rules` may let
+/// through what no route names, that is every port.
+pub(super) fn decided<'a>(plans: impl Iterator<Item = &'a GatewayPlan>, rules: bool) -> Vec<PortRange> {
     let mut ranges = Vec::new();
     for plan in plans.filter(|plan| plan.listeners.has(ListenerProtocol::Udp)) {
-        if plan.default == DefaultPolicy::AllowAll {
+        if plan.default == DefaultPolicy::AllowAll || rules {
             ranges.push(ALL);
         }
         for entry in plan.l4.iter().filter(|entry| entry.protocol == L4Protocol::Udp) {

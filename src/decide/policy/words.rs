@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use super::passage::Route;
 use super::plan::Effect;
-use crate::model::manifest::resources::L4Protocol;
-use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason};
+use super::rules::Rule;
+use super::standing::Quarantine;
+use crate::model::manifest::resources::{L4Protocol, RuleAction};
+use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason, Timestamp};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
@@ -21,6 +23,22 @@ pub(super) fn place(host: Option<&HostName>, destination: SocketAddr) -> String 
 pub(super) fn unknown_agent(known: &Known) -> Denial {
     let detail = format!("Agent {} is no longer registered.", known.agent().name);
     Denial::built_in(Reason::IdentityUnknown, detail)
+}
+
+/// An agent that is shut out: it hears until when, and never why.
+pub(super) fn quarantined(known: &Known, quarantine: &Quarantine) -> Denial {
+    let agent = &known.agent().name;
+    let until = match quarantine.until {
+        Some(until) => format!("until {until}"),
+        None => "until an operator releases it".to_owned(),
+    };
+    let cause = &quarantine.cause;
+    let mut denial = Denial::built_in(
+        Reason::IdentityQuarantined,
+        format!("Agent {agent} is quarantined {until}. Nothing that it sends goes out."),
+    );
+    (denial.policy, denial.rule) = (cause.policy.clone(), cause.rule.clone());
+    denial.seen(&*cause.reason)
 }
 
 pub(super) fn no_route(
@@ -134,6 +152,43 @@ pub(super) fn denied(known: &Known, effect: &Effect, route: &Route, destination:
         .seen(format!("{} to {destination}", route.policy.0));
     denial.response = response.clone();
     denial
+}
+
+/// A denial by the rule of an EgressPolicy, in the administrator's words where there are some.
+pub(super) fn denied_by_rule(known: &Known, rule: &Rule) -> Denial {
+    let RuleAction::Deny { message } = &rule.action else {
+        return Denial::internal("a rule that denies nothing was asked for its denial");
+    };
+    let detail = message.as_deref().map_or_else(
+        || format!("Agent {} may not do this: a policy denies it.", known.agent().name),
+        str::to_owned,
+    );
+    Denial::by(Reason::PolicyDenied, rule.policy.clone(), Some(rule.name.clone()), detail)
+}
+
+/// A rule that puts the agent away from now on.
+pub(super) fn quarantined_by_rule(known: &Known, rule: &Rule, at: Timestamp) -> Denial {
+    let RuleAction::Quarantine { time, message } = &rule.action else {
+        return Denial::internal("a rule that quarantines nobody was asked for its denial");
+    };
+    let detail = message.as_deref().map_or_else(
+        || format!("Agent {} is quarantined: a policy does not let it do this.", known.agent().name),
+        str::to_owned,
+    );
+    let denial =
+        Denial::by(Reason::IdentityQuarantined, rule.policy.clone(), Some(rule.name.clone()), detail);
+    let until = at.plus(*time);
+    Denial { quarantine: Some(until), ..denial }.seen(format!("quarantined until {until}"))
+}
+
+/// A rule whose condition fails.
+pub(super) fn unevaluable(known: &Known, rule: &Rule, why: &str) -> Denial {
+    let detail = format!(
+        "Agent {} may not do this: a policy that concerns it could not be evaluated.",
+        known.agent().name
+    );
+    Denial::by(Reason::PolicyUnevaluable, rule.policy.clone(), Some(rule.name.clone()), detail)
+        .seen(format!("the condition could not be evaluated: {why}"))
 }
 
 /// A host that routes name, and a request that none of them allows.

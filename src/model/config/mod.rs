@@ -11,7 +11,9 @@ pub mod dns;
 pub mod folders;
 pub mod upstream;
 pub mod ledger;
+pub mod approvals;
 
+pub use approvals::Approvals;
 pub use dns::{Dns, DnsServer, DnsTransport};
 pub use folders::Folders;
 pub use intercept::{Echo, Intercept};
@@ -91,6 +93,7 @@ static SPEC: Object = Object::new(
         Field::optional("runtimeDir", Shape::Text(&folders::PATH), "The folder of the admin socket.")
             .by_default(folders::RUNTIME_DIR),
         Field::optional("ledger", Shape::Object(&ledger::SPEC), "How records are kept."),
+        Field::optional("approvals", Shape::Object(&approvals::SPEC), "How long approvals may last."),
         Field::optional("admin", Shape::Object(&ADMIN), "Where people and programs look in."),
     ],
 );
@@ -123,6 +126,8 @@ pub struct Config {
     pub folders: Folders,
     /// How records are kept.
     pub ledger: Ledger,
+    /// How long approvals may last.
+    pub approvals: Approvals,
 }
 
 /// Reads the settings.
@@ -193,6 +198,8 @@ fn spec(item: &Item<'_>) -> Option<Config> {
         fields.get("upstream").map_or_else(|| Some(Upstream::default()), |item| upstream::read(&item));
     let folders = folders::read(&fields);
     let ledger = fields.get("ledger").map_or_else(|| Some(Ledger::default()), |item| ledger::read(&item));
+    let approvals =
+        fields.get("approvals").map_or_else(|| Some(Approvals::default()), |item| approvals::read(&item));
     Some(Config {
         fail_mode: fail_mode?,
         intercept: intercept?,
@@ -200,6 +207,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
         upstream: upstream?,
         folders: folders?,
         ledger: ledger?,
+        approvals: approvals?,
     })
 }
 

@@ -11,7 +11,7 @@ use super::header::DOCUMENT;
 use super::json_schema::json_schema;
 use super::kinds::{KINDS, Kind, Standing};
 use super::schema::{Field, Object, Presence, Shape};
-use super::{agent, deny_policy, gateway, http_route, l4_route};
+use super::{agent, approval, deny_policy, egress_policy, gateway, http_route, l4_route};
 
 /// A kind as it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,6 +42,8 @@ fn spec(kind: Kind) -> &'static Object {
         Kind::EgressL4Route => &l4_route::SPEC,
         Kind::EgressHttpRoute => &http_route::SPEC,
         Kind::EgressDenyPolicy => &deny_policy::SPEC,
+        Kind::EgressPolicy => &egress_policy::SPEC,
+        Kind::EgressApproval => &approval::SPEC,
     }
 }
 

@@ -16,7 +16,7 @@ const DEFAULT_STATUS: u16 = 403;
 const STATUSES: RangeInclusive<i64> = 400..=599;
 
 /// Words of an administrator's own.
-static MESSAGE: Form = Form { words: "text", pattern: r"\S", longest: 1024 };
+pub(super) static MESSAGE: Form = Form { words: "text", pattern: r"\S", longest: 1024 };
 
 /// `spec` of a deny policy.
 pub static SPEC: Object = Object::new(

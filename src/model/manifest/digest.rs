@@ -18,8 +18,19 @@ pub fn digest(documents: &[Document]) -> String {
         canonical(&document.body, &mut out);
     }
     out.push(']');
+    sha256(&out)
+}
+
+/// The same over one part of one document.
+pub fn of_part(node: &tree::Node) -> String {
+    let mut out = String::new();
+    canonical(&json(node), &mut out);
+    sha256(&out)
+}
+
+fn sha256(canonical: &str) -> String {
     let mut text = String::from("sha256:");
-    for byte in Sha256::digest(out.as_bytes()) {
+    for byte in Sha256::digest(canonical.as_bytes()) {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

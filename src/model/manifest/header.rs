@@ -14,6 +14,7 @@ use super::schema::{Field, Object, Shape, words};
 use super::source::Place;
 use super::tree::Node;
 use super::values;
+use crate::model::types::AgentProfile;
 
 /// The name of a document whose own is missing or wrong.
 const NAMELESS: &str = "";
@@ -158,10 +159,32 @@ pub struct Index {
     names: BTreeMap<Kind, BTreeMap<Arc<str>, Place>>,
     /// Gateways that were read without a mistake.
     pub gateways: BTreeMap<Arc<str>, Gateway>,
+    /// Teams and projects, once agents are read.
+    pub groups: Groups,
     /// Whether every document of every file is in the index: only then a missing name is a mistake.
     pub whole: bool,
     /// Names of documents whose kind nobody knows: they are not called missing.
     unread: BTreeSet<String>,
+}
+
+/// Teams and projects: they are what agents say, and have no documents of their own.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// Teams that some agent has.
+    pub teams: BTreeSet<Arc<str>>,
+    /// Projects that some agent has.
+    pub projects: BTreeSet<Arc<str>>,
+    /// An agent could not be read: its own may be missing.
+    pub partial: bool,
+}
+
+impl Groups {
+    /// Takes in an agent; nothing where it could not be read.
+    pub fn add(&mut self, agent: Option<&AgentProfile>) {
+        self.partial |= agent.is_none();
+        self.teams.extend(agent.and_then(|agent| agent.team.clone()));
+        self.projects.extend(agent.and_then(|agent| agent.project.clone()));
+    }
 }
 
 impl Index {

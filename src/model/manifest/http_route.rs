@@ -43,7 +43,7 @@ const VALUE_BYTES: usize = 4096;
 /// A canonical path.
 static PATH: Form = Form { words: "path from `/` on", pattern: r"^/[^?#* ]*$", longest: PATH_BYTES };
 /// A field name (RFC 9110, section 5.1).
-static HEADER_NAME: Form =
+pub(super) static HEADER_NAME: Form =
     Form { words: "header name", pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", longest: VALUE_BYTES };
 static VALUE: Form = Form { words: "text", pattern: r"\S", longest: VALUE_BYTES };
 

@@ -15,6 +15,10 @@ pub enum Kind {
     EgressHttpRoute,
     /// Turns a route round.
     EgressDenyPolicy,
+    /// General rules: a condition and what follows from it.
+    EgressPolicy,
+    /// Opens hosts for one agent, for a time.
+    EgressApproval,
 }
 
 impl Kind {
@@ -26,6 +30,8 @@ impl Kind {
             Self::EgressL4Route => "EgressL4Route",
             Self::EgressHttpRoute => "EgressHTTPRoute",
             Self::EgressDenyPolicy => "EgressDenyPolicy",
+            Self::EgressPolicy => "EgressPolicy",
+            Self::EgressApproval => "EgressApproval",
         }
     }
 }
@@ -52,6 +58,8 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("EgressL4Route", Standing::Enforced(Kind::EgressL4Route)),
     ("EgressHTTPRoute", Standing::Enforced(Kind::EgressHttpRoute)),
     ("EgressDenyPolicy", Standing::Enforced(Kind::EgressDenyPolicy)),
+    ("EgressPolicy", Standing::Enforced(Kind::EgressPolicy)),
+    ("EgressApproval", Standing::Enforced(Kind::EgressApproval)),
     ("A2AAgent", Standing::NotYet),
     ("AIProviderRoute", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
@@ -61,8 +69,6 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("CredentialInjectionPolicy", Standing::NotYet),
     ("DLPPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
-    ("EgressApproval", Standing::NotYet),
-    ("EgressPolicy", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),
     ("InferencePolicy", Standing::NotYet),
     ("KarsAuthConfig", Standing::NotYet),

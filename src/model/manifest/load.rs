@@ -13,7 +13,7 @@ use super::resources::{Document, Resources};
 use super::scope::Scope;
 use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
-use super::{agent, deny_policy, digest, gateway, http_route, l4_route};
+use super::{agent, approval, deny_policy, digest, egress_policy, gateway, http_route, l4_route};
 use crate::model::types::limits;
 
 /// Loads a set of policy files.
@@ -85,7 +85,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
     specs(&headers, &mut index)
 }
 
-/// Gateways first, because everything else hangs on them.
+/// Gateways first, because everything else hangs on them; then agents, whose teams and projects policies name.
 fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
     for header in headers.iter().filter(|header| header.kind == Kind::EgressGateway) {
         if let Some(gateway) = gateway::read(header) {
@@ -94,14 +94,15 @@ fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
     }
     let mut resources = Resources::default();
     let mut agent_sources = agent::Sources::default();
+    for header in headers.iter().filter(|header| header.kind == Kind::Agent) {
+        let agent = agent::read(header, index, &mut agent_sources);
+        index.groups.add(agent.as_ref().map(|agent| &*agent.profile));
+        resources.agents.extend(agent.map(|agent| (header.name.clone(), agent)));
+    }
     for header in headers {
         let name = header.name.clone();
         match header.kind {
-            Kind::EgressGateway => {}
-            Kind::Agent => {
-                let agent = agent::read(header, index, &mut agent_sources);
-                resources.agents.extend(agent.map(|agent| (name, agent)));
-            }
+            Kind::EgressGateway | Kind::Agent => {}
             Kind::EgressL4Route => {
                 resources.l4_routes.extend(l4_route::read(header, index).map(|route| (name, route)));
             }
@@ -110,6 +111,13 @@ fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
             }
             Kind::EgressDenyPolicy => {
                 resources.deny_policies.extend(deny_policy::read(header, index).map(|policy| (name, policy)));
+            }
+            Kind::EgressPolicy => {
+                let policy = egress_policy::read(header, index);
+                resources.egress_policies.extend(policy.map(|policy| (name, policy)));
+            }
+            Kind::EgressApproval => {
+                resources.approvals.extend(approval::read(header, index).map(|approval| (name, approval)));
             }
         }
     }

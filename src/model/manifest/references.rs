@@ -9,7 +9,7 @@ use super::fields::{Fields, Item};
 use super::header::Index;
 use super::kinds::{Kind, Standing, standing};
 use super::report::{did_you_mean, one_of, quoted};
-use super::resources::{DenyTarget, Gateway, ListenerProtocol, Parent, Requirement, Selector};
+use super::resources::{DenyTarget, Gateway, ListenerProtocol, Parent, PolicyTarget, Requirement, Selector};
 use super::schema::{Field, Object, Shape, words};
 use super::values;
 
@@ -56,6 +56,22 @@ pub static TARGET_REF: Object = Object::new(
         Field::required("name", Shape::Text(&values::NAME), "The route's name."),
         Field::optional("namespace", Shape::Text(&values::ANY), "Accepted and without meaning."),
         Field::not_yet("sectionName", "One rule of it."),
+    ],
+);
+
+/// `targetRef` of an EgressPolicy.
+pub static POLICY_TARGET: Object = Object::new(
+    "A gateway, a route, or agents by name, team or project.",
+    &[
+        Field::optional("group", Shape::Text(&values::ANY), "Accepted and without meaning."),
+        Field::required(
+            "kind",
+            Shape::Choice { words: &POLICY_TARGETS, not_yet: &["AIProviderRoute", "MCPRoute"] },
+            "What the policy is for.",
+        ),
+        Field::required("name", Shape::Text(&values::WORD), "Its name."),
+        Field::optional("namespace", Shape::Text(&values::ANY), "Accepted and without meaning."),
+        Field::not_yet("sectionName", "One rule or listener of it."),
     ],
 );
 
@@ -232,6 +248,55 @@ pub fn rule_name(rule: &Fields<'_>, seen: &mut BTreeSet<Arc<str>>) {
         let message = format!("two rules are named {}", quoted(&name));
         item.mistake_hint(message, "give each a name of its own");
     }
+}
+
+/// What an EgressPolicy can be for.
+const POLICY_TARGETS: [&str; 6] =
+    ["EgressGateway", "EgressL4Route", "EgressHTTPRoute", "Agent", "Team", "Project"];
+
+/// `spec.targetRef` of an EgressPolicy: a gateway, a route, or agents by name, team or project.
+pub fn policy_target(item: &Item<'_>, index: &Index) -> Option<PolicyTarget> {
+    let fields = item.object(&POLICY_TARGET)?;
+    foreign(&fields);
+    let kind = fields.required("kind");
+    let name = fields.required("name")?;
+    let kind = kind?;
+    match kind.text()? {
+        "EgressGateway" => index.resolve(Kind::EgressGateway, &name).map(PolicyTarget::Gateway),
+        "EgressL4Route" => index.resolve(Kind::EgressL4Route, &name).map(PolicyTarget::L4Route),
+        "EgressHTTPRoute" => index.resolve(Kind::EgressHttpRoute, &name).map(PolicyTarget::HttpRoute),
+        "Agent" => index.resolve(Kind::Agent, &name).map(PolicyTarget::Agent),
+        "Team" => group(&name, "team", &index.groups.teams, index).map(PolicyTarget::Team),
+        "Project" => group(&name, "project", &index.groups.projects, index).map(PolicyTarget::Project),
+        word if standing(word) == Some(Standing::NotYet) => {
+            kind.not_yet();
+            None
+        }
+        word => {
+            let hint = did_you_mean(word, POLICY_TARGETS)
+                .unwrap_or_else(|| format!("it can be {}", one_of(POLICY_TARGETS)));
+            kind.mistake_hint(format!("a policy cannot be for {}", quoted(word)), hint);
+            None
+        }
+    }
+}
+
+/// A team or project, which some agent has to have.
+fn group(item: &Item<'_>, what: &str, known: &BTreeSet<Arc<str>>, index: &Index) -> Option<Arc<str>> {
+    let text = item.text()?;
+    if let Some(known) = known.get(text) {
+        return Some(known.clone());
+    }
+    if index.whole && !index.groups.partial {
+        let names = || known.iter().map(|name| &**name);
+        let hint = did_you_mean(text, names()).unwrap_or_else(|| match known.len() {
+            0 => format!("no agent names a {what} in its `spec`"),
+            1..=5 => format!("agents have {}", one_of(names())),
+            _ => format!("a {what} is what agents name in their `spec`"),
+        });
+        item.mistake_hint(format!("no agent has the {what} {}", quoted(text)), hint);
+    }
+    None
 }
 
 /// `spec.sourceAgents`: a Kubernetes label selector. A selector without requirements selects every agent.

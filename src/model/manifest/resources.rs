@@ -5,10 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::types::{AgentProfile, DenyResponse, HostPattern, MacAddress};
+mod rules;
+
+pub use rules::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Transform, Would};
+
+use crate::model::types::{AgentProfile, DenyResponse, Grant, HostPattern, MacAddress};
 
 /// A whole valid set of documents.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +28,10 @@ pub struct Resources {
     pub http_routes: BTreeMap<Arc<str>, HttpRoute>,
     /// Deny policies, by name.
     pub deny_policies: BTreeMap<Arc<str>, DenyPolicy>,
+    /// Egress policies, by name.
+    pub egress_policies: BTreeMap<Arc<str>, EgressPolicy>,
+    /// Approvals, by name.
+    pub approvals: BTreeMap<Arc<str>, Approval>,
     /// SHA-256 over the canonical form of all documents, whatever their files and order: `sha256:` and 64 hex digits.
     pub digest: Arc<str>,
     /// How many files were read.
@@ -303,4 +312,17 @@ pub enum DenyTarget {
     L4(Arc<str>),
     /// An EgressHTTPRoute.
     Http(Arc<str>),
+}
+
+/// `kind: EgressApproval`: hosts for one agent, for a time that begins when the gateway first sees the document.
+#[derive(Debug, Clone)]
+pub struct Approval {
+    /// Who may reach what, and why.
+    pub grant: Grant,
+    /// `spec.ttl`, above zero.
+    pub ttl: Duration,
+    /// `sha256:` and 64 hex digits over `spec`: another is another approval, with a time of its own.
+    pub digest: Arc<str>,
+    /// Where it stands.
+    pub origin: Origin,
 }

@@ -2,8 +2,11 @@
 //! gateway, and becomes a denial with reason `internal` where it would otherwise let something through.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::decision::Decision;
 use super::reason::Reason;
+use super::time::Timestamp;
 
 /// The document that decided: `Kind/name`, or `built-in` rules of the gateway itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,12 +45,25 @@ pub struct Denial {
     pub response: Option<Arc<DenyResponse>>,
     /// For the record alone: what was seen, in more detail than the agent may know.
     pub evidence: Option<String>,
+    /// Until when the agent is put away because of this, where a rule says so. Whoever refuses puts it in force.
+    pub quarantine: Option<Timestamp>,
+    /// When the same may be asked again, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl Denial {
     /// A denial by the gateway's built-in rules.
     pub fn built_in(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), policy: None, rule: None, response: None, evidence: None }
+        Self {
+            reason,
+            detail: detail.into(),
+            policy: None,
+            rule: None,
+            response: None,
+            evidence: None,
+            quarantine: None,
+            retry_after: None,
+        }
     }
 
     /// A denial by a document.
@@ -65,6 +81,11 @@ impl Denial {
     pub fn seen(mut self, evidence: impl Into<String>) -> Self {
         self.evidence = Some(evidence.into());
         self
+    }
+
+    /// The word for records.
+    pub fn decision(&self) -> Decision {
+        if self.quarantine.is_some() { Decision::Quarantine } else { Decision::Deny }
     }
 
     /// The HTTP status: the administrator's, else the catalogue's.

@@ -369,3 +369,39 @@ pub const ADMIN_TAIL_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const ADMIN_TAIL_STALL: Duration = Duration::from_secs(300);
 /// Bytes of one answer of the local API that a client accepts.
 pub const ADMIN_REPLY_BYTES: usize = 256 * 1024 * 1024;
+
+/// Fields that one Transform rule sets, and that it removes.
+pub const TRANSFORM_FIELDS: usize = 32;
+/// Bytes of a field's value that a Transform rule sets.
+pub const TRANSFORM_VALUE_BYTES: usize = 4096;
+/// Least `bytesPerSecond` of a Throttle: with less, what is let through would meet the bounds for what stands still.
+pub const THROTTLE_BYTES_LEAST: i64 = 1024;
+/// Most `bytesPerSecond`: 100 Gbit/s, past what one host moves.
+pub const THROTTLE_BYTES_MOST: i64 = 12_500_000_000;
+/// Most `requestsPerSecond`, past what one agent asks.
+pub const THROTTLE_REQUESTS_MOST: i64 = 1_000_000;
+/// Time for which a request may be held back by a Throttle; one that would wait for longer is refused at once.
+pub const THROTTLE_WAIT: Duration = Duration::from_secs(5);
+/// Paces kept, one for each agent under each Throttle rule it has met, before those that are at rest are forgotten.
+pub const PACES_KEPT: usize = 4096;
+
+/// Hosts that one approval names (kars CRD reference, EgressApproval).
+pub const APPROVAL_HOSTS: usize = 16;
+/// Characters of the reason of an approval or a quarantine (the same).
+pub const REASON_CHARS: usize = 512;
+/// Characters of the ticket of an approval (the same).
+pub const TICKET_CHARS: usize = 128;
+/// The longest that any approval lasts, whatever settings and documents say (the same).
+pub const APPROVAL_TTL: Duration = Duration::from_secs(7 * 86_400);
+/// How long an approval lasts at most, unless settings say otherwise.
+pub const APPROVAL_TTL_DEFAULT: Duration = Duration::from_secs(86_400);
+/// Approvals in force for one agent.
+pub const APPROVALS_PER_AGENT: usize = 64;
+/// Approvals made by command, and quarantines, that stand at one time.
+pub const STANDING_ROWS: usize = 4096;
+/// Approvals, quarantines and first sights of documents that are remembered after their end, each.
+pub const REGISTRY_HISTORY: usize = 10_000;
+/// Quarantines imposed by rules that wait to be taken up.
+pub const IMPOSED_WAITING: usize = 1024;
+/// Time that the registry's database may be locked by another program before a command fails.
+pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);

@@ -74,10 +74,14 @@ reasons! {
     IdentityUnknown = "identity.unknown", 403, AfterApproval, "Unknown source";
     /// What the network shows of the sender contradicts the source address.
     IdentityInvalid = "identity.invalid", 403, Never, "Identity is not valid";
+    /// An operator or a rule has shut the agent out for a time.
+    IdentityQuarantined = "identity.quarantined", 403, Later, "Agent is quarantined";
     /// No route allows the destination or the request.
     PolicyNoRoute = "policy.no-route", 403, AfterApproval, "Not allowed by policy";
     /// A policy denies it by name.
     PolicyDenied = "policy.denied", 403, Never, "Denied by policy";
+    /// The condition of a rule could not be evaluated.
+    PolicyUnevaluable = "policy.unevaluable", 403, Never, "Policy could not be evaluated";
     /// DNS name, SNI, certificate and Host do not agree.
     NameMismatch = "name.mismatch", 421, Never, "Names do not agree";
     /// The claimed name could not be confirmed by the gateway's own resolver.
@@ -130,6 +134,8 @@ reasons! {
     ProtocolFragment = "protocol.fragment", 403, Never, "Fragments are not allowed";
     /// IPv4 options, or IPv6 extension headers that steer the packet.
     ProtocolExtension = "protocol.extension", 403, Never, "Packet options are not allowed";
+    /// More requests than the agent may send in this time.
+    QuotaRequests = "quota.requests", 429, Later, "Too many requests";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.

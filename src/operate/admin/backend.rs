@@ -1,13 +1,14 @@
 //! What the local API needs of the rest of the gateway.
 //!
 //! Methods may block (files, SQL): each call runs on a thread of its own, never on the packet's path. They see
-//! snapshots; none of them changes a decision, but for [`Backend::reload`].
+//! snapshots; none of them changes a decision, but for [`Backend::reload`] and what stands for a time.
 
 use serde_json::Value;
 
 use super::access::Caller;
 use crate::operate::api::{
-    AuditFilter, Check, ExplainQuery, Explanation, Fault, Page, ReloadResult, Resource, Status, Window,
+    Agent, Approval, ApproveQuery, AuditFilter, Check, ExplainQuery, Explanation, Fault, Page,
+    QuarantineQuery, ReloadResult, Resource, Status, Window,
 };
 
 /// An administrative action that is about to be done, or that was refused.
@@ -17,6 +18,8 @@ pub struct AdminAction {
     pub caller: Caller,
     /// The command: `reload`. For a caller who may not ask at all: method and path.
     pub command: String,
+    /// What it is about: an agent, an approval, a host.
+    pub object: Option<String>,
     /// Whether he may.
     pub allowed: bool,
 }
@@ -52,6 +55,24 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The merged rows whose `request_id` begins with `id` (8 to 36 characters of a UUID, lower case).
     fn audit_show(&self, id: &str) -> Result<Vec<Value>, Fault>;
+
+    /// Lets an agent reach hosts for a time; in force when it returns.
+    fn approve(&self, caller: &Caller, query: &ApproveQuery) -> Result<Approval, Fault>;
+
+    /// Approvals in force, or all that are remembered.
+    fn approvals(&self, all: bool) -> Result<Vec<Approval>, Fault>;
+
+    /// Ends an approval; what lives by it ends within a second.
+    fn revoke(&self, caller: &Caller, name: &str) -> Result<Approval, Fault>;
+
+    /// Agents of the documents in force; with a name, that one or a fault.
+    fn agents(&self, name: Option<&str>) -> Result<Vec<Agent>, Fault>;
+
+    /// Shuts an agent out; what it has open ends within a second.
+    fn quarantine(&self, caller: &Caller, agent: &str, query: &QuarantineQuery) -> Result<Agent, Fault>;
+
+    /// Lets an agent in again.
+    fn release(&self, caller: &Caller, agent: &str) -> Result<Agent, Fault>;
 
     /// The certificate of the gateway's authority, in PEM.
     fn ca_pem(&self) -> Result<String, Fault>;

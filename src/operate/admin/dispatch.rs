@@ -117,7 +117,7 @@ pub(super) fn closed_router(shared: Arc<Shared>) -> Router {
                    request: Request| {
         async move {
             let command = format!("{} {}", request.method(), request.uri().path());
-            let action = AdminAction { caller, command, allowed: false };
+            let action = AdminAction { caller, command, object: None, allowed: false };
             if let Err(fault) = shared.ask(move |backend| backend.record(&action)).await {
                 tracing::warn!(why = fault.message, "a refused call of the local API could not be recorded");
             }
@@ -158,7 +158,8 @@ async fn serve(route: &'static Route, shared: &Shared, call: Result<Call, Fault>
         .ask(move |backend| {
             if let Some(command) = route.audited {
                 let caller = call.caller.clone();
-                backend.record(&AdminAction { caller, command: command.to_owned(), allowed: true })?;
+                let (command, object) = (command.to_owned(), call.object());
+                backend.record(&AdminAction { caller, command, object, allowed: true })?;
             }
             (route.handler)(backend, &call)
         })

@@ -6,6 +6,7 @@
 
 mod backend;
 mod access;
+mod standing;
 mod routes;
 mod dispatch;
 mod follow;

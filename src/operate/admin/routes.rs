@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::access::Caller;
 use super::backend::Backend;
+use super::standing;
 use crate::model::types::limits::ADMIN_PAGE_ROWS;
 use crate::operate::api::resource::{canonical_kind, nearest_kind};
 use crate::operate::api::{AuditFilter, ExplainQuery, Fault, Window, audit};
@@ -63,7 +64,7 @@ const fn recorded(command: &'static str, route: Route) -> Route {
 }
 
 /// The local API.
-pub(super) static ROUTES: [Route; 11] = [
+pub(super) static ROUTES: [Route; 18] = [
     get("/v1/status", |backend, _| json(&backend.status()?)),
     recorded("reload", post("/v1/reload", |backend, call| json(&backend.reload(&call.caller)?))),
     get("/v1/checks", |backend, _| json(&backend.checks()?)),
@@ -71,13 +72,20 @@ pub(super) static ROUTES: [Route; 11] = [
     get("/v1/resources/{kind}/{name}", resources),
     post("/v1/explain", explain),
     get("/v1/explain/{id}", |backend, call| json(&backend.explain_record(&request_id(call)?)?)),
+    recorded("approve", post("/v1/approvals", standing::approve)),
+    get("/v1/approvals", standing::approvals),
+    recorded("revoke", post("/v1/approvals/{name}/revoke", standing::revoke)),
+    get("/v1/agents", standing::agents),
+    get("/v1/agents/{name}", standing::agents),
+    recorded("agent quarantine", post("/v1/agents/{name}/quarantine", standing::quarantine)),
+    recorded("agent release", post("/v1/agents/{name}/release", standing::release)),
     get("/v1/audit/search", search),
     get("/v1/audit/tail", tail),
     get("/v1/audit/records/{id}", show),
     get("/v1/ca.pem", |backend, _| Ok(Reply::Pem(backend.ca_pem()?))),
 ];
 
-fn json(value: &impl Serialize) -> Result<Reply, Fault> {
+pub(super) fn json(value: &impl Serialize) -> Result<Reply, Fault> {
     serde_json::to_vec(value)
         .map(Reply::Json)
         .map_err(|error| Fault::internal(format!("the answer could not be written: {error}")))
@@ -153,7 +161,12 @@ fn show(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
 }
 
 impl Call {
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// What a change is about, for the record: the path says it, or the body.
+    pub fn object(&self) -> Option<String> {
+        self.segments.first().cloned().or_else(|| standing::object(&self.body))
+    }
+
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }

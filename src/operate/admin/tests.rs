@@ -14,9 +14,9 @@ use super::routes::ROUTES;
 use super::*;
 use crate::model::types::{FailMode, Reason, Timestamp};
 use crate::operate::api::{
-    AuditFilter, Check, CheckState, Client, Daemon, Error, ExplainQuery, Explanation, Fault, FaultCode,
-    Interception, LastHour, LedgerState, OnDisk, Page, PolicyState, ReloadResult, Resource, Setup, Status,
-    Window,
+    Agent, AgentState, Approval, ApprovalState, ApproveQuery, AuditFilter, Check, CheckState, Client, Daemon,
+    Error, ExplainQuery, Explanation, Fault, FaultCode, Interception, LastHour, LedgerState, OnDisk, Page,
+    PolicyState, Quarantine, QuarantineQuery, RegistryState, ReloadResult, Resource, Setup, Status, Window,
 };
 
 #[derive(Default)]
@@ -57,9 +57,50 @@ pub(crate) fn status() -> Status {
             on_disk: OnDisk::Digest("sha256:01".into()),
         },
         agents: 1,
+        registry: RegistryState::default(),
         last_hour: LastHour::default(),
         ledger: LedgerState { healthy: true, ..LedgerState::default() },
         needs: vec!["the set on disk is not loaded: `clawgress reload`".into()],
+    }
+}
+
+fn approval(state: ApprovalState, reason: &str, made_by: &str) -> Approval {
+    Approval {
+        name: "alice-1".into(),
+        agent: "alice".into(),
+        hosts: vec!["paste.example:443".into(), "cdn.example".into()],
+        state,
+        reason: reason.into(),
+        ticket: None,
+        request_id: None,
+        made_by: made_by.into(),
+        made_at: Some(Timestamp(1_795_000_000_000_000)),
+        until: Some(Timestamp(1_795_007_200_000_000)),
+        ended_at: None,
+        ended_by: None,
+    }
+}
+
+fn agent(name: &str, shut_out: Option<&str>) -> Agent {
+    let quarantine = shut_out.map(|reason| Quarantine {
+        agent: name.into(),
+        until: None,
+        reason: reason.into(),
+        made_by: "root".into(),
+        rule: None,
+        made_at: Timestamp(1_795_000_000_000_000),
+    });
+    Agent {
+        name: name.into(),
+        state: if shut_out.is_some() { AgentState::Quarantined } else { AgentState::Active },
+        team: Some("red".into()),
+        project: None,
+        environment: None,
+        sources: vec!["10.77.0.2/32".into()],
+        gateway: "default".into(),
+        approvals: 1,
+        quarantine,
+        place: "policies.d/agents.yaml:1".into(),
     }
 }
 
@@ -139,6 +180,35 @@ impl Backend for Pockets {
 
     fn audit_show(&self, id: &str) -> Result<Vec<Value>, Fault> {
         Ok(if id == "0199c0de-7a31" { vec![json!({"request_id": id})] } else { Vec::new() })
+    }
+
+    fn approve(&self, caller: &Caller, query: &ApproveQuery) -> Result<Approval, Fault> {
+        let user = caller.user.clone().unwrap_or_default();
+        Ok(approval(ApprovalState::Active, &query.reason, &user))
+    }
+
+    fn approvals(&self, all: bool) -> Result<Vec<Approval>, Fault> {
+        let state = if all { ApprovalState::Revoked } else { ApprovalState::Active };
+        Ok(vec![approval(state, "debug", "root")])
+    }
+
+    fn revoke(&self, _: &Caller, name: &str) -> Result<Approval, Fault> {
+        match name {
+            "alice-1" => Ok(approval(ApprovalState::Revoked, "debug", "root")),
+            _ => Err(Fault::not_found(format!("no approval `{name}` is in force"))),
+        }
+    }
+
+    fn agents(&self, name: Option<&str>) -> Result<Vec<Agent>, Fault> {
+        Ok(vec![agent(name.unwrap_or("alice"), None)])
+    }
+
+    fn quarantine(&self, _: &Caller, name: &str, query: &QuarantineQuery) -> Result<Agent, Fault> {
+        Ok(agent(name, Some(&query.reason)))
+    }
+
+    fn release(&self, _: &Caller, name: &str) -> Result<Agent, Fault> {
+        Ok(agent(name, None))
     }
 
     fn ca_pem(&self) -> Result<String, Fault> {
@@ -234,7 +304,43 @@ async fn every_route_answers_through_the_client() {
     assert_eq!(client.audit_tail(&filter, &Window::default()).await.unwrap().rows, [json!({"seq": 1})]);
     assert_eq!(client.audit_show("0199C0DE-7a31").await.unwrap().len(), 1);
     assert!(client.ca_pem().await.unwrap().starts_with("-----BEGIN"));
-    assert_eq!(ROUTES.len(), 11, "a new route needs its line above");
+    let approve =
+        ApproveQuery { agent: Some("alice".into()), reason: "debug".into(), ..ApproveQuery::default() };
+    assert_eq!(client.approve(&approve).await.unwrap().reason, "debug");
+    assert_eq!(client.approvals(false).await.unwrap()[0].state, ApprovalState::Active);
+    assert_eq!(client.approvals(true).await.unwrap()[0].state, ApprovalState::Revoked);
+    assert_eq!(client.revoke("alice-1").await.unwrap().state, ApprovalState::Revoked);
+    assert_eq!(client.agents(None).await.unwrap()[0].name, "alice");
+    assert_eq!(client.agents(Some("bob")).await.unwrap()[0].name, "bob");
+    let quarantine = QuarantineQuery { reason: "loud".into(), for_s: None };
+    assert_eq!(client.quarantine("bob", &quarantine).await.unwrap().state, AgentState::Quarantined);
+    assert_eq!(client.release("bob").await.unwrap().state, AgentState::Active);
+    let about: Vec<_> = lab.backend.actions.lock().unwrap().iter().map(|one| one.object.clone()).collect();
+    let about: Vec<_> = about.iter().map(Option::as_deref).collect();
+    assert_eq!(about, [None, Some("alice"), Some("alice-1"), Some("bob"), Some("bob")]);
+    assert_eq!(ROUTES.len(), 18, "a new route needs its line above");
+    lab.stop().await;
+}
+
+/// What a question is answered with that the daemon's own client would not send.
+#[tokio::test]
+async fn what_is_no_question_about_approvals_is_refused() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let request = |head: &str, body: &str| {
+        format!(
+            "{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    for (head, body) in [
+        ("POST /v1/approvals", "{}"),
+        ("POST /v1/approvals", r#"{"reason": "x", "ttl_s": 1, "tools": []}"#),
+        ("GET /v1/approvals?all=yes", ""),
+        ("POST /v1/agents/bob/quarantine", ""),
+    ] {
+        let answer = raw(lab.socket(), request(head, body)).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{head}: {answer}");
+    }
     lab.stop().await;
 }
 

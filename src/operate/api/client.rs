@@ -13,11 +13,14 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::agents::{Agent, QuarantineQuery};
+use super::approvals::{Approval, ApproveQuery};
 use super::audit::{AuditFilter, Page, Window, to_pairs};
 use super::explain::{ExplainQuery, Explanation};
 use super::fault::{Fault, FaultCode};
@@ -162,6 +165,39 @@ impl Client {
         self.get(&format!("/v1/explain/{}", segment(id))).await
     }
 
+    /// Lets an agent reach hosts for a time; in force when this returns.
+    pub async fn approve(&mut self, query: &ApproveQuery) -> Result<Approval, Error> {
+        self.ask("/v1/approvals", query).await
+    }
+
+    /// Approvals in force, or all that are remembered.
+    pub async fn approvals(&mut self, all: bool) -> Result<Vec<Approval>, Error> {
+        self.get(if all { "/v1/approvals?all=true" } else { "/v1/approvals" }).await
+    }
+
+    /// Ends an approval.
+    pub async fn revoke(&mut self, name: &str) -> Result<Approval, Error> {
+        self.json(Method::POST, &format!("/v1/approvals/{}/revoke", segment(name)), Bytes::new()).await
+    }
+
+    /// Agents of the documents in force; with a name, that one or [`Error::Refused`].
+    pub async fn agents(&mut self, name: Option<&str>) -> Result<Vec<Agent>, Error> {
+        match name {
+            Some(name) => self.get(&format!("/v1/agents/{}", segment(name))).await,
+            None => self.get("/v1/agents").await,
+        }
+    }
+
+    /// Shuts an agent out.
+    pub async fn quarantine(&mut self, agent: &str, query: &QuarantineQuery) -> Result<Agent, Error> {
+        self.ask(&format!("/v1/agents/{}/quarantine", segment(agent)), query).await
+    }
+
+    /// Lets an agent in again.
+    pub async fn release(&mut self, agent: &str) -> Result<Agent, Error> {
+        self.json(Method::POST, &format!("/v1/agents/{}/release", segment(agent)), Bytes::new()).await
+    }
+
     /// One page of merged rows, oldest first.
     pub async fn audit_search(&mut self, filter: &AuditFilter, window: &Window) -> Result<Page, Error> {
         self.get(&with_pairs("/v1/audit/search", &to_pairs(filter, window))).await
@@ -191,6 +227,11 @@ impl Client {
         let response = self.call(Method::GET, "/v1/ca.pem", Bytes::new()).await?;
         let body = self.collect(response.into_body()).await?;
         String::from_utf8(body.to_vec()).map_err(|error| self.protocol(error))
+    }
+
+    async fn ask<T: DeserializeOwned>(&mut self, path: &str, query: &impl Serialize) -> Result<T, Error> {
+        let body = serde_json::to_vec(query).map_err(|error| self.protocol(error))?;
+        self.json(Method::POST, path, body.into()).await
     }
 
     async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Error> {

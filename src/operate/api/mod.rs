@@ -4,6 +4,8 @@
 //! reads a clock or touches a file but the socket. The other end is `operate::admin`.
 
 pub mod fault;
+pub mod approvals;
+pub mod agents;
 pub mod status;
 pub mod resource;
 pub mod explain;
@@ -11,14 +13,16 @@ pub mod audit;
 mod query;
 pub mod client;
 
+pub use agents::{Agent, AgentState, Quarantine, QuarantineQuery};
+pub use approvals::{Approval, ApprovalState, ApproveQuery};
 pub use audit::{AuditFilter, Page, Window};
 pub use client::{Client, Error, Rows};
 pub use explain::{ExplainQuery, Explanation, Recorded, Step, StepVerdict, Target};
 pub use fault::{Diagnostic, Fault, FaultCode, Severity};
 pub use resource::{Resource, canonical_kind};
 pub use status::{
-    Check, CheckState, Daemon, Interception, LastHour, LedgerState, OnDisk, PolicyState, ReloadResult, Setup,
-    Status,
+    Check, CheckState, Daemon, Interception, LastHour, LedgerState, OnDisk, PolicyState, RegistryState,
+    ReloadResult, Setup, Status,
 };
 
 /// Where the daemon's socket is unless said otherwise.

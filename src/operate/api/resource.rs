@@ -18,8 +18,8 @@ pub struct Resource {
 }
 
 /// The kinds that can be in force.
-pub const KINDS: [&str; 5] =
-    ["Agent", "EgressGateway", "EgressL4Route", "EgressHTTPRoute", "EgressDenyPolicy"];
+pub const KINDS: [&str; 6] =
+    ["Agent", "EgressGateway", "EgressL4Route", "EgressHTTPRoute", "EgressDenyPolicy", "EgressApproval"];
 
 /// The kind a person means: any case, singular or plural.
 pub fn canonical_kind(text: &str) -> Option<&'static str> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::agents::Quarantine;
 use super::fault::Diagnostic;
 use crate::model::types::{FailMode, Timestamp};
 
@@ -21,6 +22,9 @@ pub struct Status {
     pub policy: PolicyState,
     /// Agents in the set in force.
     pub agents: u64,
+    /// What stands for a time.
+    #[serde(default)]
+    pub registry: RegistryState,
     /// What was decided in the last hour.
     pub last_hour: LastHour,
     /// The record's own health.
@@ -105,6 +109,18 @@ pub enum OnDisk {
     Digest(String),
     /// A set that does not load.
     Errors(Vec<Diagnostic>),
+}
+
+/// What operators granted and imposed for a time, and how the registry is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RegistryState {
+    /// Approvals in force.
+    pub approvals: u64,
+    /// Agents that are shut out.
+    pub quarantined: Vec<Quarantine>,
+    /// Why the registry cannot be written, where it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// Decisions of the last sixty minutes.

@@ -7,9 +7,10 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::runtime::Handle;
 
+use super::keeper::Keeper;
 use super::policies::{Policies, Reloaded};
 use super::settings::Settings;
-use super::{explain, parts, resolvers, status};
+use super::{explain, keeper, parts, resolvers, status};
 use crate::act::tls::Authority;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
 use crate::decide::ledger::{self, IdPrefix};
@@ -17,8 +18,8 @@ use crate::model::types::limits::ADMIN_PAGE_ROWS;
 use crate::model::types::{Reason, Timestamp};
 use crate::operate::admin::{AdminAction, Backend, Caller};
 use crate::operate::api::{
-    AuditFilter, Check, CheckState, Diagnostic, ExplainQuery, Explanation, Fault, FaultCode, Page,
-    ReloadResult, Resource, Setup, Severity, Status, Window,
+    Agent, Approval, ApproveQuery, AuditFilter, Check, CheckState, Diagnostic, ExplainQuery, Explanation,
+    Fault, FaultCode, Page, QuarantineQuery, ReloadResult, Resource, Setup, Severity, Status, Window,
 };
 use crate::perceive::intercept::apply::{Applied, NftError, Table};
 use crate::perceive::intercept::{Interception, checks, routes};
@@ -30,6 +31,7 @@ pub struct Operator {
     pub(super) settings: Settings,
     pub(super) shared: Arc<Shared>,
     pub(super) policies: Policies,
+    pub(super) keeper: Arc<Keeper>,
     pub(super) started_at: Timestamp,
     pub(super) started: Instant,
     authority: Arc<Authority>,
@@ -46,6 +48,7 @@ impl Operator {
         settings: Settings,
         shared: Arc<Shared>,
         policies: Policies,
+        keeper: Arc<Keeper>,
         (authority, recorded): (Arc<Authority>, Result<(), String>),
         rules: Table,
     ) -> Self {
@@ -54,6 +57,7 @@ impl Operator {
             settings,
             shared,
             policies,
+            keeper,
             started_at,
             started,
             authority,
@@ -235,6 +239,37 @@ impl Backend for Operator {
         Ok(quoted(rows.collect::<Result<_, _>>()?))
     }
 
+    fn approve(&self, caller: &Caller, query: &ApproveQuery) -> Result<Approval, Fault> {
+        let refused = match &query.request_id {
+            Some(id) => Some(keeper::refusals::read(id, &self.audit_show(&id.to_ascii_lowercase())?)?),
+            None => None,
+        };
+        self.keeper.approve(query, refused, &name_of(caller))
+    }
+
+    fn approvals(&self, all: bool) -> Result<Vec<Approval>, Fault> {
+        self.keeper.approvals(all)
+    }
+
+    fn revoke(&self, caller: &Caller, name: &str) -> Result<Approval, Fault> {
+        self.keeper.revoke(name, &name_of(caller))
+    }
+
+    fn agents(&self, name: Option<&str>) -> Result<Vec<Agent>, Fault> {
+        match name {
+            Some(name) => Ok(vec![self.keeper.agent(name)?]),
+            None => Ok(self.keeper.agents()),
+        }
+    }
+
+    fn quarantine(&self, caller: &Caller, agent: &str, query: &QuarantineQuery) -> Result<Agent, Fault> {
+        self.keeper.quarantine(agent, query, &name_of(caller))
+    }
+
+    fn release(&self, caller: &Caller, agent: &str) -> Result<Agent, Fault> {
+        self.keeper.release(agent, &name_of(caller))
+    }
+
     fn ca_pem(&self) -> Result<String, Fault> {
         Ok(self.authority.ca_pem().to_owned())
     }
@@ -251,7 +286,7 @@ impl Backend for Operator {
 /// refusals quote an id's beginning, and those of requests before those of their connections.
 fn quoted(rows: Vec<Value>) -> Vec<Value> {
     let is = |row: &Value, field: &str, word: &str| row.get(field).is_some_and(|found| found == word);
-    let refused = |row: &&Value| is(row, "decision", "deny");
+    let refused = |row: &&Value| is(row, "decision", "deny") || is(row, "decision", "quarantine");
     let request = |row: &&Value| refused(row) && is(row, "kind", "request");
     let only = |mut found: Vec<&Value>| if found.len() == 1 { found.pop().cloned() } else { None };
     let one =
@@ -259,10 +294,15 @@ fn quoted(rows: Vec<Value>) -> Vec<Value> {
     one.map_or(rows, |one| vec![one])
 }
 
-/// An operator's action as the record has it: who in `evidence`, what in `http_method`.
+/// Who asks, as records and lists name him.
+fn name_of(caller: &Caller) -> String {
+    caller.user.clone().unwrap_or_else(|| format!("uid {}", caller.peer.uid))
+}
+
+/// An operator's action as the record has it: who in `evidence`, what in `http_method`, about whom in `path`.
 fn opening(action: &AdminAction, shared: &Shared) -> Opening {
     let caller = &action.caller;
-    let user = caller.user.clone().unwrap_or_else(|| format!("uid {}", caller.peer.uid));
+    let user = name_of(caller);
     let process = caller.peer.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
     Opening {
         request_id: clock::request_id(),
@@ -270,7 +310,7 @@ fn opening(action: &AdminAction, shared: &Shared) -> Opening {
         at: clock::now(),
         kind: Kind::Admin,
         subject: Subject { agent: None, source: None, host: None, destination: None },
-        asked: Asked { method: Some(action.command.clone()), path: None, protocol: None },
+        asked: Asked { method: Some(action.command.clone()), path: action.object.clone(), protocol: None },
         verdict: Verdict {
             decision: if action.allowed { Decision::Allow } else { Decision::Deny },
             reason: (!action.allowed).then_some(Reason::IdentityUnknown),

@@ -9,6 +9,7 @@ mod parts;
 mod kept;
 mod policies;
 mod resolvers;
+mod keeper;
 mod backend;
 mod explain;
 mod status;
@@ -28,8 +29,10 @@ use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
 use crate::perceive::intercept::{self, apply::Table};
 use crate::pipeline::{Shared, dropped};
+use crate::platform::registry::Registry;
 use crate::platform::{sys, telemetry};
 use backend::Operator;
+use keeper::Keeper;
 use parts::Parts;
 use policies::Policies;
 use settings::Settings;
@@ -93,16 +96,23 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     parts::make_folders(&config)?;
     let drops = parts::check_host(&config).await?;
     let parts = Parts::build(&config)?;
+    let registry = Registry::open(&config.folders.state).await;
+    let registry = registry.map_err(|error| Error::Part(error.to_string()))?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
     let shared = parts.road(snapshot, parts::home(&config).await, room);
+    // What is shut out is shut out before anything is let in.
+    let keeper = Keeper::start(registry, shared.clone(), config.approvals.max_ttl).await;
+    let keeper = keeper.map_err(|error| Error::Part(error.to_string()))?;
     let rules = intercept_traffic(&config, &shared).await?;
     let (drain, draining) = channel::channel(false);
     let workers = parts::start_workers(&shared, &draining).await?;
 
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
-    let operator = Arc::new(Operator::new(settings, shared.clone(), policies, (authority, recorded), rules));
+    let keeping = tokio::spawn(keeper.clone().run());
+    let operator = Operator::new(settings, shared.clone(), policies, keeper, (authority, recorded), rules);
+    let operator = Arc::new(operator);
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;
     let socket = config.folders.runtime.join("admin.sock");
@@ -126,6 +136,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
 
     until_stopped(&operator, signals).await;
     upkeep.abort();
+    keeping.abort();
     if let Some(recorder) = recorder {
         recorder.abort();
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
@@ -22,7 +22,7 @@ use crate::model::types::limits::FILES_WANTED;
 use crate::perceive::dns::{Cache, Memory, Upstreams, host_resolvers};
 use crate::perceive::identity::Bindings;
 use crate::perceive::intercept::{Drops, FromPolicy, Interception, checks, links};
-use crate::pipeline::{Home, Room, Shared, Snapshot, worker};
+use crate::pipeline::{Home, Quarantines, Room, Shared, Snapshot, worker};
 use crate::platform::sys::{clock, process, socket};
 
 /// Everything that lasts as long as the daemon.
@@ -59,7 +59,7 @@ pub fn interception(config: &Config, policy: FromPolicy) -> Interception {
 
 /// What the documents in force say to the kernel.
 pub fn from_policy(snapshot: &Snapshot) -> FromPolicy {
-    let Bindings { agents, cards } = snapshot.bindings.clone();
+    let Bindings { agents, cards } = (*snapshot.bindings).clone();
     FromPolicy { udp_ports: snapshot.policy.udp_ports().to_vec(), agents, cards }
 }
 
@@ -123,7 +123,10 @@ impl Parts {
             home,
             room,
             ca_pem: self.authority.ca_pem().into(),
+            quarantines: Quarantines::default(),
+            paces: Default::default(),
             changed: watch::Sender::new(()),
+            replacing: Mutex::default(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::backend::Operator;
 use crate::operate::api::{
-    Daemon, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, Setup, Status,
+    Daemon, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, RegistryState, Setup, Status,
 };
 use crate::perceive::intercept::apply::{self, TableStatus};
 use crate::perceive::intercept::listing::Counted;
@@ -23,7 +23,9 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
         on_disk: on_disk(operator),
     };
     let (ledger, last_hour) = ledger(operator)?;
-    let needs = needs(operator, &interception, &policy, &ledger);
+    let registry = operator.keeper.status();
+    let mut needs = needs(operator, &interception, &policy, &ledger);
+    needs.splice(0..0, of_registry(operator, &registry));
     Ok(Status {
         daemon: Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -35,6 +37,7 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
         interception,
         policy,
         agents: snapshot.directory.len() as u64,
+        registry,
         last_hour,
         ledger,
         needs,
@@ -100,6 +103,17 @@ fn ledger(operator: &Operator) -> Result<(LedgerState, LastHour), Fault> {
         healthy: health.journal_failure.is_none() && health.database_failure.is_none(),
     };
     Ok((state, hour))
+}
+
+/// What the registry needs: what stands in it counts, and nothing more can be written.
+fn of_registry(operator: &Operator, registry: &RegistryState) -> Vec<String> {
+    let failure = registry.failure.as_ref().map(|why| {
+        let why = why.lines().next().unwrap_or_default();
+        format!(
+            "{why}: what stands still counts, and changes wait; look after the file, then restart clawgressd"
+        )
+    });
+    operator.keeper.doubled().into_iter().chain(failure).collect()
 }
 
 /// One sentence each, the most pressing last.

@@ -197,13 +197,16 @@ impl<'a> Inquiry<'a> {
         let policy = found.policy.as_ref().map(|policy| policy.0.to_string());
         let source = policy.as_deref().and_then(|policy| origin(policy, scene.resources));
         let (allowed, last) = (found.reason.is_none(), found.steps.len().saturating_sub(1));
+        // What no route names, the gateway's default refuses; that no approval opens it stands in no document.
+        let by_default = found.steps.iter().position(|step| step.stage == "default");
+        let decided = by_default.filter(|_| found.reason == Some(Reason::PolicyNoRoute)).unwrap_or(last);
         let steps = found.steps.into_iter().enumerate().map(|(index, step)| {
             let verdict = match (step.refuses, index == last && allowed) {
                 (true, _) => StepVerdict::Deny,
                 (false, true) => StepVerdict::Allow,
                 (false, false) => StepVerdict::Pass,
             };
-            let source = source.clone().filter(|_| index == last);
+            let source = source.clone().filter(|_| index == decided);
             Step { stage: step.stage.to_owned(), verdict, text: step.text, source }
         });
         let hint = self.hint(found.reason, source.as_deref(), scene.policy);
@@ -216,7 +219,7 @@ impl<'a> Inquiry<'a> {
             rule: found.rule,
             steps: steps.collect(),
             nearest: found.nearest,
-            hints: self.assumption().into_iter().chain(hint).collect(),
+            hints: self.assumption().into_iter().chain(self.approval(found.reason)).chain(hint).collect(),
             ..Explanation::default()
         }
     }
@@ -230,11 +233,21 @@ impl<'a> Inquiry<'a> {
         })
     }
 
+    /// The command that would allow it for a time.
+    fn approval(&self, reason: Option<Reason>) -> Option<String> {
+        let (agent, port) = (&self.query.agent, self.destination.port());
+        let name = self.name.as_ref().filter(|_| reason == Some(Reason::PolicyNoRoute))?;
+        let over_tcp = !matches!(self.hello, Hello::Datagram);
+        over_tcp.then(|| {
+            format!("to allow it for two hours: clawgress approve {agent} --host {name}:{port} --ttl 2h --reason \"...\"")
+        })
+    }
+
     /// What would allow it.
     fn hint(&self, reason: Option<Reason>, source: Option<&str>, policy: &PolicySet) -> Option<String> {
         Some(match (reason, source) {
             (Some(Reason::PolicyNoRoute), _) => {
-                "to allow it, add a route for it in policies.d, then: clawgress validate".to_owned()
+                "to allow it for good, add a route for it in policies.d, then: clawgress validate".to_owned()
             }
             (Some(Reason::DestinationPrivate | Reason::DestinationMetadata), _) => {
                 "to allow it, name its network in `destinationCIDRs` of an EgressL4Route".to_owned()

@@ -7,6 +7,7 @@
 mod target;
 mod query;
 mod dns;
+mod facts;
 pub mod guard;
 pub mod hop_by_hop;
 #[cfg(test)]

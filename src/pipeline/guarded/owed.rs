@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{Guarded, READ};
 use crate::perceive::request::guard::State;
 use crate::pipeline::departure::{Departure, Wire};
+use crate::platform::sys::socket;
 
 impl<S: AsyncRead + AsyncWrite + Wire + Unpin> Guarded<S> {
     /// Whether what comes next belongs to no request that was handed on, while an answer to one is owed.
@@ -47,9 +48,24 @@ impl<S: AsyncRead + AsyncWrite + Wire + Unpin> Guarded<S> {
     }
 }
 
+impl<S: Wire> Guarded<S> {
+    /// Nothing goes on where what stood for a time has ended, and the workload sees that by a reset.
+    fn check_cut(&self) -> io::Result<()> {
+        if !self.watch.is_cut() {
+            return Ok(());
+        }
+        if let Some(tcp) = self.inner.tcp() {
+            // A socket that is already gone needs no reset.
+            let _ = socket::reset_on_close(tcp);
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+}
+
 impl<S: AsyncWrite + Wire + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.check_cut()?;
         // The byte that was sent ahead of the answer is not sent again.
         let ahead = match &mut this.departure {
             Some(departure) if !buf.is_empty() => departure.ahead(buf)?,
@@ -69,6 +85,7 @@ impl<S: AsyncWrite + Wire + Unpin> AsyncWrite for Guarded<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.check_cut()?;
         ready!(Pin::new(&mut this.inner).poll_flush(cx))?;
         if this.owing && !this.watch.awaits_answer() && !this.watch.busy() {
             this.owing = false;

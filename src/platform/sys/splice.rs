@@ -46,6 +46,36 @@ impl FlowBytes {
     }
 }
 
+/// How fast bytes may be moved.
+pub trait Pacing {
+    /// Bytes of one turn at most.
+    fn turn(&self) -> usize;
+    /// Takes note of bytes that were moved, and says how long to rest before the next.
+    fn rest_after(&self, bytes: usize) -> Duration;
+}
+
+/// As fast as they come.
+impl Pacing for () {
+    fn turn(&self) -> usize {
+        CHUNK
+    }
+
+    fn rest_after(&self, _bytes: usize) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Paces that change while the flow lives.
+impl<P: Pacing> Pacing for RefCell<P> {
+    fn turn(&self) -> usize {
+        self.borrow().turn()
+    }
+
+    fn rest_after(&self, bytes: usize) -> Duration {
+        self.borrow().rest_after(bytes)
+    }
+}
+
 /// How one direction of a flow ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DirectionEnd {
@@ -76,10 +106,11 @@ pub async fn splice_bidirectional(
     b: &TcpStream,
     idle: Duration,
     bytes: &Arc<FlowBytes>,
+    pacing: &impl Pacing,
 ) -> FlowEnd {
     let last = Activity::new();
-    let mut forward = std::pin::pin!(pump(a, b, &bytes.a_to_b, &last));
-    let mut backward = std::pin::pin!(pump(b, a, &bytes.b_to_a, &last));
+    let mut forward = std::pin::pin!(pump(a, b, &bytes.a_to_b, &last, pacing));
+    let mut backward = std::pin::pin!(pump(b, a, &bytes.b_to_a, &last, pacing));
     let mut quiet = std::pin::pin!(silence(&last, idle));
     let (mut there, mut back) = (None, None);
     loop {
@@ -114,7 +145,15 @@ pub async fn splice_bidirectional(
 
 /// Moves one direction to its end. Each turn fills an empty pipe and drains it, so on the sender's side `WouldBlock`
 /// can only mean that nothing has arrived, and on the receiver's side only that its buffer is full.
-async fn pump(from: &TcpStream, to: &TcpStream, moved: &AtomicU64, last: &Activity) -> DirectionEnd {
+async fn pump(
+    from: &TcpStream,
+    to: &TcpStream,
+    moved: &AtomicU64,
+    last: &Activity,
+    pacing: &impl Pacing,
+) -> DirectionEnd {
+    // What others have moved at the same pace is to be waited for too.
+    rest(pacing.rest_after(0)).await;
     loop {
         if from.readable().await.is_err() {
             return DirectionEnd::Reset;
@@ -124,7 +163,7 @@ async fn pump(from: &TcpStream, to: &TcpStream, moved: &AtomicU64, last: &Activi
             tokio::time::sleep(PIPE_PAUSE).await;
             continue;
         };
-        match from.try_io(Interest::READABLE, || splice(from.as_fd(), pipe.write.as_fd())) {
+        match from.try_io(Interest::READABLE, || splice(from.as_fd(), pipe.write.as_fd(), pacing.turn())) {
             Ok(0) => {
                 pipe.give_back();
                 return match SockRef::from(to).shutdown(std::net::Shutdown::Write) {
@@ -138,12 +177,19 @@ async fn pump(from: &TcpStream, to: &TcpStream, moved: &AtomicU64, last: &Activi
                     return DirectionEnd::Reset;
                 }
                 pipe.give_back();
+                rest(pacing.rest_after(count)).await;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => pipe.give_back(),
             Err(_) => return DirectionEnd::Reset,
         }
         // A fast flow is always ready and would keep the thread from every other one.
         tokio::task::consume_budget().await;
+    }
+}
+
+async fn rest(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 
@@ -156,7 +202,7 @@ async fn drain(
     last: &Activity,
 ) -> io::Result<()> {
     while held > 0 {
-        match to.try_io(Interest::WRITABLE, || splice(pipe.read.as_fd(), to.as_fd())) {
+        match to.try_io(Interest::WRITABLE, || splice(pipe.read.as_fd(), to.as_fd(), CHUNK)) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
                 held = held.saturating_sub(count);
@@ -261,8 +307,8 @@ impl Pipe {
     }
 }
 
-/// One splice(2) of at most [`CHUNK`] bytes; one of the two is a pipe. Zero is the end of the source.
-fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<usize> {
+/// One splice(2) of at most `most` bytes, and [`CHUNK`]; one of the two is a pipe. Zero is the end of the source.
+fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
     let flags = libc::SPLICE_F_MOVE | libc::SPLICE_F_NONBLOCK;
     loop {
         // SAFETY: both descriptors are borrowed and so open; null offsets are what sockets and pipes ask for.
@@ -272,7 +318,7 @@ fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<usize> {
                 std::ptr::null_mut(),
                 to.as_raw_fd(),
                 std::ptr::null_mut(),
-                CHUNK,
+                most.min(CHUNK),
                 flags,
             )
         };

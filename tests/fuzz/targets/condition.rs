@@ -13,7 +13,10 @@ use serde::Serialize;
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match Condition::check(text) {
-        Ok(condition) => drop(answers(&condition)),
+        Ok(condition) => {
+            // That there is an answer without a panic is all that is asked.
+            let _ = answers(&condition);
+        }
         Err(faults) => {
             assert!(!faults.is_empty(), "{text}");
             for fault in faults {

@@ -5,6 +5,7 @@ use super::{Report, Resources};
 
 mod conformance;
 mod mistakes;
+mod policies;
 mod sets;
 mod mutations;
 mod hostile;

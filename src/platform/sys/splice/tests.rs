@@ -23,7 +23,8 @@ async fn connected() -> (TcpStream, TcpStream) {
 fn run(sides: (TcpStream, TcpStream), idle: Duration) -> (tokio::task::JoinHandle<FlowEnd>, Arc<FlowBytes>) {
     let bytes = Arc::new(FlowBytes::default());
     let counted = Arc::clone(&bytes);
-    let task = tokio::spawn(async move { splice_bidirectional(&sides.0, &sides.1, idle, &counted).await });
+    let task =
+        tokio::spawn(async move { splice_bidirectional(&sides.0, &sides.1, idle, &counted, &()).await });
     (task, bytes)
 }
 

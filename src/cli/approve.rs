@@ -1,0 +1,72 @@
+//! `clawgress approve`: lets one agent reach hosts for a time.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::paint::{Paint, Style, safe};
+use super::words;
+use crate::model::types::Timestamp;
+use crate::operate::api::{self, ApproveQuery};
+
+/// Arguments of `approve`.
+#[derive(Debug, clap::Args)]
+pub struct Approve {
+    /// Who may; with `--request` the one who was refused
+    #[arg(required_unless_present = "request")]
+    agent: Option<String>,
+    /// Which host, and on which port alone; `*.` stands for one label [repeatable]
+    #[arg(long = "host", value_name = "HOST[:PORT]", required_unless_present = "request")]
+    hosts: Vec<String>,
+    /// A refusal on record: agent, host and port are those of it
+    #[arg(long, value_name = "ID")]
+    request: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// For how long: `15m`, `2h`, `PT4H`
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    ttl: Duration,
+    /// Where more is written about it
+    #[arg(long, value_name = "TEXT")]
+    ticket: Option<String>,
+}
+
+/// A span of time on the command line.
+pub fn span(text: &str) -> Result<Duration, String> {
+    words::parse_span(text)
+        .filter(|span| span.as_secs() > 0)
+        .ok_or_else(|| "write it like `15m`, `2h`, `7d` or `PT4H`".to_owned())
+}
+
+impl Approve {
+    /// Asks and prints.
+    pub fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        let Self { agent, hosts, request, reason, ttl, ticket } = self;
+        let query = ApproveQuery { agent, hosts, request_id: request, reason, ticket, ttl_s: ttl.as_secs() };
+        let approval = context.with_daemon(|mut client| async move { client.approve(&query).await })?;
+        let now = context.now;
+        context.one(&approval, |approval, paint| render(approval, now, paint))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// What is open now, until when, and how to shut it.
+fn render(approval: &api::Approval, now: Timestamp, paint: Paint) -> String {
+    let hosts: Vec<String> = approval.hosts.iter().map(|host| place(host)).collect();
+    let until = approval.until.map(|until| words::clock(until, now)).unwrap_or_default();
+    let (agent, name) = (safe(&approval.agent), safe(&approval.name));
+    let mut out = format!(
+        "{agent} {} {} until {until} UTC\n",
+        paint.text(Style::Good, "may reach"),
+        safe(&hosts.join(", "))
+    );
+    let _ = writeln!(out, "to end it earlier: clawgress revoke {name}");
+    out
+}
+
+/// `paste.example:443`, `paste.example (every port)`.
+pub fn place(host: &str) -> String {
+    if host.contains(':') { host.to_owned() } else { format!("{host} (every port)") }
+}

@@ -1,0 +1,80 @@
+//! What rules of EgressPolicies say of a connection: they refuse it, open it, or bind it.
+//!
+//! What a rule needs a request for is not known here, and is asked again with each. Read next: `../rules.rs`.
+
+use super::claim::Claim;
+use super::{Judge, Listeners, Opening};
+use crate::decide::policy::passage::NameSource;
+use crate::decide::policy::rules::{Concerned, Findings, Opens};
+use crate::model::condition::{Destination, Facts};
+use crate::model::manifest::resources::ListenerProtocol;
+use crate::model::types::{Denial, HostName};
+
+impl<'a> Judge<'a> {
+    /// Refuses what a rule refuses, under any name that the connection may have.
+    pub(super) fn check_rules(&self, claim: &Claim<'_>) -> Result<(), Denial> {
+        if self.rules.none_for(self.agent) {
+            return Ok(());
+        }
+        let mut names = claim.names.iter().chain(claim.shadow).peekable();
+        if names.peek().is_none() {
+            return self.found(None, claim.source).check(&self.concerned(None));
+        }
+        names.try_for_each(|name| self.found(Some(name), claim.source).check(&self.concerned(Some(name))))
+    }
+
+    /// The rule that lets through what no route names, with the listeners that may take it.
+    pub(super) fn opened_by_rule(
+        &self,
+        name: Option<&HostName>,
+        source: NameSource,
+        takers: Listeners,
+    ) -> Option<Opening> {
+        let listeners = self.plan.listeners.and(takers);
+        if self.rules.none_for(self.agent) || listeners.is_empty() {
+            return None;
+        }
+        let reading = Listeners::default().with(ListenerProtocol::TlsTerminate).with(ListenerProtocol::Http);
+        let (rule, listeners) = match self.found(name, source).opens()? {
+            Opens::Always(rule) => (rule, listeners),
+            Opens::Requests(rule) => (rule, listeners.and(reading)),
+        };
+        (!listeners.is_empty()).then(|| Opening { route: rule.place(), listeners, obligations: None })
+    }
+
+    /// An opening with what binds it.
+    pub(super) fn bound(
+        &self,
+        name: Option<&HostName>,
+        source: NameSource,
+        opening: Opening,
+    ) -> Result<Opening, Denial> {
+        if self.rules.none_for(self.agent) {
+            return Ok(opening);
+        }
+        let behind = self.rules.look_behind(self.agent, &opening.route, &self.facts(name, source));
+        behind.check(&self.concerned(name))?;
+        let obligations = self.found(name, source).bind(behind, &opening.route);
+        Ok(Opening { obligations, ..opening })
+    }
+
+    fn found(&self, name: Option<&HostName>, source: NameSource) -> Findings<'a> {
+        self.rules.look(self.agent, &self.facts(name, source))
+    }
+
+    /// Where the gateway dials its own answer for a name, nobody knows the address yet.
+    fn facts<'f>(&'f self, name: Option<&'f HostName>, source: NameSource) -> Facts<'f> {
+        let address = (source != NameSource::Resolve).then_some(self.flow.destination.0);
+        Facts {
+            agent: self.known.agent(),
+            destination: Destination { host: name, address },
+            request: None,
+            at: self.circumstances.at,
+        }
+    }
+
+    fn concerned<'f>(&'f self, host: Option<&'f HostName>) -> Concerned<'f> {
+        let (destination, at) = (self.flow.destination.0, self.circumstances.at);
+        Concerned { known: self.known, host, destination, at }
+    }
+}

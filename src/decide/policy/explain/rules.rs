@@ -1,0 +1,68 @@
+//! What each rule that was looked at came to, in words.
+
+use super::{Inquiry, Step};
+use crate::decide::policy::rules::{Rule, Rules, Says, would_have};
+use crate::model::condition::{Destination, Facts, Part, RequestFacts};
+use crate::model::manifest::resources::RuleAction;
+use crate::model::types::{Denial, Reason, Timestamp};
+
+/// Rules that are told one by one; of more the number.
+const TOLD: usize = 50;
+
+/// Whether a rule of an EgressPolicy refuses.
+pub(super) fn refuses(denial: &Denial) -> bool {
+    let of_policy = denial.policy.as_ref().is_some_and(|policy| policy.0.starts_with("EgressPolicy/"));
+    let by_rule = matches!(denial.reason, Reason::PolicyDenied | Reason::PolicyUnevaluable);
+    of_policy && by_rule || denial.quarantine.is_some()
+}
+
+impl Inquiry<'_> {
+    /// A step for each rule of this agent.
+    pub(super) fn rules(&self, rules: &Rules, at: Timestamp) -> Vec<Step> {
+        let Some(agent) = self.agent else { return Vec::new() };
+        let question = self.question;
+        let facts = Facts {
+            agent: question.known.agent(),
+            destination: Destination { host: question.host, address: Some(question.destination) },
+            request: question.request.map(|request| request as &dyn RequestFacts),
+            at,
+        };
+        let refused = self.denial.as_ref().filter(|denial| refuses(denial));
+        let decides = |rule: &Rule| {
+            refused.is_some_and(|denial| {
+                denial.policy.as_ref() == Some(&rule.policy) && denial.rule.as_ref() == Some(&rule.name)
+            })
+        };
+        let step = |refuses, text| Step { stage: "rules", refuses, text };
+        let mut steps: Vec<Step> = rules
+            .of(agent)
+            .take(TOLD)
+            .filter(|rule| !decides(rule))
+            .map(|rule| step(false, told(rule, &facts)))
+            .collect();
+        let more = rules.of(agent).count().saturating_sub(TOLD);
+        if more > 0 {
+            steps.push(step(false, format!("and {more} more")));
+        }
+        // What decides stands last.
+        steps.extend(rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, &facts))));
+        steps
+    }
+}
+
+/// `EgressPolicy/nights big: Deny, holds`.
+fn told(rule: &Rule, facts: &Facts<'_>) -> String {
+    let does = match &rule.action {
+        RuleAction::LogOnly(would) => format!("LogOnly, {}", would_have(*would)),
+        action => action.as_str().to_owned(),
+    };
+    let says = match rule.says(facts) {
+        Says::Holds => "holds".to_owned(),
+        Says::HoldsNot => "does not hold".to_owned(),
+        Says::NotYet(Part::Request) => "is asked again with each request".to_owned(),
+        Says::NotYet(part) => format!("needs `{}`, which is not known here", part.as_str()),
+        Says::Fails(why) => format!("could not be evaluated: {why}"),
+    };
+    let scope = rule.route().map(|route| format!(", for what {} lets through", route.0)).unwrap_or_default();
+    format!("{} {}: {does}, {says}{scope}", rule.policy.0, rule.name)
+}

@@ -1,0 +1,41 @@
+//! The stages by their names: which refuses for which reason, and what it says.
+
+use crate::model::types::{PolicyRef, Reason};
+
+/// What an operator opened for a time, where nothing else did.
+pub(super) fn approvals(approval: Option<&PolicyRef>) -> String {
+    approval
+        .map_or_else(|| "none in force opens it".to_owned(), |approval| format!("{} opens it", approval.0))
+}
+
+/// The stage that refuses for this reason.
+pub(super) fn stage_of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::IdentityUnknown | Reason::IdentityQuarantined => "identity",
+        Reason::DestinationPrivate | Reason::DestinationMetadata => "destination",
+        Reason::PolicyDenied => "deny",
+        Reason::PolicyNoRoute => "approvals",
+        reason if side_door(reason).is_some() => "protocol",
+        _ => "name",
+    }
+}
+
+/// What is refused before routes, and what would do instead.
+pub(super) fn side_door(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::ProtocolQuic => "QUIC is refused whatever routes say: clients fall back to TCP",
+        Reason::ProtocolEncryptedDns => {
+            "encrypted DNS is refused whatever routes say, the gateway answers DNS itself"
+        }
+        Reason::ProtocolConnect => {
+            "CONNECT is refused whatever routes say: it leads on to a host that is not judged"
+        }
+        Reason::ProtocolNotTls => {
+            "port 443 takes nothing but TLS: a route attached to a TCP listener alone (`sectionName`) opens it to more"
+        }
+        Reason::TlsEch => {
+            "ECH hides the name that decides: open TLS, name the network by CIDR, or set `ech: Allow` on the listener"
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,65 @@
+//! What rules of EgressPolicies say of a request: they refuse it, let it through, or bind it.
+
+use super::{Judge, Obligations, Route};
+use crate::decide::policy::passage::NameSource;
+use crate::decide::policy::rules::{Concerned, Findings, Opens};
+use crate::model::condition::{Destination, Facts};
+use crate::model::types::Denial;
+
+impl<'a> Judge<'a> {
+    /// What rules come to, unless one of them refuses.
+    pub(super) fn found(&self, source: NameSource) -> Result<Findings<'a>, Denial> {
+        if self.rules.none_for(self.agent) {
+            return Ok(Findings::default());
+        }
+        let found = self.rules.look(self.agent, &self.facts(source));
+        found.check(&self.concerned()).map(|()| found)
+    }
+
+    /// Why rules refuse a request on a connection that is refused already.
+    pub(super) fn refused_by_rules(&self) -> Option<Denial> {
+        self.found(NameSource::None).err()
+    }
+
+    /// What binds that which a route lets through, unless a rule for the route refuses.
+    pub(super) fn bound(
+        &self,
+        found: Findings<'a>,
+        route: &Route,
+        source: NameSource,
+    ) -> Result<Option<Box<Obligations>>, Denial> {
+        if self.rules.none_for(self.agent) {
+            return Ok(None);
+        }
+        let behind = self.rules.look_behind(self.agent, route, &self.facts(source));
+        behind.check(&self.concerned())?;
+        Ok(found.bind(behind, route))
+    }
+
+    /// Where the gateway dialled its own answer for a name, the address asked for says nothing.
+    fn facts(&self, source: NameSource) -> Facts<'_> {
+        let address = (source != NameSource::Resolve).then_some(self.destination);
+        Facts {
+            agent: self.known.agent(),
+            destination: Destination { host: self.request.name(), address },
+            request: Some(self.request),
+            at: self.circumstances.at,
+        }
+    }
+
+    fn concerned(&self) -> Concerned<'_> {
+        let (host, destination, at) = (self.request.name(), self.destination, self.circumstances.at);
+        Concerned { known: self.known, host, destination, at }
+    }
+}
+
+impl Findings<'_> {
+    /// The rule that lets this request through though no route does.
+    pub(super) fn allows(&self) -> Option<Route> {
+        match self.opens()? {
+            Opens::Always(rule) => Some(rule.place()),
+            // Everything is known here but what no engine tells.
+            Opens::Requests(_) => None,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Rules of EgressPolicies, compiled: for each agent those that can concern it, in the order in which they speak.
+//!
+//! Higher priority first, then by the document's name, then as they stand in it; never by the order of files. All rules
+//! whose conditions hold count. An agent without rules costs one look. Read next: `findings.rs`, what they come to.
+
+mod findings;
+mod lookup;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::passage::Route;
+use crate::model::condition::{Condition, Facts, Part, Unevaluable};
+use crate::model::manifest::Resources;
+use crate::model::manifest::resources::{Agent, EgressPolicy, PolicyTarget, RuleAction};
+use crate::model::types::PolicyRef;
+
+pub(super) use findings::{Concerned, Findings, Opens, would_have};
+
+/// All rules of a set.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    /// In the order in which they speak.
+    all: Vec<Rule>,
+    /// For each agent the numbers of its rules; agents with the same rules share them.
+    of_agents: Vec<Arc<[u32]>>,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Its number among all rules of the set.
+    rank: u32,
+    /// `EgressPolicy/NAME`.
+    pub(super) policy: PolicyRef,
+    pub(super) name: Arc<str>,
+    /// The route for whose traffic it holds; absent where it holds for all of the agent's.
+    route: Option<PolicyRef>,
+    when: Option<Arc<Condition>>,
+    pub(super) action: RuleAction,
+}
+
+/// What a rule's condition says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Says {
+    Holds,
+    HoldsNot,
+    /// It asks for what is not known at this point of the road.
+    NotYet(Part),
+    /// Why it could not be evaluated.
+    Fails(String),
+}
+
+impl Rule {
+    /// Judges the condition.
+    pub(super) fn says(&self, facts: &Facts<'_>) -> Says {
+        let Some(when) = &self.when else { return Says::Holds };
+        match when.holds(facts) {
+            Ok(true) => Says::Holds,
+            Ok(false) => Says::HoldsNot,
+            Err(Unevaluable::NotYet(part)) => Says::NotYet(part),
+            Err(Unevaluable::Failed(why)) => Says::Fails(why),
+        }
+    }
+
+    /// The rule as records name it.
+    pub(super) fn place(&self) -> Route {
+        Route { policy: self.policy.clone(), rule: Some(self.name.clone()) }
+    }
+
+    /// The route for whose traffic it holds.
+    pub(super) fn route(&self) -> Option<&PolicyRef> {
+        self.route.as_ref()
+    }
+
+    fn refuses(&self) -> bool {
+        matches!(self.action, RuleAction::Deny { .. } | RuleAction::Quarantine { .. })
+    }
+}
+
+impl Rules {
+    /// Compiles the policies of a valid set, for agents in the order of their names.
+    pub(super) fn compile(resources: &Resources) -> Self {
+        let mut policies: Vec<_> = resources.egress_policies.iter().collect();
+        // They come by name, and keep that order where priorities are equal.
+        policies.sort_by_key(|(_, policy)| Reverse(policy.priority));
+        let mut all = Vec::new();
+        let mut numbers = Vec::new();
+        for (name, policy) in &policies {
+            let first = all.len();
+            all.extend(policy.rules.iter().map(|rule| Rule {
+                rank: 0,
+                policy: PolicyRef::new("EgressPolicy", name),
+                name: rule.name.clone(),
+                route: route_of(&policy.target),
+                when: rule.when.clone(),
+                action: rule.action.clone(),
+            }));
+            numbers.push(first..all.len());
+        }
+        for (number, rule) in all.iter_mut().enumerate() {
+            rule.rank = u32::try_from(number).unwrap_or(u32::MAX);
+        }
+        let mut shared: HashMap<Vec<usize>, Arc<[u32]>> = HashMap::new();
+        let of_agents = resources.agents.values().map(|agent| {
+            let concerned = policies.iter().enumerate().filter(|(_, (_, policy))| concerns(policy, agent));
+            let concerned: Vec<usize> = concerned.map(|(number, _)| number).collect();
+            let expand = |concerned: &[usize]| {
+                let rules = concerned.iter().flat_map(|number| &all[numbers[*number].clone()]);
+                rules.map(|rule| rule.rank).collect()
+            };
+            let own = shared.entry(concerned).or_insert_with_key(|concerned| expand(concerned));
+            own.clone()
+        });
+        let of_agents = of_agents.collect();
+        Self { all, of_agents }
+    }
+
+    /// The rules that can concern an agent, in the order in which they speak.
+    pub(super) fn of(&self, agent: usize) -> impl Iterator<Item = &Rule> {
+        let own = self.of_agents.get(agent).map_or(&[][..], |own| own);
+        own.iter().map(|number| &self.all[*number as usize])
+    }
+
+    /// Whether no rule can concern an agent.
+    pub(super) fn none_for(&self, agent: usize) -> bool {
+        self.of_agents.get(agent).is_none_or(|own| own.is_empty())
+    }
+
+    /// Whether some rule lets something through.
+    pub(super) fn allow_something(&self) -> bool {
+        self.all.iter().any(|rule| rule.action == RuleAction::Allow)
+    }
+
+    /// Whether a rule lets this through, or may once more is known.
+    fn may_open(&self, agent: usize, facts: &Facts<'_>) -> bool {
+        let allowing = self.of(agent).filter(|rule| rule.action == RuleAction::Allow);
+        allowing.map(|rule| rule.says(facts)).any(|says| matches!(says, Says::Holds | Says::NotYet(_)))
+    }
+
+    /// What the rules come to that hold for everything of an agent.
+    pub(super) fn look(&self, agent: usize, facts: &Facts<'_>) -> Findings<'_> {
+        Findings::of(self.of(agent).filter(|rule| rule.route.is_none()), facts)
+    }
+
+    /// What the rules come to that hold for what one route lets through.
+    pub(super) fn look_behind(&self, agent: usize, route: &Route, facts: &Facts<'_>) -> Findings<'_> {
+        Findings::of(self.of(agent).filter(|rule| rule.route.as_ref() == Some(&route.policy)), facts)
+    }
+}
+
+fn concerns(policy: &EgressPolicy, agent: &Agent) -> bool {
+    let profile = &agent.profile;
+    let targeted = match &policy.target {
+        PolicyTarget::Gateway(name) => agent.gateway == *name,
+        PolicyTarget::L4Route(_) | PolicyTarget::HttpRoute(_) => true,
+        PolicyTarget::Agent(name) => profile.name == *name,
+        PolicyTarget::Team(name) => profile.team.as_ref() == Some(name),
+        PolicyTarget::Project(name) => profile.project.as_ref() == Some(name),
+    };
+    targeted && policy.source_agents.as_ref().is_none_or(|selector| selector.selects(&profile.labels))
+}
+
+fn route_of(target: &PolicyTarget) -> Option<PolicyRef> {
+    match target {
+        PolicyTarget::L4Route(name) => Some(PolicyRef::new("EgressL4Route", name)),
+        PolicyTarget::HttpRoute(name) => Some(PolicyRef::new("EgressHTTPRoute", name)),
+        _ => None,
+    }
+}

@@ -1,0 +1,45 @@
+//! What rules say of a name that is looked up: nothing is known yet but who asks, for which name, and when.
+//!
+//! A name that documents write out is looked up though a rule denies it: the agent shall hear the administrator's words,
+//! which have no place in an answer of DNS. What the agent chose itself carries something out, and is refused here.
+
+use super::Rules;
+use super::findings::Concerned;
+use crate::decide::policy::query::Chooser;
+use crate::decide::policy::words;
+use crate::model::condition::{Destination, Facts};
+use crate::model::manifest::resources::RuleAction;
+use crate::model::types::Denial;
+
+impl Rules {
+    /// Who chose a name that may be looked up, by routes and rules together. `chooser` is what routes say.
+    ///
+    /// # Errors
+    /// As for connections, where the name alone is enough to tell.
+    pub(in crate::decide::policy) fn judge_name(
+        &self,
+        agent: usize,
+        concerned: &Concerned<'_>,
+        chooser: Option<Chooser>,
+    ) -> Result<Option<Chooser>, Denial> {
+        if self.none_for(agent) || concerned.host.is_none() {
+            return Ok(chooser);
+        }
+        let facts = Facts {
+            agent: concerned.known.agent(),
+            destination: Destination { host: concerned.host, address: None },
+            request: None,
+            at: concerned.at,
+        };
+        let found = self.look(agent, &facts);
+        found.quarantine(concerned)?;
+        found.failure(concerned)?;
+        let denies = found.first(|action| matches!(action, RuleAction::Deny { .. }));
+        match (chooser, denies) {
+            (Some(Chooser::Documents), _) => Ok(chooser),
+            (_, Some(rule)) => Err(words::denied_by_rule(concerned.known, rule)),
+            (Some(_), None) => Ok(chooser),
+            (None, None) => Ok(self.may_open(agent, &facts).then_some(Chooser::Agent)),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Quotas: how much may go, and when. Arithmetic alone; time is an argument, and whoever asks does the waiting.
+
+mod pace;
+
+pub use pace::Pace;

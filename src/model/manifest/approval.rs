@@ -1,0 +1,109 @@
+//! `kind: EgressApproval`: hosts for one agent, for a time (kars CRD reference, EgressApproval).
+//!
+//! When the time begins is not in the document: the registry remembers when it first saw it.
+
+use std::sync::Arc;
+
+use super::digest;
+use super::fields::{Fields, Item};
+use super::header::{Header, Index};
+use super::kinds::Kind;
+use super::report::quoted;
+use super::resources::Approval;
+use super::schema::{AnyOf, Field, Form, Object, PORT, Shape};
+use super::values;
+use crate::model::types::limits::{APPROVAL_HOSTS, REASON_CHARS, TICKET_CHARS};
+use crate::model::types::{ApprovedHost, Grant};
+
+static REASON: Form = Form { words: "text", pattern: r"\S", longest: 4 * REASON_CHARS };
+static TICKET: Form = Form { words: "text", pattern: r"\S", longest: 4 * TICKET_CHARS };
+
+/// `spec` of an approval.
+pub static SPEC: Object = Object::new(
+    "Lets one agent reach further hosts for a time. It never opens what a denial refuses.",
+    &[
+        Field::optional("agent", Shape::Text(&values::NAME), "The agent it is for."),
+        Field::optional("sandbox", Shape::Text(&values::NAME), "The same, as kars calls it."),
+        Field::required("hosts", Shape::List(&Shape::Object(&HOST)), "What it opens."),
+        Field::not_yet("tools", "MCP tools it opens."),
+        Field::required("reason", Shape::Text(&REASON), "Why, for the record."),
+        Field::optional("ticket", Shape::Text(&TICKET), "Where the reason is kept."),
+        Field::required(
+            "ttl",
+            Shape::Text(&values::DURATION),
+            "How long it holds, from when the gateway first saw it.",
+        ),
+    ],
+)
+.with_any_of(AnyOf {
+    fields: &["agent", "sandbox"],
+    lacking: "the approval names no agent",
+    hint: "write `agent: NAME`",
+});
+
+static HOST: Object = Object::new(
+    "A host that an approval opens.",
+    &[
+        Field::required("host", Shape::Text(&values::HOST), "The host."),
+        Field::optional("port", PORT, "Its port; without it every one."),
+    ],
+);
+
+/// Reads one approval.
+pub fn read(header: &Header<'_>, index: &Index) -> Option<Approval> {
+    let spec = header.spec?;
+    let fields = spec.object(&SPEC)?;
+    let agent = agent(&fields, index);
+    let hosts = hosts(&fields);
+    let reason = fields.required("reason").and_then(|item| sentence(&item, REASON_CHARS));
+    let ticket = fields.get("ticket").and_then(|item| sentence(&item, TICKET_CHARS));
+    let ttl = fields.required("ttl").and_then(|item| values::duration(&item));
+    Some(Approval {
+        grant: Grant { agent: agent?, hosts, reason: reason?, ticket },
+        ttl: ttl?,
+        digest: digest::of_part(spec.node()).into(),
+        origin: header.origin(),
+    })
+}
+
+/// `agent`, or `sandbox` as kars calls it.
+fn agent(fields: &Fields<'_>, index: &Index) -> Option<Arc<str>> {
+    match (fields.get("agent"), fields.get("sandbox")) {
+        (Some(_), Some(sandbox)) => {
+            sandbox.mistake_hint("both `agent` and `sandbox` are given", "they are the same: remove one");
+            None
+        }
+        (None, Some(item)) => index.resolve(Kind::Agent, &item),
+        _ => index.resolve(Kind::Agent, &fields.get("agent")?),
+    }
+}
+
+fn hosts(fields: &Fields<'_>) -> Vec<ApprovedHost> {
+    let items = fields.list("hosts");
+    if let Some(first) = items.get(APPROVAL_HOSTS) {
+        let message = format!("an approval names {} hosts, more than {APPROVAL_HOSTS}", items.len());
+        first.mistake_hint(message, "write another for the rest, or a route: approvals are small");
+    }
+    items.iter().filter_map(host).collect()
+}
+
+fn host(item: &Item<'_>) -> Option<ApprovedHost> {
+    let fields = item.object(&HOST)?;
+    let host = fields.required("host").and_then(|item| values::host_pattern(&item));
+    let port = match fields.get("port") {
+        Some(item) => Some(item.port()?),
+        None => None,
+    };
+    Some(ApprovedHost { host: host?, port })
+}
+
+/// A text of so many characters, without control characters.
+fn sentence(item: &Item<'_>, most: usize) -> Option<Arc<str>> {
+    let text = item.text()?;
+    let length = text.chars().count();
+    if length > most {
+        item.mistake(format!("{} has {length} characters, more than {most}", quoted(item.name)));
+        return None;
+    }
+    Some(text.into())
+}

@@ -1,0 +1,312 @@
+//! EgressPolicy as written: what is read, and every mistake at its place.
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::manifest::resources::{PolicyTarget, Rates, RuleAction, Would};
+
+/// An agent with a team, a gateway, a route, and this policy.
+fn loaded(policy: &str) -> Result<Resources, Report> {
+    let agent = "apiVersion: clawgress.io/v1alpha1\nkind: Agent\nmetadata: {name: alice}\n\
+                 spec: {team: red, project: demo, sources: {addresses: [10.77.0.2/32]}}\n";
+    let route = "apiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {name: open}\n\
+                 spec: {parentRefs: [{name: default}], rules: [{matches: [{destinationHostnames: [a.example]}]}]}\n";
+    let head = "apiVersion: clawgress.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: x}\nspec:\n";
+    let files = [
+        file("a.yaml", &format!("{head}{policy}")),
+        file("agent.yaml", agent),
+        file("gateway.yaml", GATEWAY),
+        file("route.yaml", route),
+    ];
+    load(&files)
+}
+
+const TARGET: &str = "  targetRef: {kind: EgressGateway, name: default}\n";
+
+/// One rule for the gateway; it stands on line 7.
+fn rule(rule: &str) -> Result<Resources, Report> {
+    loaded(&format!("{TARGET}  rules:\n    - {rule}\n"))
+}
+
+/// What is wrong with a rule, without the file's name.
+fn wrong(text: &str) -> Vec<String> {
+    mistakes(rule(text)).iter().map(|line| line.strip_prefix("a.yaml:").unwrap_or(line).to_owned()).collect()
+}
+
+fn action(text: &str) -> RuleAction {
+    let resources = rule(text).unwrap_or_else(|report| panic!("{report}"));
+    resources.egress_policies["x"].rules[0].action.clone()
+}
+
+#[test]
+fn every_action_is_read_with_its_own_fields() {
+    assert_eq!(action("{name: a, action: Allow}"), RuleAction::Allow);
+    assert_eq!(action("{name: a, action: Alert}"), RuleAction::Alert);
+    assert_eq!(action("{name: a, action: Deny}"), RuleAction::Deny { message: None });
+    assert_eq!(
+        action("{name: a, action: Deny, message: not at night}"),
+        RuleAction::Deny { message: Some("not at night".into()) }
+    );
+    assert_eq!(
+        action("{name: a, action: Quarantine, for: 15m}"),
+        RuleAction::Quarantine { time: Duration::from_secs(900), message: None }
+    );
+    assert_eq!(
+        action("{name: a, action: Throttle, bytesPerSecond: 1048576}"),
+        RuleAction::Throttle(Rates { bytes: Some(1 << 20), requests: None })
+    );
+    assert_eq!(
+        action("{name: a, action: Throttle, bytesPerSecond: 2048, requestsPerSecond: 5}"),
+        RuleAction::Throttle(Rates { bytes: Some(2048), requests: Some(5) })
+    );
+    let RuleAction::Transform(transform) = action(
+        "{name: a, action: Transform, setHeaders: {X-Team: red}, removeHeaders: [Authorization, Via]}",
+    ) else {
+        panic!("a Transform");
+    };
+    assert_eq!(transform.set, [("x-team".parse().unwrap(), "red".parse().unwrap())]);
+    assert_eq!(transform.remove, ["authorization", "via"]);
+    assert_eq!(action("{name: a, action: LogOnly}"), RuleAction::LogOnly(Would::Deny));
+    for (word, would) in [
+        ("Deny", Would::Deny),
+        ("Throttle", Would::Throttle),
+        ("Quarantine", Would::Quarantine),
+        ("Transform", Would::Transform),
+        ("Alert", Would::Alert),
+    ] {
+        assert_eq!(
+            action(&format!("{{name: a, action: LogOnly, would: {word}}}")),
+            RuleAction::LogOnly(would)
+        );
+    }
+}
+
+#[test]
+fn a_policy_is_for_a_gateway_a_route_an_agent_a_team_or_a_project() {
+    for (target, expected) in [
+        ("EgressGateway, name: default", PolicyTarget::Gateway("default".into())),
+        ("EgressL4Route, name: open", PolicyTarget::L4Route("open".into())),
+        ("Agent, name: alice", PolicyTarget::Agent("alice".into())),
+        ("Team, name: red", PolicyTarget::Team("red".into())),
+        ("Project, name: demo", PolicyTarget::Project("demo".into())),
+    ] {
+        let spec = format!(
+            "  targetRef: {{kind: {target}}}\n  priority: -5\n  rules: [{{name: a, action: Alert}}]\n"
+        );
+        let resources = loaded(&spec).unwrap_or_else(|report| panic!("{report}"));
+        let policy = &resources.egress_policies["x"];
+        assert_eq!((&policy.target, policy.priority), (&expected, -5));
+    }
+}
+
+#[test]
+fn a_target_that_is_not_there_is_named_with_what_is() {
+    for (target, expected) in [
+        (
+            "EgressGateway, name: defualt",
+            "there is no EgressGateway named `defualt` (did you mean `default`?)",
+        ),
+        (
+            "EgressHTTPRoute, name: open",
+            "there is no EgressHTTPRoute named `open` (there is no EgressHTTPRoute)",
+        ),
+        ("Agent, name: bob", "there is no Agent named `bob` (there is `alice`)"),
+        ("Team, name: rad", "no agent has the team `rad` (did you mean `red`?)"),
+        ("Team, name: purple", "no agent has the team `purple` (agents have `red`)"),
+        ("Project, name: x", "no agent has the project `x` (agents have `demo`)"),
+        (
+            "MCPRoute, name: x",
+            "`kind: MCPRoute` is not yet enforced (remove it: what it asks for would not be done)",
+        ),
+        (
+            "Host, name: x",
+            "a policy cannot be for `Host` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `Agent`, `Team` or `Project`)",
+        ),
+    ] {
+        let spec = format!("  targetRef: {{kind: {target}}}\n  rules: [{{name: a, action: Alert}}]\n");
+        let told = mistakes(loaded(&spec));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("a.yaml:5:") && told[0].ends_with(expected), "{}", told[0]);
+    }
+}
+
+#[test]
+fn a_field_of_another_action_is_refused_where_it_stands() {
+    for (text, expected) in [
+        (
+            "{name: a, action: Allow, message: x}",
+            "7:32 `message` belongs to `action: Deny` or `action: Quarantine` (remove it: `action: Allow` does nothing with it)",
+        ),
+        (
+            "{name: a, action: Deny, for: 1h}",
+            "7:31 `for` belongs to `action: Quarantine` (remove it: `action: Deny` does nothing with it)",
+        ),
+        (
+            "{name: a, action: Alert, would: Deny}",
+            "7:32 `would` belongs to `action: LogOnly` (remove it: `action: Alert` does nothing with it)",
+        ),
+        (
+            "{name: a, action: Alert, setHeaders: {x-a: b}}",
+            "7:32 `setHeaders` belongs to `action: Transform` (remove it: `action: Alert` does nothing with it)",
+        ),
+        (
+            "{name: a, action: Deny, bytesPerSecond: 4096}",
+            "7:31 `bytesPerSecond` belongs to `action: Throttle` (remove it: `action: Deny` does nothing with it)",
+        ),
+    ] {
+        assert_eq!(wrong(text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn what_an_action_needs_has_to_be_there() {
+    for (text, expected) in [
+        (
+            "{name: a, action: Throttle}",
+            "7:8 a rule with `action: Throttle` lacks `bytesPerSecond` and `requestsPerSecond` (write at least one of them)",
+        ),
+        (
+            "{name: a, action: Transform}",
+            "7:8 a rule with `action: Transform` lacks `setHeaders` and `removeHeaders` (write at least one of them)",
+        ),
+        ("{name: a, action: Quarantine}", "7:8 an entry of `rules` lacks the field `for`"),
+        ("{name: a}", "7:8 an entry of `rules` lacks the field `action`"),
+        ("{action: Deny}", "7:8 an entry of `rules` lacks the field `name`"),
+        (
+            "{name: a, action: Block}",
+            "7:25 unknown `action` `Block` (it can be `Allow`, `Deny`, `Throttle`, `Quarantine`, `Transform`, `Alert` or `LogOnly`)",
+        ),
+        (
+            "{name: a, action: Throttle, requestsPerSecond: 0}",
+            "7:54 `requestsPerSecond` 0 is not between 1 and 1000000",
+        ),
+        (
+            "{name: a, action: Throttle, bytesPerSecond: 1}",
+            "7:51 `bytesPerSecond` 1 is not between 1024 and 12500000000",
+        ),
+        (
+            "{name: a, action: Quarantine, for: 1w}",
+            "7:42 for `1w` is not a duration (write it like `4s`, `15m`, `2h`, `7d` or `PT4H`)",
+        ),
+    ] {
+        let told = wrong(text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&expected[..40.min(expected.len())]), "{text}: {}", told[0]);
+    }
+}
+
+#[test]
+fn two_rules_of_one_name_are_refused_and_two_documents_may_share_it() {
+    let spec = format!("{TARGET}  rules: [{{name: a, action: Alert}}, {{name: a, action: Deny}}]\n");
+    assert_eq!(
+        mistakes(loaded(&spec)),
+        ["a.yaml:6:44 rule `a` is defined twice (the first is at a.yaml:6:18)"]
+    );
+}
+
+#[test]
+fn allow_has_no_meaning_for_a_route() {
+    let spec = "  targetRef: {kind: EgressL4Route, name: open}\n  rules: [{name: a, action: Allow}]\n";
+    assert_eq!(
+        mistakes(loaded(spec)),
+        [
+            "a.yaml:6:29 `Allow` has no meaning for a route (what a route lets through is allowed already; name a gateway, Agent, Team or Project)"
+        ]
+    );
+}
+
+#[test]
+fn a_transform_changes_no_field_that_is_the_gateways_own() {
+    for name in [
+        "Host",
+        "content-length",
+        "Transfer-Encoding",
+        "connection",
+        "TE",
+        "upgrade",
+        "Proxy-Authorization",
+        "sec-websocket-key",
+        "x-clawgress-reason",
+        "X_Original_URL",
+        "x-http-method-override",
+        "expect",
+        "keep-alive",
+        "trailer",
+    ] {
+        for fields in [format!("setHeaders: {{{name}: x}}"), format!("removeHeaders: [{name}]")] {
+            let told = wrong(&format!("{{name: a, action: Transform, {fields}}}"));
+            let expected = format!("`{name}` is the gateway's own to send or remove");
+            assert!(told.len() == 1 && told[0].contains(&expected), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_transform_sets_no_credentials_and_may_remove_them() {
+    for name in ["Authorization", "cookie", "X-Api-Key", "api-key"] {
+        let told = wrong(&format!("{{name: a, action: Transform, setHeaders: {{{name}: x}}}}"));
+        assert!(told.len() == 1 && told[0].contains("carries credentials"), "{told:?}");
+        assert!(matches!(
+            action(&format!("{{name: a, action: Transform, removeHeaders: [{name}]}}")),
+            RuleAction::Transform(_)
+        ));
+    }
+}
+
+#[test]
+fn headers_that_cannot_be_sent_or_stand_twice_are_refused() {
+    for (fields, expected) in [
+        ("setHeaders: {x a: b}", "`x a` is not a header name"),
+        ("setHeaders: {x-a: 'ü'}", "the value of `x-a` cannot be sent"),
+        ("setHeaders: {x-a: ' b'}", "the value of `x-a` cannot be sent"),
+        ("setHeaders: {x-a: 5}", "`x-a` must be a text, this is a number"),
+        ("setHeaders: {x-a: b, X-A: c}", "header `x-a` is named twice"),
+        ("setHeaders: {x-a: b}, removeHeaders: [X-A]", "header `x-a` is named twice"),
+        ("setHeaders: {}", "`setHeaders` is empty"),
+        ("removeHeaders: []", "`removeHeaders` is an empty list"),
+    ] {
+        let told = wrong(&format!("{{name: a, action: Transform, {fields}}}"));
+        assert!(told.len() == 1 && told[0].contains(expected), "{fields}: {told:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_condition_is_shown_where_it_stands_in_the_document() {
+    let place = |text: &str| {
+        let told = wrong(text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        told[0].split(' ').next().unwrap_or_default().to_owned()
+    };
+    // Column 24 is the first of the condition; what is wrong is the last word of each name.
+    assert_eq!(place("{name: a, when: 'request.metod == \"GET\"', action: Deny}"), "7:32");
+    assert_eq!(place("{name: a, when: 'true || request.metod == \"GET\"', action: Deny}"), "7:40");
+    assert_eq!(place("{name: a, when: \"'a' == agent.name && agent.nam == 'b'\", action: Deny}"), "7:51");
+    assert_eq!(place("{name: a, when: '''a'' == agent.name && agent.nam == \"b\"', action: Deny}"), "7:53");
+    let block = format!(
+        "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: agent.name == 'x' && agent.nam == 'b'\n"
+    );
+    assert!(mistakes(loaded(&block))[0].starts_with("a.yaml:9:40 "), "{:?}", mistakes(loaded(&block)));
+    let folded = format!(
+        "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: |\n        agent.name == 'x'\n          && agent.nam == 'b'\n"
+    );
+    // Of a text that is folded or has escapes the beginning is shown.
+    assert!(mistakes(loaded(&folded))[0].starts_with("a.yaml:10:9 "), "{:?}", mistakes(loaded(&folded)));
+    let good = folded.replace("agent.nam ", "agent.team ");
+    assert!(loaded(&good).is_ok(), "a condition may have lines");
+}
+
+#[test]
+fn a_condition_on_what_no_engine_finds_out_is_not_yet_enforced() {
+    for (condition, part) in [
+        ("ai.estimated_tokens > 5", "ai"),
+        ("usage.requests_today > 5", "usage"),
+        ("dlp.matches.exists(found, found.class == \"keys\")", "dlp"),
+        ("has(mcp.tool)", "mcp"),
+    ] {
+        let told = wrong(&format!("{{name: a, when: '{condition}', action: Deny}}"));
+        let expected = format!(
+            "7:23 a condition on `{part}` is not yet enforced (remove the rule: its condition could not be known)"
+        );
+        assert_eq!(told, [expected], "{condition}");
+    }
+}

@@ -1,0 +1,154 @@
+//! What stands and what stood, as operators see it.
+
+use super::state::{EXPIRY, Filed, place};
+use super::{Keeper, clock};
+use crate::model::manifest::resources;
+use crate::model::types::Timestamp;
+use crate::operate::api::{self, AgentState, ApprovalState, Fault};
+use crate::platform::registry::{Approval, Quarantine};
+
+impl Keeper {
+    /// Approvals in force, or all that are remembered: those of files last. Blocks.
+    pub fn approvals(&self, all: bool) -> Result<Vec<api::Approval>, Fault> {
+        let at = clock::now();
+        let found: Vec<Approval> = if all {
+            let found = self.runtime.block_on(self.registry.approvals_of_all_times());
+            found.map_err(|error| Fault::internal(error.to_string()))?
+        } else {
+            self.state().approvals.values().cloned().collect()
+        };
+        let resources = self.shared.snapshot.load().resources.clone();
+        let state = self.state();
+        let made = found.iter().map(|one| made(one, at));
+        let filed = state.filed(&resources, self.max_ttl).map(|one| in_file(&one, at));
+        let ended =
+            |one: &api::Approval| matches!(one.state, ApprovalState::Expired | ApprovalState::Revoked);
+        Ok(made.chain(filed).filter(|one| all || !ended(one)).collect())
+    }
+
+    /// Every agent of the documents in force, by name.
+    pub fn agents(&self) -> Vec<api::Agent> {
+        let (at, resources) = (clock::now(), self.shared.snapshot.load().resources.clone());
+        let state = self.state();
+        let one = |agent: &resources::Agent| {
+            let name = &agent.profile.name;
+            let quarantine = state.quarantine_of(name, at).map(quarantine);
+            let approvals = state.count(name, &resources, at, self.max_ttl) as u64;
+            agent_with(agent, quarantine, approvals)
+        };
+        resources.agents.values().map(one).collect()
+    }
+
+    /// One agent.
+    pub fn agent(&self, name: &str) -> Result<api::Agent, Fault> {
+        let found = self.agents().into_iter().find(|agent| agent.name == name);
+        found.ok_or_else(|| {
+            Fault::not_found(format!("no agent is named `{name}`")).hint("clawgress agent list")
+        })
+    }
+
+    /// What `status` says of the registry. Waits for the database.
+    pub fn status(&self) -> api::RegistryState {
+        let (at, resources) = (clock::now(), self.shared.snapshot.load().resources.clone());
+        let failure = self.runtime.block_on(self.trouble());
+        let state = self.state();
+        let filed = state.filed(&resources, self.max_ttl);
+        let active = filed.filter(|one| one.until.is_some_and(|until| at < until)).count();
+        let agents = resources.agents.keys().filter_map(|name| state.quarantine_of(name, at));
+        api::RegistryState {
+            approvals: (state.approvals.values().filter(|one| at < one.until).count() + active) as u64,
+            quarantined: agents.map(quarantine).collect(),
+            failure,
+        }
+    }
+
+    /// Documents whose approvals do not count, because the registry has another of that name.
+    pub fn doubled(&self) -> Option<String> {
+        let resources = self.shared.snapshot.load().resources.clone();
+        let state = self.state();
+        let name = resources.approvals.iter().find(|(name, _)| state.approvals.contains_key(&**name));
+        name.map(|(name, document)| {
+            format!(
+                "EgressApproval `{name}` at {} does not count, the registry has one of that name: clawgress revoke {name}",
+                place(document)
+            )
+        })
+    }
+}
+
+/// One that was made by command.
+
+pub fn made(approval: &Approval, at: Timestamp) -> api::Approval {
+    let Approval { name, grant, request_id, made_by, made_at, until, ended } = approval;
+    let state = match ended {
+        Some(ended) if ended.by == EXPIRY => ApprovalState::Expired,
+        Some(_) => ApprovalState::Revoked,
+        None if *until <= at => ApprovalState::Expired,
+        None => ApprovalState::Active,
+    };
+    api::Approval {
+        name: name.to_string(),
+        agent: grant.agent.to_string(),
+        hosts: grant.hosts.iter().map(ToString::to_string).collect(),
+        state,
+        reason: grant.reason.to_string(),
+        ticket: grant.ticket.as_deref().map(str::to_owned),
+        request_id: request_id.clone(),
+        made_by: made_by.clone(),
+        made_at: Some(*made_at),
+        until: Some(*until),
+        ended_at: ended.as_ref().map(|ended| ended.at),
+        ended_by: ended.as_ref().filter(|ended| ended.by != EXPIRY).map(|ended| ended.by.clone()),
+    }
+}
+
+fn in_file(filed: &Filed<'_>, at: Timestamp) -> api::Approval {
+    let Filed { name, document, seen, until } = filed;
+    let state = match until {
+        None => ApprovalState::Pending,
+        Some(until) if *until <= at => ApprovalState::Expired,
+        Some(_) => ApprovalState::Active,
+    };
+    let grant = &document.grant;
+    api::Approval {
+        name: name.to_string(),
+        agent: grant.agent.to_string(),
+        hosts: grant.hosts.iter().map(ToString::to_string).collect(),
+        state,
+        reason: grant.reason.to_string(),
+        ticket: grant.ticket.as_deref().map(str::to_owned),
+        request_id: None,
+        made_by: place(document),
+        made_at: seen.map(|seen| seen.seen_at),
+        until: *until,
+        ended_at: until.filter(|_| state == ApprovalState::Expired),
+        ended_by: None,
+    }
+}
+
+fn quarantine(quarantine: &Quarantine) -> api::Quarantine {
+    api::Quarantine {
+        agent: quarantine.agent.to_string(),
+        until: quarantine.until,
+        reason: quarantine.cause.reason.to_string(),
+        made_by: quarantine.made_by.clone(),
+        rule: quarantine.cause.rule.as_deref().map(str::to_owned),
+        made_at: quarantine.made_at,
+    }
+}
+
+fn agent_with(agent: &resources::Agent, quarantine: Option<api::Quarantine>, approvals: u64) -> api::Agent {
+    let text = |word: &Option<std::sync::Arc<str>>| word.as_deref().map(str::to_owned);
+    api::Agent {
+        name: agent.profile.name.to_string(),
+        state: if quarantine.is_some() { AgentState::Quarantined } else { AgentState::Active },
+        team: text(&agent.profile.team),
+        project: text(&agent.profile.project),
+        environment: text(&agent.profile.environment),
+        sources: agent.sources.iter().map(ToString::to_string).collect(),
+        gateway: agent.gateway.to_string(),
+        approvals,
+        quarantine,
+        place: format!("{}:{}", agent.origin.file, agent.origin.line),
+    }
+}

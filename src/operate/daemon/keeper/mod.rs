@@ -1,0 +1,179 @@
+//! Keeps what stands for a time: reads the registry at the start, puts approvals and quarantines in force, ends them at
+//! their time, and writes down what changes.
+//!
+//! What shuts out counts at once, and is written down as soon as that is possible; what lets through counts once it is
+//! written. So a slow, locked or lost database never opens anything, and no decision waits for one. Read next: `state.rs`.
+
+mod state;
+mod commands;
+mod listing;
+pub mod refusals;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex as Turn, Notify};
+use tokio::time::sleep;
+
+use crate::model::types::Timestamp;
+use crate::pipeline::Shared;
+use crate::platform::registry::{self, Registry};
+use crate::platform::sys::clock;
+use state::{Change, Event, State};
+
+/// How long after a failed write another is tried.
+const RETRY: Duration = Duration::from_secs(2);
+/// How often what ends by itself is looked at, at least: the wall clock may be set meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+/// The same where nothing ends by itself.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Looks after the registry.
+pub struct Keeper {
+    registry: Registry,
+    shared: Arc<Shared>,
+    max_ttl: Duration,
+    runtime: Handle,
+    state: Mutex<State>,
+    /// Held by whoever writes, so that changes follow one another.
+    writing: Turn<()>,
+    wake: Notify,
+    /// Why the last write failed.
+    failure: Mutex<Option<String>>,
+}
+
+impl Keeper {
+    /// Reads the registry and puts in force what stands in it. Must be called inside the operator's runtime.
+    ///
+    /// # Errors
+    /// Where the registry cannot be read: nobody may go on as if nothing stood in it.
+    pub async fn start(
+        registry: Registry,
+        shared: Arc<Shared>,
+        max_ttl: Duration,
+    ) -> Result<Arc<Self>, registry::Error> {
+        let state = State::read(&registry).await?;
+        let keeper = Arc::new(Self {
+            registry,
+            shared,
+            max_ttl,
+            runtime: Handle::current(),
+            state: Mutex::new(state),
+            writing: Turn::default(),
+            wake: Notify::new(),
+            failure: Mutex::default(),
+        });
+        keeper.step().await;
+        Ok(keeper)
+    }
+
+    /// Runs until the daemon ends.
+    pub async fn run(self: Arc<Self>) {
+        let (mut changed, mut imposed) = (self.shared.watch(), self.shared.quarantines.watch());
+        loop {
+            let pause = self.step().await;
+            tokio::select! {
+                () = self.wake.notified() => {}
+                _ = changed.changed() => {}
+                _ = imposed.changed() => {}
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Why the registry cannot be written now, where it cannot. Waits for the database.
+    pub async fn trouble(&self) -> Option<String> {
+        match self.registry.look(clock::now()).await {
+            Err(error) => Some(error.to_string()),
+            Ok(()) => self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// One look at everything; how long nothing needs another.
+    async fn step(&self) -> Duration {
+        let at = clock::now();
+        self.take_up(at);
+        let resources = self.shared.snapshot.load().resources.clone();
+        let events = {
+            let mut state = self.state();
+            state.see(&resources, at);
+            let events = state.expire(&resources, at, self.max_ttl);
+            self.put_in_force(&state, at);
+            events
+        };
+        self.record(events);
+        if self.write().await {
+            self.put_in_force(&self.state(), clock::now());
+        }
+        let state = self.state();
+        match state.next_end(&resources, self.max_ttl) {
+            _ if !state.unwritten.is_empty() => RETRY,
+            Some(end) => end.since(clock::now()).min(LOOK),
+            None => IDLE,
+        }
+    }
+
+    /// Takes up what rules have imposed.
+    fn take_up(&self, at: Timestamp) {
+        let waiting = self.shared.quarantines.waiting();
+        if waiting.is_empty() {
+            return;
+        }
+        let events: Vec<Event> = {
+            let mut state = self.state();
+            let events = waiting.iter().map(|one| state.impose(one, at)).collect();
+            self.put_in_force(&state, at);
+            events
+        };
+        self.shared.quarantines.taken(waiting.len());
+        self.record(events);
+    }
+
+    /// Puts in force what stands now. The state stays locked, so that nobody puts an older one over it.
+    fn put_in_force(&self, state: &State, at: Timestamp) {
+        let resources = self.shared.snapshot.load().resources.clone();
+        self.shared.put_standing(state.standing(&resources, at, self.max_ttl));
+    }
+
+    fn record(&self, events: Vec<Event>) {
+        for Event { what, object, detail } in events {
+            self.shared.ledger.system(what, &object, Some(detail));
+        }
+    }
+
+    /// Writes down what is not written yet. Whether a document's first sight was among it, so that it counts now.
+    async fn write(&self) -> bool {
+        let _turn = self.writing.lock().await;
+        let mut seen = false;
+        loop {
+            let Some(change) = self.state().unwritten.front().cloned() else {
+                self.note(None);
+                return seen;
+            };
+            if let Err(error) = change.apply(&self.registry).await {
+                self.note(Some(error.to_string()));
+                return seen;
+            }
+            let mut state = self.state();
+            state.written(&change);
+            seen |= matches!(change, Change::See(_));
+        }
+    }
+
+    fn note(&self, failure: Option<String>) {
+        let mut known = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*known, &failure) {
+            (None, Some(why)) => tracing::error!("{why}; it is tried again"),
+            (Some(_), None) => tracing::info!("the registry can be written again"),
+            _ => {}
+        }
+        *known = failure;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

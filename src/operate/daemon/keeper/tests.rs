@@ -1,0 +1,166 @@
+//! What stands, at which moment: documents and commands, their ends, and what is written of it.
+
+use std::sync::Arc;
+
+use super::state::*;
+use super::*;
+use crate::decide::policy::Standing;
+use crate::model::manifest::{Resources, SourceFile, load};
+use crate::model::types::{ApprovedHost, Cause, Grant, PolicyRef};
+use crate::platform::registry::{Approval, Ended, Quarantine, Sighting};
+
+const SET: &str = "
+apiVersion: clawgress.io/v1alpha1
+kind: Agent
+metadata: {name: alice}
+spec: {sources: {addresses: [10.77.0.2/32]}}
+---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressGateway
+metadata: {name: default}
+spec: {listeners: [{name: raw, protocol: TCP}]}
+---
+apiVersion: kars.azure.com/v1alpha1
+kind: EgressApproval
+metadata: {name: debug}
+spec: {sandbox: alice, hosts: [{host: paste.example, port: 443}], reason: INC-1, ttl: PT2H}
+";
+const HOUR: i64 = 3_600_000_000;
+const MOST: Duration = Duration::from_secs(86_400);
+
+fn set(text: &str) -> Resources {
+    load(&[SourceFile::new("a.yaml", text.as_bytes())]).expect("a valid set")
+}
+
+fn approval(name: &str, until: i64) -> Approval {
+    let hosts = vec![ApprovedHost::parse("other.example").unwrap()];
+    Approval {
+        name: name.into(),
+        grant: Grant { agent: "alice".into(), hosts, reason: "x".into(), ticket: None },
+        request_id: None,
+        made_by: "root".into(),
+        made_at: Timestamp(0),
+        until: Timestamp(until),
+        ended: None,
+    }
+}
+
+fn quarantine(id: &str, until: Option<i64>) -> Quarantine {
+    Quarantine {
+        id: id.into(),
+        agent: "alice".into(),
+        cause: Cause { policy: None, rule: None, reason: "loud".into() },
+        made_by: "root".into(),
+        made_at: Timestamp(0),
+        until: until.map(Timestamp),
+        ended: None,
+    }
+}
+
+/// As if everything could be written down.
+fn write_all(state: &mut State) -> Vec<Change> {
+    let mut written = Vec::new();
+    while let Some(change) = state.unwritten.front().cloned() {
+        state.written(&change);
+        written.push(change);
+    }
+    written
+}
+
+#[test]
+fn a_documents_time_begins_when_its_first_sight_is_written_down_and_no_reload_begins_it_anew() {
+    let (resources, mut state) = (set(SET), State::default());
+    let until = |state: &State, resources: &Resources| {
+        let filed: Vec<_> = state.filed(resources, MOST).map(|one| one.until).collect();
+        filed[0]
+    };
+    state.see(&resources, Timestamp(HOUR));
+    assert_eq!(until(&state, &resources), None, "not before it is remembered");
+    assert_eq!(state.standing(&resources, Timestamp(HOUR), MOST), Standing::new());
+    write_all(&mut state);
+    assert_eq!(until(&state, &resources), Some(Timestamp(3 * HOUR)));
+    assert_ne!(state.standing(&resources, Timestamp(HOUR), MOST), Standing::new());
+    state.see(&resources, Timestamp(2 * HOUR));
+    assert!(state.unwritten.is_empty(), "seen already");
+    // Another label is the same approval; another reason is another one.
+    let labelled = set(&SET.replace("{name: debug}", "{name: debug, labels: {a: b}}"));
+    assert_eq!(until(&state, &labelled), Some(Timestamp(3 * HOUR)));
+    let other = set(&SET.replace("INC-1", "INC-2"));
+    assert_eq!(until(&state, &other), None);
+    let short = state.filed(&resources, Duration::from_secs(60)).next().and_then(|one| one.until);
+    assert_eq!(short, Some(Timestamp(HOUR + 60_000_000)), "settings bound it");
+}
+
+#[test]
+fn what_is_over_ends_once_and_each_end_is_told_and_written() {
+    let (resources, mut state) = (set(SET), State::default());
+    state.see(&resources, Timestamp(0));
+    write_all(&mut state);
+    state.approvals.insert("made".into(), approval("made", HOUR));
+    state.shut_out(quarantine("q", Some(HOUR)));
+    state.shut_out(quarantine("for-ever", None));
+    write_all(&mut state);
+    assert_eq!(state.next_end(&resources, MOST), Some(Timestamp(HOUR)));
+    assert_eq!(state.expire(&resources, Timestamp(HOUR - 1), MOST), []);
+    let told: Vec<_> = state
+        .expire(&resources, Timestamp(2 * HOUR), MOST)
+        .into_iter()
+        .map(|event| (event.what, event.object))
+        .collect();
+    let expected =
+        [("approval-expired", "made"), ("approval-expired", "debug"), ("quarantine-ended", "alice")];
+    assert_eq!(told, expected.map(|(what, object)| (what, object.to_owned())));
+    let by = |at| Ended { at: Timestamp(at), by: EXPIRY.to_owned() };
+    let seen = Sighting {
+        name: "debug".into(),
+        digest: resources.approvals["debug"].digest.clone(),
+        seen_at: Timestamp(0),
+        ended_at: None,
+    };
+    let expected = [
+        Change::EndApproval("made".into(), by(HOUR)),
+        Change::EndSighting(seen, Timestamp(2 * HOUR)),
+        Change::EndQuarantine("q".into(), by(HOUR)),
+    ];
+    assert_eq!(write_all(&mut state), expected);
+    assert_eq!(state.expire(&resources, Timestamp(3 * HOUR), MOST), []);
+    assert_eq!(state.next_end(&resources, MOST), None);
+    let standing = state.standing(&resources, Timestamp(3 * HOUR), MOST);
+    assert!(standing.quarantined("alice", Timestamp(3 * HOUR)).is_some(), "one has no end");
+}
+
+#[test]
+fn a_name_that_the_registry_has_is_not_opened_by_a_file_too() {
+    let (resources, mut state) = (set(SET), State::default());
+    state.approvals.insert("debug".into(), approval("debug", HOUR));
+    assert_eq!(state.filed(&resources, MOST).count(), 0);
+}
+
+#[test]
+fn of_two_quarantines_the_longer_holds_whichever_came_first() {
+    for ends in [[Some(HOUR), None], [None, Some(HOUR)], [Some(HOUR), Some(2 * HOUR)]] {
+        let mut state = State::default();
+        ends.into_iter().zip(["a", "b"]).for_each(|(until, id)| drop(state.shut_out(quarantine(id, until))));
+        let at = Timestamp(HOUR);
+        assert!(state.quarantine_of("alice", at).is_some(), "{ends:?}");
+        let standing = state.standing(&Resources::default(), at, MOST);
+        assert!(standing.quarantined("alice", at).is_some(), "{ends:?}");
+    }
+}
+
+#[test]
+fn what_a_rule_imposed_names_its_document() {
+    let cause = Cause {
+        policy: Some(PolicyRef::new("EgressPolicy", "loud")),
+        rule: Some("big".into()),
+        reason: "too much".into(),
+    };
+    let until = Some(Timestamp(HOUR));
+    let quarantine = crate::decide::policy::Quarantine { until, cause };
+    let imposed = crate::pipeline::Imposed { agent: Arc::from("alice"), quarantine };
+    let mut state = State::default();
+    let event = state.impose(&imposed, Timestamp(0));
+    assert_eq!((event.what, &*event.object), ("agent-quarantined", "alice"));
+    assert_eq!(state.quarantines[0].made_by, "EgressPolicy/loud");
+    assert_eq!(state.unwritten.len(), 1);
+}

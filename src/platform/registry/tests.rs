@@ -1,0 +1,126 @@
+//! The registry on a real file: what is written is there after a new start, and what is not ours is refused.
+
+use super::*;
+use crate::model::types::{ApprovedHost, Cause, Grant, PolicyRef};
+
+fn approval(name: &str, at: i64) -> Approval {
+    let hosts = ["paste.example:443", "*.cdn.example"].map(|text| ApprovedHost::parse(text).unwrap());
+    Approval {
+        name: name.into(),
+        grant: Grant {
+            agent: "alice".into(),
+            hosts: hosts.into(),
+            reason: "INC-1: debug".into(),
+            ticket: Some("INC-1".into()),
+        },
+        request_id: None,
+        made_by: "root".into(),
+        made_at: Timestamp(at),
+        until: Timestamp(at + 10),
+        ended: None,
+    }
+}
+
+fn quarantine(id: &str) -> Quarantine {
+    let policy = Some(PolicyRef::new("EgressPolicy", "loud"));
+    Quarantine {
+        id: id.into(),
+        agent: "alice".into(),
+        cause: Cause { policy, rule: Some("big".into()), reason: "too much".into() },
+        made_by: "EgressPolicy/loud".into(),
+        made_at: Timestamp(5),
+        until: None,
+        ended: None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_is_there_after_a_new_start_and_ends_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    registry.add_approval(&approval("a", 1)).await.unwrap();
+    registry.add_quarantine(&quarantine("q")).await.unwrap();
+    registry.add_quarantine(&quarantine("q")).await.unwrap();
+    let sighting = Sighting { name: "a".into(), digest: "d".into(), seen_at: Timestamp(7), ended_at: None };
+    registry.add_sighting(&sighting).await.unwrap();
+    registry.add_sighting(&Sighting { seen_at: Timestamp(9), ..sighting.clone() }).await.unwrap();
+    drop(registry);
+
+    let registry = Registry::open(folder.path()).await.unwrap();
+    assert_eq!(registry.approvals().await.unwrap(), [approval("a", 1)]);
+    assert_eq!(registry.quarantines().await.unwrap(), [quarantine("q")]);
+    assert_eq!(registry.sightings().await.unwrap(), [sighting]);
+    let by = |by: &str| Ended { at: Timestamp(9), by: by.into() };
+    registry.end_approval("a", &by("root")).await.unwrap();
+    registry.end_approval("a", &by("expiry")).await.unwrap();
+    registry.end_quarantine("q", &by("ann")).await.unwrap();
+    assert!(registry.approvals().await.unwrap().is_empty());
+    assert!(registry.quarantines().await.unwrap().is_empty());
+    let all = registry.approvals_of_all_times().await.unwrap();
+    assert_eq!(all, [Approval { ended: Some(by("root")), ..approval("a", 1) }]);
+}
+
+#[tokio::test]
+async fn two_approvals_never_have_one_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    registry.add_approval(&approval("a", 1)).await.unwrap();
+    registry.end_approval("a", &Ended { at: Timestamp(2), by: "root".into() }).await.unwrap();
+    assert!(matches!(registry.add_approval(&approval("a", 3)).await, Err(Error::Database { .. })));
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    registry.look(Timestamp(1)).await.unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap().flatten() {
+        let mode = entry.metadata().unwrap().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_is_gone_is_missed_and_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    registry.check().unwrap();
+    for name in [DATABASE, "registry.db-wal", "registry.db-shm"] {
+        let _ = fs::remove_file(folder.path().join(name));
+    }
+    assert!(matches!(registry.add_approval(&approval("a", 1)).await, Err(Error::Replaced { .. })));
+    assert!(matches!(registry.look(Timestamp(1)).await, Err(Error::Replaced { .. })));
+    drop(registry);
+    let gone = Registry::open(folder.path()).await.unwrap_err();
+    assert!(matches!(gone, Error::Gone { .. }));
+    assert!(gone.to_string().contains("registry.mark"), "{gone}");
+    fs::remove_file(folder.path().join(MARK)).unwrap();
+    assert!(Registry::open(folder.path()).await.unwrap().approvals().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_registry_or_a_newer_one_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(DATABASE), "nonsense".repeat(1000)).unwrap();
+    assert!(matches!(Registry::open(folder.path()).await, Err(Error::Database { .. })));
+
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let newer = sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (99, 'newer', TRUE, $1, 0)",
+    );
+    newer.bind(b"x".as_slice()).execute(&registry.pool).await.unwrap();
+    drop(registry);
+    assert!(matches!(Registry::open(folder.path()).await, Err(Error::Layout { .. })));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_ours_is_an_error_and_not_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    registry.add_approval(&approval("a", 1)).await.unwrap();
+    sqlx::query("UPDATE approvals SET hosts = '*'").execute(&registry.pool).await.unwrap();
+    let error = registry.approvals().await.unwrap_err();
+    assert!(error.to_string().contains("approval `a`"), "{error}");
+}
