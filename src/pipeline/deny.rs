@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::model::types::reason::Retry;
-use crate::model::types::{Denial, HostName, RequestId};
+use crate::model::types::{Denial, HostName, RequestId, Sequel};
 
 /// The header that carries the code on every denied HTTP response.
 pub const REASON_HEADER: &str = "x-clawgress-reason";
@@ -29,8 +29,8 @@ pub fn response(denial: &Denial, id: RequestId, heard: Heard<'_>) -> Response<By
         if heard.grpc { grpc(denial, &detail) } else { problem(denial, id, &detail, heard.host) };
     let headers = response.headers_mut();
     headers.insert(REASON_HEADER, HeaderValue::from_static(denial.reason.code()));
-    if let Some(after) = denial.retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    if let Some(Sequel::Retry(after)) = denial.sequel {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.max(1)));
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {

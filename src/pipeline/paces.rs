@@ -12,7 +12,7 @@ use crate::decide::policy::{Obligations, Throttle};
 use crate::decide::quota::Pace;
 use crate::model::manifest::resources::Rates;
 use crate::model::types::limits::{PACES_KEPT, THROTTLE_WAIT};
-use crate::model::types::{Denial, Reason};
+use crate::model::types::{Denial, Reason, Sequel};
 
 /// Agent, policy, rule.
 type Key = (Arc<str>, Arc<str>, Arc<str>);
@@ -97,13 +97,14 @@ impl Paces {
 
 /// A request past the pace.
 fn too_many(agent: &str, throttle: &Throttle, excess: Duration) -> Denial {
-    let after = Duration::from_secs(excess.as_secs() + u64::from(excess.subsec_nanos() > 0));
+    let whole = excess.as_secs() + u64::from(excess.subsec_nanos() > 0);
+    let after = u32::try_from(whole).unwrap_or(u32::MAX);
     let detail = format!(
         "Agent {agent} sends more requests than a policy lets it. The next may be sent in {} s.",
-        after.as_secs()
+        after
     );
     let (policy, rule) = (throttle.policy.clone(), throttle.rule.clone());
     let seen = format!("it would have waited for more than {} s", THROTTLE_WAIT.as_secs());
     let denial = Denial::by(Reason::QuotaRequests, policy, Some(rule), detail).seen(seen);
-    Denial { retry_after: Some(after), ..denial }
+    Denial { sequel: Some(Sequel::Retry(after)), ..denial }
 }

@@ -102,7 +102,7 @@ impl Shared {
 
     /// Shuts an agent out whose refusal says so, from the next decision on, and tells what lives long.
     pub fn heed(&self, agent: &Arc<str>, denial: &Denial) {
-        let (Some(until), Some(policy), Some(rule)) = (denial.quarantine, &denial.policy, &denial.rule)
+        let (Some(until), Some(policy), Some(rule)) = (denial.quarantine(), &denial.policy, &denial.rule)
         else {
             return;
         };

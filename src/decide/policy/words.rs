@@ -7,7 +7,7 @@ use super::plan::Effect;
 use super::rules::Rule;
 use super::standing::Quarantine;
 use crate::model::manifest::resources::{L4Protocol, RuleAction};
-use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason, Timestamp};
+use crate::model::types::{AddressClass, Denial, HostName, PolicyRef, Reason, Sequel, Timestamp};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
@@ -178,7 +178,7 @@ pub(super) fn quarantined_by_rule(known: &Known, rule: &Rule, at: Timestamp) -> 
     let denial =
         Denial::by(Reason::IdentityQuarantined, rule.policy.clone(), Some(rule.name.clone()), detail);
     let until = at.plus(*time);
-    Denial { quarantine: Some(until), ..denial }.seen(format!("quarantined until {until}"))
+    Denial { sequel: Some(Sequel::Quarantine(until)), ..denial }.seen(format!("quarantined until {until}"))
 }
 
 /// A rule whose condition fails.

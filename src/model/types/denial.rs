@@ -2,7 +2,6 @@
 //! gateway, and becomes a denial with reason `internal` where it would otherwise let something through.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::decision::Decision;
 use super::reason::Reason;
@@ -28,6 +27,15 @@ pub struct DenyResponse {
     pub message: Option<Arc<str>>,
 }
 
+/// What follows from a refusal, besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sequel {
+    /// The agent is put away until then. Whoever refuses puts that in force.
+    Quarantine(Timestamp),
+    /// The same may be asked again after so many seconds.
+    Retry(u32),
+}
+
 /// A refusal with its reason. `detail` is one or more sentences an agent can act on; it never reveals rules,
 /// patterns or paths. The request id is added where the denial is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +53,8 @@ pub struct Denial {
     pub response: Option<Arc<DenyResponse>>,
     /// For the record alone: what was seen, in more detail than the agent may know.
     pub evidence: Option<String>,
-    /// Until when the agent is put away because of this, where a rule says so. Whoever refuses puts it in force.
-    pub quarantine: Option<Timestamp>,
-    /// When the same may be asked again, where that is known.
-    pub retry_after: Option<Duration>,
+    /// What follows from it, besides.
+    pub sequel: Option<Sequel>,
 }
 
 impl Denial {
@@ -61,8 +67,7 @@ impl Denial {
             rule: None,
             response: None,
             evidence: None,
-            quarantine: None,
-            retry_after: None,
+            sequel: None,
         }
     }
 
@@ -83,9 +88,17 @@ impl Denial {
         self
     }
 
+    /// Until when the agent is put away because of this.
+    pub fn quarantine(&self) -> Option<Timestamp> {
+        match self.sequel {
+            Some(Sequel::Quarantine(until)) => Some(until),
+            _ => None,
+        }
+    }
+
     /// The word for records.
     pub fn decision(&self) -> Decision {
-        if self.quarantine.is_some() { Decision::Quarantine } else { Decision::Deny }
+        if self.quarantine().is_some() { Decision::Quarantine } else { Decision::Deny }
     }
 
     /// The HTTP status: the administrator's, else the catalogue's.

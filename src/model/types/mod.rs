@@ -25,7 +25,7 @@ pub use agent::AgentProfile;
 pub use agreed_name::{AgreedName, Scheme};
 pub use authority::{Authority, AuthorityError, Host};
 pub use decision::Decision;
-pub use denial::{Denial, DenyResponse, PolicyRef};
+pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
 pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
 pub use host::{HostName, HostPattern};

@@ -13,7 +13,7 @@ const TOLD: usize = 50;
 pub(super) fn refuses(denial: &Denial) -> bool {
     let of_policy = denial.policy.as_ref().is_some_and(|policy| policy.0.starts_with("EgressPolicy/"));
     let by_rule = matches!(denial.reason, Reason::PolicyDenied | Reason::PolicyUnevaluable);
-    of_policy && by_rule || denial.quarantine.is_some()
+    of_policy && by_rule || denial.quarantine().is_some()
 }
 
 impl Inquiry<'_> {

@@ -214,7 +214,10 @@ fn a_quarantine_refuses_and_names_its_end() {
     let set = with(&policy("p", &[rule]));
     let denial = permit(&set, "alice", "GET", "canary.example/").unwrap_err();
     assert_eq!((denial.reason.code(), denial.status()), ("identity.quarantined", 403));
-    assert_eq!((denial.decision(), denial.quarantine), (Decision::Quarantine, Some(Timestamp(900_000_000))));
+    assert_eq!(
+        (denial.decision(), denial.quarantine()),
+        (Decision::Quarantine, Some(Timestamp(900_000_000)))
+    );
     assert_eq!(look_up(&set, "alice", "canary.example"), Err("identity.quarantined"), "its name is enough");
     assert_eq!(comes_to(&set, "alice", "GET", "a.example/"), "allow EgressL4Route/open rules[0]");
 }
