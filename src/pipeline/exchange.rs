@@ -63,6 +63,19 @@ impl Going {
     fn take_entry(&mut self) -> Entry {
         self.entry.take().expect("invariant: it is taken once, with the outcome")
     }
+
+    /// What closes its record once its answer has passed.
+    fn closing(&mut self, status: StatusCode, added: Duration) -> Closing {
+        Closing {
+            entry: self.take_entry(),
+            status: status.as_u16(),
+            started: self.started,
+            added,
+            sent: self.sent.clone(),
+            dialled: self.dialled.get(),
+            cut: self.cut.clone(),
+        }
+    }
 }
 
 /// Whoever waited for the answer has left: hyper drops what would give it, and there is no later moment at which the
@@ -70,16 +83,12 @@ impl Going {
 impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
-        let end = match self.cut.get() {
-            Some(_) => LAPSED,
-            None if *self.drain.borrow() => "shutdown",
-            None => "client-closed",
-        };
+        let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
         entry.close(Outcome {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
-            end: Some(end),
+            end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
             ..Outcome::default()
         });
@@ -240,15 +249,7 @@ fn relay(
     let bridged = challenge.is_some_and(Challenge::is_bridged);
     let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
-    let closing = Closing {
-        entry: going.take_entry(),
-        status: status.as_u16(),
-        started: going.started,
-        added,
-        sent: going.sent.clone(),
-        dialled: going.dialled.get(),
-        cut: site.cut.clone(),
-    };
+    let closing = going.closing(status, added);
     if !switches {
         let bodiless = going.method == Method::HEAD
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -261,11 +262,7 @@ fn relay(
         && proven
     {
         let own = site.clone();
-        let ends = tunnel::Ends {
-            drain: site.road.drain.clone(),
-            policy: site.road.shared.watch(),
-            judge: move || case::judged_anew(&own, &asked),
-        };
+        let ends = tunnel::Ends::of(&site.road, move || case::judged_anew(&own, &asked));
         let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {

@@ -3,6 +3,7 @@
 use super::source::SourceFile;
 use super::{Report, Resources, load};
 
+mod approvals;
 mod mistakes;
 mod sets;
 mod hostile;
