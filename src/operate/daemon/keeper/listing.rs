@@ -77,7 +77,6 @@ impl Keeper {
 }
 
 /// One that was made by command.
-
 pub fn made(approval: &Approval, at: Timestamp) -> api::Approval {
     let Approval { name, grant, request_id, made_by, made_at, until, ended } = approval;
     let state = match ended {
