@@ -456,7 +456,7 @@ async fn what_stands_for_a_time_is_said_in_lines_that_lead_on() {
     let ended = run_against(&lab, "clawgress agent list").await;
     assert_eq!(ended.out, "alice  active  red  10.77.0.2/32\n");
     let ended = run_against(&lab, "clawgress agent show alice").await;
-    assert!(ended.out.contains("approvals    1 in force\n"), "{ended:?}");
+    assert!(ended.out.contains("approvals  1 in force\n"), "{ended:?}");
     lab.stop().await;
 }
 

@@ -65,6 +65,19 @@ impl Going {
     fn take_entry(&mut self) -> Entry {
         self.entry.take().expect("invariant: it is taken once, with the outcome")
     }
+
+    /// What closes its record once its answer has passed.
+    fn closing(&mut self, status: StatusCode, added: Duration) -> Closing {
+        Closing {
+            entry: self.take_entry(),
+            status: status.as_u16(),
+            started: self.started,
+            added,
+            sent: self.sent.clone(),
+            dialled: self.dialled.get(),
+            cut: self.cut.clone(),
+        }
+    }
 }
 
 /// Whoever waited for the answer has left: hyper drops what would give it, and there is no later moment at which the
@@ -72,16 +85,12 @@ impl Going {
 impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
-        let end = match self.cut.get() {
-            Some(_) => LAPSED,
-            None if *self.drain.borrow() => "shutdown",
-            None => "client-closed",
-        };
+        let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
         entry.close(Outcome {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
-            end: Some(end),
+            end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
             ..Outcome::default()
         });
@@ -254,6 +263,7 @@ fn relay(
     let bridged = challenge.is_some_and(Challenge::is_bridged);
     let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
+<<<<<<< HEAD
     let tempo = going.tempo.clone();
     let closing = Closing {
         entry: going.take_entry(),
@@ -264,6 +274,9 @@ fn relay(
         dialled: going.dialled.get(),
         cut: site.cut.clone(),
     };
+=======
+    let closing = going.closing(status, added);
+>>>>>>> registry
     if !switches {
         let body = body.closing(closing, is_bodiless(&going.method, status)).paced(tempo);
         let answer = Answer::Reply { body, _busy: back.busy, _granted: back.granted };
@@ -272,7 +285,12 @@ fn relay(
     if let (Some(workload), Some(upstream), Some(asked)) = (back.upgrade, upgraded, asked)
         && proven
     {
+<<<<<<< HEAD
         let ends = ends(site, asked, tempo);
+=======
+        let own = site.clone();
+        let ends = tunnel::Ends::of(&site.road, move || case::judged_anew(&own, &asked));
+>>>>>>> registry
         let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {

@@ -86,3 +86,41 @@ impl Quarantines {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause() -> Cause {
+        Cause { policy: None, rule: None, reason: "loud".into() }
+    }
+
+    #[test]
+    fn what_is_imposed_stands_at_once_and_waits_until_it_is_taken_up() {
+        let quarantines = Quarantines::default();
+        let mut heard = quarantines.watch();
+        let alice: Arc<str> = "alice".into();
+        assert!(!quarantines.wait());
+        quarantines.impose(&alice, Timestamp(10), cause());
+        assert!(quarantines.wait() && heard.has_changed().unwrap());
+        heard.mark_unchanged();
+        quarantines.impose(&alice, Timestamp(9), cause());
+        assert!(!heard.has_changed().unwrap(), "a shorter one says nothing new");
+        let mut standing = Standing::new();
+        quarantines.add_to(&mut standing);
+        assert!(standing.quarantined("alice", Timestamp(9)).is_some());
+        assert!(!quarantines.wait(), "it is in a snapshot");
+        assert_eq!(quarantines.waiting().len(), 1, "and still to be written down");
+        quarantines.taken(1);
+        assert!(quarantines.waiting().is_empty());
+    }
+
+    #[test]
+    fn those_that_wait_are_bounded() {
+        let quarantines = Quarantines::default();
+        for number in 0..=IMPOSED_WAITING {
+            quarantines.impose(&format!("agent-{number}").into(), Timestamp(1), cause());
+        }
+        assert_eq!(quarantines.waiting().len(), IMPOSED_WAITING);
+    }
+}

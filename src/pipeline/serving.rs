@@ -263,7 +263,12 @@ where
                 // It cannot fail: whoever could end it is at hand.
                 if let Some(denial) = changed.ok().and_then(|()| lapsed()) {
                     watch.cut();
-                    poll_fn(|cx| Poll::Ready(drop(connection.as_mut().poll(cx)))).await;
+                    poll_fn(|cx| {
+                        // The reset leaves with this; what comes of it does not matter any more.
+                        let _ = connection.as_mut().poll(cx);
+                        Poll::Ready(())
+                    })
+                    .await;
                     return End::Lapsed(denial);
                 }
             }

@@ -312,12 +312,17 @@ fn explain_tells_whether_a_name_would_be_looked_up() {
     for (url, expected, verdict, then) in [
         ("https://site.example/", by_documents, "pass", &["name", "deny", "routes"][..]),
         ("https://www.wild.example/", by_agent, "pass", &["name", "deny", "routes"]),
-        ("_mongodb._tcp.www.wild.example:27017", by_agent, "pass", &["name", "deny", "routes", "default"]),
+        (
+            "_mongodb._tcp.www.wild.example:27017",
+            by_agent,
+            "pass",
+            &["name", "deny", "routes", "default", "approvals"],
+        ),
         (
             "https://paste.example/",
             "refused, no query leaves: no route of this agent names it",
             "deny",
-            &["name", "deny", "routes", "default"],
+            &["name", "deny", "routes", "default", "approvals"],
         ),
         (
             "https://dns.google/",

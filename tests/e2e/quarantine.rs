@@ -1,14 +1,16 @@
 //! Quarantine: nothing of the agent goes out, by whatever way, and what it has open ends; others do not notice.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, UdpSocket};
 
 use serde_json::json;
 
 use super::approvals::{BOB, SITE, download, is_cut};
-use super::dialogue::{connect, over_tls};
+use super::dialogue::{PATIENCE, connect, over_tls};
 use super::world::{Heard, Line, World, curl};
 use crate::lab::backends::Wire;
-use crate::lab::{Daemon, GATEWAY_V4, GATEWAY_V6};
+use crate::lab::daemon::alice_and_gateway;
+use crate::lab::{Daemon, GATEWAY_V4, GATEWAY_V6, Lab};
 
 /// Everything to the site, and an echo over TCP and UDP in both families, for everybody.
 const OPEN: &str = "---
@@ -160,4 +162,45 @@ fn a_quarantine_outlives_a_restart_and_a_crash() {
     }
     let unknown = daemon.cli(&["agent", "quarantine", "carol", "--reason", "x"]).failed_with(1);
     assert!(unknown.contains("no agent is named `carol`"), "{unknown}");
+}
+
+#[test]
+fn a_udp_flow_of_a_quarantined_agent_ends() {
+    let lab = Lab::new();
+    let places = ["192.0.2.13:4000", "[2001:db8:1::13]:4000"];
+    places.iter().for_each(|place| lab.backends().udp_echo(place));
+    let route = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: flows}
+spec:
+  parentRefs: [{name: default}]
+  rules: [{matches: [{protocol: UDP, destinationCIDRs: [192.0.2.13/32, '2001:db8:1::13/128'], ports: [{port: 4000}]}]}]
+";
+    let policies = alice_and_gateway("{name: udp, protocol: UDP}") + route;
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &policies)]);
+    let flows = places.map(|place| {
+        let to: SocketAddr = place.parse().expect("an address with a port");
+        let flow = lab.workload().enter(|| {
+            let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let flow = UdpSocket::bind(any).expect("a socket");
+            flow.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            flow.connect(to).expect("a route");
+            flow
+        });
+        flow.send(b"ping").expect("sent");
+        flow.recv(&mut [0; 64]).expect("an answer");
+        flow
+    });
+    quarantine(&daemon, &[]);
+    for (flow, address) in flows.iter().zip(["192.0.2.13", "2001:db8:1::13"]) {
+        daemon.record(&json!({
+            "kind": "connection", "protocol": "udp", "destination_address": address, "decision": "deny",
+            "reason": "identity.quarantined", "datagrams_out": 1,
+        }));
+        // It hears so by ICMP, now or when it sends again.
+        let heard =
+            flow.recv(&mut [0; 64]).or_else(|_| flow.send(b"ping").and_then(|_| flow.recv(&mut [0; 64])));
+        assert!(heard.is_err(), "{address}: {heard:?}");
+    }
 }

@@ -67,12 +67,14 @@ impl OfAgent {
 
     /// Whether an approved name lies below this zone: a validating stub asks about zones.
     fn is_above(&self, zone: &str, at: Timestamp) -> bool {
-        let exact = self.exact.iter().map(|(name, openings)| (ancestors(name).skip(1), openings));
-        let wildcard = self.wildcard.iter().map(|(base, openings)| (ancestors(base).skip(0), openings));
-        let mut all = exact.chain(wildcard);
-        all.any(|(mut above, openings)| {
-            openings.iter().any(|opening| at < opening.until)
-                && (zone == "." || above.any(|above| above == zone))
-        })
+        let stands = |openings: &Vec<Opening>| openings.iter().any(|opening| at < opening.until);
+        let exact = self.exact.iter().filter(|(_, openings)| stands(openings));
+        let wildcard = self.wildcard.iter().filter(|(_, openings)| stands(openings));
+        let mut above = exact
+            .flat_map(|(name, _)| ancestors(name).skip(1))
+            .chain(wildcard.flat_map(|(base, _)| ancestors(base)))
+            .chain(["."]);
+        let any = self.exact.values().chain(self.wildcard.values()).any(stands);
+        any && above.any(|above| above == zone)
     }
 }

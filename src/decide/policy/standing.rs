@@ -51,7 +51,7 @@ impl Quarantine {
 
     /// Whether it lasts longer than another.
     fn outlasts(&self, other: &Self) -> bool {
-        other.until.is_some_and(|end| !self.until.is_some_and(|own| own <= end))
+        other.until.is_some_and(|end| self.until.is_none_or(|own| own > end))
     }
 }
 

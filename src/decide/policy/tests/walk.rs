@@ -398,6 +398,7 @@ proptest! {
                 destination: asked.place,
                 private_allowed: false,
                 route: numbered("EgressL4Route", 0),
+                obligations: None,
             };
             let decided = set.request(&known, &passage, &request, Circumstances::default());
             let decided = decided.map(|permit| permit.route().clone()).map_err(|denial| (denial.reason.code(), denial.policy.unwrap()));

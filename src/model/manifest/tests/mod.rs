@@ -3,7 +3,11 @@
 use super::source::SourceFile;
 use super::{Report, Resources};
 
+<<<<<<< HEAD
 mod conformance;
+=======
+mod approvals;
+>>>>>>> registry
 mod mistakes;
 mod policies;
 mod sets;

@@ -151,7 +151,7 @@ impl Keeper {
         written.map_err(|error| unwritten(&error, &format!("{agent} stays quarantined")))?;
         let events = {
             let mut state = self.state();
-            let events = standing.iter().map(|one| state.let_go(one, &ended)).collect();
+            let events: Vec<Event> = standing.iter().map(|one| state.let_go(one, &ended)).collect();
             self.put_in_force(&state, clock::now());
             events
         };

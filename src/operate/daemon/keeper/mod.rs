@@ -138,7 +138,7 @@ impl Keeper {
         self.shared.put_standing(state.standing(&resources, at, self.max_ttl));
     }
 
-    fn record(&self, events: Vec<Event>) {
+    fn record(&self, events: impl IntoIterator<Item = Event>) {
         for Event { what, object, detail } in events {
             self.shared.ledger.system(what, &object, Some(detail));
         }
@@ -157,9 +157,14 @@ impl Keeper {
                 self.note(Some(error.to_string()));
                 return seen;
             }
-            let mut state = self.state();
-            state.written(&change);
-            seen |= matches!(change, Change::See(_));
+            self.state().written(&change);
+            if let Change::See(sighting) = &change {
+                seen = true;
+                let resources = self.shared.snapshot.load().resources.clone();
+                self.record(
+                    resources.approvals.get(&sighting.name).map(|document| state::seen(sighting, document)),
+                );
+            }
         }
     }
 

@@ -272,6 +272,15 @@ impl State {
     }
 }
 
+/// That a document's approval counts from now on.
+pub fn seen(sighting: &Sighting, document: &resources::Approval) -> Event {
+    let grant = &document.grant;
+    let hosts: Vec<String> = grant.hosts.iter().map(ToString::to_string).collect();
+    let detail =
+        format!("agent {} to {}, by {}: {}", grant.agent, hosts.join(", "), place(document), grant.reason);
+    Event { what: "approval-granted", object: sighting.name.to_string(), detail }
+}
+
 /// `until 2026-01-02T03:04:05.000000Z`.
 pub fn words_until(until: Option<Timestamp>) -> String {
     until.map_or_else(|| "until somebody releases it".to_owned(), |until| format!("until {until}"))

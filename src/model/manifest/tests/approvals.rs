@@ -1,0 +1,83 @@
+//! `EgressApproval`: the reference's own example, what it comes to, and what is wrong with others.
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::types::limits::REASON_CHARS;
+
+const AGENT: &str = "
+apiVersion: clawgress.io/v1alpha1
+kind: Agent
+metadata: {name: my-agent}
+spec: {sources: {addresses: [10.77.0.2/32]}}
+";
+
+fn set(document: &str) -> Result<Resources, Report> {
+    load(&[file("a.yaml", document), file("agent.yaml", AGENT), file("gateway.yaml", GATEWAY)])
+}
+
+fn spec(spec: &str) -> Vec<String> {
+    let head = "apiVersion: clawgress.io/v1alpha1\nkind: EgressApproval\nmetadata: {name: x}\n";
+    mistakes(set(&format!("{head}spec: {spec}\n")))
+}
+
+#[test]
+fn the_example_of_the_reference_loads() {
+    let example = r#"
+apiVersion: kars.azure.com/v1alpha1
+kind: EgressApproval
+metadata:
+  name: debug-stripe-2026-05-14
+  namespace: kars-system # same namespace as the sandbox
+spec:
+  sandbox: my-agent # sibling KarsSandbox name
+  hosts: # 1..16 entries; small scoped grants only
+    - host: api.stripe.com
+      port: 443
+    - host: hooks.stripe.com # port optional (defaults all)
+  reason: "INC-4421 debug pipe" # 1..512 chars, no ASCII control bytes
+  ticket: "INC-4421" # optional, 1..128 chars
+  ttl: PT2H # ISO 8601; helm-tunable ceiling, 7d hard cap
+"#;
+    let resources = set(example).unwrap();
+    let approval = &resources.approvals["debug-stripe-2026-05-14"];
+    let hosts: Vec<String> = approval.grant.hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["api.stripe.com:443", "hooks.stripe.com"]);
+    assert_eq!((&*approval.grant.agent, approval.ttl), ("my-agent", Duration::from_secs(7200)));
+    assert_eq!(
+        (&*approval.grant.reason, approval.grant.ticket.as_deref()),
+        ("INC-4421 debug pipe", Some("INC-4421"))
+    );
+    let renamed = set(&example.replace("sandbox: my-agent", "agent: my-agent")).unwrap();
+    assert_ne!(renamed.approvals["debug-stripe-2026-05-14"].digest, approval.digest);
+    let labelled = set(&example.replace("  namespace:", "  labels: {a: b}\n  namespace:")).unwrap();
+    assert_eq!(labelled.approvals["debug-stripe-2026-05-14"].digest, approval.digest);
+}
+
+#[test]
+fn an_approval_says_what_is_wrong_with_it() {
+    let long = "x".repeat(REASON_CHARS + 1);
+    let many = vec!["{host: a.example}"; 17].join(", ");
+    for (text, expected) in [
+        ("{agent: bob, hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(), "there is no Agent named `bob`"),
+        ("{hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(), "lacks the field `agent`"),
+        (
+            "{agent: my-agent, sandbox: my-agent, hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(),
+            "both `agent` and `sandbox` are given",
+        ),
+        ("{agent: my-agent, hosts: [], reason: x, ttl: 1h}".to_owned(), "`hosts` is an empty list"),
+        (format!("{{agent: my-agent, hosts: [{many}], reason: x, ttl: 1h}}"), "names 17 hosts, more than 16"),
+        ("{agent: my-agent, hosts: [{host: 192.0.2.1}], reason: x, ttl: 1h}".to_owned(), "is an IP address"),
+        ("{agent: my-agent, hosts: [{host: a.example, port: 0}], reason: x, ttl: 1h}".to_owned(), "not between 1"),
+        (format!("{{agent: my-agent, hosts: [{{host: a.example}}], reason: {long}, ttl: 1h}}"), "more than 512"),
+        ("{agent: my-agent, hosts: [{host: a.example}], reason: x, ttl: PT0S}".to_owned(), "is not a duration"),
+        ("{agent: my-agent, hosts: [{host: a.example}], ttl: 1h}".to_owned(), "lacks the field `reason`"),
+        (
+            "{agent: my-agent, hosts: [{host: a.example}], reason: x, ttl: 1h, tools: [{server: a, tool: b}]}".to_owned(),
+            "`tools` is not yet enforced",
+        ),
+    ] {
+        let told = spec(&text);
+        assert!(told.len() == 1 && told[0].contains(expected), "{text}: {told:?}");
+    }
+}
