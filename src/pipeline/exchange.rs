@@ -263,20 +263,8 @@ fn relay(
     let bridged = challenge.is_some_and(Challenge::is_bridged);
     let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
-<<<<<<< HEAD
     let tempo = going.tempo.clone();
-    let closing = Closing {
-        entry: going.take_entry(),
-        status: status.as_u16(),
-        started: going.started,
-        added,
-        sent: going.sent.clone(),
-        dialled: going.dialled.get(),
-        cut: site.cut.clone(),
-    };
-=======
     let closing = going.closing(status, added);
->>>>>>> registry
     if !switches {
         let body = body.closing(closing, is_bodiless(&going.method, status)).paced(tempo);
         let answer = Answer::Reply { body, _busy: back.busy, _granted: back.granted };
@@ -285,12 +273,7 @@ fn relay(
     if let (Some(workload), Some(upstream), Some(asked)) = (back.upgrade, upgraded, asked)
         && proven
     {
-<<<<<<< HEAD
         let ends = ends(site, asked, tempo);
-=======
-        let own = site.clone();
-        let ends = tunnel::Ends::of(&site.road, move || case::judged_anew(&own, &asked));
->>>>>>> registry
         let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {

@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::road::Road;
 use super::watch::Busy;
 use crate::act::upstream::{Closing, Rests, Tempo};
 use crate::model::types::Denial;
@@ -40,7 +39,6 @@ struct Moved {
 
 /// What ends a tunnel from outside.
 pub struct Ends<J> {
-<<<<<<< HEAD
     /// The daemon is about to end.
     pub drain: watch::Receiver<bool>,
     /// Other documents are in force, or other things stand for a time.
@@ -49,18 +47,6 @@ pub struct Ends<J> {
     pub judge: J,
     /// How fast its bytes may move.
     pub tempo: Tempo,
-=======
-    drain: watch::Receiver<bool>,
-    policy: watch::Receiver<()>,
-    judge: J,
-}
-
-impl<J: Fn() -> Result<(), Denial>> Ends<J> {
-    /// The daemon's own end, and whatever `judge` refuses once something else is in force.
-    pub fn of(road: &Road, judge: J) -> Self {
-        Self { drain: road.drain.clone(), policy: road.shared.watch(), judge }
-    }
->>>>>>> registry
 }
 
 /// Relays an upgraded connection and closes its record. The workload's connection is busy as long as it lasts.

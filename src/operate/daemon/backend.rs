@@ -26,6 +26,16 @@ use crate::perceive::intercept::{Interception, checks, routes};
 use crate::pipeline::Shared;
 use crate::platform::sys::clock;
 
+/// What stands once the host has been prepared.
+pub struct Prepared {
+    /// Signs the leaves.
+    pub authority: Arc<Authority>,
+    /// Whether what the kernel drops is put on record, or why not.
+    pub recorded: Result<(), String>,
+    /// The rules of interception.
+    pub rules: Table,
+}
+
 /// The daemon as its operator sees it.
 pub struct Operator {
     pub(super) settings: Settings,
@@ -49,8 +59,7 @@ impl Operator {
         shared: Arc<Shared>,
         policies: Policies,
         keeper: Arc<Keeper>,
-        (authority, recorded): (Arc<Authority>, Result<(), String>),
-        rules: Table,
+        Prepared { authority, recorded, rules }: Prepared,
     ) -> Self {
         let (started_at, started) = (clock::now(), Instant::now());
         Self {

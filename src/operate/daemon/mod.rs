@@ -31,7 +31,7 @@ use crate::perceive::intercept::{self, apply::Table};
 use crate::pipeline::{Shared, dropped};
 use crate::platform::registry::Registry;
 use crate::platform::{sys, telemetry};
-use backend::Operator;
+use backend::{Operator, Prepared};
 use keeper::Keeper;
 use parts::Parts;
 use policies::Policies;
@@ -111,7 +111,8 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
     let keeping = tokio::spawn(keeper.clone().run());
-    let operator = Operator::new(settings, shared.clone(), policies, keeper, (authority, recorded), rules);
+    let operator =
+        Operator::new(settings, shared.clone(), policies, keeper, Prepared { authority, recorded, rules });
     let operator = Arc::new(operator);
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;

@@ -109,9 +109,7 @@ fn ledger(operator: &Operator) -> Result<(LedgerState, LastHour), Fault> {
 fn of_registry(operator: &Operator, registry: &RegistryState) -> Vec<String> {
     let failure = registry.failure.as_ref().map(|why| {
         let why = why.lines().next().unwrap_or_default();
-        format!(
-            "{why}: what stands still counts, and changes wait until it can be written"
-        )
+        format!("{why}: what stands still counts, and changes wait until it can be written")
     });
     operator.keeper.doubled().into_iter().chain(failure).collect()
 }

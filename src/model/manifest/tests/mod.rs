@@ -3,11 +3,8 @@
 use super::source::SourceFile;
 use super::{Report, Resources};
 
-<<<<<<< HEAD
-mod conformance;
-=======
 mod approvals;
->>>>>>> registry
+mod conformance;
 mod mistakes;
 mod policies;
 mod sets;
