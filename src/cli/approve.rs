@@ -13,15 +13,12 @@ use crate::operate::api::{self, ApproveQuery};
 /// Arguments of `approve`.
 #[derive(Debug, clap::Args)]
 pub struct Approve {
-    /// Who may; with `--request` the one who was refused
-    #[arg(required_unless_present = "request")]
-    agent: Option<String>,
+    /// Who may; or the id of a refusal on record, as it was quoted: agent, host and port are then those of it
+    #[arg(value_name = "AGENT|REQUEST_ID")]
+    who: String,
     /// Which host, and on which port alone; `*.` stands for one label [repeatable]
-    #[arg(long = "host", value_name = "HOST[:PORT]", required_unless_present = "request")]
+    #[arg(long = "host", value_name = "HOST[:PORT]")]
     hosts: Vec<String>,
-    /// A refusal on record: agent, host and port are those of it
-    #[arg(long, value_name = "ID")]
-    request: Option<String>,
     /// Why
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -31,6 +28,12 @@ pub struct Approve {
     /// Where more is written about it
     #[arg(long, value_name = "TEXT")]
     ticket: Option<String>,
+}
+
+/// Whether it looks like a request id, whole or as denials quote it: `0199c0de-7a31`.
+fn is_request_id(text: &str) -> bool {
+    let quoted = text.len() >= 13 && text.as_bytes().get(8) == Some(&b'-');
+    quoted && text.len() <= 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// A span of time on the command line.
@@ -43,7 +46,13 @@ pub fn span(text: &str) -> Result<Duration, String> {
 impl Approve {
     /// Asks and prints.
     pub fn run(self, context: &mut Context) -> Result<Exit, Failure> {
-        let Self { agent, hosts, request, reason, ttl, ticket } = self;
+        let Self { who, hosts, reason, ttl, ticket } = self;
+        let (agent, request) = if is_request_id(&who) { (None, Some(who)) } else { (Some(who), None) };
+        if let (Some(agent), true) = (&agent, hosts.is_empty()) {
+            let message = format!("it is not said which host agent `{agent}` may reach");
+            let hint = format!("clawgress approve {agent} --host HOST[:PORT] --reason TEXT --ttl 2h");
+            return Err(Failure::new(Exit::Usage, message).hint(hint));
+        }
         let query = ApproveQuery { agent, hosts, request_id: request, reason, ticket, ttl_s: ttl.as_secs() };
         let approval = context.with_daemon(|mut client| async move { client.approve(&query).await })?;
         let now = context.now;

@@ -11,8 +11,9 @@ use super::context::{Context, Format};
 use super::exit::{Exit, Failure};
 use super::paint::{Paint, Style, safe};
 use super::words;
-use crate::decide::policy::{Circumstances, PolicySet, Standing};
+use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::model::cases::{self, Case, Outcome, PolicyTest};
+use crate::model::config::Resolvers;
 use crate::model::manifest::{self, Report, Resources, SourceFile};
 use crate::operate::api::{ExplainQuery, Explanation};
 use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
@@ -121,7 +122,7 @@ impl Sets {
         let files = sources(files.map_err(|problems| unreadable(&problems))?);
         let resources = manifest::load(&files).map_err(|report| invalid(&report, context))?;
         let set = Arc::new(Set {
-            policy: PolicySet::compile(&resources, Default::default()),
+            policy: PolicySet::compile(&resources, Arc::new(EncryptedDns::new(&Resolvers::default()))),
             directory: Directory::build(&resources),
             resources,
         });

@@ -463,7 +463,6 @@ async fn what_stands_for_a_time_is_said_in_lines_that_lead_on() {
 #[test]
 fn an_approval_needs_somebody_and_something_or_a_refusal_that_says_both() {
     for line in [
-        "clawgress approve alice --reason x --ttl 2h",
         "clawgress approve --host a.example --reason x --ttl 2h",
         "clawgress approve alice --host a.example --ttl 2h",
         "clawgress approve alice --host a.example --reason x",
@@ -472,5 +471,8 @@ fn an_approval_needs_somebody_and_something_or_a_refusal_that_says_both() {
     ] {
         assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
-    assert!(Cli::try_parse_from("clawgress approve --request 0199 --reason x --ttl 2h".split(' ')).is_ok());
+    assert!(Cli::try_parse_from("clawgress approve 0199c0de-7a31 --reason x --ttl 2h".split(' ')).is_ok());
+    let ended = run_line("clawgress approve alice --reason x --ttl 2h", "/nonexistent".into());
+    assert_eq!(ended.code, Exit::Usage, "{}", ended.talk);
+    assert!(ended.talk.contains("it is not said which host agent `alice` may reach"), "{}", ended.talk);
 }

@@ -15,6 +15,10 @@ use super::watch::Watch;
 use crate::model::types::limits::HEAD_TIME;
 use crate::perceive::framing::frames::Frames;
 
+/// Frames that are read before whoever takes their content has its turn. hyper reads for as long as there is something to
+/// read, and takes thousands of small messages that nobody has taken yet for an attack.
+const FRAMES_A_TURN: u64 = 512;
+
 /// Types of frames (RFC 9113, section 6).
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
@@ -46,6 +50,8 @@ pub struct Framed<S> {
     frames: Frames,
     /// Streams that were opened by what hyper has dealt with.
     opened: u64,
+    /// Frames that had passed when others had their turn last.
+    rested: u64,
     /// Runs while something is unfinished.
     clock: Option<Pin<Box<Sleep>>>,
     broken: Option<Broken>,
@@ -57,7 +63,7 @@ impl<S> Framed<S> {
     /// Counts the frames of `inner`, and its bytes into `watch`.
     pub fn new(inner: S, watch: Arc<Watch>) -> Self {
         let frames = Frames::of_workload();
-        Self { inner, watch, frames, opened: 0, clock: None, broken: None, stood_in: 0 }
+        Self { inner, watch, frames, opened: 0, rested: 0, clock: None, broken: None, stood_in: 0 }
     }
 
     /// Why we have ended the connection.
@@ -103,6 +109,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
         let this = self.get_mut();
         if this.broken.is_some() {
             return this.stand_in(buf);
+        }
+        if this.frames.seen().saturating_sub(this.rested) >= FRAMES_A_TURN {
+            this.rested = this.frames.seen();
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         // Whoever reads on has dealt with every whole frame it was given before.
         this.opened = this.frames.opened();

@@ -77,7 +77,7 @@ fn what_a_denial_quotes_is_approved_by_its_id_is_used_and_ends_with_its_revocati
         let quoted = detail.rsplit_once("request ").expect("a request").1.trim_end_matches('.');
         daemon.record(&json!({"request_id": problem["request_id"], "decision": "deny"}));
 
-        let approval = approve(&daemon, &["--request", quoted, "--ttl", "2h", "--ticket", "INC-1"]);
+        let approval = approve(&daemon, &[quoted, "--ttl", "2h", "--ticket", "INC-1"]);
         assert_eq!(approval["hosts"], json!(["site.example:443"]), "{approval}");
         assert_eq!((&approval["agent"], &approval["state"]), (&json!("alice"), &json!("active")));
         let name = name_of(&approval);
@@ -391,8 +391,6 @@ fn what_cannot_be_approved_says_why_and_opens_nothing() {
     let world = World::new();
     let settings = json!({"approvals": {"maxTtl": "1h"}});
     let daemon = world.lab.daemon(&settings, &[("base.yaml", BASE), ("bob.yaml", BOB)]);
-    let resolve = ["--resolve", "site.example:80:192.0.2.10", "http://site.example/small"];
-    let refused = world.ask(&daemon, &resolve).json()["request_id"].as_str().expect("an id").to_owned();
     for (arguments, why) in [
         (&["alice", "--host", "site.example", "--ttl", "2h"][..], "longer than an approval may last"),
         (&["alice", "--host", "192.0.2.10", "--ttl", "1h"], "is an IP address"),
@@ -400,8 +398,7 @@ fn what_cannot_be_approved_says_why_and_opens_nothing() {
         (&["alice", "--host", "*", "--ttl", "1h"], "host `*`"),
         (&["alice", "--host", "dns.google", "--ttl", "1h"], "encrypted DNS resolver"),
         (&["carol", "--host", "site.example", "--ttl", "1h"], "no agent is named `carol`"),
-        (&["bob", "--request", &refused, "--ttl", "1h"], "was alice's"),
-        (&["--request", "0199c0de-7a31", "--ttl", "1h"], "nothing on record"),
+        (&["0199c0de-7a31", "--ttl", "1h"], "nothing on record"),
     ] {
         let said = daemon.cli(&[&["approve", "--reason", "x"], arguments].concat()).failed_with(1);
         assert!(said.contains(why), "{arguments:?}: {said}");

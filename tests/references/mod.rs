@@ -65,7 +65,7 @@ const TABLE: &[(&str, &[&str], Fate)] = &[
     ("clrk-lock-down-egress/only-anthropic.yaml", &["prod-agents"], Loads),
     ("clrk-lock-down-egress/wildcards-and-cidrs.yaml", &["prod-agents"], Loads),
     ("kars-crd-reference/a2aagent.yaml", &[], NotYet),
-    ("kars-crd-reference/egressapproval.yaml", &["default", MY_AGENT], NotYet),
+    ("kars-crd-reference/egressapproval.yaml", &["default", MY_AGENT], Loads),
     ("kars-crd-reference/hello.yaml", &[], NotYet),
     ("kars-crd-reference/inferencepolicy.yaml", &[], NotYet),
     ("kars-crd-reference/karsauthconfig.yaml", &[], NotYet),

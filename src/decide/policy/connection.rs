@@ -307,8 +307,7 @@ impl<'a> Judge<'a> {
     ) -> Result<Opening, Denial> {
         let listeners = self.plan.listeners.and(takers);
         if self.plan.default == DefaultPolicy::AllowAll && !listeners.is_empty() {
-            let route = self.plan.default_route.clone();
-            return Ok(Opening { route, listeners, obligations: None });
+            return Ok(Opening { route: self.plan.default_route.clone(), listeners, obligations: None });
         }
         if let Some(denied) = name.and_then(|name| self.denied_host(name)) {
             return Err(denied);

@@ -219,7 +219,7 @@ fn duration(fields: &Fields<'_>) -> Option<Duration> {
     let Some(item) = fields.get("for") else {
         let owner = fields.owner();
         let hint = "such as `for: 2h`".to_owned();
-        owner.scope.mistake(owner.span(), "an entry of `rules` lacks the field `for`", Some(hint));
+        owner.scope.mistake(owner.span(), "a rule with `action: Quarantine` lacks `for`", Some(hint));
         return None;
     };
     values::duration(&item)

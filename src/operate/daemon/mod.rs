@@ -119,11 +119,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let socket = config.folders.runtime.join("admin.sock");
     let server = Server::bind(&socket, access).map_err(|error| Error::Part(error.to_string()))?;
     shared.ledger.system("start", env!("CARGO_PKG_VERSION"), None);
-    if operator.policies.fell_back() {
-        let digest = shared.snapshot.load().resources.digest.to_string();
-        let detail = "at the start: the folder does not load, the last good set is enforced".to_owned();
-        shared.ledger.system("policy-refused", &digest, Some(detail));
-    }
+    record_fallback(&operator, &shared);
     let mut stopping = draining.clone();
     let admin = tokio::spawn(server.serve(operator.clone(), async move {
         let _ = stopping.wait_for(|drains| *drains).await;
@@ -150,6 +146,15 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let _ = admin.await;
     shared.ledger.stop();
     Ok(())
+}
+
+/// That the daemon started without a valid set in the folder.
+fn record_fallback(operator: &Operator, shared: &Shared) {
+    if operator.policies.fell_back() {
+        let digest = shared.snapshot.load().resources.digest.to_string();
+        let detail = "at the start: the folder does not load, the last good set is enforced".to_owned();
+        shared.ledger.system("policy-refused", &digest, Some(detail));
+    }
 }
 
 /// Puts rules and routes in place; what is there already stays as it is.

@@ -60,7 +60,7 @@ fn an_approval_says_what_is_wrong_with_it() {
     let many = vec!["{host: a.example}"; 17].join(", ");
     for (text, expected) in [
         ("{agent: bob, hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(), "there is no Agent named `bob`"),
-        ("{hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(), "lacks the field `agent`"),
+        ("{hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(), "the approval names no agent"),
         (
             "{agent: my-agent, sandbox: my-agent, hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(),
             "both `agent` and `sandbox` are given",

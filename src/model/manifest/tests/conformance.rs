@@ -66,6 +66,7 @@ const EXPRESSIBLE: &[&str] = &[
 ];
 /// What only looks like it: fields that need each other, and what is not read.
 const NOT_EXPRESSIBLE: &[&str] = &[
+    "a condition on",
     "field `endPort`",
     "field `startPort`",
     "lacks the field `values`",

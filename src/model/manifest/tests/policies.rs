@@ -169,7 +169,7 @@ fn what_an_action_needs_has_to_be_there() {
             "{name: a, action: Transform}",
             "7:8 a rule with `action: Transform` lacks `setHeaders` and `removeHeaders` (write at least one of them)",
         ),
-        ("{name: a, action: Quarantine}", "7:8 an entry of `rules` lacks the field `for`"),
+        ("{name: a, action: Quarantine}", "7:8 a rule with `action: Quarantine` lacks `for`"),
         ("{name: a}", "7:8 an entry of `rules` lacks the field `action`"),
         ("{action: Deny}", "7:8 an entry of `rules` lacks the field `name`"),
         (

@@ -109,6 +109,15 @@ fn overruled(found: &mut Explanation, row: &Row<'_>, asked: Option<Reason>) {
 
 fn hints(row: &Row<'_>, query: &ExplainQuery, judges: Judges<'_>) -> Vec<String> {
     let mut hints = Vec::new();
+    let named = row.text("destination_host").or(row.text("query_name")).is_some();
+    let datagrams = row.text("protocol") == Some("udp");
+    if matches!(row.reason(), Some(Reason::PolicyNoRoute | Reason::DnsDenied)) && named && !datagrams {
+        let id = row.text("request_id").unwrap_or_default();
+        hints.push(format!(
+            "to allow it for two hours: clawgress approve {} --ttl 2h --reason \"...\"",
+            id.get(..13).unwrap_or(id)
+        ));
+    }
     if let Err(why) = judges.then {
         let digest = row.text("policy_digest").unwrap_or("none");
         hints.push(format!("the set that decided ({digest}) is not kept any more: {why}"));
