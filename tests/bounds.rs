@@ -278,3 +278,12 @@ fn the_bounds_of_approvals_are_documented() {
         ],
     );
 }
+
+#[test]
+fn the_bounds_of_kept_sets_are_documented() {
+    use limits::*;
+    says(
+        "docs/changing-policy.md",
+        &[format!("the last {SETS_KEPT} of them and at most {}", size(SETS_KEPT_BYTES))],
+    );
+}
