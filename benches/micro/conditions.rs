@@ -81,7 +81,11 @@ fn judge(bencher: Bencher<'_, '_>, name: &str) {
         labels: Default::default(),
     };
     let host = host();
-    let destination = Destination { host: Some(&host), address: Some(destination()) };
+    let destination = Destination {
+        host: Some(&host),
+        address: Some(destination().ip()),
+        port: Some(destination().port()),
+    };
     let facts = Facts { agent: &agent, destination, request: Some(&Post), at: Default::default() };
     assert_eq!(condition.holds(&facts), Ok(true), "{name}");
     bencher.bench_local(|| condition.holds(black_box(&facts)));

@@ -4,7 +4,7 @@
 //! `evaluate.rs`.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use crate::model::types::{AgentProfile, HostName, Timestamp};
 
@@ -26,8 +26,10 @@ pub struct Facts<'a> {
 pub struct Destination<'a> {
     /// The name that is believed; none where a connection has no name.
     pub host: Option<&'a HostName>,
-    /// Address and port; none while a name is looked up.
-    pub address: Option<SocketAddr>,
+    /// The address; none while a name is looked up, and where the gateway will dial its own answer for it.
+    pub address: Option<IpAddr>,
+    /// The port; none while a name is looked up.
+    pub port: Option<u16>,
 }
 
 /// One request in its canonical form.

@@ -91,7 +91,8 @@ fn judge(text: &str, request: Option<&dyn RequestFacts>, address: Option<&str>) 
     let agent = alice();
     let host = HostName::parse("api.example").unwrap();
     let address = address.map(|address| address.parse::<SocketAddr>().unwrap());
-    let destination = Destination { host: Some(&host), address };
+    let (address, port) = (address.map(|address| address.ip()), address.map(|address| address.port()));
+    let destination = Destination { host: Some(&host), address, port };
     condition.holds(&Facts { agent: &agent, destination, request, at: friday_night() })
 }
 
@@ -198,7 +199,7 @@ fn what_is_not_known_yet_is_told_apart_from_what_fails() {
     let by_name = |text| judge(text, None, None);
     assert_eq!(by_name(r#"request.method == "GET""#), Err(Unevaluable::NotYet(Part::Request)));
     assert_eq!(by_name("has(request.content_length)"), Err(Unevaluable::NotYet(Part::Request)));
-    assert_eq!(by_name("destination.port == 443"), Err(Unevaluable::NotYet(Part::DestinationAddress)));
+    assert_eq!(by_name("destination.port == 443"), Err(Unevaluable::NotYet(Part::DestinationPort)));
     assert_eq!(by_name(r#"destination.host == "other.example" && request.method == "GET""#), Ok(false));
     assert_eq!(by_name(r#"destination.host == "api.example" || request.method == "GET""#), Ok(true));
     assert_eq!(

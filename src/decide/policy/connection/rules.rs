@@ -64,10 +64,11 @@ impl<'a> Judge<'a> {
 
     /// Where the gateway dials its own answer for a name, nobody knows the address yet.
     fn facts<'f>(&'f self, name: Option<&'f HostName>, source: NameSource) -> Facts<'f> {
-        let address = (source != NameSource::Resolve).then_some(self.flow.destination.0);
+        let asked = self.flow.destination.0;
+        let address = (source != NameSource::Resolve).then_some(asked.ip());
         Facts {
             agent: self.known.agent(),
-            destination: Destination { host: name, address },
+            destination: Destination { host: name, address, port: Some(asked.port()) },
             request: None,
             at: self.circumstances.at,
         }

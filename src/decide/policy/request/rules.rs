@@ -38,10 +38,11 @@ impl<'a> Judge<'a> {
 
     /// Where the gateway dialled its own answer for a name, the address asked for says nothing.
     fn facts(&self, source: NameSource) -> Facts<'_> {
-        let address = (source != NameSource::Resolve).then_some(self.destination);
+        let address = (source != NameSource::Resolve).then_some(self.destination.ip());
+        let port = Some(self.destination.port());
         Facts {
             agent: self.known.agent(),
-            destination: Destination { host: self.request.name(), address },
+            destination: Destination { host: self.request.name(), address, port },
             request: Some(self.request),
             at: self.circumstances.at,
         }

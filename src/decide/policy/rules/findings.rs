@@ -53,7 +53,12 @@ impl<'r> Findings<'r> {
             match rule.says(facts) {
                 Says::Holds => found.holding.push(rule),
                 Says::HoldsNot => {}
-                Says::NotYet(Part::DestinationAddress) => found.unconfirmed |= rule.refuses(),
+                Says::NotYet(Part::DestinationAddress) if rule.refuses() => found.unconfirmed = true,
+                // An agent that names another address than it was given is no less watched or held back.
+                Says::NotYet(Part::DestinationAddress) if rule.action != RuleAction::Allow => {
+                    found.holding.push(rule);
+                }
+                Says::NotYet(Part::DestinationAddress) => {}
                 Says::NotYet(_) if rule.action == RuleAction::Allow => {
                     found.waiting = found.waiting.or(Some(rule));
                 }

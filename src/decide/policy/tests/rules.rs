@@ -397,6 +397,24 @@ fn a_rule_on_addresses_refuses_a_name_whose_address_is_only_claimed_and_opens_no
 }
 
 #[test]
+fn what_binds_by_the_address_binds_a_name_whose_address_is_only_claimed_and_its_port_is_known() {
+    let slow = |when: &str| format!("{{name: r, when: '{when}', action: Throttle, bytesPerSecond: 4096}}");
+    let bound = |when: &str, given: &[&str]| {
+        let set = with(&policy("p", &[&slow(when)]));
+        let passage = set.connect(ask("alice", given), &tls_to("a.example")).unwrap();
+        passage.obligations().is_some()
+    };
+    let (here, other) = ("destination.port == 443", "destination.port == 25");
+    assert_eq!([bound(here, &["a.example"]), bound(here, &[])], [true, true]);
+    assert_eq!([bound(other, &["a.example"]), bound(other, &[])], [false, false]);
+    assert!(bound("destination.class == \"private\"", &[]), "it cannot be told, so it holds");
+    assert!(!bound("destination.class == \"private\"", &["a.example"]));
+    let deny = "{name: no, when: 'destination.port == 25', action: Deny}";
+    let set = with(&policy("p", &[deny]));
+    assert_eq!(set.opens(ask("alice", &[]), &tls_to("a.example")), Ok("EgressL4Route/open".into()));
+}
+
+#[test]
 fn an_agent_without_rules_is_bound_by_nothing() {
     let set = with(&policy_for("Agent, name: bob", "p", "", &["{name: r, action: Alert}"]));
     let permit = permit(&set, "alice", "GET", "a.example/").unwrap();
