@@ -39,8 +39,8 @@ impl RequestFacts for Post {
         ];
         Box::new(names.into_iter().map(|name| (name, &b"value"[..])).chain([("x-team", &b"red"[..])]))
     }
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
-        Box::new([("beta".into(), "true".into())].into_iter())
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
+        Box::new([("beta".into(), Some("true".into()))].into_iter())
     }
 }
 

@@ -46,6 +46,6 @@ pub trait RequestFacts {
     fn content_length(&self) -> Option<u64>;
     /// Name and value of each header field in order, names in lower case.
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_>;
-    /// Decoded name and value of each query parameter in order.
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_>;
+    /// Decoded name and value of each query parameter in order; no value where it is not UTF-8.
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_>;
 }

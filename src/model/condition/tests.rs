@@ -38,9 +38,9 @@ impl RequestFacts for Upload {
         ];
         Box::new(fields.into_iter())
     }
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         let pairs = [("dry", "yes"), ("tag", "a"), ("tag", "b")];
-        Box::new(pairs.into_iter().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))))
+        Box::new(pairs.into_iter().map(|(name, value)| (Cow::Borrowed(name), Some(Cow::Borrowed(value)))))
     }
 }
 
@@ -66,7 +66,7 @@ impl RequestFacts for Glance {
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
         Box::new(std::iter::empty())
     }
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         Box::new(std::iter::empty())
     }
 }
@@ -256,7 +256,7 @@ fn no_request_makes_a_condition_expensive() {
                 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
             Box::new((0..2000).map(|n| (&NAMES[n % 26..n % 26 + 1 + n / 40], &b""[..])))
         }
-        fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
+        fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
             Box::new(std::iter::empty())
         }
     }
