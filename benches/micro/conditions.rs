@@ -39,8 +39,8 @@ impl RequestFacts for Post {
         ];
         Box::new(names.into_iter().map(|name| (name, &b"value"[..])).chain([("x-team", &b"red"[..])]))
     }
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
-        Box::new([("beta".into(), "true".into())].into_iter())
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
+        Box::new([("beta".into(), Some("true".into()))].into_iter())
     }
 }
 
@@ -81,7 +81,11 @@ fn judge(bencher: Bencher<'_, '_>, name: &str) {
         labels: Default::default(),
     };
     let host = host();
-    let destination = Destination { host: Some(&host), address: Some(destination()) };
+    let destination = Destination {
+        host: Some(&host),
+        address: Some(destination().ip()),
+        port: Some(destination().port()),
+    };
     let facts = Facts { agent: &agent, destination, request: Some(&Post), at: Default::default() };
     assert_eq!(condition.holds(&facts), Ok(true), "{name}");
     bencher.bench_local(|| condition.holds(black_box(&facts)));

@@ -173,7 +173,7 @@ impl<'a> Judge<'a> {
                 self.check_class(destination)
             };
             match safe.and_then(|()| self.open(name, claim, addressed)) {
-                Ok(opening) => return Ok(self.passage(name, source, opening, private_allowed)),
+                Ok(opening) => return Ok(self.passage(name, claim, opening, private_allowed)),
                 Err(denial) => refusal = refusal.or(Some(denial)),
             }
         }
@@ -258,7 +258,8 @@ impl<'a> Judge<'a> {
 
         let mut known = name.into_iter().chain(claim.shadow);
         let governed = known.find(|name| self.plan.http_index.governs(self.agent, name));
-        let takers = self.takers(governed.is_some(), name.is_some());
+        let evades = self.evades_rules(name, claim.source, &entries);
+        let takers = self.takers(governed.is_some() || evades, name.is_some());
         let of_l4 = entries.iter().map(|entry| (entry.listeners, &entry.route));
         let of_http = self.http_routes(name).map(|entry| (entry.listeners, &entry.route));
         let offers: Few<_> = of_l4.chain(of_http).collect();
@@ -370,7 +371,7 @@ impl<'a> Judge<'a> {
     fn passage(
         &self,
         name: Option<&HostName>,
-        source: NameSource,
+        claim: &Claim<'_>,
         opening: Opening,
         private_allowed: bool,
     ) -> Passage {
@@ -386,11 +387,14 @@ impl<'a> Judge<'a> {
             Hello::Http2 => self.flow.given.iter().filter(|other| Some(*other) != name).cloned().collect(),
             _ => Vec::new(),
         };
+        let by_network = claim.source == NameSource::None;
+        let shadow = if by_network { claim.shadow.to_vec() } else { Vec::new() };
         Passage {
             mode,
             host: name.cloned(),
             also,
-            name_source: source,
+            shadow,
+            name_source: claim.source,
             destination: self.flow.destination.0,
             private_allowed,
             route: opening.route,

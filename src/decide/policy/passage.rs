@@ -49,6 +49,8 @@ pub struct Passage {
     pub(super) mode: Mode,
     pub(super) host: Option<HostName>,
     pub(super) also: Vec<HostName>,
+    /// What the address may be besides, where a network opened it: rules that refuse these names refuse its requests.
+    pub(super) shadow: Vec<HostName>,
     pub(super) name_source: NameSource,
     pub(super) destination: SocketAddr,
     pub(super) private_allowed: bool,

@@ -103,6 +103,7 @@ impl<'a> Judge<'a> {
             return Err(denial);
         }
         let found = self.found(source)?;
+        self.check_shadow(passage)?;
         let route = self.by_route(passage, || found.allows())?;
         let obligations = self.bound(found, &route, source)?;
         Ok((route, obligations))

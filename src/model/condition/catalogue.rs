@@ -4,7 +4,7 @@
 //! line here. Functions stand in `functions.rs`.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use super::facts::Facts;
 use super::types::Type;
@@ -169,10 +169,10 @@ pub static VARIABLES: &[Variable] = &[
         Part::DestinationAddress,
         "The IP address, IPv6 as RFC 5952 writes it",
     )
-    .read(|facts| address(facts, |address| Value::Text(Cow::Owned(address.ip().to_canonical().to_string())))),
-    Variable::new("destination.port", Kind::Int, Part::DestinationAddress, "The port")
+    .read(|facts| address(facts, |address| Value::Text(Cow::Owned(address.to_canonical().to_string())))),
+    Variable::new("destination.port", Kind::Int, Part::DestinationPort, "The port")
         .within(Domain::Numbers(0, 65_535))
-        .read(|facts| address(facts, |address| Value::Int(address.port().into()))),
+        .read(|facts| facts.destination.port.map(|port| Value::Int(port.into()))),
     Variable::new(
         "destination.class",
         Kind::Text,
@@ -180,7 +180,7 @@ pub static VARIABLES: &[Variable] = &[
         "What kind of place the address is",
     )
     .within(Domain::Words(CLASSES))
-    .read(|facts| address(facts, |address| Value::text(classify(address.ip()).as_str()))),
+    .read(|facts| address(facts, |address| Value::text(classify(address).as_str()))),
     Variable::new("request.method", Kind::Text, Part::Request, "The HTTP method, in capital letters")
         .read(|facts| facts.request.map(|request| Value::text(request.method()))),
     Variable::new(
@@ -267,7 +267,7 @@ fn or_empty(text: Option<&str>) -> Option<Value<'_>> {
     Some(Value::text(text.unwrap_or_default()))
 }
 
-fn address<'a>(facts: &Facts<'a>, read: impl Fn(SocketAddr) -> Value<'a>) -> Option<Value<'a>> {
+fn address<'a>(facts: &Facts<'a>, read: impl Fn(IpAddr) -> Value<'a>) -> Option<Value<'a>> {
     facts.destination.address.map(read)
 }
 

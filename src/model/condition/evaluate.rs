@@ -155,6 +155,7 @@ impl<'a> Run<'a> {
     fn known(&self, part: Part) -> Result<(), Fail> {
         let there = match part {
             Part::DestinationAddress => self.facts.destination.address.is_some(),
+            Part::DestinationPort => self.facts.destination.port.is_some(),
             Part::Request => self.facts.request.is_some(),
             _ => part.is_enforced(),
         };

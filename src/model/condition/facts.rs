@@ -4,7 +4,7 @@
 //! `evaluate.rs`.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use crate::model::types::{AgentProfile, HostName, Timestamp};
 
@@ -26,8 +26,10 @@ pub struct Facts<'a> {
 pub struct Destination<'a> {
     /// The name that is believed; none where a connection has no name.
     pub host: Option<&'a HostName>,
-    /// Address and port; none while a name is looked up.
-    pub address: Option<SocketAddr>,
+    /// The address; none while a name is looked up, and where the gateway will dial its own answer for it.
+    pub address: Option<IpAddr>,
+    /// The port; none while a name is looked up.
+    pub port: Option<u16>,
 }
 
 /// One request in its canonical form.
@@ -44,6 +46,6 @@ pub trait RequestFacts {
     fn content_length(&self) -> Option<u64>;
     /// Name and value of each header field in order, names in lower case.
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_>;
-    /// Decoded name and value of each query parameter in order.
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_>;
+    /// Decoded name and value of each query parameter in order; no value where it is not UTF-8.
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_>;
 }

@@ -38,9 +38,9 @@ impl RequestFacts for Upload {
         ];
         Box::new(fields.into_iter())
     }
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         let pairs = [("dry", "yes"), ("tag", "a"), ("tag", "b")];
-        Box::new(pairs.into_iter().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))))
+        Box::new(pairs.into_iter().map(|(name, value)| (Cow::Borrowed(name), Some(Cow::Borrowed(value)))))
     }
 }
 
@@ -66,7 +66,7 @@ impl RequestFacts for Glance {
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
         Box::new(std::iter::empty())
     }
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         Box::new(std::iter::empty())
     }
 }
@@ -91,7 +91,8 @@ fn judge(text: &str, request: Option<&dyn RequestFacts>, address: Option<&str>) 
     let agent = alice();
     let host = HostName::parse("api.example").unwrap();
     let address = address.map(|address| address.parse::<SocketAddr>().unwrap());
-    let destination = Destination { host: Some(&host), address };
+    let (address, port) = (address.map(|address| address.ip()), address.map(|address| address.port()));
+    let destination = Destination { host: Some(&host), address, port };
     condition.holds(&Facts { agent: &agent, destination, request, at: friday_night() })
 }
 
@@ -198,7 +199,7 @@ fn what_is_not_known_yet_is_told_apart_from_what_fails() {
     let by_name = |text| judge(text, None, None);
     assert_eq!(by_name(r#"request.method == "GET""#), Err(Unevaluable::NotYet(Part::Request)));
     assert_eq!(by_name("has(request.content_length)"), Err(Unevaluable::NotYet(Part::Request)));
-    assert_eq!(by_name("destination.port == 443"), Err(Unevaluable::NotYet(Part::DestinationAddress)));
+    assert_eq!(by_name("destination.port == 443"), Err(Unevaluable::NotYet(Part::DestinationPort)));
     assert_eq!(by_name(r#"destination.host == "other.example" && request.method == "GET""#), Ok(false));
     assert_eq!(by_name(r#"destination.host == "api.example" || request.method == "GET""#), Ok(true));
     assert_eq!(
@@ -255,7 +256,7 @@ fn no_request_makes_a_condition_expensive() {
                 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
             Box::new((0..2000).map(|n| (&NAMES[n % 26..n % 26 + 1 + n / 40], &b""[..])))
         }
-        fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
+        fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
             Box::new(std::iter::empty())
         }
     }

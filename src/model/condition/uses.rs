@@ -10,8 +10,10 @@ pub enum Part {
     Agent,
     /// The name of the destination.
     DestinationHost,
-    /// Address, port and class of the destination.
+    /// Address and class of the destination.
     DestinationAddress,
+    /// The port of the destination.
+    DestinationPort,
     /// The HTTP request.
     Request,
     /// The call of a language model.
@@ -28,10 +30,11 @@ pub enum Part {
 
 impl Part {
     /// All parts, in the order in which they become known.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Agent,
         Self::DestinationHost,
         Self::DestinationAddress,
+        Self::DestinationPort,
         Self::Request,
         Self::Ai,
         Self::Mcp,
@@ -46,6 +49,7 @@ impl Part {
             Self::Agent => "agent",
             Self::DestinationHost => "destination.host",
             Self::DestinationAddress => "destination.address",
+            Self::DestinationPort => "destination.port",
             Self::Request => "request",
             Self::Ai => "ai",
             Self::Mcp => "mcp",
@@ -94,6 +98,6 @@ impl Uses {
 
     /// Whether the name alone is enough to judge it, as when a name is looked up.
     pub fn by_name(self) -> bool {
-        self.by_connection() && !self.has(Part::DestinationAddress)
+        self.by_connection() && !self.has(Part::DestinationAddress) && !self.has(Part::DestinationPort)
     }
 }

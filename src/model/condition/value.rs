@@ -190,7 +190,7 @@ fn query<'a>(request: &'a dyn RequestFacts, key: &str) -> (Found<'a>, usize) {
     let found = match values.next() {
         None => Found::Nothing,
         Some((_, first)) if values.any(|(_, other)| other != first) => Found::Several,
-        Some((_, first)) => Found::One(Value::Text(first)),
+        Some((_, first)) => first.map_or(Found::NotText, |text| Found::One(Value::Text(text))),
     };
     drop(values);
     (found, looked_at)

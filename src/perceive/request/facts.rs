@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderValue, Version};
 
-use super::Request;
+use super::{Request, query};
 use crate::model::condition::RequestFacts;
 use crate::model::types::Scheme;
 
@@ -45,7 +45,7 @@ impl RequestFacts for Request<'_> {
         )
     }
 
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
-        Box::new(self.query_pairs())
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
+        Box::new(query::texts(self.query().unwrap_or("")))
     }
 }

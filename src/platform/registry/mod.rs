@@ -127,7 +127,9 @@ impl Registry {
             move |source| Error::File { path, source }
         };
         let mark = folder.join(MARK);
-        if mark.exists() && !path.exists() {
+        // One that was emptied, as by a disk that was full, would be taken for a new one.
+        let is_there = fs::metadata(&path).is_ok_and(|found| found.len() > 0);
+        if mark.exists() && !is_there {
             return Err(Error::Gone { path });
         }
         // Only the daemon's own user may read why somebody was let through or shut out.

@@ -94,6 +94,8 @@ async fn a_registry_that_is_gone_is_missed_and_not_made_anew() {
     let gone = Registry::open(folder.path()).await.unwrap_err();
     assert!(matches!(gone, Error::Gone { .. }));
     assert!(gone.to_string().contains("registry.mark"), "{gone}");
+    fs::write(folder.path().join(DATABASE), "").unwrap();
+    assert!(matches!(Registry::open(folder.path()).await, Err(Error::Gone { .. })), "emptied is gone");
     fs::remove_file(folder.path().join(MARK)).unwrap();
     assert!(Registry::open(folder.path()).await.unwrap().approvals().await.unwrap().is_empty());
 }

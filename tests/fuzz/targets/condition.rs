@@ -36,7 +36,9 @@ pub fn answers(condition: &Condition) -> [Result<bool, Unevaluable>; 3] {
     let host = HostName::parse("api.example").expect("a name");
     let at = Timestamp::parse("2026-11-27T22:15:00Z").expect("a time");
     let facts = |address: Option<SocketAddr>, request: Option<&'static dyn RequestFacts>| {
-        let destination = Destination { host: Some(&host), address };
+        let port = address.map(|address| address.port());
+        let destination =
+            Destination { host: Some(&host), address: address.map(|address| address.ip()), port };
         condition.holds(&Facts { agent: &agent, destination, request, at })
     };
     let address = Some(SocketAddr::from(([192, 0, 2, 10], 443)));
@@ -86,8 +88,8 @@ impl RequestFacts for Post {
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
         Box::new(HEADERS.into_iter().map(|(name, value)| (name, value.as_bytes())))
     }
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + '_> {
-        Box::new(std::iter::once(("dry".into(), "yes".into())))
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
+        Box::new(std::iter::once(("dry".into(), Some("yes".into()))))
     }
 }
 

@@ -3,7 +3,7 @@
 //! What a rule needs a request for is not known here, and is asked again with each. Read next: `../rules.rs`.
 
 use super::claim::Claim;
-use super::{Judge, Listeners, Opening};
+use super::{Judge, L4Entry, Listeners, Opening};
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
 use crate::model::condition::{Destination, Facts};
@@ -42,6 +42,23 @@ impl<'a> Judge<'a> {
         (!listeners.is_empty()).then(|| Opening { route: rule.place(), listeners, obligations: None })
     }
 
+    /// Whether TLS hides the name without which nobody can open it, where a rule may refuse its requests: leaving the
+    /// name out is no way around that rule. Not so for a route that is attached to nothing that opens TLS.
+    pub(super) fn evades_rules(
+        &self,
+        name: Option<&HostName>,
+        source: NameSource,
+        entries: &[&L4Entry],
+    ) -> bool {
+        let opens = |entry: &&L4Entry| entry.listeners.has(ListenerProtocol::TlsTerminate);
+        name.is_some()
+            && self.lacks_a_server_name()
+            && self.plan.listeners.has(ListenerProtocol::TlsTerminate)
+            && (entries.is_empty() || entries.iter().any(opens))
+            && !self.rules.none_for(self.agent)
+            && self.found(name, source).has_to_read()
+    }
+
     /// An opening with what binds it.
     pub(super) fn bound(
         &self,
@@ -64,10 +81,11 @@ impl<'a> Judge<'a> {
 
     /// Where the gateway dials its own answer for a name, nobody knows the address yet.
     fn facts<'f>(&'f self, name: Option<&'f HostName>, source: NameSource) -> Facts<'f> {
-        let address = (source != NameSource::Resolve).then_some(self.flow.destination.0);
+        let asked = self.flow.destination.0;
+        let address = (source != NameSource::Resolve).then_some(asked.ip());
         Facts {
             agent: self.known.agent(),
-            destination: Destination { host: name, address },
+            destination: Destination { host: name, address, port: Some(asked.port()) },
             request: None,
             at: self.circumstances.at,
         }

@@ -21,9 +21,10 @@ impl Inquiry<'_> {
     pub(super) fn rules(&self, rules: &Rules, at: Timestamp) -> Vec<Step> {
         let Some(agent) = self.agent else { return Vec::new() };
         let question = self.question;
+        let (address, port) = (Some(question.destination.ip()), Some(question.destination.port()));
         let facts = Facts {
             agent: question.known.agent(),
-            destination: Destination { host: question.host, address: Some(question.destination) },
+            destination: Destination { host: question.host, address, port },
             request: question.request.map(|request| request as &dyn RequestFacts),
             at,
         };

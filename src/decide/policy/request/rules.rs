@@ -1,6 +1,6 @@
 //! What rules of EgressPolicies say of a request: they refuse it, let it through, or bind it.
 
-use super::{Judge, Obligations, Route};
+use super::{Judge, Obligations, Passage, Route};
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
 use crate::model::condition::{Destination, Facts};
@@ -14,6 +14,20 @@ impl<'a> Judge<'a> {
         }
         let found = self.rules.look(self.agent, &self.facts(source));
         found.check(&self.concerned()).map(|()| found)
+    }
+
+    /// Where a network opened the connection, a request may say any name or none: rules for the names that were given
+    /// for the address refuse it all the same.
+    pub(super) fn check_shadow(&self, passage: &Passage) -> Result<(), Denial> {
+        if self.rules.none_for(self.agent) {
+            return Ok(());
+        }
+        let facts = self.facts(passage.name_source());
+        passage.shadow.iter().try_for_each(|name| {
+            let destination = Destination { host: Some(name), ..facts.destination };
+            let concerned = Concerned { host: Some(name), ..self.concerned() };
+            self.rules.look(self.agent, &Facts { destination, ..facts }).check(&concerned)
+        })
     }
 
     /// Why rules refuse a request on a connection that is refused already.
@@ -38,10 +52,11 @@ impl<'a> Judge<'a> {
 
     /// Where the gateway dialled its own answer for a name, the address asked for says nothing.
     fn facts(&self, source: NameSource) -> Facts<'_> {
-        let address = (source != NameSource::Resolve).then_some(self.destination);
+        let address = (source != NameSource::Resolve).then_some(self.destination.ip());
+        let port = Some(self.destination.port());
         Facts {
             agent: self.known.agent(),
-            destination: Destination { host: self.request.name(), address },
+            destination: Destination { host: self.request.name(), address, port },
             request: Some(self.request),
             at: self.circumstances.at,
         }

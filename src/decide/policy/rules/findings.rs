@@ -26,6 +26,8 @@ pub(in crate::decide::policy) struct Findings<'r> {
     failed: Option<(&'r Rule, String)>,
     /// The first rule that may refuse, by an address that nobody knows yet.
     unconfirmed: bool,
+    /// Whether a rule may refuse by a request that nobody has read yet.
+    unread: bool,
 }
 
 /// How a rule lets something through.
@@ -53,10 +55,16 @@ impl<'r> Findings<'r> {
             match rule.says(facts) {
                 Says::Holds => found.holding.push(rule),
                 Says::HoldsNot => {}
-                Says::NotYet(Part::DestinationAddress) => found.unconfirmed |= rule.refuses(),
+                Says::NotYet(Part::DestinationAddress) if rule.refuses() => found.unconfirmed = true,
+                // An agent that names another address than it was given is no less watched or held back.
+                Says::NotYet(Part::DestinationAddress) if rule.action != RuleAction::Allow => {
+                    found.holding.push(rule);
+                }
+                Says::NotYet(Part::DestinationAddress) => {}
                 Says::NotYet(_) if rule.action == RuleAction::Allow => {
                     found.waiting = found.waiting.or(Some(rule));
                 }
+                Says::NotYet(Part::Request) => found.unread |= rule.refuses(),
                 Says::NotYet(_) => {}
                 Says::Fails(why) => found.failed = found.failed.or(Some((rule, why))),
             }
@@ -79,6 +87,11 @@ impl<'r> Findings<'r> {
             return Err(words::unverified(concerned.known, concerned.host, concerned.destination));
         }
         Ok(())
+    }
+
+    /// Whether a rule may refuse by what requests say.
+    pub(in crate::decide::policy) fn has_to_read(&self) -> bool {
+        self.unread
     }
 
     /// Whether a rule puts the agent away.

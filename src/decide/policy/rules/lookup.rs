@@ -27,7 +27,7 @@ impl Rules {
         }
         let facts = Facts {
             agent: concerned.known.agent(),
-            destination: Destination { host: concerned.host, address: None },
+            destination: Destination { host: concerned.host, ..Destination::default() },
             request: None,
             at: concerned.at,
         };

@@ -369,6 +369,25 @@ fn a_rule_that_names_the_request_leaves_the_connection_alone_and_is_asked_with_e
 }
 
 #[test]
+fn tls_that_names_no_host_is_no_way_around_a_rule_on_requests() {
+    let opened = |rule: &str, listeners: &str| {
+        let route = l4("open", "{destinationHostnames: [a.example]}");
+        let route = route.replace("{name: default}", &format!("{{name: default{listeners}}}"));
+        let set = Set::of(&[TEAMS, &(route + &policy("p", &[rule]))]);
+        let nameless = ClientHello { server_name: None, alpn: Default::default(), ech: false };
+        set.opens(ask("alice", &["a.example"]), &Hello::Tls(nameless))
+    };
+    let (every, raw) = ("", ", sectionName: raw");
+    let deny = "{name: no, when: 'request.method == \"POST\"', action: Deny}";
+    assert_eq!(opened(deny, every), Err("tls.no-name"));
+    assert_eq!(opened(deny, raw), Ok("EgressL4Route/open".into()), "meant for bytes that nobody reads");
+    let told = "{name: told, when: 'request.method == \"POST\"', action: Alert}";
+    assert_eq!(opened(told, every), Ok("EgressL4Route/open".into()));
+    let elsewhere = deny.replace("request.method", "destination.host == \"z.example\" && request.method");
+    assert_eq!(opened(&elsewhere, every), Ok("EgressL4Route/open".into()));
+}
+
+#[test]
 fn a_rule_holds_for_connections_that_nobody_reads_too() {
     let set = with(&policy("p", &["{name: no, when: 'destination.port == 5432', action: Deny}"]));
     assert_eq!(set.opens(raw(ask("alice", &["a.example"])), &Hello::Silent), Err("policy.denied"));
@@ -394,6 +413,46 @@ fn a_rule_on_addresses_refuses_a_name_whose_address_is_only_claimed_and_opens_no
     let set = with(&policy("p", &[&rule("Allow")]));
     assert_eq!(set.opens(ask("alice", &[]), &tls_to("c.example")), Err("policy.no-route"));
     assert_eq!(set.opens(ask("alice", &["c.example"]), &tls_to("c.example")), Ok("EgressPolicy/p".into()));
+}
+
+#[test]
+fn what_binds_by_the_address_binds_a_name_whose_address_is_only_claimed_and_its_port_is_known() {
+    let slow = |when: &str| format!("{{name: r, when: '{when}', action: Throttle, bytesPerSecond: 4096}}");
+    let bound = |when: &str, given: &[&str]| {
+        let set = with(&policy("p", &[&slow(when)]));
+        let passage = set.connect(ask("alice", given), &tls_to("a.example")).unwrap();
+        passage.obligations().is_some()
+    };
+    let (here, other) = ("destination.port == 443", "destination.port == 25");
+    assert_eq!([bound(here, &["a.example"]), bound(here, &[])], [true, true]);
+    assert_eq!([bound(other, &["a.example"]), bound(other, &[])], [false, false]);
+    assert!(bound("destination.class == \"private\"", &[]), "it cannot be told, so it holds");
+    assert!(!bound("destination.class == \"private\"", &["a.example"]));
+    let deny = "{name: no, when: 'destination.port == 25', action: Deny}";
+    let set = with(&policy("p", &[deny]));
+    assert_eq!(set.opens(ask("alice", &[]), &tls_to("a.example")), Ok("EgressL4Route/open".into()));
+}
+
+#[test]
+fn a_request_to_a_network_says_no_other_name_to_go_around_a_rule_for_the_one_that_was_given() {
+    let when = "destination.host == \"x.example\" && request.method == \"POST\"";
+    let rule = format!("{{name: no, when: '{when}', action: Deny}}");
+    let set = with(&(l4("net", "{destinationCIDRs: [192.0.2.0/24]}") + &policy("p", &[&rule])));
+    let asked = |method: &str, given: &[&str]| {
+        let to = Ask { to: (PUBLIC, 80), ..ask("alice", given) };
+        let hello = Hello::Http1(Http1Hello { host: None, connect: None });
+        let passage = set.connect(to, &hello).map_err(|refusal| refusal.denial.reason.code())?;
+        let agreed = AgreedName::of_address(PUBLIC.parse().unwrap(), 80, Scheme::Http);
+        let head = http::Request::builder().method(method).uri("/").header("host", PUBLIC);
+        let head = head.body(()).unwrap().into_parts().0;
+        let request = Request::read(&agreed, &head).unwrap();
+        let known = set.directory.by_name("alice").unwrap();
+        let answer = set.policy.request(&known, &passage, &request, Circumstances::default());
+        answer.map(drop).map_err(|denial| denial.reason.code())
+    };
+    assert_eq!(asked("POST", &["x.example"]), Err("policy.denied"));
+    assert_eq!(asked("GET", &["x.example"]), Ok(()));
+    assert_eq!(asked("POST", &["a.example"]), Ok(()));
 }
 
 #[test]

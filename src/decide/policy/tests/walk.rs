@@ -394,6 +394,7 @@ proptest! {
                 mode,
                 host: Some(asked.name.clone()),
                 also: Vec::new(),
+                shadow: Vec::new(),
                 name_source: NameSource::Given,
                 destination: asked.place,
                 private_allowed: false,
