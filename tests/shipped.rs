@@ -58,7 +58,7 @@ fn every_shipped_document_that_decides_is_asked_for_by_a_test_and_every_set_refu
                 ["EgressL4Route/database", "EgressL4Route/app-postgres"].contains(&&*name);
             assert!(asked || by_network_and_name, "{}: no test asks for {name}", set.display());
         }
-        let refuses = |case: &&&cases::Case| case.expected.outcome == cases::Outcome::Deny;
+        let refuses = |case: &&&cases::Case| case.expected.decision.refuses();
         assert!(all.iter().filter(refuses).count() >= 2, "{}", set.display());
     }
 }

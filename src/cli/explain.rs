@@ -8,7 +8,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::paint::{Paint, Style, safe};
 use super::words;
-use crate::model::types::Timestamp;
+use crate::model::types::{Decision, Timestamp};
 use crate::operate::api::{self, ExplainQuery, Recorded, StepVerdict, Target};
 
 /// Arguments of `explain`.
@@ -123,6 +123,9 @@ pub fn render(explanation: &api::Explanation, paint: Paint) -> String {
     let policy = explanation.policy.as_ref().map_or("built in".into(), |policy| safe(policy));
     let mut out = if let Some(recorded) = &explanation.recorded {
         was_decided(explanation, recorded, paint)
+    } else if explanation.allowed && explanation.decision != Decision::Allow {
+        let (verdict, word) = (paint.text(Style::Good, "let through"), explanation.decision.as_str());
+        format!("{agent} asking {request} would be {verdict} ({word}, {policy}{rule}).\n\n")
     } else if explanation.allowed {
         let verdict = paint.text(Style::Good, "allowed");
         let by =

@@ -9,7 +9,8 @@ use crate::operate::api::Resource;
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
 pub struct Get {
-    /// Kind of document: Agent, EgressGateway, EgressL4Route, EgressHTTPRoute, EgressDenyPolicy, EgressApproval
+    /// Kind of document: Agent, EgressGateway, EgressL4Route, EgressHTTPRoute, EgressDenyPolicy, EgressPolicy,
+    /// EgressApproval
     kind: String,
     /// Its name; all of the kind without one
     name: Option<String>,

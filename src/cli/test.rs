@@ -12,9 +12,10 @@ use super::exit::{Exit, Failure};
 use super::paint::{Paint, Style, safe};
 use super::words;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
-use crate::model::cases::{self, Case, Outcome, PolicyTest};
+use crate::model::cases::{self, Case, PolicyTest};
 use crate::model::config::Resolvers;
 use crate::model::manifest::{self, Report, Resources, SourceFile};
+use crate::model::types::Decision;
 use crate::operate::api::{ExplainQuery, Explanation};
 use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
 use crate::perceive::identity::Directory;
@@ -137,16 +138,15 @@ impl Set {
         let (passed, got) = match self.explained(case) {
             Err(why) => (false, why),
             Ok(found) => {
-                let outcome = if found.allowed { Outcome::Allow } else { Outcome::Deny };
-                let policy =
-                    expected.policy.is_none() || expected.policy.as_deref() == found.policy.as_deref();
-                let rule = expected.rule.is_none() || expected.rule.as_deref() == found.rule.as_deref();
+                let (policy, rule) = decides(expected.decision, &found);
+                let policy = expected.policy.is_none() || expected.policy.as_deref() == policy;
+                let rule = expected.rule.is_none() || expected.rule.as_deref() == rule;
                 let reason = expected.reason == found.reason;
-                (outcome == expected.outcome && reason && policy && rule, told(&found))
+                (expected.is_met_by(found.decision) && reason && policy && rule, told(&found))
             }
         };
         let words = [
-            Some(expected.outcome.as_str().to_owned()),
+            Some(expected.decision.as_str().to_owned()),
             expected.reason.map(|reason| reason.code().to_owned()),
             expected.policy.as_ref().map(|policy| format!("by {policy}")),
             expected.rule.as_ref().map(ToString::to_string),
@@ -190,13 +190,26 @@ impl Set {
     }
 }
 
+/// The document and rule that a case is about: who expects no more than `allow` asks what lets it through.
+fn decides(expected: Decision, found: &Explanation) -> (Option<&str>, Option<&str>) {
+    match found.opened_by.as_ref().filter(|_| expected == Decision::Allow) {
+        Some(opener) => (Some(&opener.policy), opener.rule.as_deref()),
+        None => (found.policy.as_deref(), found.rule.as_deref()),
+    }
+}
+
 fn told(found: &Explanation) -> String {
     let by = found.policy.as_ref().map(|policy| format!("by {policy}"));
+    let through = found.opened_by.as_ref().map(|opener| {
+        let rule = opener.rule.as_ref().map(|rule| format!(" {rule}")).unwrap_or_default();
+        format!("through {}{rule}", opener.policy)
+    });
     let words = [
-        Some(if found.allowed { "allow" } else { "deny" }.to_owned()),
+        Some(found.decision.as_str().to_owned()),
         found.reason.map(|reason| reason.code().to_owned()),
         by,
         found.rule.clone(),
+        through,
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

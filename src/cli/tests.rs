@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cli::paint::Paint;
-use crate::model::types::{Reason, Timestamp};
+use crate::model::types::{Decision, Reason, Timestamp};
 use crate::operate::admin::tests::{Lab, Pockets, everybody, status as wire_status};
 use crate::operate::api::{
     Check, CheckState, Diagnostic, Explanation, LastHour, LedgerState, OnDisk, Setup, Step, StepVerdict,
@@ -365,9 +365,11 @@ fn an_explanation_tells_the_stages_the_nearest_rule_and_what_would_allow_it() {
         agent: "alice".into(),
         request: "POST https://paste.example/upload".into(),
         allowed: false,
+        decision: Decision::Deny,
         reason: Some(Reason::PolicyNoRoute),
         policy: Some("EgressGateway/default".into()),
         rule: None,
+        opened_by: None,
         steps: vec![
             step("identity", StepVerdict::Pass, "alice (team red, test)", "by address 10.77.0.2"),
             step("deny", StepVerdict::Pass, "no rule matches", ""),
@@ -398,13 +400,30 @@ To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)
 
     let long = "what would allow it ".repeat(10);
     let steps = vec![step("gateway", StepVerdict::Allow, &long, "")];
-    let own = Explanation { allowed: true, reason: None, policy: None, steps, ..explanation };
+    let own = Explanation {
+        allowed: true,
+        decision: Decision::Allow,
+        reason: None,
+        policy: None,
+        steps,
+        ..explanation
+    };
     let text = explain::render(&own, Paint(false));
     assert!(
         text.starts_with("alice asking POST https://paste.example/upload would be allowed (built in).\n"),
         "{text}"
     );
     assert!(text.contains(&long), "{text}");
+
+    let bound = Explanation {
+        decision: Decision::Throttle,
+        policy: Some("EgressPolicy/pace".into()),
+        rule: Some("uploads".into()),
+        ..own
+    };
+    let text = explain::render(&bound, Paint(false));
+    let told = "alice asking POST https://paste.example/upload would be let through (throttle, EgressPolicy/pace uploads).\n";
+    assert!(text.starts_with(told), "{text}");
 }
 
 #[test]

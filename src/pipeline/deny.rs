@@ -49,7 +49,9 @@ fn sentence(denial: &Denial, id: RequestId) -> String {
             format!("Do not retry; ask an operator to approve it and quote request {quote}.")
         }
     };
-    format!("{} {next}", denial.detail)
+    // An administrator's own words may end without a full stop.
+    let stop = if denial.detail.ends_with(['.', '!', '?', ':', ';']) { "" } else { "." };
+    format!("{}{stop} {next}", denial.detail)
 }
 
 /// RFC 9457 problem details.
@@ -168,6 +170,17 @@ mod tests {
             detail.ends_with("Do not retry; ask an operator to approve it and quote request 0199c0de-7a31."),
             "{detail}"
         );
+    }
+
+    #[test]
+    fn an_administrators_words_are_a_sentence_of_their_own() {
+        for (words, detail) in
+            [("not that", "not that. Do not retry;"), ("Not that!", "Not that! Do not retry;")]
+        {
+            let denial = Denial { detail: words.to_owned(), ..no_route() };
+            let told = body(&response(&denial, id(), Heard::default()))["detail"].to_string();
+            assert!(told.contains(detail), "{told}");
+        }
     }
 
     #[test]

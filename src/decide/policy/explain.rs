@@ -19,7 +19,7 @@ use super::query::{Chooser, Lookup};
 use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
-    AddressClass, Denial, HostName, HostPattern, OriginalDestination, PolicyRef, Reason,
+    AddressClass, Decision, Denial, HostName, HostPattern, OriginalDestination, PolicyRef, Reason,
 };
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
@@ -59,14 +59,18 @@ pub struct Step {
 /// A decision, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
+    /// The word that the record would have.
+    pub decision: Decision,
     /// The code, where it would be refused.
     pub reason: Option<Reason>,
     /// HTTP status of the refusal.
     pub status: Option<u16>,
-    /// The document that decides.
+    /// The document that speaks in the record.
     pub policy: Option<PolicyRef>,
     /// The rule in it.
     pub rule: Option<String>,
+    /// What lets it through, where it would be.
+    pub opened_by: Option<Route>,
     /// What was looked at, in order; the last is what decides.
     pub steps: Vec<Step>,
     /// The rule that comes nearest to allowing it.
@@ -84,18 +88,25 @@ impl PolicySet {
         };
         let passage = self.connection(question.known, flow, circumstances).map_err(|refusal| refusal.denial);
         let verdict = passage.and_then(|passage| self.ask_request(question, passage, circumstances));
-        let (route, denial) = match verdict {
-            Ok(route) => (Some(route), None),
+        let (let_through, denial) = match verdict {
+            Ok(let_through) => (Some(let_through), None),
             Err(denial) => (None, Some(denial)),
         };
         let reason = denial.as_ref().map(|denial| denial.reason);
-        let rule = route.as_ref().map_or_else(|| denial.as_ref()?.rule.clone(), |route| route.rule.clone());
-        let policy = route.map(|route| route.policy).or_else(|| denial.as_ref()?.policy.clone());
+        let (decision, policy, rule) = match (&let_through, &denial) {
+            (Some(found), _) => {
+                (found.decision, Some(found.speaks.policy.clone()), found.speaks.rule.clone())
+            }
+            (None, Some(denial)) => (denial.decision(), denial.policy.clone(), denial.rule.clone()),
+            (None, None) => (Decision::Deny, None, None),
+        };
         let mut explanation = Explanation {
+            decision,
             reason,
             status: denial.as_ref().map(Denial::status),
             policy,
             rule: rule.map(|rule| rule.to_string()),
+            opened_by: let_through.map(|found| found.route),
             steps: Vec::new(),
             nearest: None,
         };
@@ -104,13 +115,15 @@ impl PolicySet {
             let lookup =
                 question.host.map(|host| self.query(question.known, &Lookup::of_host(host), circumstances));
             let inquiry = Inquiry { plan, agent, question, lookup, denial };
-            let opened = match explanation.policy.as_ref().filter(|_| reason.is_none()) {
+            let opener = explanation.opened_by.as_ref().map(|route| &route.policy);
+            let opened = match opener {
                 Some(policy) if *policy == plan.policy => "default",
                 Some(policy) if is_approval(policy) => "approvals",
                 _ => "routes",
             };
             let rules = inquiry.rules(&self.rules, circumstances.at);
-            explanation.steps = inquiry.steps(opened, rules, explanation.policy.as_ref());
+            let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
+            explanation.steps = steps;
             if reason == Some(Reason::PolicyNoRoute) {
                 explanation.nearest = inquiry.nearest();
             }
@@ -146,13 +159,27 @@ impl PolicySet {
         question: &Question<'_>,
         passage: Passage,
         circumstances: Circumstances<'_>,
-    ) -> Result<Route, Denial> {
-        match question.request {
+    ) -> Result<LetThrough, Denial> {
+        Ok(match question.request {
             Some(request) => {
-                Ok(self.request(question.known, &passage, request, circumstances)?.route().clone())
+                let permit = self.request(question.known, &passage, request, circumstances)?;
+                LetThrough::new(permit.route(), permit.speaks())
             }
-            None => Ok(passage.route().clone()),
-        }
+            None => LetThrough::new(passage.route(), passage.speaks()),
+        })
+    }
+}
+
+/// What lets something through, and what its record would say.
+struct LetThrough {
+    route: Route,
+    decision: Decision,
+    speaks: Route,
+}
+
+impl LetThrough {
+    fn new(route: &Route, (decision, speaks): (Decision, &Route)) -> Self {
+        Self { route: route.clone(), decision, speaks: speaks.clone() }
     }
 }
 
@@ -167,9 +194,15 @@ struct Inquiry<'a> {
 
 impl Inquiry<'_> {
     /// What was looked at, up to the stage that decides: behind it nothing was.
-    /// `opened` is the stage that allows it, where one does, `rules` are the steps of rules, and `policy` is the document
-    /// that decides.
-    fn steps(&self, opened: &'static str, rules: Vec<Step>, policy: Option<&PolicyRef>) -> Vec<Step> {
+    /// `opened` is the stage that allows it, where one does, `rules` are the steps of rules, and `opener` is the document
+    /// that allows it; `bound` where a rule speaks in its place.
+    fn steps(
+        &self,
+        opened: &'static str,
+        rules: Vec<Step>,
+        opener: Option<&PolicyRef>,
+        bound: bool,
+    ) -> Vec<Step> {
         let by_rule = self.denial.as_ref().is_some_and(rules::refuses);
         let refuses = !by_rule && self.reason().is_some_and(|reason| stage_of(reason) == "identity");
         let mut steps = vec![Step { stage: "identity", refuses, text: self.identity() }];
@@ -190,9 +223,9 @@ impl Inquiry<'_> {
             ("destination", self.destination()),
             ("deny", Some(self.deny())),
             ("rules", None),
-            ("routes", Some(self.routes(opened, policy))),
+            ("routes", Some(self.routes(opened, opener, bound))),
             ("default", Some(self.default())),
-            ("approvals", Some(approvals(policy.filter(|policy| is_approval(policy))))),
+            ("approvals", Some(approvals(opener.filter(|policy| is_approval(policy))))),
         ] {
             if stage == "rules" {
                 steps.extend(rules.iter().cloned());
@@ -219,6 +252,8 @@ impl Inquiry<'_> {
         of.extend(agent.environment.as_deref());
         let of = if of.is_empty() { String::new() } else { format!(" ({})", of.join(", ")) };
         let shut = match &self.denial {
+            // A rule that quarantines now says so itself.
+            Some(denial) if denial.quarantine().is_some() => String::new(),
             Some(Denial { reason: Reason::IdentityQuarantined, evidence: Some(why), .. }) => {
                 format!(", quarantined: {why}")
             }
@@ -270,14 +305,16 @@ impl Inquiry<'_> {
     }
 
     /// How many rules of this agent were looked at, and whether one of them allows.
-    fn routes(&self, opened: &str, policy: Option<&PolicyRef>) -> String {
+    fn routes(&self, opened: &str, opener: Option<&PolicyRef>, bound: bool) -> String {
         let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).count();
         let http = self.http().filter(|entry| self.mine(&entry.agents)).count();
-        let rule = policy.filter(|policy| policy.0.starts_with("EgressPolicy/"));
-        let verdict = match rule.filter(|_| self.denial.is_none()) {
-            Some(policy) => format!("none allows it, {} does", policy.0),
-            None if self.denial.is_none() && opened == "routes" => "one allows it".to_owned(),
-            None => "none allows it".to_owned(),
+        let verdict = match opener {
+            Some(policy) if policy.0.starts_with("EgressPolicy/") => {
+                format!("none allows it, {} does", policy.0)
+            }
+            Some(policy) if opened == "routes" && bound => format!("{} allows it", policy.0),
+            Some(_) if opened == "routes" => "one allows it".to_owned(),
+            _ => "none allows it".to_owned(),
         };
         format!("{} looked at, {verdict}", l4 + http)
     }
@@ -316,6 +353,7 @@ fn dns(lookup: &Result<Chooser, Denial>) -> String {
         Err(denial) if denial.reason == Reason::ProtocolEncryptedDns => {
             "refused, no query leaves: it is an encrypted DNS resolver"
         }
+        Err(denial) if rules::speaks(denial) => "refused, no query leaves: a rule refuses it",
         Err(_) => "refused, no query leaves: no route of this agent names it",
     }
     .to_owned()

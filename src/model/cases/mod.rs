@@ -8,7 +8,7 @@ mod read;
 
 use std::sync::Arc;
 
-use crate::model::types::{Reason, Timestamp};
+use crate::model::types::{Decision, Reason, Timestamp};
 
 pub use read::read;
 
@@ -52,31 +52,24 @@ pub struct Case {
 /// What must come of a case; what is absent may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
-    /// The decision.
-    pub outcome: Outcome,
+    /// The decision, in the word of records. `Allow` stands for whatever goes out, and `Deny` for whatever does not; the
+    /// others for themselves alone.
+    pub decision: Decision,
     /// The code, for a refusal.
     pub reason: Option<Reason>,
-    /// `Kind/name` of the document that decides.
+    /// `Kind/name` of the document that decides; for `Allow` the one that lets it through, whatever rules bind it.
     pub policy: Option<Arc<str>>,
     /// The rule in it.
     pub rule: Option<Arc<str>>,
 }
 
-/// What can come of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It goes out.
-    Allow,
-    /// It does not.
-    Deny,
-}
-
-impl Outcome {
-    /// The word in documents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
+impl Expected {
+    /// Whether this word of a record is what was expected.
+    pub fn is_met_by(&self, decision: Decision) -> bool {
+        match self.decision {
+            Decision::Allow => !decision.refuses(),
+            Decision::Deny => decision.refuses(),
+            other => decision == other,
         }
     }
 }

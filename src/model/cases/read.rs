@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::{Case, Expected, Outcome, PolicyTest};
+use super::{Case, Expected, PolicyTest};
 use crate::model::manifest::fields::{Fields, Item};
 use crate::model::manifest::kinds::API_VERSIONS;
 use crate::model::manifest::report::{Diagnostic, Mistakes, Report, did_you_mean, quoted};
 use crate::model::manifest::scope::Scope;
 use crate::model::manifest::source::{Source, SourceFile};
 use crate::model::manifest::{tree, values};
-use crate::model::types::{Reason, Timestamp, limits};
+use crate::model::types::{Decision, Reason, Timestamp, limits};
 
 /// Reads files of policy tests.
 ///
@@ -45,7 +45,8 @@ fn document(item: &Item<'_>, file: &Arc<str>) -> Option<PolicyTest> {
         version.choice(&API_VERSIONS);
     }
     if let Some(kind) = fields.required("kind") {
-        kind.choice(&[("PolicyTest", ())]);
+        // Of a document of another kind nothing else here could be right.
+        kind.choice(&[("PolicyTest", ())])?;
     }
     let name = fields
         .required("metadata")
@@ -125,17 +126,16 @@ fn moment(item: &Item<'_>) -> Option<Timestamp> {
 }
 
 fn expected(fields: &Fields<'_>) -> Option<Expected> {
-    let outcome = fields.required("expect")?.choice(&[("allow", Outcome::Allow), ("deny", Outcome::Deny)])?;
-    let reason = match outcome {
-        Outcome::Deny => Some(reason(&fields.required("reason")?)?),
-        Outcome::Allow => {
-            if let Some(item) = fields.get("reason") {
-                item.scope.mistake(
-                    item.key_span(),
-                    "what is allowed has no `reason`",
-                    Some("remove it, or write `expect: deny`".into()),
-                );
-            }
+    let decision = fields.required("expect")?.choice(&Decision::ALL.map(|one| (one.as_str(), one)))?;
+    let reason = match (decision, fields.get("reason")) {
+        (Decision::Deny, _) => Some(reason(&fields.required("reason")?)?),
+        // It says its reason itself.
+        (Decision::Quarantine, None) => Some(Reason::IdentityQuarantined),
+        (Decision::Quarantine, Some(item)) => Some(reason(&item)?),
+        (_, None) => None,
+        (_, Some(item)) => {
+            let hint = "remove it, or write `expect: deny`".into();
+            item.scope.mistake(item.key_span(), "what is let through has no `reason`", Some(hint));
             None
         }
     };
@@ -143,7 +143,7 @@ fn expected(fields: &Fields<'_>) -> Option<Expected> {
         Some(item) => item.text().map(|text| Some(Arc::from(text))),
         None => Some(None),
     };
-    Some(Expected { outcome, reason, policy: text("policy")?, rule: text("rule")? })
+    Some(Expected { decision, reason, policy: text("policy")?, rule: text("rule")? })
 }
 
 fn reason(item: &Item<'_>) -> Option<Reason> {
@@ -195,9 +195,38 @@ mod tests {
         assert_eq!(fetch.at, Timestamp::parse("2026-01-31T22:00:00Z"));
         assert_eq!(fetch.expected.rule.as_deref(), Some("rules[1]"));
         assert_eq!(
-            (push.expected.outcome, push.expected.reason),
-            (Outcome::Deny, Some(Reason::PolicyNoRoute))
+            (push.expected.decision, push.expected.reason),
+            (Decision::Deny, Some(Reason::PolicyNoRoute))
         );
+    }
+
+    #[test]
+    fn a_document_of_another_kind_is_one_mistake() {
+        let text = "apiVersion: clawgress.io/v1alpha1\nkind: Agent\nmetadata: {name: a}\nspec: {team: red}\n";
+        let report = read(&[SourceFile::new("a.yaml", text.as_bytes().to_vec())]).unwrap_err().render(false);
+        assert_eq!(report.matches("error: ").count(), 1, "{report}");
+        assert!(report.contains("it can be `PolicyTest`"), "{report}");
+    }
+
+    #[test]
+    fn a_case_expects_any_word_of_records_and_allow_and_deny_stand_for_their_kind() {
+        for word in Decision::ALL {
+            let reason = if word == Decision::Deny { ", reason: policy.denied" } else { "" };
+            let case = format!(
+                "  cases:\n    - {{name: a, agent: alice, ask: 'a.example:22', expect: {}{reason}}}\n",
+                word.as_str()
+            );
+            let tests = of(&case).unwrap_or_else(|told| panic!("{told}"));
+            let expected = &tests[0].cases[0].expected;
+            assert_eq!(expected.decision, word);
+            for came in Decision::ALL {
+                let met = match word {
+                    Decision::Allow | Decision::Deny => came.refuses() == word.refuses(),
+                    _ => came == word,
+                };
+                assert_eq!(expected.is_met_by(came), met, "expected {word:?}, came {came:?}");
+            }
+        }
     }
 
     #[test]
@@ -213,7 +242,7 @@ mod tests {
         for part in [
             "`../gateway.yaml` is not beside this file",
             "`GET the page` is nothing that can be asked",
-            "what is allowed has no `reason`",
+            "what is let through has no `reason`",
             "an entry of `cases` lacks the field `reason`",
             "unknown reason `policy.no-rout`",
             "did you mean `policy.no-route`?",

@@ -71,7 +71,7 @@ pub fn host_pattern(item: &Item<'_>) -> Option<HostPattern> {
     } else if text.contains("://") || text.contains('/') {
         Some("give the host alone, without scheme and path".to_owned())
     } else if text.contains(':') {
-        Some("give the host alone; ports have a field of their own in an EgressL4Route".to_owned())
+        Some("give the host alone: no port belongs into it".to_owned())
     } else {
         None
     };
@@ -197,10 +197,23 @@ pub fn duration(item: &Item<'_>) -> Option<Duration> {
     let text = item.text_of(&DURATION)?;
     let parsed = parse_duration(text).filter(|duration| !duration.is_zero());
     if parsed.is_none() {
-        let message = format!("{} {} is not a duration", item.name, quoted(text));
+        let message = format!("{} {} is not a duration", quoted(item.name), quoted(text));
         item.mistake_hint(message, "write it like `4s`, `15m`, `2h`, `7d` or `PT4H`");
     }
     parsed
+}
+
+/// As documents write it, in the longest unit that leaves no rest: `2h`, `90m`.
+pub fn write_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let fits = |unit: &u64| seconds != 0 && seconds.is_multiple_of(*unit) && duration.subsec_nanos() == 0;
+    match [86_400, 3_600, 60, 1].into_iter().find(fits) {
+        Some(86_400) => format!("{}d", seconds / 86_400),
+        Some(3_600) => format!("{}h", seconds / 3_600),
+        Some(60) => format!("{}m", seconds / 60),
+        Some(_) => format!("{seconds}s"),
+        None => format!("PT{}S", duration.as_secs_f64()),
+    }
 }
 
 /// The same for a text; nothing if it is not a duration or longer than a human thinks of (10,000 years).
@@ -252,6 +265,17 @@ fn parse_size(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_that_was_read_is_written_in_the_longest_unit_that_leaves_no_rest() {
+        for (text, written) in
+            [("24h", "1d"), ("25h", "25h"), ("PT1H30M", "90m"), ("61s", "61s"), ("PT0.5S", "PT0.5S")]
+        {
+            let duration = parse_duration(text).unwrap();
+            assert_eq!(write_duration(duration), written, "{text}");
+            assert_eq!(parse_duration(written), Some(duration), "{text}");
+        }
+    }
 
     #[test]
     fn durations_are_written_like_this() {

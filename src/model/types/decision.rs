@@ -1,11 +1,15 @@
 //! What became of something, in the one word that records have for it.
 
+use serde::{Deserialize, Serialize};
+
 /// What was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// Let through.
     Allow,
-    /// Refused.
+    /// Refused. The default: absence denies.
+    #[default]
     Deny,
     /// Let through, at a bounded pace.
     Throttle,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use crate::model::types::{Reason, Timestamp};
+use crate::model::types::{Decision, Reason, Timestamp};
 
 /// What would happen if this agent asked this?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,15 +127,21 @@ pub struct Explanation {
     pub request: String,
     /// Whether it would be let through.
     pub allowed: bool,
+    /// The word that the record has, or would have.
+    #[serde(default)]
+    pub decision: Decision,
     /// The code, for a refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// `Kind/name` of the document that decides.
+    /// `Kind/name` of the document that speaks in the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// Rule inside that document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// What lets it through, where a rule that binds it speaks in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<Opener>,
     /// What each stage finds, in order; the last is the one that decides.
     pub steps: Vec<Step>,
     /// The rule that came nearest to allowing it, in words.
@@ -147,6 +153,16 @@ pub struct Explanation {
     /// What the record says, where a recorded decision is explained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Recorded>,
+}
+
+/// What lets something through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opener {
+    /// `Kind/name` of the document.
+    pub policy: String,
+    /// Rule inside that document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// A decision as it was recorded.

@@ -18,8 +18,15 @@ pub struct Resource {
 }
 
 /// The kinds that can be in force.
-pub const KINDS: [&str; 6] =
-    ["Agent", "EgressGateway", "EgressL4Route", "EgressHTTPRoute", "EgressDenyPolicy", "EgressApproval"];
+pub const KINDS: [&str; 7] = [
+    "Agent",
+    "EgressGateway",
+    "EgressL4Route",
+    "EgressHTTPRoute",
+    "EgressDenyPolicy",
+    "EgressPolicy",
+    "EgressApproval",
+];
 
 /// The kind a person means: any case, singular or plural.
 pub fn canonical_kind(text: &str) -> Option<&'static str> {
@@ -44,6 +51,13 @@ pub fn nearest_kind(text: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::manifest::kinds::{self, Standing};
+
+    #[test]
+    fn every_kind_that_has_an_engine_can_be_in_force() {
+        let enforced = kinds::KINDS.iter().filter(|(_, standing)| matches!(standing, Standing::Enforced(_)));
+        assert_eq!(KINDS.to_vec(), enforced.map(|(kind, _)| *kind).collect::<Vec<_>>());
+    }
 
     #[test]
     fn a_kind_is_known_in_any_case_and_in_the_plural() {

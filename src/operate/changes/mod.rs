@@ -173,6 +173,75 @@ spec:
     }
 
     #[test]
+    fn rules_are_told_by_what_they_do_to_whom_and_when() {
+        let policy = "
+kind: EgressPolicy
+metadata: {name: careful}
+spec:
+  targetRef: {kind: EgressGateway, name: default}
+  sourceAgents: {matchLabels: {tier: dev}}
+  rules:
+    - {name: big, when: 'time.hour >= 22', action: Deny, message: later}
+    - {name: pace, action: Throttle, bytesPerSecond: 1024, requestsPerSecond: 5}
+    - {name: trap, when: 'destination.host == \"c.example\"', action: Quarantine, for: 90m}
+    - {name: tag, action: Transform, setHeaders: {X-Team: red}, removeHeaders: [X-Note]}
+    - {name: trial, action: LogOnly}
+";
+        let (old, new) = (set(&[BASE]), set(&[BASE, policy]));
+        let whom = "for agents with tier=dev through gateway default";
+        assert_eq!(
+            lines(&between(&old, &new)),
+            [
+                "Changed Agent/alice".to_owned(),
+                "+ is chosen by EgressPolicy/careful".to_owned(),
+                "Added EgressPolicy/careful".to_owned(),
+                format!("+ rule big, {whom}: refuses, where time.hour >= 22; it says: later"),
+                format!("+ rule pace, {whom}: holds to 1024 bytes a second and 5 requests a second, always"),
+                format!("+ rule tag, {whom}: sets x-team to red and removes x-note, always"),
+                format!(
+                    "+ rule trap, {whom}: shuts the agent out for 90m, where destination.host == \"c.example\""
+                ),
+                format!("+ rule trial, {whom}: records that it would have refused, always"),
+                "+ the rule big comes before the rule pace".to_owned(),
+                "+ the rule pace comes before the rule trap".to_owned(),
+                "+ the rule tag comes before the rule trial".to_owned(),
+                "+ the rule trap comes before the rule tag".to_owned(),
+            ]
+        );
+        let changed = policy.replace("22", "23").replace("  rules", "  priority: 7\n  rules");
+        assert_eq!(
+            lines(&between(&new, &set(&[BASE, &changed]))),
+            [
+                "Changed EgressPolicy/careful".to_owned(),
+                "+ its rules have priority 7".to_owned(),
+                format!("+ rule big, {whom}: refuses, where time.hour >= 23; it says: later"),
+                format!("- rule big, {whom}: refuses, where time.hour >= 22; it says: later"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_approval_is_told_by_who_may_reach_what_for_how_long() {
+        let approval = "
+kind: EgressApproval
+metadata: {name: incident}
+spec: {agent: alice, hosts: [{host: a.example, port: 443}, {host: b.example}], reason: INC-1, ticket: T-2, ttl: PT2H}
+";
+        let (old, new) = (set(&[BASE]), set(&[BASE, approval]));
+        assert_eq!(
+            lines(&between(&old, &new)),
+            [
+                "Added EgressApproval/incident",
+                "+ alice may reach a.example:443 for 2h",
+                "+ alice may reach b.example on every port for 2h",
+                "+ its reason is: INC-1",
+                "+ its ticket is T-2",
+            ]
+        );
+        assert_eq!(between(&new, &set(&[BASE, &approval.replace("PT2H", "120m")])), []);
+    }
+
+    #[test]
     fn another_order_or_spelling_is_no_change() {
         let old = set(&[BASE, READ]);
         let new = set(&[

@@ -1,6 +1,8 @@
 //! One document as sentences. What a route lets through is told as permissions, one for each thing that may be done; of
 //! kinds without words of their own every field is told as it stands.
 
+mod policies;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -19,6 +21,8 @@ pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String>
         "EgressL4Route" => l4_route(resources, &document.name),
         "EgressHTTPRoute" => http_route(resources, &document.name),
         "EgressDenyPolicy" => deny_policy(resources, &document.name),
+        "EgressPolicy" => policies::policy(resources, &document.name),
+        "EgressApproval" => policies::approval(resources, &document.name),
         _ => None,
     };
     found.unwrap_or_else(|| {
@@ -51,6 +55,8 @@ fn agent(resources: &Resources, name: &str) -> Sentences {
     all.extend(l4.map(|(name, _)| format!("is chosen by EgressL4Route/{name}")));
     let http = resources.http_routes.iter().filter(|(_, route)| chosen(&route.source_agents));
     all.extend(http.map(|(name, _)| format!("is chosen by EgressHTTPRoute/{name}")));
+    let policies = resources.egress_policies.iter().filter(|(_, policy)| chosen(&policy.source_agents));
+    all.extend(policies.map(|(name, _)| format!("is chosen by EgressPolicy/{name}")));
     Some(all)
 }
 

@@ -186,15 +186,7 @@ impl Backend for Operator {
     }
 
     fn explain_record(&self, id: &str) -> Result<Explanation, Fault> {
-        let rows = self.audit_show(id)?;
-        let [row] = &rows[..] else {
-            let ids: Vec<&str> = rows.iter().filter_map(|row| row.get("request_id")?.as_str()).collect();
-            return Err(match ids[..] {
-                [] => Fault::not_found(format!("nothing on record has the id `{id}`")),
-                _ => Fault::invalid(format!("{} records begin with `{id}`: {}", ids.len(), ids.join(", ")))
-                    .hint("give the whole id"),
-            });
-        };
+        let row = explain::the_record(id, self.audit_show(id)?)?;
         let text = |field: &str| row.get(field).and_then(Value::as_str);
         let connection = match text("connection_id") {
             Some(id) => self.audit_show(id)?.into_iter().next(),
@@ -211,7 +203,7 @@ impl Backend for Operator {
             then: then.as_ref().map(|then| then.as_ref().unwrap_or(&now)).map_err(String::as_str),
             now: &now,
         };
-        explain::explain_recorded(row, connection.as_ref(), judges)
+        explain::explain_recorded(&row, connection.as_ref(), judges)
     }
 
     fn audit_search(&self, filter: &AuditFilter, window: &Window) -> Result<Page, Fault> {

@@ -12,7 +12,7 @@ use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
 use crate::pipeline::Shared;
 use crate::platform::sys::clock;
 
-pub use recorded::{Judges, explain as explain_recorded};
+pub use recorded::{Judges, explain as explain_recorded, the_record};
 
 /// Answers from the set in force, for a host that opens these ports of its own. Nothing is sent and nothing is recorded.
 pub fn explain(shared: &Shared, allow_local: &[u16], query: &ExplainQuery) -> Result<Explanation, Fault> {

@@ -9,13 +9,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
-use super::api::{ExplainQuery, Explanation, Fault, Step, StepVerdict, Target};
+use super::api::{ExplainQuery, Explanation, Fault, Opener, Step, StepVerdict, Target};
 use crate::decide::policy::explain::{Explanation as Found, Question};
 use crate::decide::policy::{Circumstances, Lookup, PolicySet};
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{ENCRYPTED_DNS_PORT, TLS_PORT};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
-use crate::model::types::{HostName, Reason};
+use crate::model::types::{Decision, Denial, HostName, Reason};
 use crate::perceive::hello::{Alpn, ClientHello, Hello, Http1Hello};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
@@ -131,6 +131,12 @@ impl<'a> Inquiry<'a> {
             Some(denial) if denial.reason == Reason::ProtocolEncryptedDns => {
                 "refused, no query leaves: it is an encrypted DNS resolver"
             }
+            Some(denial) if denial.reason == Reason::IdentityQuarantined && denial.quarantine().is_none() => {
+                "refused, no query leaves: the agent is quarantined"
+            }
+            Some(Denial { policy: Some(policy), .. }) if policy.0.starts_with("EgressPolicy/") => {
+                "refused, no query leaves: a rule refuses it"
+            }
             Some(_) => "refused, no query leaves: no route of this agent names it",
         };
         let verdict = if denial.is_none() { StepVerdict::Allow } else { StepVerdict::Deny };
@@ -140,6 +146,7 @@ impl<'a> Inquiry<'a> {
             agent: self.query.agent.clone(),
             request: self.words(),
             allowed: denial.is_none(),
+            decision: denial.as_ref().map_or(Decision::Allow, Denial::decision),
             reason: denial.as_ref().map(|denial| denial.reason),
             policy,
             rule: denial.and_then(|denial| denial.rule).map(|rule| rule.to_string()),
@@ -195,7 +202,13 @@ impl<'a> Inquiry<'a> {
     /// What policy and the dialler say.
     fn told(&self, found: Found, scene: &Scene<'_>) -> Explanation {
         let policy = found.policy.as_ref().map(|policy| policy.0.to_string());
-        let source = policy.as_deref().and_then(|policy| origin(policy, scene.resources));
+        // The last stage is that of what lets it through; a rule that binds it has a stage of its own.
+        let opened_by = found.opened_by.map(|route| Opener {
+            policy: route.policy.0.to_string(),
+            rule: route.rule.map(|rule| rule.to_string()),
+        });
+        let decides = opened_by.as_ref().map(|opener| &opener.policy).or(policy.as_ref());
+        let source = decides.and_then(|policy| origin(policy, scene.resources));
         let (allowed, last) = (found.reason.is_none(), found.steps.len().saturating_sub(1));
         // What no route names, the gateway's default refuses; that no approval opens it stands in no document.
         let by_default = found.steps.iter().position(|step| step.stage == "default");
@@ -214,9 +227,11 @@ impl<'a> Inquiry<'a> {
             agent: self.query.agent.clone(),
             request: self.words(),
             allowed,
+            decision: found.decision,
             reason: found.reason,
             policy,
             rule: found.rule,
+            opened_by: opened_by.filter(|_| found.decision != Decision::Allow),
             steps: steps.collect(),
             nearest: found.nearest,
             hints: self.assumption().into_iter().chain(self.approval(found.reason)).chain(hint).collect(),

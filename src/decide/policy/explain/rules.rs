@@ -9,11 +9,15 @@ use crate::model::types::{Denial, Reason, Timestamp};
 /// Rules that are told one by one; of more the number.
 const TOLD: usize = 50;
 
+/// Whether a rule of an EgressPolicy is what the denial names.
+pub(super) fn speaks(denial: &Denial) -> bool {
+    denial.policy.as_ref().is_some_and(|policy| policy.0.starts_with("EgressPolicy/"))
+}
+
 /// Whether a rule of an EgressPolicy refuses.
 pub(super) fn refuses(denial: &Denial) -> bool {
-    let of_policy = denial.policy.as_ref().is_some_and(|policy| policy.0.starts_with("EgressPolicy/"));
     let by_rule = matches!(denial.reason, Reason::PolicyDenied | Reason::PolicyUnevaluable);
-    of_policy && by_rule || denial.quarantine().is_some()
+    speaks(denial) && by_rule || denial.quarantine().is_some()
 }
 
 impl Inquiry<'_> {

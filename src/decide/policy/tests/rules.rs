@@ -513,3 +513,64 @@ fn explain_tells_what_each_rule_came_to_and_the_one_that_decides_last() {
     assert_eq!(told.steps.last().map(|step| step.stage), Some("rules"));
     assert_eq!(told.rule.as_deref(), Some("no"));
 }
+
+#[test]
+fn explain_says_the_word_of_the_record_and_what_lets_it_through() {
+    for (rule, decision) in [
+        ("action: Throttle, requestsPerSecond: 5", Decision::Throttle),
+        ("action: Transform, removeHeaders: [X-Note]", Decision::Transform),
+        ("action: Alert", Decision::Alert),
+        ("action: LogOnly", Decision::LogOnly),
+        ("action: Deny", Decision::Deny),
+        ("action: Quarantine, for: 1h", Decision::Quarantine),
+        ("action: Allow", Decision::Allow),
+    ] {
+        let set = with(&policy("p", &[&format!("{{name: r, {rule}}}")]));
+        let known = set.directory.by_name("alice").unwrap();
+        let (name, hello) = (host("a.example"), tls_to("a.example"));
+        let question = explain::Question {
+            known: &known,
+            host: Some(&name),
+            given: std::slice::from_ref(&name),
+            stale: &[],
+            destination: SocketAddr::new(PUBLIC.parse().unwrap(), 443),
+            hello: &hello,
+            request: None,
+        };
+        let told = set.policy.explain(&question, Circumstances::default());
+        assert_eq!(told.decision, decision, "{rule}");
+        let (speaks, opens) =
+            (told.policy.map(|policy| policy.0), told.opened_by.map(|route| route.policy.0));
+        let by_route = decision == Decision::Allow;
+        assert_eq!(
+            speaks.as_deref(),
+            Some(if by_route { "EgressL4Route/open" } else { "EgressPolicy/p" }),
+            "{rule}"
+        );
+        assert_eq!(opens.as_deref(), (!decision.refuses()).then_some("EgressL4Route/open"), "{rule}");
+    }
+}
+
+#[test]
+fn explain_says_that_a_rule_and_not_the_want_of_a_route_keeps_a_name_from_being_looked_up() {
+    let set = with(&policy(
+        "p",
+        &["{name: trap, when: 'destination.host == \"a.example\"', action: Quarantine, for: 1h}"],
+    ));
+    let known = set.directory.by_name("alice").unwrap();
+    let (name, hello) = (host("a.example"), tls_to("a.example"));
+    let question = explain::Question {
+        known: &known,
+        host: Some(&name),
+        given: std::slice::from_ref(&name),
+        stale: &[],
+        destination: SocketAddr::new(PUBLIC.parse().unwrap(), 443),
+        hello: &hello,
+        request: None,
+    };
+    let told = set.policy.explain(&question, Circumstances::default());
+    let said = |stage| told.steps.iter().find(|step| step.stage == stage).map(|step| step.text.clone());
+    assert_eq!(said("dns").as_deref(), Some("refused, no query leaves: a rule refuses it"));
+    // It is not quarantined yet.
+    assert_eq!(said("identity").as_deref(), Some("alice (team red), gateway default"));
+}

@@ -186,7 +186,7 @@ fn what_an_action_needs_has_to_be_there() {
         ),
         (
             "{name: a, action: Quarantine, for: 1w}",
-            "7:42 for `1w` is not a duration (write it like `4s`, `15m`, `2h`, `7d` or `PT4H`)",
+            "7:42 `for` `1w` is not a duration (write it like `4s`, `15m`, `2h`, `7d` or `PT4H`)",
         ),
     ] {
         let told = wrong(text);

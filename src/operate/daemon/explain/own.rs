@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::types::{HostName, Reason};
+use crate::model::types::{Decision, HostName, Reason};
 use crate::operate::api::{Explanation, Step, StepVerdict, Target};
 use crate::operate::inquiry::Inquiry;
 use crate::pipeline::{HOME_NAME, HOME_PORT, Home};
@@ -55,6 +55,7 @@ pub fn answered(inquiry: &Inquiry<'_>, serves: bool, text: String) -> Explanatio
         agent: inquiry.query.agent.clone(),
         request: inquiry.words(),
         allowed: serves,
+        decision: if serves { Decision::Allow } else { Decision::Deny },
         steps: vec![Step { stage: "gateway".to_owned(), verdict, text, source: None }],
         ..Explanation::default()
     }
@@ -73,6 +74,7 @@ pub fn refuse(found: &mut Explanation, address: IpAddr) {
     if found.allowed {
         found.steps.retain(|step| ["identity", "dns", "name"].contains(&step.stage.as_str()));
         (found.allowed, found.reason) = (false, Some(Reason::DestinationPrivate));
+        (found.decision, found.opened_by) = (Decision::Deny, None);
         (found.policy, found.rule, found.nearest) = (None, None, None);
         found.steps.push(Step {
             stage: "destination".to_owned(),

@@ -6,10 +6,13 @@
 use serde_json::Value;
 
 use super::own;
-use crate::model::types::{HostName, Reason, Timestamp};
+use crate::model::types::{Decision, HostName, Reason, Timestamp};
 use crate::operate::api::{ExplainQuery, Explanation, Fault, Recorded, Step, StepVerdict};
 use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
 use crate::pipeline::Snapshot;
+
+/// Ids that are told where several begin alike.
+const IDS_TOLD: usize = 5;
 
 /// The sets by which it is judged.
 #[derive(Clone, Copy)]
@@ -18,6 +21,27 @@ pub struct Judges<'a> {
     pub then: Result<&'a Snapshot, &'a str>,
     /// The one in force.
     pub now: &'a Snapshot,
+}
+
+/// The one that is meant of the rows whose ids begin so. Tables print beginnings: of what began in the same millisecond
+/// the request is meant, not the connection and the look-up before it.
+///
+/// # Errors
+/// Where there is none, or several.
+pub fn the_record(id: &str, mut rows: Vec<Value>) -> Result<Value, Fault> {
+    let request = |row: &Value| Row(row).text("kind") == Some("request");
+    if rows.iter().filter(|row| request(row)).count() == 1 {
+        rows.retain(request);
+    }
+    if rows.len() > 1 {
+        let ids: Vec<&str> = rows.iter().filter_map(|row| Row(row).text("request_id")).collect();
+        let told = ids[..ids.len().min(IDS_TOLD)].join(", ");
+        let more = ids.len().saturating_sub(IDS_TOLD);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let message = format!("{} records begin with `{id}`: {told}{more}", ids.len());
+        return Err(Fault::invalid(message).hint("give the whole id"));
+    }
+    rows.pop().ok_or_else(|| Fault::not_found(format!("nothing on record has the id `{id}`")))
 }
 
 /// Explains one merged row; `connection` is the row of the connection that a request came on.
@@ -35,13 +59,15 @@ pub fn explain(row: &Value, connection: Option<&Value>, judges: Judges<'_>) -> R
         (Ok(snapshot), Some(_)) => asked_again(&row, &query, snapshot)?,
         _ => bare(&row, &query),
     };
-    let same = found.allowed == row.allowed() && found.reason == row.reason();
+    let same = found.decision == row.decision() && found.reason == row.reason();
     let asked = found.reason;
     found.allowed = row.allowed();
+    found.decision = row.decision();
     found.reason = row.reason();
     found.policy = row.text("policy_id").map(str::to_owned);
     found.rule = row.text("rule").map(str::to_owned);
     if !same {
+        found.opened_by = None;
         overruled(&mut found, &row, asked);
     }
     found.hints = hints(&row, &query, judges);
@@ -76,6 +102,7 @@ fn bare(row: &Row<'_>, query: &ExplainQuery) -> Explanation {
             .trim()
             .to_owned(),
         allowed: row.allowed(),
+        decision: row.decision(),
         reason: row.reason(),
         ..Explanation::default()
     }
@@ -146,8 +173,12 @@ impl<'a> Row<'a> {
         self.0.get(field).and_then(Value::as_str)
     }
 
+    fn decision(&self) -> Decision {
+        self.text("decision").and_then(Decision::parse).unwrap_or_default()
+    }
+
     fn allowed(&self) -> bool {
-        !matches!(self.text("decision"), Some("deny" | "quarantine"))
+        !self.decision().refuses()
     }
 
     fn reason(&self) -> Option<Reason> {
@@ -198,5 +229,31 @@ impl<'a> Row<'a> {
             policy_digest: digest.to_owned(),
             in_force: *now.resources.digest == *digest,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(id: &str, kind: &str) -> Value {
+        json!({"request_id": id, "kind": kind})
+    }
+
+    #[test]
+    fn of_what_began_in_one_millisecond_the_request_is_meant() {
+        let rows = vec![row("a-1", "connection"), row("a-2", "request")];
+        assert_eq!(the_record("a", rows).unwrap()["request_id"], "a-2");
+        assert_eq!(the_record("a", vec![row("a-1", "dns")]).unwrap()["request_id"], "a-1");
+        assert_eq!(the_record("a", Vec::new()).unwrap_err().message, "nothing on record has the id `a`");
+    }
+
+    #[test]
+    fn of_many_that_begin_alike_a_few_are_told() {
+        let rows = (0..9).map(|number| row(&format!("a-{number}"), "request")).collect();
+        let told = the_record("a", rows).unwrap_err().message;
+        assert_eq!(told, "9 records begin with `a`: a-0, a-1, a-2, a-3, a-4 and 4 more");
     }
 }

@@ -8,6 +8,7 @@ use super::listing;
 use super::refusals::Refused;
 use super::state::{Change, Event, place, words_until};
 use super::{Keeper, clock};
+use crate::model::manifest::values::write_duration;
 use crate::model::types::limits::{
     APPROVAL_HOSTS, APPROVALS_PER_AGENT, REASON_CHARS, STANDING_ROWS, TICKET_CHARS,
 };
@@ -164,8 +165,8 @@ impl Keeper {
         match ttl {
             _ if ttl.is_zero() => Err(Fault::invalid("an approval for no time is none")),
             _ if ttl > most => {
-                let message =
-                    format!("{seconds} s is longer than an approval may last, which is {} s", most.as_secs());
+                let (asked, most) = (write_duration(ttl), write_duration(most));
+                let message = format!("{asked} is longer than an approval may last, which is {most}");
                 let hint =
                     "`spec.approvals.maxTtl` in clawgress.yaml; what shall last is a route in policies.d";
                 Err(Fault::invalid(message).hint(hint))
