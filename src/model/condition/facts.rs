@@ -32,6 +32,9 @@ pub struct Destination<'a> {
     pub port: Option<u16>,
 }
 
+/// A query parameter as it is read: its name, and its value where that is text.
+pub type Parameter<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
+
 /// One request in its canonical form.
 pub trait RequestFacts {
     /// The method, such as `GET`.
@@ -47,5 +50,5 @@ pub trait RequestFacts {
     /// Name and value of each header field in order, names in lower case.
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_>;
     /// Decoded name and value of each query parameter in order; no value where it is not UTF-8.
-    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_>;
+    fn query(&self) -> Box<dyn Iterator<Item = Parameter<'_>> + '_>;
 }
