@@ -214,9 +214,16 @@ impl<'a> Row<'a> {
             agent: self.text("agent_id").unwrap_or("an unknown source").to_owned(),
             target,
             method: method.map(str::to_owned),
-            headers: Vec::new(),
+            headers: self.length(method),
             at: None,
         }
+    }
+
+    /// The length of its body, as far as it went out: rules ask for it, and without one they take a body for a long one.
+    fn length(&self, method: Option<&str>) -> Vec<(String, String)> {
+        let has_body = matches!(method, Some("POST" | "PUT" | "PATCH"));
+        let sent = self.0.get("bytes_out").and_then(Value::as_u64).unwrap_or_default();
+        if has_body { vec![("content-length".to_owned(), sent.to_string())] } else { Vec::new() }
     }
 
     fn recorded(&self, now: &Snapshot) -> Recorded {
