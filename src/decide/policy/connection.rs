@@ -289,17 +289,6 @@ impl<'a> Judge<'a> {
         matches!(self.flow.hello, Hello::Opaque | Hello::Silent | Hello::Datagram)
     }
 
-    /// A route that is attached to a TCP or UDP listener and to nothing else: whoever wrote it means bytes that nobody
-    /// reads, as for SSH to a host whose web pages other routes govern.
-    fn raw_by_intent(&self, entries: &[&'a L4Entry]) -> Option<&'a Route> {
-        let only = Listeners::default().with(match self.transport() {
-            L4Protocol::Tcp => ListenerProtocol::Tcp,
-            L4Protocol::Udp => ListenerProtocol::Udp,
-        });
-        let meant = entries.iter().find(|entry| self.is_raw() && entry.listeners == only);
-        meant.map(|entry| &entry.route)
-    }
-
     fn by_default(
         &self,
         name: Option<&HostName>,

@@ -3,7 +3,7 @@
 //! QUIC, encrypted DNS, CONNECT, another protocol on the port of TLS, and TLS that hides its name where the name decides.
 //! Requests that are DNS by their own words are met in `request.rs`.
 
-use super::{Judge, L4Entry, Listeners, PolicySet, words};
+use super::{Judge, L4Entry, Listeners, PolicySet, Route, words};
 use crate::model::manifest::resources::{
     ENCRYPTED_DNS_PORT, L4Protocol, ListenerProtocol, QUIC_PORT, TLS_PORT,
 };
@@ -69,5 +69,16 @@ impl<'a> Judge<'a> {
     pub(super) fn hides_its_name(&self, listeners: Listeners) -> bool {
         let Hello::Tls(hello) = self.flow.hello else { return false };
         hello.ech && !listeners.has(ListenerProtocol::TlsTerminate) && !listeners.has_hidden_names()
+    }
+
+    /// A route that is attached to a TCP or UDP listener and to nothing else: whoever wrote it means bytes that nobody
+    /// reads, as for SSH to a host whose web pages other routes govern.
+    pub(super) fn raw_by_intent(&self, entries: &[&'a L4Entry]) -> Option<&'a Route> {
+        let only = Listeners::default().with(match self.transport() {
+            L4Protocol::Tcp => ListenerProtocol::Tcp,
+            L4Protocol::Udp => ListenerProtocol::Udp,
+        });
+        let meant = entries.iter().find(|entry| self.is_raw() && entry.listeners == only);
+        meant.map(|entry| &entry.route)
     }
 }
