@@ -4,10 +4,10 @@
 //! Order: encrypted resolvers, routes, default, rules. What documents write out carries nothing out, whoever asks for it; of
 //! what the agent chose itself, `decide::tunnel` watches how much it carries.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::circumstances::Circumstances;
+use super::index::Map;
 use super::plan::{Agents, Effect, GatewayPlan, PolicySet};
 use super::rules::Concerned;
 use super::words;
@@ -126,11 +126,11 @@ impl PolicySet {
 /// The names that the documents of one gateway let each agent look up.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    exact: HashMap<Box<str>, Agents>,
+    exact: Map<Box<str>, Agents>,
     /// By what stands behind the `*`.
-    wildcard: HashMap<Box<str>, Agents>,
+    wildcard: Map<Box<str>, Agents>,
     /// Everything above those, `.` at last: zones that a validating stub asks about.
-    above: HashMap<Box<str>, Agents>,
+    above: Map<Box<str>, Agents>,
     /// Those with a route that asks for no name and no network.
     everything: Option<Agents>,
 }
@@ -201,7 +201,7 @@ impl Names {
     }
 }
 
-fn put(map: &mut HashMap<Box<str>, Agents>, name: &str, agents: &Agents) {
+fn put(map: &mut Map<Box<str>, Agents>, name: &str, agents: &Agents) {
     match map.get_mut(name) {
         Some(known) => known.join(agents),
         None => {
