@@ -315,6 +315,10 @@ fn recorded() -> Vec<Value> {
         }),
         json!({"timestamp": "2026-01-02T14:03:01Z", "kind": "admin", "decision": "allow", "action": "reload"}),
         json!({
+            "timestamp": "2026-01-02T14:03:01.5Z", "kind": "admin", "decision": "deny", "action": "approve",
+            "object": "alice a.example", "status": 400, "reason": "admin.refused",
+        }),
+        json!({
             "timestamp": "2026-01-02T14:03:02Z", "kind": "request", "decision": "deny", "agent_id": "bob",
             "destination_host": "a.example", "destination_port": 443, "protocol": "http/1.1", "status": 400,
             "reason": "protocol.malformed", "evidence": "http/1 guard: BothLengths",
@@ -336,6 +340,7 @@ fn records_are_aligned_lines_that_cannot_steer_a_terminal() {
 2026-01-01 23:59:59  allow  bob        dns AAAA evil\\u{1b}[2J.example  0                                          0199
 14:03:00             deny   10.77.0.9  a.example:443                   identity.unknown
 14:03:01             allow  -          admin reload
+14:03:01             deny   -          admin approve alice a.example   admin.refused
 14:03:02             deny   bob        http/1.1 a.example              protocol.malformed
 14:03:03             allow  bob        udp time.example:123                                EgressL4Route/time
 ";
@@ -346,7 +351,7 @@ fn records_are_aligned_lines_that_cannot_steer_a_terminal() {
         "{details}"
     );
     assert!(details.ends_with("destination_port  443\nstatus            403\n"), "{details}");
-    let details = audit::details(&recorded()[5], Paint(false));
+    let details = audit::details(&recorded()[6], Paint(false));
     assert!(
         details.contains("malformed\nevidence          http/1 guard: BothLengths\n"),
         "what was seen: {details}"
