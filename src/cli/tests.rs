@@ -252,6 +252,7 @@ fn status_is_one_screen_whose_last_line_is_what_matters() {
     status.policy.digest = "sha256:9f2c0a1b77aa".into();
     status.policy.files = 7;
     status.policy.documents = 31;
+    status.policy.since = Timestamp::parse("2026-01-02T13:50:00Z").unwrap();
     status.policy.on_disk = OnDisk::Same;
     status.agents = 12;
     status.last_hour = LastHour {
@@ -266,7 +267,7 @@ fn status_is_one_screen_whose_last_line_is_what_matters() {
 clawgressd 0.1.0, running since 13:40 UTC (1 h 22 min), fail mode closed
   intercepting   agents0 (10.77.0.0/24, fd77::/64)   rules in place, as written
   kernel         refused udp 3, quic 12 packets
-  policy         sha256:9f2c0a1b... 7 files, 31 documents   on disk and in force: the same
+  policy         enforced sha256:9f2c0a1b... (since 13:50, 7 files, 31 documents)   on disk and in force: the same
   agents         12
   last hour      18,204 allowed, 37 refused (policy.no-route 31, dlp.blocked 4, ai.model 2), added 24 us at the median
   ledger         214,880 records, journal empty
@@ -281,7 +282,25 @@ nothing needs you
         "{text}"
     );
 
+    status.policy.on_disk = OnDisk::Digest("sha256:77aa0a1b9f2c".into());
+    let text = status::render(&status, Paint(false));
+    let both = "enforced sha256:9f2c0a1b... (since 13:50, 7 files, 31 documents)   on disk: sha256:77aa0a1b..., not in force\n";
+    assert!(text.contains(both), "{text}");
+
+    let first = Diagnostic {
+        message: "unknown field `hosts`".into(),
+        file: Some("policies.d/a.yaml".into()),
+        line: Some(4),
+        ..Diagnostic::default()
+    };
+    status.policy.on_disk = OnDisk::Errors(vec![first, Diagnostic::default()]);
+    status.policy.digest_on_disk = Some("sha256:00aa0a1b9f2c".into());
+    let text = status::render(&status, Paint(false));
+    let broken = "   on disk: sha256:00aa0a1b..., does not load: policies.d/a.yaml:4: unknown field `hosts` (and 1 more)\n";
+    assert!(text.contains(broken), "{text}");
+
     status.policy.on_disk = OnDisk::Errors(vec![Diagnostic::default(); 2]);
+    status.policy.digest_on_disk = None;
     status.policy.documents = 0;
     status.ledger = LedgerState { records: 1, journal_bytes: 4096, backlog_bytes: 2048, healthy: false };
     status.needs = vec!["policies.d does not load (2 errors): clawgress validate".into()];

@@ -57,6 +57,7 @@ pub(crate) fn status() -> Status {
             since: Timestamp(1_795_000_000_000_000),
             files: 1,
             documents: 2,
+            digest_on_disk: Some("sha256:01".into()),
             on_disk: OnDisk::Digest("sha256:01".into()),
         },
         agents: 1,
