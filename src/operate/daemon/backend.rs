@@ -199,7 +199,16 @@ impl Backend for Operator {
         } else {
             self.policies.of_digest(digest).map(Some)
         };
+        let at = text("timestamp").and_then(Timestamp::parse).unwrap_or_default();
+        let standing = match &then {
+            Ok(then) => {
+                let resources = &then.as_ref().unwrap_or(&now).resources;
+                self.keeper.then(resources, text("agent_id").unwrap_or_default(), at)
+            }
+            Err(_) => keeper::Then::default(),
+        };
         let judges = explain::Judges {
+            standing: &standing,
             then: then.as_ref().map(|then| then.as_ref().unwrap_or(&now)).map_err(String::as_str),
             now: &now,
         };
