@@ -406,6 +406,7 @@ fn an_explanation_tells_the_stages_the_nearest_rule_and_what_would_allow_it() {
             ),
         ],
         nearest: Some("EgressHTTPRoute/paste-read allows GET paste.example/*, this was POST".into()),
+        nearest_rule: None,
         hints: vec!["To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)".into()],
         recorded: None,
     };

@@ -222,3 +222,28 @@ fn a_recorded_decision_is_explained_with_the_approval_and_the_quarantine_that_st
     let now = daemon.cli(&["explain", "--agent", "alice", "-o", "json", url]).json();
     assert_eq!(now["reason"], "policy.no-route", "{now}");
 }
+
+#[test]
+fn the_nearest_rule_may_be_one_of_an_egress_policy_in_words_and_for_programs() {
+    let world = World::new();
+    let policy = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressPolicy
+metadata: {name: reading}
+spec:
+  targetRef: {kind: EgressGateway, name: default}
+  rules: [{name: docs, when: 'destination.host == \"docs.example\" && request.method == \"GET\"', action: Allow}]
+";
+    let daemon = world.gateway(&format!("{ROUTES}{policy}"));
+    let question = ["explain", "--agent", "alice", "--method", "PUT", "https://docs.example/x"];
+    let told = daemon.cli(&question);
+    let said =
+        "nearest: EgressPolicy/reading docs allows it where `request.method == \"GET\"`, which is false here";
+    assert!(told.text().contains(said), "{told}");
+    let told = daemon.cli(&[&question[..], &["-o", "json"]].concat()).json();
+    let expected = json!({
+        "policy": "EgressPolicy/reading", "rule": "docs",
+        "when": "destination.host == \"docs.example\" && request.method == \"GET\"", "unmet": ["request.method == \"GET\""],
+    });
+    assert_eq!(told["nearest_rule"], expected, "{told}");
+}

@@ -26,6 +26,8 @@ use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 use stages::{approvals, side_door, stage_of};
 
+pub use nearest::{Nearest, Unmet};
+
 /// A hypothetical connection, and the request on it where there is one.
 #[derive(Debug)]
 pub struct Question<'a> {
@@ -74,7 +76,7 @@ pub struct Explanation {
     /// What was looked at, in order; the last is what decides.
     pub steps: Vec<Step>,
     /// The rule that comes nearest to allowing it.
-    pub nearest: Option<String>,
+    pub nearest: Option<Nearest>,
 }
 
 impl PolicySet {
@@ -125,7 +127,7 @@ impl PolicySet {
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;
             if reason == Some(Reason::PolicyNoRoute) {
-                explanation.nearest = inquiry.nearest();
+                explanation.nearest = inquiry.nearest(&self.rules, circumstances.at);
             }
         }
         explanation

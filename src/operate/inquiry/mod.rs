@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
-use super::api::{ExplainQuery, Explanation, Fault, Opener, Step, StepVerdict, Target};
-use crate::decide::policy::explain::{Explanation as Found, Question};
+use super::api::{ExplainQuery, Explanation, Fault, NearestRule, Opener, Step, StepVerdict, Target};
+use crate::decide::policy::explain::{Explanation as Found, Nearest, Question, Unmet};
 use crate::decide::policy::{Circumstances, Lookup, PolicySet};
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{ENCRYPTED_DNS_PORT, TLS_PORT};
@@ -222,6 +222,7 @@ impl<'a> Inquiry<'a> {
             let source = source.clone().filter(|_| index == decided);
             Step { stage: step.stage.to_owned(), verdict, text: step.text, source }
         });
+        let (nearest, nearest_rule) = nearest(found.nearest);
         let hint = self.hint(found.reason, source.as_deref(), scene.policy);
         Explanation {
             agent: self.query.agent.clone(),
@@ -233,7 +234,8 @@ impl<'a> Inquiry<'a> {
             rule: found.rule,
             opened_by: opened_by.filter(|_| found.decision != Decision::Allow),
             steps: steps.collect(),
-            nearest: found.nearest,
+            nearest,
+            nearest_rule,
             hints: self.assumption().into_iter().chain(self.approval(found.reason)).chain(hint).collect(),
             ..Explanation::default()
         }
@@ -300,6 +302,18 @@ fn hello(target: &Target, name: Option<&HostName>, takes_tls: bool) -> Hello {
         Target::Connection { .. } => Hello::Opaque,
         Target::Flow { .. } | Target::Lookup { .. } => Hello::Datagram,
     }
+}
+
+/// The nearest rule in words, and for programs where it is one of an EgressPolicy.
+fn nearest(found: Option<Nearest>) -> (Option<String>, Option<NearestRule>) {
+    let Some(Nearest { text, unmet }) = found else { return (None, None) };
+    let rule = unmet.map(|Unmet { rule, when, parts }| NearestRule {
+        policy: rule.policy.0.to_string(),
+        rule: rule.rule.as_deref().unwrap_or_default().to_owned(),
+        when,
+        unmet: parts,
+    });
+    (Some(text), rule)
 }
 
 /// `policies.d/gateway.yaml:4` for `EgressGateway/default`.

@@ -131,7 +131,7 @@ fn overruled(found: &mut Explanation, row: &Row<'_>, asked: Option<Reason>) {
         None => "record",
     };
     found.steps.retain(|step| step.verdict == StepVerdict::Pass && step.stage != stage);
-    found.nearest = None;
+    (found.nearest, found.nearest_rule) = (None, None);
     let seen = row.text("evidence").map(str::to_owned).unwrap_or_else(|| match (row.allowed(), asked) {
         (true, Some(reason)) => {
             format!("let through; asked again it would be {reason}: what else decided is not on record")
