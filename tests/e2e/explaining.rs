@@ -224,6 +224,27 @@ fn a_recorded_decision_is_explained_with_the_approval_and_the_quarantine_that_st
 }
 
 #[test]
+fn where_no_listener_takes_it_no_approval_is_advised() {
+    let world = World::new();
+    let base = BASE.replace("    - {name: raw, protocol: TCP}\n", "");
+    let daemon = world.lab.daemon(&json!({}), &[("base.yaml", &base)]);
+    let told = daemon.cli(&["explain", "--agent", "alice", "-o", "json", "raw.example:22"]).json();
+    assert_eq!(told["reason"], "policy.no-route", "{told}");
+    let said = "neither a route nor an approval opens it: EgressGateway/default has no listener for TCP that is neither TLS \
+                nor HTTP; add one with `protocol: TCP` first";
+    assert_eq!(told["hints"], json!([said]), "{told}");
+    let told = daemon.cli(&["explain", "--agent", "alice", "https://raw.example/"]);
+    assert!(told.text().contains("clawgress approve alice --host raw.example:443 --ttl 2h"), "{told}");
+
+    // Where HTTP routes govern the host, bytes that are no HTTP are opened by none either.
+    let daemon = world.gateway(ROUTES);
+    let told = daemon.cli(&["explain", "--agent", "alice", "-o", "json", "site.example:22"]).json();
+    assert_eq!(told["reason"], "policy.no-route", "{told}");
+    let hint = told["hints"][0].as_str().expect("a hint");
+    assert!(hint.starts_with("no approval opens it: HTTP routes govern site.example"), "{told}");
+}
+
+#[test]
 fn the_nearest_rule_may_be_one_of_an_egress_policy_in_words_and_for_programs() {
     let world = World::new();
     let policy = "---

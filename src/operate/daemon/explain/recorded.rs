@@ -110,6 +110,24 @@ fn inquiry<'q>(row: &Row<'_>, query: &'q ExplainQuery) -> Result<Inquiry<'q>, Fa
     Ok(inquiry)
 }
 
+/// The command that would open it now, or why none does.
+fn approval(row: &Row<'_>, query: &ExplainQuery, now: &Snapshot) -> Option<String> {
+    let known = now.directory.by_name(&query.agent)?;
+    let id = row.text("request_id").unwrap_or_default();
+    let command = format!("clawgress approve {}", id.get(..13).unwrap_or(id));
+    let inquiry = inquiry(row, query).ok()?;
+    let given: Vec<HostName> = inquiry.name.iter().cloned().collect();
+    let scene = Scene {
+        policy: &now.policy,
+        resources: &now.resources,
+        known: &known,
+        circumstances: now.circumstances(row.at()),
+        given: &given,
+        stale: &[],
+    };
+    inquiry.approval(&command, &scene)
+}
+
 /// Nothing but the record.
 fn bare(row: &Row<'_>, query: &ExplainQuery) -> Explanation {
     Explanation {
@@ -151,13 +169,8 @@ fn overruled(found: &mut Explanation, row: &Row<'_>, asked: Option<Reason>) {
 fn hints(row: &Row<'_>, query: &ExplainQuery, judges: Judges<'_>) -> Vec<String> {
     let mut hints = Vec::new();
     let named = row.text("destination_host").or(row.text("query_name")).is_some();
-    let datagrams = row.text("protocol") == Some("udp");
-    if matches!(row.reason(), Some(Reason::PolicyNoRoute | Reason::DnsDenied)) && named && !datagrams {
-        let id = row.text("request_id").unwrap_or_default();
-        hints.push(format!(
-            "to allow it for two hours: clawgress approve {} --ttl 2h --reason \"...\"",
-            id.get(..13).unwrap_or(id)
-        ));
+    if matches!(row.reason(), Some(Reason::PolicyNoRoute | Reason::DnsDenied)) && named {
+        hints.extend(approval(row, query, judges.now));
     }
     if let Err(why) = judges.then {
         let digest = row.text("policy_digest").unwrap_or("none");
