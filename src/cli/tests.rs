@@ -209,16 +209,21 @@ fn the_schema_of_a_kind_is_printed_without_a_daemon_and_the_kinds_are_listed_wit
     assert_eq!(rows.len(), list.lines().count());
     assert_eq!((&rows[0]["kind"], &rows[0]["state"]), (&json!("Agent"), &json!("enforced")));
 
-    for (kind, told) in [
+    for (kind, code, told) in [
         (
             "TrustGraph",
+            Exit::No,
             "error: `TrustGraph` is not yet enforced\nhint: a document of this kind is refused whole",
         ),
-        ("EgresGateway", "error: unknown kind `EgresGateway`\nhint: did you mean `EgressGateway`?\n"),
-        ("Secret", "error: `Secret` is no kind of policy document\nhint: a Secret in a file"),
+        (
+            "EgresGateway",
+            Exit::Usage,
+            "error: unknown kind `EgresGateway`\nhint: did you mean `EgressGateway`?\n",
+        ),
+        ("Secret", Exit::No, "error: `Secret` is no kind of policy document\nhint: a Secret in a file"),
     ] {
         let ended = run(&format!("clawgress schema {kind}"));
-        assert_eq!((ended.code, ended.out.as_str()), (Exit::No, ""));
+        assert_eq!((ended.code, ended.out.as_str()), (code, ""));
         assert!(ended.talk.starts_with(told), "{}", ended.talk);
     }
 }
