@@ -27,7 +27,7 @@ use crate::perceive::request::Request;
 use stages::{approvals, side_door, stage_of};
 
 /// A hypothetical connection, and the request on it where there is one.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The agent.
     pub known: &'a Known,
@@ -71,6 +71,8 @@ pub struct Explanation {
     pub rule: Option<String>,
     /// What lets it through, where it would be.
     pub opened_by: Option<Route>,
+    /// Whether a request was asked about that nobody would read: then the connection alone is judged.
+    pub unread: bool,
     /// What was looked at, in order; the last is what decides.
     pub steps: Vec<Step>,
     /// The rule that comes nearest to allowing it.
@@ -106,6 +108,7 @@ impl PolicySet {
             status: denial.as_ref().map(Denial::status),
             policy,
             rule: rule.map(|rule| rule.to_string()),
+            unread: question.request.is_some() && let_through.as_ref().is_some_and(|found| !found.reads),
             opened_by: let_through.map(|found| found.route),
             steps: Vec::new(),
             nearest: None,
@@ -114,7 +117,8 @@ impl PolicySet {
             let agent = self.agents.get(&question.known.agent().name).copied();
             let lookup =
                 question.host.map(|host| self.query(question.known, &Lookup::of_host(host), circumstances));
-            let inquiry = Inquiry { plan, agent, question, lookup, denial };
+            let request = question.request.filter(|_| !explanation.unread);
+            let inquiry = Inquiry { plan, agent, question: &Question { request, ..*question }, lookup, denial };
             let opener = explanation.opened_by.as_ref().map(|route| &route.policy);
             let opened = match opener {
                 Some(policy) if *policy == plan.policy => "default",
@@ -160,12 +164,13 @@ impl PolicySet {
         passage: Passage,
         circumstances: Circumstances<'_>,
     ) -> Result<LetThrough, Denial> {
-        Ok(match question.request {
+        let reads = passage.mode().reads_requests();
+        Ok(match question.request.filter(|_| reads) {
             Some(request) => {
                 let permit = self.request(question.known, &passage, request, circumstances)?;
-                LetThrough::new(permit.route(), permit.speaks())
+                LetThrough::new(permit.route(), permit.speaks(), reads)
             }
-            None => LetThrough::new(passage.route(), passage.speaks()),
+            None => LetThrough::new(passage.route(), passage.speaks(), reads),
         })
     }
 }
@@ -175,11 +180,13 @@ struct LetThrough {
     route: Route,
     decision: Decision,
     speaks: Route,
+    /// Whether its requests are read.
+    reads: bool,
 }
 
 impl LetThrough {
-    fn new(route: &Route, (decision, speaks): (Decision, &Route)) -> Self {
-        Self { route: route.clone(), decision, speaks: speaks.clone() }
+    fn new(route: &Route, (decision, speaks): (Decision, &Route), reads: bool) -> Self {
+        Self { route: route.clone(), decision, speaks: speaks.clone(), reads }
     }
 }
 

@@ -23,6 +23,10 @@ use crate::perceive::request::Request;
 /// Stands for the address of a name that nobody has given to the agent: a public one (RFC 5737).
 pub const SOME_PUBLIC_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
+/// Said of a request that nobody would read.
+pub const UNREAD: &str =
+    "its requests are not read: TLS is passed through or bytes are relayed, and the connection alone is judged";
+
 /// What is asked about, taken apart.
 #[derive(Debug)]
 pub struct Inquiry<'a> {
@@ -234,7 +238,13 @@ impl<'a> Inquiry<'a> {
             opened_by: opened_by.filter(|_| found.decision != Decision::Allow),
             steps: steps.collect(),
             nearest: found.nearest,
-            hints: self.assumption().into_iter().chain(self.approval(found.reason)).chain(hint).collect(),
+            hints: self
+                .assumption()
+                .into_iter()
+                .chain(found.unread.then(|| UNREAD.to_owned()))
+                .chain(self.approval(found.reason))
+                .chain(hint)
+                .collect(),
             ..Explanation::default()
         }
     }
@@ -308,3 +318,6 @@ fn origin(policy: &str, resources: &Resources) -> Option<String> {
     let found = resources.documents.iter().find(|one| one.kind == kind && &*one.name == name)?;
     Some(format!("{}:{}", found.origin.file, found.origin.line))
 }
+
+#[cfg(test)]
+mod tests;
