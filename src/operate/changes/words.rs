@@ -3,7 +3,7 @@
 
 mod policies;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -35,6 +35,18 @@ pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String>
         fields.remove(&format!("metadata.name: {}", document.name));
         fields
     })
+}
+
+/// The names of an EgressPolicy's rules by what they do, each in the order in which they stand there.
+pub fn order<'a>(resources: &'a Resources, document: &Document) -> BTreeMap<&'static str, Vec<&'a str>> {
+    if document.kind == "EgressPolicy" { policies::order(resources, &document.name) } else { BTreeMap::new() }
+}
+
+/// Texts whose order means nothing.
+fn ordered(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut all: Vec<String> = texts.collect();
+    all.sort();
+    all
 }
 
 type Sentences = Option<BTreeSet<String>>;
@@ -97,11 +109,13 @@ fn destinations(one: &L4Match) -> Vec<String> {
         L4Protocol::Tcp => "TCP",
         L4Protocol::Udp => "UDP",
     };
-    let ports = match &one.ports[..] {
+    let mut ports: Vec<_> = one.ports.iter().collect();
+    ports.sort_by_key(|range| (range.start, range.end));
+    let ports = match &ports[..] {
         [] => "any port".to_owned(),
-        ports => format!("port {}", ports.iter().map(range).collect::<Vec<_>>().join(", ")),
+        ports => format!("port {}", ports.iter().map(|one| range(one)).collect::<Vec<_>>().join(", ")),
     };
-    let cidrs: Vec<String> = one.cidrs.iter().map(ToString::to_string).collect();
+    let cidrs = ordered(one.cidrs.iter().map(ToString::to_string));
     let places = match (&one.hostnames[..], &cidrs[..]) {
         ([], []) => vec!["every host".to_owned()],
         ([], cidrs) => cidrs.to_vec(),
@@ -141,7 +155,7 @@ fn request(one: &HttpMatch, host: &str) -> String {
     };
     let headers = one.headers.iter().map(|header| format!("header {}={}", header.name, header.value));
     let query = one.query.iter().map(|pair| format!("parameter {}={}", pair.name, pair.value));
-    let conditions: Vec<String> = headers.chain(query).collect();
+    let conditions = [ordered(headers), ordered(query)].concat();
     let with =
         if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(" and ")) };
     format!("{method} {host}{path}{with}")
@@ -165,13 +179,16 @@ fn who(selector: Option<&Selector>) -> String {
         return "every agent".to_owned();
     };
     let one = |requirement: &Requirement| match requirement {
-        Requirement::In(key, values) => format!("{key}={}", values.join("|")),
-        Requirement::NotIn(key, values) => format!("{key} not {}", values.join("|")),
+        Requirement::In(key, values) => format!("{key}={}", alternatives(values)),
+        Requirement::NotIn(key, values) => format!("{key} not {}", alternatives(values)),
         Requirement::Exists(key) => key.clone(),
         Requirement::DoesNotExist(key) => format!("no {key}"),
     };
-    let all: Vec<String> = selector.requirements.iter().map(one).collect();
-    format!("agents with {}", all.join(" and "))
+    format!("agents with {}", ordered(selector.requirements.iter().map(one)).join(" and "))
+}
+
+fn alternatives(values: &[String]) -> String {
+    ordered(values.iter().cloned()).join("|")
 }
 
 fn through(parents: &[Parent]) -> String {
@@ -179,7 +196,7 @@ fn through(parents: &[Parent]) -> String {
         Some(section) => format!("gateway {} ({section})", parent.gateway),
         None => format!("gateway {}", parent.gateway),
     };
-    format!("through {}", parents.iter().map(one).collect::<Vec<_>>().join(" and "))
+    format!("through {}", ordered(parents.iter().map(one)).join(" and "))
 }
 
 /// `spec.rules[0].action: Deny`, one for each leaf.
