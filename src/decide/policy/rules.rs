@@ -64,6 +64,11 @@ impl Rule {
         }
     }
 
+    /// The condition, where it has one.
+    pub(super) fn when(&self) -> Option<&Condition> {
+        self.when.as_deref()
+    }
+
     /// The rule as records name it.
     pub(super) fn place(&self) -> Route {
         Route { policy: self.policy.clone(), rule: Some(self.name.clone()) }

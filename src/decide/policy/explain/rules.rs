@@ -1,10 +1,13 @@
 //! What each rule that was looked at came to, in words.
 
 use super::{Inquiry, Step};
+use crate::decide::policy::passage::Route;
+use crate::decide::policy::plan::PolicySet;
 use crate::decide::policy::rules::{Rule, Rules, Says, would_have};
 use crate::model::condition::{Destination, Facts, Part, RequestFacts};
 use crate::model::manifest::resources::RuleAction;
 use crate::model::types::{Denial, Reason, Timestamp};
+use crate::perceive::identity::Known;
 
 /// Rules that are told one by one; of more the number.
 const TOLD: usize = 50;
@@ -18,6 +21,15 @@ pub(super) fn speaks(denial: &Denial) -> bool {
 pub(super) fn refuses(denial: &Denial) -> bool {
     let by_rule = matches!(denial.reason, Reason::PolicyDenied | Reason::PolicyUnevaluable);
     speaks(denial) && by_rule || denial.quarantine().is_some()
+}
+
+impl PolicySet {
+    /// The first rule that can concern the agent and asks what time it is.
+    pub fn asks_for_the_time(&self, known: &Known) -> Option<Route> {
+        let agent = *self.agents.get(&known.agent().name)?;
+        let asks = |rule: &&Rule| rule.when().is_some_and(|when| when.uses().has(Part::Time));
+        self.rules.of(agent).find(asks).map(Rule::place)
+    }
 }
 
 impl Inquiry<'_> {
