@@ -64,6 +64,16 @@ fn every_shipped_document_that_decides_is_asked_for_by_a_test_and_every_set_refu
 }
 
 #[test]
+fn every_shipped_file_of_policies_has_its_tests_beside_it() {
+    for set in sets() {
+        for file in files(&set, false) {
+            let tests = file.path.replace(".yaml", cases::ENDINGS[0]);
+            assert!(Path::new(&tests).is_file(), "{} has no tests: {tests} is missing", file.path);
+        }
+    }
+}
+
+#[test]
 fn every_shipped_rule_has_a_comment() {
     for set in sets() {
         for file in files(&set, false) {

@@ -4,7 +4,9 @@ use super::columns::{Cell, Columns};
 use super::context::{Context, Format};
 use super::exit::{Exit, Failure};
 use super::paint::{Paint, Style};
+use crate::model::manifest::report::quoted;
 use crate::operate::api::Resource;
+use crate::operate::api::resource::{KINDS, canonical_kind, nearest_kind};
 
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
@@ -19,11 +21,18 @@ pub struct Get {
 impl Get {
     /// Asks and prints: for people a line each with its place, else the documents themselves.
     pub fn run(self, context: &mut Context) -> Result<Exit, Failure> {
-        let Self { kind, name } = self;
+        let Self { kind: asked, name } = self;
+        let Some(kind) = canonical_kind(&asked) else {
+            let message = format!("{} is no kind that can be in force", quoted(&asked));
+            let hint = nearest_kind(&asked).map_or_else(
+                || format!("one of {}", KINDS.join(", ")),
+                |kind| format!("did you mean `{kind}`?"),
+            );
+            return Err(Failure::new(Exit::Usage, message).hint(hint));
+        };
         let single = name.is_some();
-        let asked = kind.clone();
-        let found = context
-            .with_daemon(|mut client| async move { client.resources(&asked, name.as_deref()).await })?;
+        let found =
+            context.with_daemon(|mut client| async move { client.resources(kind, name.as_deref()).await })?;
         if context.format == Format::Table {
             if found.is_empty() {
                 context.say(&format!("no {kind} is in force"));

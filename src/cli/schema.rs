@@ -33,7 +33,7 @@ impl Schema {
         let Some((kind, standing)) = KINDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&asked)) else {
             let near = did_you_mean(&asked, KINDS.iter().map(|(name, _)| *name));
             let hint = near.unwrap_or_else(|| "`clawgress schema` lists the kinds".to_owned());
-            return Err(Failure::new(Exit::No, format!("unknown kind {}", quoted(&asked))).hint(hint));
+            return Err(Failure::new(Exit::Usage, format!("unknown kind {}", quoted(&asked))).hint(hint));
         };
         match (*kind, standing) {
             (_, Standing::Enforced(known)) => print(&catalogue::schema(*known), context),

@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::paint::{Paint, Style, safe};
 use super::words;
 use crate::model::types::Timestamp;
-use crate::operate::api::{self, OnDisk, Setup};
+use crate::operate::api::{self, Diagnostic, OnDisk, Setup};
 
 /// Reasons of the last hour that are named, the most frequent ones; `-o json` has all of them.
 const REASONS_SHOWN: usize = 3;
@@ -40,7 +40,7 @@ pub fn render(status: &api::Status, paint: Paint) -> String {
     let lines = [
         ("intercepting", interception(&status.interception, paint)),
         ("kernel", refused(&status.interception)),
-        ("policy", policy(&status.policy, paint)),
+        ("policy", policy(&status.policy, now, paint)),
         ("agents", agents(status, now, paint)),
         ("last hour", last_hour(&status.last_hour)),
         ("ledger", ledger(&status.ledger, paint)),
@@ -109,26 +109,45 @@ fn refused(found: &api::Interception) -> String {
     }
 }
 
-fn policy(policy: &api::PolicyState, paint: Paint) -> String {
+/// `enforced sha256:9f2c... (since 13:40, 7 files, 31 documents)   on disk and in force: the same`.
+fn policy(policy: &api::PolicyState, now: Timestamp, paint: Paint) -> String {
     let (state, style) = match &policy.on_disk {
         OnDisk::Same => ("on disk and in force: the same".to_owned(), Style::Plain),
         OnDisk::Digest(digest) => {
             (format!("on disk: {}, not in force", words::digest(&safe(digest))), Style::Warn)
         }
-        OnDisk::Errors(errors) => {
-            (format!("on disk: does not load ({})", words::several(errors.len() as u64, "error")), Style::Bad)
-        }
+        OnDisk::Errors(errors) => (does_not_load(policy.digest_on_disk.as_deref(), errors), Style::Bad),
     };
     if policy.documents == 0 {
         return format!("nothing in force   {}", paint.text(style, &state));
     }
     format!(
-        "{} {}, {}   {}",
+        "enforced {} (since {}, {}, {})   {}",
         words::digest(&safe(&policy.digest)),
+        words::clock_minutes(policy.since, now),
         words::several(policy.files, "file"),
         words::several(policy.documents, "document"),
         paint.text(style, &state),
     )
+}
+
+/// `on disk: sha256:00aa..., does not load: policies.d/a.yaml:4: unknown field (and 1 more)`.
+fn does_not_load(digest: Option<&str>, errors: &[Diagnostic]) -> String {
+    let digest = digest.map(|digest| format!("{}, ", words::digest(&safe(digest)))).unwrap_or_default();
+    let more = match errors.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    match errors.first() {
+        Some(Diagnostic { message, file: Some(file), line, .. }) => {
+            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+            format!("on disk: {digest}does not load: {}{line}: {}{more}", safe(file), safe(message))
+        }
+        Some(Diagnostic { message, .. }) if !message.is_empty() => {
+            format!("on disk: {digest}does not load: {}{more}", safe(message))
+        }
+        _ => format!("on disk: {digest}does not load ({})", words::several(errors.len() as u64, "error")),
+    }
 }
 
 fn last_hour(hour: &api::LastHour) -> String {

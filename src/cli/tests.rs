@@ -211,16 +211,21 @@ fn the_schema_of_a_kind_is_printed_without_a_daemon_and_the_kinds_are_listed_wit
     assert_eq!(rows.len(), list.lines().count());
     assert_eq!((&rows[0]["kind"], &rows[0]["state"]), (&json!("Agent"), &json!("enforced")));
 
-    for (kind, told) in [
+    for (kind, code, told) in [
         (
             "TrustGraph",
+            Exit::No,
             "error: `TrustGraph` is not yet enforced\nhint: a document of this kind is refused whole",
         ),
-        ("EgresGateway", "error: unknown kind `EgresGateway`\nhint: did you mean `EgressGateway`?\n"),
-        ("Secret", "error: `Secret` is no kind of policy document\nhint: a Secret in a file"),
+        (
+            "EgresGateway",
+            Exit::Usage,
+            "error: unknown kind `EgresGateway`\nhint: did you mean `EgressGateway`?\n",
+        ),
+        ("Secret", Exit::No, "error: `Secret` is no kind of policy document\nhint: a Secret in a file"),
     ] {
         let ended = run(&format!("clawgress schema {kind}"));
-        assert_eq!((ended.code, ended.out.as_str()), (Exit::No, ""));
+        assert_eq!((ended.code, ended.out.as_str()), (code, ""));
         assert!(ended.talk.starts_with(told), "{}", ended.talk);
     }
 }
@@ -254,6 +259,7 @@ fn status_is_one_screen_whose_last_line_is_what_matters() {
     status.policy.digest = "sha256:9f2c0a1b77aa".into();
     status.policy.files = 7;
     status.policy.documents = 31;
+    status.policy.since = Timestamp::parse("2026-01-02T13:50:00Z").unwrap();
     status.policy.on_disk = OnDisk::Same;
     status.agents = 12;
     status.last_hour = LastHour {
@@ -268,7 +274,7 @@ fn status_is_one_screen_whose_last_line_is_what_matters() {
 clawgressd 0.1.0, running since 13:40 UTC (1 h 22 min), fail mode closed
   intercepting   agents0 (10.77.0.0/24, fd77::/64)   rules in place, as written
   kernel         refused udp 3, quic 12 packets
-  policy         sha256:9f2c0a1b... 7 files, 31 documents   on disk and in force: the same
+  policy         enforced sha256:9f2c0a1b... (since 13:50, 7 files, 31 documents)   on disk and in force: the same
   agents         12
   last hour      18,204 allowed, 37 refused (policy.no-route 31, dlp.blocked 4, ai.model 2), added 24 us at the median
   ledger         214,880 records, journal empty
@@ -283,7 +289,25 @@ nothing needs you
         "{text}"
     );
 
+    status.policy.on_disk = OnDisk::Digest("sha256:77aa0a1b9f2c".into());
+    let text = status::render(&status, Paint(false));
+    let both = "enforced sha256:9f2c0a1b... (since 13:50, 7 files, 31 documents)   on disk: sha256:77aa0a1b..., not in force\n";
+    assert!(text.contains(both), "{text}");
+
+    let first = Diagnostic {
+        message: "unknown field `hosts`".into(),
+        file: Some("policies.d/a.yaml".into()),
+        line: Some(4),
+        ..Diagnostic::default()
+    };
+    status.policy.on_disk = OnDisk::Errors(vec![first, Diagnostic::default()]);
+    status.policy.digest_on_disk = Some("sha256:00aa0a1b9f2c".into());
+    let text = status::render(&status, Paint(false));
+    let broken = "   on disk: sha256:00aa0a1b..., does not load: policies.d/a.yaml:4: unknown field `hosts` (and 1 more)\n";
+    assert!(text.contains(broken), "{text}");
+
     status.policy.on_disk = OnDisk::Errors(vec![Diagnostic::default(); 2]);
+    status.policy.digest_on_disk = None;
     status.policy.documents = 0;
     status.ledger = LedgerState { records: 1, journal_bytes: 4096, backlog_bytes: 2048, healthy: false };
     status.needs = vec!["policies.d does not load (2 errors): clawgress validate".into()];
@@ -317,6 +341,10 @@ fn recorded() -> Vec<Value> {
         }),
         json!({"timestamp": "2026-01-02T14:03:01Z", "kind": "admin", "decision": "allow", "action": "reload"}),
         json!({
+            "timestamp": "2026-01-02T14:03:01.5Z", "kind": "admin", "decision": "deny", "action": "approve",
+            "object": "alice a.example", "status": 400, "reason": "admin.refused",
+        }),
+        json!({
             "timestamp": "2026-01-02T14:03:02Z", "kind": "request", "decision": "deny", "agent_id": "bob",
             "destination_host": "a.example", "destination_port": 443, "protocol": "http/1.1", "status": 400,
             "reason": "protocol.malformed", "evidence": "http/1 guard: BothLengths",
@@ -338,6 +366,7 @@ fn records_are_aligned_lines_that_cannot_steer_a_terminal() {
 2026-01-01 23:59:59  allow  bob        dns AAAA evil\\u{1b}[2J.example  0                                          0199
 14:03:00             deny   10.77.0.9  a.example:443                   identity.unknown
 14:03:01             allow  -          admin reload
+14:03:01             deny   -          admin approve alice a.example   admin.refused
 14:03:02             deny   bob        http/1.1 a.example              protocol.malformed
 14:03:03             allow  bob        udp time.example:123                                EgressL4Route/time
 ";
@@ -348,7 +377,7 @@ fn records_are_aligned_lines_that_cannot_steer_a_terminal() {
         "{details}"
     );
     assert!(details.ends_with("destination_port  443\nstatus            403\n"), "{details}");
-    let details = audit::details(&recorded()[5], Paint(false));
+    let details = audit::details(&recorded()[6], Paint(false));
     assert!(
         details.contains("malformed\nevidence          http/1 guard: BothLengths\n"),
         "what was seen: {details}"
@@ -384,6 +413,7 @@ fn an_explanation_tells_the_stages_the_nearest_rule_and_what_would_allow_it() {
             ),
         ],
         nearest: Some("EgressHTTPRoute/paste-read allows GET paste.example/*, this was POST".into()),
+        nearest_rule: None,
         hints: vec!["To allow it: add POST to EgressHTTPRoute/paste-read (policies.d/paste.yaml:9)".into()],
         recorded: None,
     };

@@ -35,7 +35,7 @@ pub fn run_daemon(config: &Path) -> Result<(), Failure> {
 
 /// The checks of `doctor`, made by this process.
 pub fn local_checks(config: &Path) -> Result<Vec<Check>, Failure> {
-    let settings = settings(config)?;
+    let settings = settings(config, "name the daemon's settings with `--config PATH`")?;
     let wanted = intercept::Interception {
         interfaces: settings.intercept.interfaces,
         subnets: settings.intercept.subnets,
@@ -63,15 +63,14 @@ fn check(check: checks::Check) -> Check {
 
 /// The policy folder that these settings name.
 pub fn policy_dir(config: &Path) -> Result<PathBuf, Failure> {
-    Ok(settings(config)?.folders.policy)
+    let hint = "name the policies with `-f PATH` (a file or a folder), or the daemon's settings with `--config PATH`";
+    Ok(settings(config, hint)?.folders.policy)
 }
 
 /// The daemon's settings. EX_NOINPUT and EX_CONFIG of sysexits.h.
-fn settings(path: &Path) -> Result<Config, Failure> {
-    let file = read_file(path).map_err(|problem| {
-        Failure::new(Exit::Code(66), problem.to_string())
-            .hint("name the daemon's settings with `--config PATH`")
-    })?;
+fn settings(path: &Path, hint: &str) -> Result<Config, Failure> {
+    let file =
+        read_file(path).map_err(|problem| Failure::new(Exit::Code(66), problem.to_string()).hint(hint))?;
     config::parse(&SourceFile::new(file.shown, file.bytes))
         .map_err(|report| Failure::new(Exit::Code(78), report.after_error()))
 }

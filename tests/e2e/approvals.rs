@@ -115,7 +115,14 @@ fn what_a_denial_quotes_is_approved_by_its_id_is_used_and_ends_with_its_revocati
         assert_eq!((again.status, again.reason()), (403, "policy.no-route"), "{family}: as before");
         daemon.record(&json!({"kind": "system", "action": "approval-granted", "object": name}));
         daemon.record(&json!({"kind": "system", "action": "approval-revoked", "object": name}));
-        daemon.record(&json!({"kind": "admin", "action": "revoke", "object": name, "decision": "allow"}));
+        daemon.record(
+            &json!({"kind": "admin", "action": "revoke", "object": name, "decision": "allow", "status": 200}),
+        );
+        let asked = json!({"kind": "admin", "action": "approve", "object": format!("request {quoted}")});
+        let evidence = daemon.record(&asked)["evidence"].as_str().expect("who asked").to_owned();
+        let done = format!("alice may reach site.example:443 until {}", approval["until"].as_str().unwrap());
+        assert!(evidence.starts_with("by root") && evidence.contains(&done), "{evidence}");
+        assert!(evidence.ends_with("; ttl 2h, ticket INC-1, reason: INC-1: debug"), "{evidence}");
     }
     let asked = daemon.cli(&["approvals"]);
     asked.succeeded();
@@ -124,6 +131,35 @@ fn what_a_denial_quotes_is_approved_by_its_id_is_used_and_ends_with_its_revocati
     let states: Vec<Value> =
         all.json().as_array().expect("a list").iter().map(|one| one["state"].clone()).collect();
     assert_eq!(states, ["revoked", "revoked"], "history stays");
+}
+
+#[test]
+fn a_refused_command_stands_in_the_record_with_the_status_and_the_sentence_that_its_caller_got() {
+    let world = World::new();
+    let mut daemon = world.gateway(BOB);
+    let long = ["approve", "alice", "--host", "site.example", "--reason", "forever", "--ttl", "30d"];
+    let said = daemon.cli(&long).failed_with(1);
+    let sentence = "30d is longer than an approval may last, which is 1d";
+    assert!(said.contains(sentence), "{said}");
+    let row = daemon.record(&json!({"kind": "admin", "action": "approve", "object": "alice site.example"}));
+    let told = (&row["decision"], &row["reason"], &row["status"], &row["phase"]);
+    assert_eq!(told, (&json!("deny"), &json!("admin.refused"), &json!(400), &json!("complete")), "{row}");
+    let evidence = row["evidence"].as_str().expect("who asked, and what was said");
+    assert!(
+        evidence.starts_with("by root")
+            && evidence.ends_with(&format!(": {sentence}; ttl 30d, reason: forever")),
+        "{evidence}"
+    );
+    daemon.cli(&["agent", "quarantine", "zoe", "--reason", "loud", "--for", "2h"]).failed_with(1);
+    let row = daemon.record(&json!({"kind": "admin", "action": "agent quarantine", "object": "zoe"}));
+    assert_eq!((&row["status"], &row["decision"]), (&json!(404), &json!("deny")), "{row}");
+    assert!(row["evidence"].as_str().is_some_and(|text| text.ends_with("; for 2h, reason: loud")), "{row}");
+    // What its caller has heard is written: a crash forgets none of it.
+    daemon.cli(&["agent", "release", "zoe"]).failed_with(1);
+    daemon.kill9();
+    daemon.start_again();
+    let found = daemon.cli(&["audit", "search", "--kind", "admin", "--deny"]).succeeded();
+    assert_eq!(found.lines().filter(|line| line.contains("admin.refused")).count(), 3, "{found}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::approvals::BOB;
 use super::world::{BASE, ROUTES, World};
 
 /// One question to both: `explain`, and the real thing.
@@ -179,4 +180,91 @@ fn explain_tells_the_stages_and_the_nearest_rule() {
     assert!(nobody.failed_with(1).contains("`zoe`"), "{nobody}");
     daemon.cli(&["explain", "--agent", "alice", "not a url"]).failed_with(2);
     assert!(daemon.records(&["--kind", "request"]).is_empty(), "nothing is recorded as a request");
+}
+
+#[apply(over_both)]
+fn a_recorded_decision_is_explained_with_the_approval_and_the_quarantine_that_stood_then(world: World) {
+    let daemon = world.gateway(BOB);
+    let approve =
+        ["approve", "alice", "--host", "site.example", "--reason", "INC-1", "--ttl", "1h", "-o", "json"];
+    let made = daemon.cli(&approve).json();
+    let (name, url) = (made["name"].as_str().expect("a name"), "https://site.example/small");
+    assert_eq!(world.ask(&daemon, &[url]).status, 200);
+    let policy = format!("EgressApproval/{name}");
+    let let_through = daemon.record(&json!({"kind": "request", "policy_id": policy, "decision": "allow"}));
+    daemon.cli(&["agent", "quarantine", "alice", "--reason", "it shouts"]).succeeded();
+    let refused = world.ask(&daemon, &[url]);
+    assert_eq!(refused.reason(), "identity.quarantined");
+    daemon.cli(&["agent", "release", "alice"]).succeeded();
+    daemon.cli(&["revoke", name]).succeeded();
+
+    let explain = |id: &Value| daemon.cli(&["explain", "-o", "json", id.as_str().expect("an id")]).json();
+    let told = explain(&let_through["request_id"]);
+    let last = told["steps"].as_array().and_then(|steps| steps.last()).expect("steps");
+    assert_eq!((&told["allowed"], &told["policy"]), (&json!(true), &json!(policy)), "{told}");
+    let expected = (&json!("approvals"), &json!(format!("{policy} opens it")));
+    assert_eq!(
+        (&last["stage"], &last["text"]),
+        expected,
+        "asked again, and not read from the record: {told}"
+    );
+    assert!(last.get("source").is_none(), "{told}");
+
+    let told = explain(&refused.json()["request_id"]);
+    let last = told["steps"].as_array().and_then(|steps| steps.last()).expect("steps");
+    assert_eq!(
+        (&told["reason"], &last["stage"]),
+        (&json!("identity.quarantined"), &json!("identity")),
+        "{told}"
+    );
+    assert!(last["text"].as_str().is_some_and(|text| text.contains("quarantined: it shouts")), "{told}");
+    // Neither stands any more.
+    let now = daemon.cli(&["explain", "--agent", "alice", "-o", "json", url]).json();
+    assert_eq!(now["reason"], "policy.no-route", "{now}");
+}
+
+#[test]
+fn where_no_listener_takes_it_no_approval_is_advised() {
+    let world = World::new();
+    let base = BASE.replace("    - {name: raw, protocol: TCP}\n", "");
+    let daemon = world.lab.daemon(&json!({}), &[("base.yaml", &base)]);
+    let told = daemon.cli(&["explain", "--agent", "alice", "-o", "json", "raw.example:22"]).json();
+    assert_eq!(told["reason"], "policy.no-route", "{told}");
+    let said = "neither a route nor an approval opens it: EgressGateway/default has no listener for TCP that is neither TLS \
+                nor HTTP; add one with `protocol: TCP` first";
+    assert_eq!(told["hints"], json!([said]), "{told}");
+    let told = daemon.cli(&["explain", "--agent", "alice", "https://raw.example/"]);
+    assert!(told.text().contains("clawgress approve alice --host raw.example:443 --ttl 2h"), "{told}");
+
+    // Where HTTP routes govern the host, bytes that are no HTTP are opened by none either.
+    let daemon = world.gateway(ROUTES);
+    let told = daemon.cli(&["explain", "--agent", "alice", "-o", "json", "site.example:22"]).json();
+    assert_eq!(told["reason"], "policy.no-route", "{told}");
+    let hint = told["hints"][0].as_str().expect("a hint");
+    assert!(hint.starts_with("no approval opens it: HTTP routes govern site.example"), "{told}");
+}
+
+#[test]
+fn the_nearest_rule_may_be_one_of_an_egress_policy_in_words_and_for_programs() {
+    let world = World::new();
+    let policy = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressPolicy
+metadata: {name: reading}
+spec:
+  targetRef: {kind: EgressGateway, name: default}
+  rules: [{name: docs, when: 'destination.host == \"docs.example\" && request.method == \"GET\"', action: Allow}]
+";
+    let daemon = world.gateway(&format!("{ROUTES}{policy}"));
+    let question = ["explain", "--agent", "alice", "--method", "PUT", "https://docs.example/x"];
+    let told = daemon.cli(&question);
+    let said =
+        "nearest: EgressPolicy/reading docs allows it where `request.method == \"GET\"`, which is false here";
+    assert!(told.text().contains(said), "{told}");
+    let told = daemon.cli(&[&question[..], &["-o", "json"]].concat()).json();
+    let expected = json!({
+        "policy": "EgressPolicy/reading", "rule": "docs",
+        "when": "destination.host == \"docs.example\" && request.method == \"GET\"", "unmet": ["request.method == \"GET\""],
+    });
+    assert_eq!(told["nearest_rule"], expected, "{told}");
 }

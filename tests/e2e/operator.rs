@@ -86,6 +86,10 @@ fn validate_judges_files_without_a_daemon_and_shows_the_line() {
         (&json!(false), Some(2))
     );
     run(&world.lab.folder().join("absent.yaml"), &[]).failed_with(66);
+    let absent = world.lab.folder().join("absent.yaml");
+    let said =
+        world.lab.gateway().command(BINARY).args(["validate", "--config"]).arg(absent).run().failed_with(66);
+    assert!(said.contains("-f PATH") && said.contains("--config PATH"), "{said}");
     let settings = world.lab.file("bad/clawgress.yaml", "kind: ClawgressConfig\n");
     let settings = world
         .lab
@@ -250,6 +254,10 @@ fn commands_end_with_the_codes_of_the_contract() {
     let daemon = world.gateway(ROUTES);
     daemon.cli(&["status", "--nonsense"]).failed_with(2);
     daemon.cli(&["nonsense"]).failed_with(2);
+    for (command, hint) in [("schema", "`clawgress schema` lists the kinds"), ("get", "one of Agent, ")] {
+        let said = daemon.cli(&[command, "nonsense"]).failed_with(2);
+        assert!(said.contains("`nonsense`") && said.contains(hint), "{said}");
+    }
     let nobody =
         world.lab.gateway().command(BINARY).args(["status", "--socket", "/nonexistent/admin.sock"]).run();
     assert!(nobody.failed_with(3).contains("/nonexistent/admin.sock"), "{nobody}");

@@ -22,6 +22,17 @@ fn a_start_that_finds_no_valid_set_enforces_the_last_good_one_and_says_so() {
     let policy = daemon.status()["policy"].clone();
     assert_eq!(policy["digest"], digest, "{policy}");
     assert!(policy["on_disk"]["errors"].as_array().is_some_and(|errors| !errors.is_empty()), "{policy}");
+    let on_disk = policy["digest_on_disk"].as_str().expect("a digest of what does not load");
+    assert!(on_disk.starts_with("sha256:") && policy["digest"] != on_disk, "{policy}");
+    assert_eq!(daemon.status()["policy"]["digest_on_disk"], on_disk, "the same files, the same digest");
+    let told = daemon.cli(&["status"]).succeeded();
+    let (short, mine) = (|digest: &str| digest[..15].to_owned(), digest.as_str().expect("a digest"));
+    for part in [
+        format!("enforced {}... (since ", short(mine)),
+        format!("on disk: {}..., does not load: ", short(on_disk)),
+    ] {
+        assert!(told.contains(&part), "{part}:\n{told}");
+    }
     assert_eq!(world.ask(&daemon, &["https://site.example/small"]).status, 200);
     assert_eq!(world.ask(&daemon, &["https://paste.example/"]).reason(), "policy.no-route");
     daemon.record(&json!({"kind": "system", "action": "policy-refused", "object": digest}));
@@ -30,7 +41,8 @@ fn a_start_that_finds_no_valid_set_enforces_the_last_good_one_and_says_so() {
 
     daemon.write_policy("routes.yaml", ROUTES);
     daemon.reload();
-    assert_eq!(daemon.status()["policy"]["on_disk"], "same");
+    let policy = daemon.status()["policy"].clone();
+    assert_eq!((&policy["on_disk"], &policy["digest_on_disk"]), (&json!("same"), &digest));
 }
 
 #[test]

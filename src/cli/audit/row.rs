@@ -50,7 +50,7 @@ fn cells(row: &Value, now: Timestamp) -> Vec<Cell> {
     ]
 }
 
-/// `POST paste.example/upload`, `tcp 192.0.2.1:22`, `dns A paste.example`, `admin reload`.
+/// `POST paste.example/upload`, `tcp 192.0.2.1:22`, `dns A paste.example`, `admin approve alice paste.example`.
 fn asked(row: &Value) -> String {
     let (method, path) = match text(row, "kind") {
         "dns" => (text(row, "query_type"), text(row, "query_name")),
@@ -78,6 +78,7 @@ fn asked(row: &Value) -> String {
         "request" => [method.to_owned(), with_port(false) + path],
         "connection" => [text(row, "protocol").to_owned(), with_port(true)],
         "dns" => [format!("dns {method}"), if path.is_empty() { host } else { path }.to_owned()],
+        "admin" => [format!("admin {method}"), path.to_owned()],
         kind => [kind.to_owned(), if method.is_empty() { path } else { method }.to_owned()],
     };
     parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")

@@ -99,7 +99,7 @@ impl Recorder {
     }
 }
 
-/// Proof that a decision is in the journal. Made by `Ledger::open_connection` and `Ledger::open_request` alone.
+/// Proof that a decision is in the journal. Made by the `open_...` methods of `Ledger` alone.
 #[must_use]
 pub struct Entry {
     recorder: Arc<Recorder>,
@@ -139,7 +139,13 @@ impl Entry {
             return;
         }
         let closing = Closing { at: clock::now(), ..self.closing };
-        if self.recorder.append(Room::Closing, |out| write(out, &closing)).is_err() {
+        let appended = self.recorder.append(Room::Closing, |out| write(out, &closing));
+        let written = appended.and_then(|seq| match closing.kind {
+            // Its caller hears of it now, and few follow that would bring it company.
+            Kind::Admin => self.recorder.commit(seq),
+            _ => Ok(()),
+        });
+        if written.is_err() {
             self.recorder.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

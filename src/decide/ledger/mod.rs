@@ -200,6 +200,12 @@ impl Ledger {
         self.open(opening, Decision::Allow, (None, None)).await
     }
 
+    /// Records that an operator's action is about to have effect. For `durability: process` it gives way once and waits
+    /// for nothing.
+    pub async fn open_action(&self, opening: &Opening) -> Result<Entry, Denial> {
+        self.open(opening, Decision::Allow, (None, None)).await
+    }
+
     async fn open(
         &self,
         opening: &Opening,

@@ -2,6 +2,7 @@
 //!
 //! For operators only: it names rules, which agents never hear of.
 
+mod listeners;
 mod nearest;
 mod rules;
 mod stages;
@@ -13,10 +14,10 @@ use std::sync::Arc;
 use super::approvals::is_approval;
 use super::circumstances::Circumstances;
 use super::connection::Flow;
-use super::passage::{Passage, Route};
+use super::passage::Route;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
 use super::query::{Chooser, Lookup};
-use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
+use crate::model::manifest::resources::{DefaultPolicy, L4Protocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
     AddressClass, Decision, Denial, HostName, HostPattern, OriginalDestination, PolicyRef, Reason,
@@ -25,6 +26,9 @@ use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 use stages::{approvals, side_door, stage_of};
+
+pub use listeners::Untaken;
+pub use nearest::{Nearest, Unmet};
 
 /// A hypothetical connection, and the request on it where there is one.
 #[derive(Debug, Clone, Copy)]
@@ -76,21 +80,13 @@ pub struct Explanation {
     /// What was looked at, in order; the last is what decides.
     pub steps: Vec<Step>,
     /// The rule that comes nearest to allowing it.
-    pub nearest: Option<String>,
+    pub nearest: Option<Nearest>,
 }
 
 impl PolicySet {
     /// Explains what would be decided. Nothing is recorded, nothing is sent.
     pub fn explain(&self, question: &Question<'_>, circumstances: Circumstances<'_>) -> Explanation {
-        let flow = Flow {
-            destination: OriginalDestination(question.destination),
-            hello: question.hello,
-            given: question.given,
-            stale: question.stale,
-        };
-        let passage = self.connection(question.known, flow, circumstances).map_err(|refusal| refusal.denial);
-        let verdict = passage.and_then(|passage| self.ask_request(question, passage, circumstances));
-        let (let_through, denial) = match verdict {
+        let (let_through, denial) = match self.judged(question, circumstances) {
             Ok(let_through) => (Some(let_through), None),
             Err(denial) => (None, Some(denial)),
         };
@@ -129,16 +125,10 @@ impl PolicySet {
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;
             if reason == Some(Reason::PolicyNoRoute) {
-                explanation.nearest = inquiry.nearest();
+                explanation.nearest = inquiry.nearest(&self.rules, circumstances.at);
             }
         }
         explanation
-    }
-
-    /// Whether a listener of this agent's gateway takes TLS.
-    pub fn takes_tls(&self, known: &Known) -> bool {
-        let listeners = self.gateways.get(known.gateway()).map(|plan| plan.listeners).unwrap_or_default();
-        listeners.has(ListenerProtocol::TlsTerminate) || listeners.has(ListenerProtocol::TlsPassthrough)
     }
 
     /// Routes that can never work, because they allow an encrypted resolver that the list refuses: each with the name
@@ -158,12 +148,20 @@ impl PolicySet {
         listed.collect()
     }
 
-    fn ask_request(
+    /// Both questions, one behind the other.
+    fn judged(
         &self,
         question: &Question<'_>,
-        passage: Passage,
         circumstances: Circumstances<'_>,
     ) -> Result<LetThrough, Denial> {
+        let flow = Flow {
+            destination: OriginalDestination(question.destination),
+            hello: question.hello,
+            given: question.given,
+            stale: question.stale,
+        };
+        let passage =
+            self.connection(question.known, flow, circumstances).map_err(|refusal| refusal.denial)?;
         let reads = passage.mode().reads_requests();
         Ok(match question.request.filter(|_| reads) {
             Some(request) => {

@@ -35,6 +35,8 @@ use syntax::Parsed;
 pub struct Condition {
     text: Arc<str>,
     node: Arc<Node>,
+    /// Where the parts stand that `&&` joins at the top.
+    parts: Arc<[Range<usize>]>,
     uses: Uses,
 }
 
@@ -79,7 +81,7 @@ impl Condition {
     pub fn check(text: &str) -> Result<Self, Vec<Fault>> {
         let parsed = Parsed::read(text).map_err(|fault| vec![fault])?;
         let (node, uses) = check::check(&parsed)?;
-        Ok(Self { text: text.into(), node: Arc::new(node), uses })
+        Ok(Self { text: text.into(), node: Arc::new(node), parts: parsed.conjuncts().into(), uses })
     }
 
     /// The text as it was written.
@@ -101,5 +103,13 @@ impl Condition {
     /// Where it has no answer: the caller refuses, or asks again when more is known.
     pub fn holds(&self, facts: &Facts<'_>) -> Result<bool, Unevaluable> {
         evaluate::holds(&self.node, facts)
+    }
+
+    /// The same for each part that `&&` joins at the top, by itself and as it was written: for people who ask why a
+    /// condition does not hold.
+    pub fn parts(&self, facts: &Facts<'_>) -> Vec<(&str, Result<bool, Unevaluable>)> {
+        let judged = self.node.conjuncts().into_iter().map(|part| evaluate::holds(part, facts));
+        let text = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
+        self.parts.iter().map(text).zip(judged).collect()
     }
 }

@@ -55,6 +55,16 @@ pub enum Node {
     Loop(Box<Loop>),
 }
 
+impl Node {
+    /// The parts that `&&` joins at the top, in order.
+    pub fn conjuncts(&self) -> Vec<&Self> {
+        match self {
+            Self::And(both) => both.iter().flat_map(Self::conjuncts).collect(),
+            other => vec![other],
+        }
+    }
+}
+
 /// A loop over a list, or over the keys of a map.
 #[derive(Debug)]
 pub struct Loop {

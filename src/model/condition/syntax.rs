@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo, operators};
 use cel::{Env, ParseError};
 
 use super::Fault;
@@ -61,6 +61,22 @@ impl<'t> Parsed<'t> {
             return Err(mistakes::too_deep(self.token(node.id)));
         };
         children(node).into_iter().try_for_each(|child| self.measure(child, depth, nodes))
+    }
+
+    /// Where the parts stand that `&&` joins at the top, in order; the whole, where it joins nothing.
+    pub fn conjuncts(&self) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        self.collect_conjuncts(&self.root, &mut found);
+        found
+    }
+
+    fn collect_conjuncts(&self, node: &IdedExpr, found: &mut Vec<Range<usize>>) {
+        match &node.expr {
+            Expr::Call(call) if call.func_name == operators::LOGICAL_AND => {
+                call.args.iter().for_each(|part| self.collect_conjuncts(part, found));
+            }
+            _ => found.push(self.range(node)),
+        }
     }
 
     /// The text of a stretch.

@@ -301,3 +301,24 @@ fn bounds_are_faults() {
     let listed = format!("destination.host in [{}]", hosts.join(", "));
     assert_eq!(on_upload(&listed), Ok(false));
 }
+
+#[test]
+fn each_part_that_is_joined_at_the_top_is_judged_by_itself_and_told_as_it_was_written() {
+    let agent = alice();
+    let host = HostName::parse("api.example").unwrap();
+    let destination = Destination { host: Some(&host), ..Destination::default() };
+    let facts = Facts { agent: &agent, destination, request: None, at: friday_night() };
+    let text = r#"agent.team == "red" && (time.hour < 6 || time.hour > 22)
+        && request.method == "GET" && !has(agent.labels.zone)"#;
+    let condition = Condition::check(text).unwrap();
+    let unknown = Err(Unevaluable::NotYet(Part::Request));
+    let expected = [
+        (r#"agent.team == "red""#, Ok(true)),
+        ("time.hour < 6 || time.hour > 22", Ok(false)),
+        (r#"request.method == "GET""#, unknown),
+        ("!has(agent.labels.zone)", Ok(true)),
+    ];
+    assert_eq!(condition.parts(&facts), expected);
+    let alone = Condition::check(r#"agent.team == "blue""#).unwrap();
+    assert_eq!(alone.parts(&facts), [(r#"agent.team == "blue""#, Ok(false))]);
+}

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::resources::Document;
+use super::source::SourceFile;
 use super::tree;
 
 /// `sha256:` and 64 hex digits over the documents, which are sorted by kind and name.
@@ -21,6 +22,18 @@ pub fn digest(documents: &[Document]) -> String {
     sha256(&out)
 }
 
+/// The same over files as they are, for those that hold no valid set: names and bytes, each with its length.
+pub fn of_files(files: &[SourceFile]) -> String {
+    let mut files: Vec<_> = files.iter().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut hash = Sha256::new();
+    for part in files.iter().flat_map(|file| [file.path.as_bytes(), &*file.bytes]) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    written(&hash.finalize())
+}
+
 /// The same over one part of one document.
 pub fn of_part(node: &tree::Node) -> String {
     let mut out = String::new();
@@ -29,8 +42,12 @@ pub fn of_part(node: &tree::Node) -> String {
 }
 
 fn sha256(canonical: &str) -> String {
+    written(&Sha256::digest(canonical.as_bytes()))
+}
+
+fn written(hash: &[u8]) -> String {
     let mut text = String::from("sha256:");
-    for byte in Sha256::digest(canonical.as_bytes()) {
+    for byte in hash {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

@@ -31,6 +31,7 @@ pub mod catalogue;
 #[cfg(test)]
 mod tests;
 
+pub use digest::of_files as digest_of_files;
 pub use load::load;
 pub use report::{Diagnostic, Report};
 pub use resources::Resources;

@@ -136,6 +136,8 @@ reasons! {
     ProtocolExtension = "protocol.extension", 403, Never, "Packet options are not allowed";
     /// More requests than the agent may send in this time.
     QuotaRequests = "quota.requests", 429, Later, "Too many requests";
+    /// An operator's command that cannot be done as it was given; nothing was changed.
+    AdminRefused = "admin.refused", 400, Never, "Command refused";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.

@@ -11,7 +11,7 @@ use crate::operate::api::{
     QuarantineQuery, ReloadResult, Resource, Status, Window,
 };
 
-/// An administrative action that is about to be done, or that was refused.
+/// An administrative action: about to be done, or asked for by somebody who may not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminAction {
     /// Who asks, as the kernel says.
@@ -20,9 +20,21 @@ pub struct AdminAction {
     pub command: String,
     /// What it is about: an agent, an approval, a host.
     pub object: Option<String>,
-    /// Whether he may.
-    pub allowed: bool,
+    /// What was given with it, in words: for how long, a ticket, why.
+    pub given: Option<String>,
 }
+
+/// What came of an action.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// What was done, in words; or the fault that the caller is told.
+    pub came_to: Result<&'a str, &'a Fault>,
+    /// Whether the caller still waited for it.
+    pub awaited: bool,
+}
+
+/// Closes the record of an action. Dropped instead, the record says that nobody knows how it ended.
+pub type Closing = Box<dyn FnOnce(&Ending<'_>) + Send>;
 
 /// The gateway, as its operator sees it.
 pub trait Backend: Send + Sync + 'static {
@@ -77,6 +89,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The certificate of the gateway's authority, in PEM.
     fn ca_pem(&self) -> Result<String, Fault>;
 
-    /// Puts an action on the record. An action that cannot be recorded is not done.
-    fn record(&self, action: &AdminAction) -> Result<(), Fault>;
+    /// Puts an action on the record before it has effect. An action that cannot be recorded is not done.
+    fn open(&self, action: &AdminAction) -> Result<Closing, Fault>;
+
+    /// Puts on the record that somebody asked who may not.
+    fn turn_away(&self, action: &AdminAction) -> Result<(), Fault>;
 }

@@ -1,5 +1,5 @@
-//! From the table to a router: each call is read whole, recorded where the table says so, and answered on a
-//! thread that may block, all within bounds of size, time and number.
+//! From the table to a router: each call is read whole, recorded before and after where the table says so, and answered
+//! on a thread that may block, all within bounds of size, time and number.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::access::Caller;
-use super::backend::{AdminAction, Backend};
+use super::backend::{AdminAction, Backend, Ending};
 use super::follow;
 use super::routes::{Call, ROUTES, Reply, Route, Verb};
 use crate::model::types::limits;
@@ -117,8 +117,8 @@ pub(super) fn closed_router(shared: Arc<Shared>) -> Router {
                    request: Request| {
         async move {
             let command = format!("{} {}", request.method(), request.uri().path());
-            let action = AdminAction { caller, command, object: None, allowed: false };
-            if let Err(fault) = shared.ask(move |backend| backend.record(&action)).await {
+            let action = AdminAction { caller, command, object: None, given: None };
+            if let Err(fault) = shared.ask(move |backend| backend.turn_away(&action)).await {
                 tracing::warn!(why = fault.message, "a refused call of the local API could not be recorded");
             }
             let mut response = refuse(&forbidden());
@@ -154,21 +154,41 @@ async fn read(
 
 async fn serve(route: &'static Route, shared: &Shared, call: Result<Call, Fault>) -> Result<Reply, Fault> {
     let call = call?;
-    shared
-        .ask(move |backend| {
-            if let Some(command) = route.audited {
-                let caller = call.caller.clone();
-                let (command, object) = (command.to_owned(), call.object());
-                backend.record(&AdminAction { caller, command, object, allowed: true })?;
-            }
-            (route.handler)(backend, &call)
-        })
-        .await
+    // Gone as soon as nobody waits for the answer any more.
+    let waiting = Arc::new(());
+    let awaited = Arc::downgrade(&waiting);
+    let answer = shared.ask(move |backend| match route.audited {
+        Some(command) => on_record(backend, (command, route), &call, || awaited.strong_count() > 0),
+        None => (route.handler)(backend, &call),
+    });
+    let answer = answer.await;
+    drop(waiting);
+    answer
+}
+
+/// Does what changes something between two records: that it is about to be done, and what came of it.
+fn on_record(
+    backend: &dyn Backend,
+    (command, route): (&str, &Route),
+    call: &Call,
+    awaited: impl FnOnce() -> bool,
+) -> Result<Reply, Fault> {
+    let close = backend.open(&AdminAction {
+        caller: call.caller.clone(),
+        command: command.to_owned(),
+        object: call.object(),
+        given: route.given.and_then(|given| given(&call.body)),
+    })?;
+    let answer = (route.handler)(backend, call);
+    close(&Ending { came_to: answer.as_ref().map(Reply::words), awaited: awaited() });
+    answer
 }
 
 fn respond(reply: Reply, shared: Arc<Shared>) -> Response {
     match reply {
-        Reply::Json(body) => response(StatusCode::OK, "application/json", Body::from(body)),
+        Reply::Json(body) | Reply::Done(body, _) => {
+            response(StatusCode::OK, "application/json", Body::from(body))
+        }
         Reply::Pem(text) => response(StatusCode::OK, "application/x-pem-file", Body::from(text)),
         Reply::Follow(filter, window) => {
             response(StatusCode::OK, "application/x-ndjson", Body::new(follow::start(shared, filter, window)))

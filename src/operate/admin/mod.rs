@@ -13,7 +13,7 @@ mod follow;
 mod server;
 
 pub use access::{Access, Caller, Peer};
-pub use backend::{AdminAction, Backend};
+pub use backend::{AdminAction, Backend, Closing, Ending};
 pub use server::{BindError, Server};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::backend::Backend;
 use super::standing;
 use crate::model::types::limits::ADMIN_PAGE_ROWS;
 use crate::operate::api::resource::{canonical_kind, nearest_kind};
-use crate::operate::api::{AuditFilter, ExplainQuery, Fault, Window, audit};
+use crate::operate::api::{AuditFilter, ExplainQuery, Fault, Severity, Window, audit};
 
 /// HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) struct Route {
     pub path: &'static str,
     /// The command's name in the record, for calls that change something.
     pub audited: Option<&'static str>,
+    /// What of the body stands in the record, in words.
+    pub given: Option<fn(&[u8]) -> Option<String>>,
     pub handler: fn(&dyn Backend, &Call) -> Result<Reply, Fault>,
 }
 
@@ -45,6 +47,8 @@ pub(super) struct Call {
 pub(super) enum Reply {
     /// A JSON document.
     Json(Vec<u8>),
+    /// A JSON document, and for the record what was done.
+    Done(Vec<u8>, String),
     /// Certificates in PEM.
     Pem(String),
     /// JSON lines that do not end.
@@ -52,32 +56,39 @@ pub(super) enum Reply {
 }
 
 const fn get(path: &'static str, handler: fn(&dyn Backend, &Call) -> Result<Reply, Fault>) -> Route {
-    Route { verb: Verb::Get, path, audited: None, handler }
+    Route { verb: Verb::Get, path, audited: None, given: None, handler }
 }
 
 const fn post(path: &'static str, handler: fn(&dyn Backend, &Call) -> Result<Reply, Fault>) -> Route {
-    Route { verb: Verb::Post, path, audited: None, handler }
+    Route { verb: Verb::Post, path, audited: None, given: None, handler }
 }
 
 const fn recorded(command: &'static str, route: Route) -> Route {
     Route { audited: Some(command), ..route }
 }
 
+const fn given(words: fn(&[u8]) -> Option<String>, route: Route) -> Route {
+    Route { given: Some(words), ..route }
+}
+
 /// The local API.
 pub(super) static ROUTES: [Route; 18] = [
     get("/v1/status", |backend, _| json(&backend.status()?)),
-    recorded("reload", post("/v1/reload", |backend, call| json(&backend.reload(&call.caller)?))),
+    recorded("reload", post("/v1/reload", reload)),
     get("/v1/checks", |backend, _| json(&backend.checks()?)),
     get("/v1/resources/{kind}", resources),
     get("/v1/resources/{kind}/{name}", resources),
     post("/v1/explain", explain),
     get("/v1/explain/{id}", |backend, call| json(&backend.explain_record(&request_id(call)?)?)),
-    recorded("approve", post("/v1/approvals", standing::approve)),
+    recorded("approve", given(standing::approval_given, post("/v1/approvals", standing::approve))),
     get("/v1/approvals", standing::approvals),
     recorded("revoke", post("/v1/approvals/{name}/revoke", standing::revoke)),
     get("/v1/agents", standing::agents),
     get("/v1/agents/{name}", standing::agents),
-    recorded("agent quarantine", post("/v1/agents/{name}/quarantine", standing::quarantine)),
+    recorded(
+        "agent quarantine",
+        given(standing::quarantine_given, post("/v1/agents/{name}/quarantine", standing::quarantine)),
+    ),
     recorded("agent release", post("/v1/agents/{name}/release", standing::release)),
     get("/v1/audit/search", search),
     get("/v1/audit/tail", tail),
@@ -89,6 +100,25 @@ pub(super) fn json(value: &impl Serialize) -> Result<Reply, Fault> {
     serde_json::to_vec(value)
         .map(Reply::Json)
         .map_err(|error| Fault::internal(format!("the answer could not be written: {error}")))
+}
+
+/// The answer to a change, and for the record what was done.
+pub(super) fn done(value: &impl Serialize, words: String) -> Result<Reply, Fault> {
+    match json(value)? {
+        Reply::Json(body) => Ok(Reply::Done(body, words)),
+        other => Ok(other),
+    }
+}
+
+fn reload(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
+    let found = backend.reload(&call.caller)?;
+    let errors = found.diagnostics.iter().filter(|one| one.severity == Severity::Error).count();
+    let words = match (found.applied, found.changed) {
+        (true, true) => format!("in force from now on: {}", found.digest),
+        (true, false) => format!("nothing has changed, in force: {}", found.digest),
+        (false, _) => format!("not applied, mistakes: {errors}; still in force: {}", found.digest),
+    };
+    done(&found, words)
 }
 
 fn resources(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
@@ -158,6 +188,16 @@ fn show(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
         return Err(Fault::not_found(format!("nothing on record has the id `{id}`")));
     }
     json(&rows)
+}
+
+impl Reply {
+    /// What was done, for the record.
+    pub(super) fn words(&self) -> &str {
+        match self {
+            Self::Done(_, words) => words,
+            Self::Json(_) | Self::Pem(_) | Self::Follow(..) => "",
+        }
+    }
 }
 
 impl Call {

@@ -22,6 +22,9 @@ use crate::operate::api::{
 #[derive(Default)]
 pub(crate) struct Pockets {
     pub(crate) actions: Mutex<Vec<AdminAction>>,
+    /// What was closed: the status or 200, what was said, whether somebody waited.
+    pub(crate) endings: Arc<Mutex<Vec<(u16, String, bool)>>>,
+    pub(crate) turned_away: Mutex<Vec<AdminAction>>,
     pub(crate) reloads: Mutex<u32>,
     pub(crate) asked: Mutex<Vec<(AuditFilter, Window)>>,
     pub(crate) unrecordable: bool,
@@ -54,6 +57,7 @@ pub(crate) fn status() -> Status {
             since: Timestamp(1_795_000_000_000_000),
             files: 1,
             documents: 2,
+            digest_on_disk: Some("sha256:01".into()),
             on_disk: OnDisk::Digest("sha256:01".into()),
         },
         agents: 1,
@@ -215,11 +219,23 @@ impl Backend for Pockets {
         Ok("-----BEGIN CERTIFICATE-----\n".into())
     }
 
-    fn record(&self, action: &AdminAction) -> Result<(), Fault> {
+    fn open(&self, action: &AdminAction) -> Result<Closing, Fault> {
         if self.unrecordable {
             return Err(Fault::new(FaultCode::AuditUnavailable, "the ledger cannot write"));
         }
         self.actions.lock().unwrap().push(action.clone());
+        let endings = Arc::clone(&self.endings);
+        Ok(Box::new(move |ending| {
+            let (status, said) = match ending.came_to {
+                Ok(words) => (200, words),
+                Err(fault) => (fault.code.status(), &*fault.message),
+            };
+            endings.lock().unwrap().push((status, said.to_owned(), ending.awaited));
+        }))
+    }
+
+    fn turn_away(&self, action: &AdminAction) -> Result<(), Fault> {
+        self.turned_away.lock().unwrap().push(action.clone());
         Ok(())
     }
 }
@@ -368,9 +384,10 @@ async fn a_foreign_user_is_refused_everywhere_and_recorded() {
     let error = lab.client().await.status().await.unwrap_err();
     assert_eq!(error.exit_code(), 4, "{error}");
     assert!(error.hint().unwrap().contains("usermod"));
-    let actions = lab.backend.actions.lock().unwrap().clone();
+    let actions = lab.backend.turned_away.lock().unwrap().clone();
     assert_eq!(actions.len(), ROUTES.len() + 1);
-    assert!(actions.iter().all(|action| !action.allowed && action.caller.peer.pid.is_some()));
+    assert!(actions.iter().all(|action| action.caller.peer.pid.is_some()));
+    assert!(lab.backend.actions.lock().unwrap().is_empty());
     assert_eq!(actions[0].command, "GET /v1/status");
     assert_eq!(*lab.backend.reloads.lock().unwrap(), 0);
 }
@@ -383,13 +400,48 @@ async fn what_changes_something_is_recorded_before_it_is_done() {
     let actions = lab.backend.actions.lock().unwrap().clone();
     let uid = std::fs::metadata(lab.socket()).unwrap().uid();
     assert_eq!(actions.len(), 1, "reading is not an administrative action");
-    assert_eq!((actions[0].command.as_str(), actions[0].allowed), ("reload", true));
+    assert_eq!(actions[0].command, "reload");
     assert_eq!(actions[0].caller.peer.uid, uid);
 
     let deaf = Lab::start(Pockets { unrecordable: true, ..Pockets::default() }, everybody());
     let error = deaf.client().await.reload().await.unwrap_err();
     assert_eq!(error.exit_code(), 75, "{error}");
     assert_eq!(*deaf.backend.reloads.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_record_of_a_change_has_what_was_given_and_the_status_that_the_caller_got() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let mut client = lab.client().await;
+    let approve = ApproveQuery {
+        agent: Some("alice".into()),
+        hosts: vec!["paste.example".into()],
+        reason: "debug".into(),
+        ticket: Some("INC-1".into()),
+        ttl_s: 7200,
+        ..ApproveQuery::default()
+    };
+    client.approve(&approve).await.unwrap();
+    let quarantine = QuarantineQuery { reason: "loud".into(), for_s: Some(90) };
+    client.quarantine("bob", &quarantine).await.unwrap();
+    client.revoke("nobody-1").await.unwrap_err();
+    let given: Vec<_> = lab.backend.actions.lock().unwrap().iter().map(|one| one.given.clone()).collect();
+    let given: Vec<_> = given.iter().map(Option::as_deref).collect();
+    assert_eq!(given, [Some("ttl 2h, ticket INC-1, reason: debug"), Some("for 90s, reason: loud"), None]);
+    let endings = lab.backend.endings.lock().unwrap().clone();
+    let said: Vec<_> = endings.iter().map(|(status, said, _)| (*status, said.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            (
+                200,
+                "alice may reach paste.example:443, cdn.example until 2026-11-18T13:06:40.000000Z, as alice-1"
+            ),
+            (200, "shut out until somebody ends it"),
+            (404, "no approval `nobody-1` is in force"),
+        ]
+    );
+    assert!(endings.iter().all(|(.., awaited)| *awaited));
 }
 
 #[tokio::test]

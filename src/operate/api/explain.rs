@@ -147,6 +147,9 @@ pub struct Explanation {
     /// The rule that came nearest to allowing it, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nearest: Option<String>,
+    /// The same for programs, where it is a rule of an EgressPolicy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest_rule: Option<NearestRule>,
     /// What would allow it: one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
@@ -163,6 +166,19 @@ pub struct Opener {
     /// Rule inside that document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+}
+
+/// A rule that would have let it through, had its condition held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearestRule {
+    /// `EgressPolicy/NAME`.
+    pub policy: String,
+    /// Rule inside that document.
+    pub rule: String,
+    /// Its condition, as it was written.
+    pub when: String,
+    /// The parts of the condition that were false, or that only a request could have met.
+    pub unmet: Vec<String>,
 }
 
 /// A decision as it was recorded.

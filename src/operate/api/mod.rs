@@ -17,7 +17,7 @@ pub use agents::{Agent, AgentState, Quarantine, QuarantineQuery};
 pub use approvals::{Approval, ApprovalState, ApproveQuery};
 pub use audit::{AuditFilter, Page, Window};
 pub use client::{Client, Error, Rows};
-pub use explain::{ExplainQuery, Explanation, Opener, Recorded, Step, StepVerdict, Target};
+pub use explain::{ExplainQuery, Explanation, NearestRule, Opener, Recorded, Step, StepVerdict, Target};
 pub use fault::{Diagnostic, Fault, FaultCode, Severity};
 pub use resource::{Resource, canonical_kind};
 pub use status::{

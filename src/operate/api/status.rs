@@ -84,7 +84,7 @@ pub enum Setup {
     Absent,
 }
 
-/// The set of documents in force.
+/// The set of documents in force, and that on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyState {
     /// `sha256:` and 64 hex digits.
@@ -97,6 +97,10 @@ pub struct PolicyState {
     pub documents: u64,
     /// What stands on disk now.
     pub on_disk: OnDisk,
+    /// Digest of what stands on disk, `sha256:` and 64 hex digits: that of the set, or where it does not load that of its
+    /// files as they are; absent where they cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest_on_disk: Option<String>,
 }
 
 /// The documents on disk, compared with those in force.

@@ -10,16 +10,16 @@ use tokio::runtime::Handle;
 use super::keeper::Keeper;
 use super::policies::{Policies, Reloaded};
 use super::settings::Settings;
-use super::{explain, keeper, parts, resolvers, status};
+use super::{actions, explain, keeper, parts, resolvers, status};
 use crate::act::tls::Authority;
-use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use crate::decide::ledger::record::{Decision, Kind};
 use crate::decide::ledger::{self, IdPrefix};
+use crate::model::types::Timestamp;
 use crate::model::types::limits::ADMIN_PAGE_ROWS;
-use crate::model::types::{Reason, Timestamp};
-use crate::operate::admin::{AdminAction, Backend, Caller};
+use crate::operate::admin::{AdminAction, Backend, Caller, Closing};
 use crate::operate::api::{
     Agent, Approval, ApproveQuery, AuditFilter, Check, CheckState, Diagnostic, ExplainQuery, Explanation,
-    Fault, FaultCode, Page, QuarantineQuery, ReloadResult, Resource, Setup, Severity, Status, Window,
+    Fault, Page, QuarantineQuery, ReloadResult, Resource, Setup, Severity, Status, Window,
 };
 use crate::perceive::intercept::apply::{Applied, NftError, Table};
 use crate::perceive::intercept::{Interception, checks, routes};
@@ -199,7 +199,16 @@ impl Backend for Operator {
         } else {
             self.policies.of_digest(digest).map(Some)
         };
+        let at = text("timestamp").and_then(Timestamp::parse).unwrap_or_default();
+        let standing = match &then {
+            Ok(then) => {
+                let resources = &then.as_ref().unwrap_or(&now).resources;
+                self.keeper.then(resources, text("agent_id").unwrap_or_default(), at)
+            }
+            Err(_) => keeper::Then::default(),
+        };
         let judges = explain::Judges {
+            standing: &standing,
             then: then.as_ref().map(|then| then.as_ref().unwrap_or(&now)).map_err(String::as_str),
             now: &now,
         };
@@ -245,7 +254,7 @@ impl Backend for Operator {
             Some(id) => Some(keeper::refusals::read(id, &self.audit_show(&id.to_ascii_lowercase())?)?),
             None => None,
         };
-        self.keeper.approve(query, refused, &name_of(caller))
+        self.keeper.approve(query, refused, &actions::name_of(caller))
     }
 
     fn approvals(&self, all: bool) -> Result<Vec<Approval>, Fault> {
@@ -253,7 +262,7 @@ impl Backend for Operator {
     }
 
     fn revoke(&self, caller: &Caller, name: &str) -> Result<Approval, Fault> {
-        self.keeper.revoke(name, &name_of(caller))
+        self.keeper.revoke(name, &actions::name_of(caller))
     }
 
     fn agents(&self, name: Option<&str>) -> Result<Vec<Agent>, Fault> {
@@ -264,22 +273,23 @@ impl Backend for Operator {
     }
 
     fn quarantine(&self, caller: &Caller, agent: &str, query: &QuarantineQuery) -> Result<Agent, Fault> {
-        self.keeper.quarantine(agent, query, &name_of(caller))
+        self.keeper.quarantine(agent, query, &actions::name_of(caller))
     }
 
     fn release(&self, caller: &Caller, agent: &str) -> Result<Agent, Fault> {
-        self.keeper.release(agent, &name_of(caller))
+        self.keeper.release(agent, &actions::name_of(caller))
     }
 
     fn ca_pem(&self) -> Result<String, Fault> {
         Ok(self.authority.ca_pem().to_owned())
     }
 
-    fn record(&self, action: &AdminAction) -> Result<(), Fault> {
-        let outcome = Outcome { status: Some(if action.allowed { 200 } else { 403 }), ..Outcome::default() };
-        self.shared.ledger.event(&opening(action, &self.shared), &outcome).map_err(|denial| {
-            Fault::new(FaultCode::AuditUnavailable, denial.detail).hint("clawgress status says why")
-        })
+    fn open(&self, action: &AdminAction) -> Result<Closing, Fault> {
+        self.runtime.block_on(actions::open(action, &self.shared))
+    }
+
+    fn turn_away(&self, action: &AdminAction) -> Result<(), Fault> {
+        actions::turn_away(action, &self.shared)
     }
 }
 
@@ -293,34 +303,6 @@ fn quoted(rows: Vec<Value>) -> Vec<Value> {
     let one =
         only(rows.iter().filter(refused).collect()).or_else(|| only(rows.iter().filter(request).collect()));
     one.map_or(rows, |one| vec![one])
-}
-
-/// Who asks, as records and lists name him.
-fn name_of(caller: &Caller) -> String {
-    caller.user.clone().unwrap_or_else(|| format!("uid {}", caller.peer.uid))
-}
-
-/// An operator's action as the record has it: who in `evidence`, what in `http_method`, about whom in `path`.
-fn opening(action: &AdminAction, shared: &Shared) -> Opening {
-    let caller = &action.caller;
-    let user = name_of(caller);
-    let process = caller.peer.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
-    Opening {
-        request_id: clock::request_id(),
-        connection_id: None,
-        at: clock::now(),
-        kind: Kind::Admin,
-        subject: Subject { agent: None, source: None, host: None, destination: None },
-        asked: Asked { method: Some(action.command.clone()), path: action.object.clone(), protocol: None },
-        verdict: Verdict {
-            decision: if action.allowed { Decision::Allow } else { Decision::Deny },
-            reason: (!action.allowed).then_some(Reason::IdentityUnknown),
-            policy: None,
-            rule: None,
-            policy_digest: shared.snapshot.load().resources.digest.clone(),
-            evidence: Some(format!("by {user}{process}")),
-        },
-    }
 }
 
 /// A finding of the checks as the wire carries it.

@@ -10,6 +10,7 @@ mod kept;
 mod policies;
 mod resolvers;
 mod keeper;
+mod actions;
 mod backend;
 mod explain;
 mod status;

@@ -10,7 +10,7 @@ use crate::model::manifest::{self, Report, Resources, SourceFile};
 use crate::model::types::Timestamp;
 use crate::operate::api::{Diagnostic, Severity};
 use crate::pipeline::{Shared, Snapshot};
-use crate::platform::files;
+use crate::platform::files::{self, FileProblem};
 use crate::platform::sys::clock;
 
 /// The policy folder, what was last found in it, and the sets that were in force.
@@ -36,6 +36,15 @@ pub struct Reloaded {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// What stands in the folder, and is no valid set.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Digest of the files as they are; absent where they cannot be read.
+    pub digest: Option<String>,
+    /// What is wrong with them.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 impl Policies {
     /// Reads the documents for the first time. Where they do not load, the set that was in force last is enforced; where
     /// there is none, an empty one: everything is refused until the folder is mended.
@@ -46,7 +55,7 @@ impl Policies {
                 keep(&kept, &resources, &files);
                 (resources, clock::now(), Vec::new())
             }
-            Err(diagnostics) => {
+            Err(Unusable { diagnostics, .. }) => {
                 log(&diagnostics);
                 let (resources, since) = last_good(&kept, &folder);
                 (resources, since, diagnostics)
@@ -76,7 +85,7 @@ impl Policies {
     pub fn reload(&self, shared: &Shared) -> Reloaded {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match read(&self.folder) {
-            Err(diagnostics) => {
+            Err(Unusable { diagnostics, .. }) => {
                 log(&diagnostics);
                 last.clone_from(&diagnostics);
                 Reloaded { applied: false, changed: false, diagnostics }
@@ -99,7 +108,7 @@ impl Policies {
     }
 
     /// What stands on disk now.
-    pub fn on_disk(&self) -> Result<Resources, Vec<Diagnostic>> {
+    pub fn on_disk(&self) -> Result<Resources, Unusable> {
         read(&self.folder).map(|(resources, _)| resources)
     }
 
@@ -130,18 +139,20 @@ fn keep(kept: &Kept, resources: &Resources, files: &[SourceFile]) {
     }
 }
 
-fn read(folder: &Path) -> Result<(Resources, Vec<SourceFile>), Vec<Diagnostic>> {
+fn read(folder: &Path) -> Result<(Resources, Vec<SourceFile>), Unusable> {
     let shown = folder.display().to_string();
     let found = files::read_tree(folder, &shown).map_err(|problems| {
-        problems
-            .iter()
-            .map(|problem| Diagnostic { message: problem.to_string(), ..Diagnostic::default() })
-            .collect::<Vec<_>>()
+        let one =
+            |problem: &FileProblem| Diagnostic { message: problem.to_string(), ..Diagnostic::default() };
+        Unusable { digest: None, diagnostics: problems.iter().map(one).collect() }
     })?;
     let sources: Vec<_> = found.into_iter().map(|file| SourceFile::new(file.shown, file.bytes)).collect();
     match manifest::load(&sources) {
         Ok(resources) => Ok((resources, sources)),
-        Err(report) => Err(diagnostics(&report)),
+        Err(report) => Err(Unusable {
+            digest: Some(manifest::digest_of_files(&sources)),
+            diagnostics: diagnostics(&report),
+        }),
     }
 }
 

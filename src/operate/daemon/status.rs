@@ -15,12 +15,14 @@ use crate::platform::sys::clock;
 pub fn of(operator: &Operator) -> Result<Status, Fault> {
     let snapshot = operator.shared.snapshot.load_full();
     let interception = interception(operator);
+    let (on_disk, digest_on_disk) = on_disk(operator);
     let policy = PolicyState {
         digest: snapshot.resources.digest.to_string(),
         since: snapshot.since,
         files: snapshot.resources.files as u64,
         documents: snapshot.resources.documents.len() as u64,
-        on_disk: on_disk(operator),
+        on_disk,
+        digest_on_disk,
     };
     let (ledger, last_hour) = ledger(operator)?;
     let registry = operator.keeper.status();
@@ -72,11 +74,15 @@ fn named(counted: &[Counted], kind: &str) -> BTreeMap<String, u64> {
     counted.iter().filter_map(of_kind).collect()
 }
 
-fn on_disk(operator: &Operator) -> OnDisk {
+/// What stands on disk, and its digest.
+fn on_disk(operator: &Operator) -> (OnDisk, Option<String>) {
     match operator.policies.on_disk() {
-        Ok(found) if found.digest == operator.shared.snapshot.load().resources.digest => OnDisk::Same,
-        Ok(found) => OnDisk::Digest(found.digest.to_string()),
-        Err(diagnostics) => OnDisk::Errors(diagnostics),
+        Ok(found) => {
+            let digest = found.digest.to_string();
+            let same = found.digest == operator.shared.snapshot.load().resources.digest;
+            (if same { OnDisk::Same } else { OnDisk::Digest(digest.clone()) }, Some(digest))
+        }
+        Err(found) => (OnDisk::Errors(found.diagnostics), found.digest),
     }
 }
 

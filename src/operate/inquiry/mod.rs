@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
-use super::api::{ExplainQuery, Explanation, Fault, Opener, Step, StepVerdict, Target};
-use crate::decide::policy::explain::{Explanation as Found, Question};
+use super::api::{ExplainQuery, Explanation, Fault, NearestRule, Opener, Step, StepVerdict, Target};
+use crate::decide::policy::explain::{Explanation as Found, Nearest, Question, Unmet, Untaken};
 use crate::decide::policy::{Circumstances, Lookup, PolicySet};
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{ENCRYPTED_DNS_PORT, TLS_PORT};
@@ -109,11 +109,17 @@ impl<'a> Inquiry<'a> {
         if let (Target::Lookup { .. }, Some(name)) = (&self.target, &self.name) {
             return Ok(self.looked_up(scene, name));
         }
+        let found = self.ask(scene, |question| scene.policy.explain(question, scene.circumstances))?;
+        Ok(self.told(found, scene))
+    }
+
+    /// Asks policy something about what is asked about.
+    fn ask<T>(&self, scene: &Scene<'_>, about: impl FnOnce(&Question<'_>) -> T) -> Result<T, Fault> {
         let head = self.head()?;
         let agreed = self.agreed();
         let request = head.as_ref().map(|head| Request::read(&agreed, head)).transpose();
         let request = request.map_err(|denial| Fault::invalid(denial.detail))?;
-        let question = Question {
+        Ok(about(&Question {
             known: scene.known,
             host: self.name.as_ref(),
             given: scene.given,
@@ -121,9 +127,7 @@ impl<'a> Inquiry<'a> {
             destination: self.destination,
             hello: &self.hello,
             request: request.as_ref(),
-        };
-        let found = scene.policy.explain(&question, scene.circumstances);
-        Ok(self.told(found, scene))
+        }))
     }
 
     /// A look-up alone.
@@ -226,6 +230,10 @@ impl<'a> Inquiry<'a> {
             let source = source.clone().filter(|_| index == decided);
             Step { stage: step.stage.to_owned(), verdict, text: step.text, source }
         });
+        let (nearest, nearest_rule) = nearest(found.nearest);
+        let unrouted = found.reason == Some(Reason::PolicyNoRoute);
+        let command = self.command();
+        let opening = if unrouted { self.opening(&command, scene) } else { Vec::new() };
         let hint = self.hint(found.reason, source.as_deref(), scene.policy);
         Explanation {
             agent: self.query.agent.clone(),
@@ -237,12 +245,13 @@ impl<'a> Inquiry<'a> {
             rule: found.rule,
             opened_by: opened_by.filter(|_| found.decision != Decision::Allow),
             steps: steps.collect(),
-            nearest: found.nearest,
+            nearest,
+            nearest_rule,
             hints: self
                 .assumption()
                 .into_iter()
                 .chain(found.unread.then(|| UNREAD.to_owned()))
-                .chain(self.approval(found.reason))
+                .chain(opening)
                 .chain(hint)
                 .collect(),
             ..Explanation::default()
@@ -258,22 +267,59 @@ impl<'a> Inquiry<'a> {
         })
     }
 
-    /// The command that would allow it for a time.
-    fn approval(&self, reason: Option<Reason>) -> Option<String> {
+    /// The command that approves it.
+    fn command(&self) -> String {
         let (agent, port) = (&self.query.agent, self.destination.port());
-        let name = self.name.as_ref().filter(|_| reason == Some(Reason::PolicyNoRoute))?;
-        let over_tcp = !matches!(self.hello, Hello::Datagram);
-        over_tcp.then(|| {
-            format!("to allow it for two hours: clawgress approve {agent} --host {name}:{port} --ttl 2h --reason \"...\"")
+        let host = self.name.as_ref().map(|name| format!(" --host {name}:{port}")).unwrap_or_default();
+        format!("clawgress approve {agent}{host}")
+    }
+
+    /// What would open it that no route names, for a time and for good.
+    fn opening(&self, command: &str, scene: &Scene<'_>) -> Vec<String> {
+        if let Some(untaken) = self.untaken(scene) {
+            return vec![untaken];
+        }
+        let for_good = "to allow it for good, add a route for it in policies.d, then: clawgress validate";
+        self.approval(command, scene).into_iter().chain([for_good.to_owned()]).collect()
+    }
+
+    /// That no listener takes it, so that nothing opens it before one does.
+    fn untaken(&self, scene: &Scene<'_>) -> Option<String> {
+        let Untaken { gateway, what, protocol } = scene.policy.untaken(scene.known, &self.hello)?;
+        let gateway = &gateway.0;
+        Some(format!(
+            "neither a route nor an approval opens it: {gateway} has no listener for {what}; add one with `protocol: {protocol}` first"
+        ))
+    }
+
+    /// The command that opens it for two hours, `command` with what is said of the approval; or that none does. Nothing
+    /// where approvals are not for such: addresses without a name, and UDP.
+    pub fn approval(&self, command: &str, scene: &Scene<'_>) -> Option<String> {
+        let opens = || format!("to allow it for two hours: {command} --ttl 2h --reason \"...\"");
+        if matches!(self.target, Target::Lookup { .. }) {
+            return Some(opens());
+        }
+        if let Some(untaken) = self.untaken(scene) {
+            return Some(untaken);
+        }
+        let name = self.name.as_ref().filter(|_| !matches!(self.hello, Hello::Datagram))?;
+        let at = scene.circumstances.at;
+        let helps = self.ask(scene, |question| scene.policy.opened_by_approval(question, at)).ok()?;
+        Some(if helps {
+            opens()
+        } else {
+            format!(
+                "no approval opens it: HTTP routes govern {name}, and these bytes are no HTTP; a route attached to a TCP \
+                 listener alone (`sectionName`) opens it to them"
+            )
         })
     }
 
     /// What would allow it.
     fn hint(&self, reason: Option<Reason>, source: Option<&str>, policy: &PolicySet) -> Option<String> {
         Some(match (reason, source) {
-            (Some(Reason::PolicyNoRoute), _) => {
-                "to allow it for good, add a route for it in policies.d, then: clawgress validate".to_owned()
-            }
+            // See `opening`.
+            (Some(Reason::PolicyNoRoute), _) => return None,
             (Some(Reason::DestinationPrivate | Reason::DestinationMetadata), _) => {
                 "to allow it, name its network in `destinationCIDRs` of an EgressL4Route".to_owned()
             }
@@ -310,6 +356,18 @@ fn hello(target: &Target, name: Option<&HostName>, takes_tls: bool) -> Hello {
         Target::Connection { .. } => Hello::Opaque,
         Target::Flow { .. } | Target::Lookup { .. } => Hello::Datagram,
     }
+}
+
+/// The nearest rule in words, and for programs where it is one of an EgressPolicy.
+fn nearest(found: Option<Nearest>) -> (Option<String>, Option<NearestRule>) {
+    let Some(Nearest { text, unmet }) = found else { return (None, None) };
+    let rule = unmet.map(|Unmet { rule, when, parts }| NearestRule {
+        policy: rule.policy.0.to_string(),
+        rule: rule.rule.as_deref().unwrap_or_default().to_owned(),
+        when,
+        unmet: parts,
+    });
+    (Some(text), rule)
 }
 
 /// `policies.d/gateway.yaml:4` for `EgressGateway/default`.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Ended, Error, Registry};
-use crate::model::types::limits::REGISTRY_HISTORY;
+use sqlx::Sqlite;
+use sqlx::query::QueryAs;
+use sqlx::sqlite::SqliteArguments;
+
+use super::{Ended, Error, Registry, history};
 use crate::model::types::{ApprovedHost, Grant, Timestamp};
 
 /// One approval.
@@ -39,30 +42,45 @@ type Row = (
     Option<String>,
 );
 
+/// A statement that reads approvals: which, and in which order.
+macro_rules! select {
+    ($which:literal) => {
+        sqlx::query_as::<_, Row>(concat!(
+            "SELECT name, agent, hosts, reason, ticket, request_id, made_by, made_at, until_at, ended_at, ended_by \
+             FROM approvals ",
+            $which
+        ))
+    };
+}
+
 impl Registry {
     /// Those that nobody has ended, by name; one whose time is over is among them until its end is written.
     pub async fn approvals(&self) -> Result<Vec<Approval>, Error> {
-        let rows = sqlx::query_as::<_, Row>(
-            "SELECT name, agent, hosts, reason, ticket, request_id, made_by, made_at, until_at, ended_at, ended_by \
-             FROM approvals WHERE ended_at IS NULL ORDER BY name",
-        );
-        let rows = rows.fetch_all(&self.pool).await.map_err(|source| self.failed(source))?;
-        rows.into_iter().map(|row| self.approval(row)).collect()
+        self.read_approvals(select!("WHERE ended_at IS NULL ORDER BY name")).await
     }
 
     /// All that are remembered, the newest first.
     pub async fn approvals_of_all_times(&self) -> Result<Vec<Approval>, Error> {
-        let rows = sqlx::query_as::<_, Row>(
-            "SELECT name, agent, hosts, reason, ticket, request_id, made_by, made_at, until_at, ended_at, ended_by \
-             FROM approvals ORDER BY made_at DESC, name",
-        );
-        let rows = rows.fetch_all(&self.pool).await.map_err(|source| self.failed(source))?;
-        rows.into_iter().map(|row| self.approval(row)).collect()
+        self.read_approvals(select!("ORDER BY made_at DESC, name")).await
     }
 
-    /// Remembers a new approval, and forgets the oldest that have ended where too many have.
+    /// Those that stood at a moment, by name.
+    pub(super) async fn approvals_at(&self, at: Timestamp) -> Result<Vec<Approval>, Error> {
+        let statement = select!(
+            "WHERE made_at <= $1 AND until_at > $1 AND (ended_at IS NULL OR ended_at > $1) ORDER BY name"
+        );
+        self.read_approvals(statement.bind(at.0)).await
+    }
+
+    async fn read_approvals(
+        &self,
+        statement: QueryAs<'_, Sqlite, Row, SqliteArguments>,
+    ) -> Result<Vec<Approval>, Error> {
+        self.rows(statement).await?.into_iter().map(|row| self.approval(row)).collect()
+    }
+
+    /// Remembers a new approval, and forgets what ended first where too much has ended.
     pub async fn add_approval(&self, approval: &Approval) -> Result<(), Error> {
-        self.check()?;
         let Approval { name, grant, request_id, made_by, made_at, until, ended: _ } = approval;
         let hosts: Vec<String> = grant.hosts.iter().map(ToString::to_string).collect();
         let insert = sqlx::query(
@@ -78,18 +96,7 @@ impl Registry {
         .bind(made_by)
         .bind(made_at.0)
         .bind(until.0);
-        let forget = sqlx::query(
-            "DELETE FROM approvals WHERE ended_at IS NOT NULL AND made_at <= \
-             (SELECT made_at FROM approvals WHERE ended_at IS NOT NULL ORDER BY made_at DESC LIMIT 1 OFFSET $1)",
-        )
-        .bind(i64::try_from(REGISTRY_HISTORY).unwrap_or(i64::MAX));
-        let both = async {
-            let mut turn = self.pool.begin().await?;
-            insert.execute(&mut *turn).await?;
-            forget.execute(&mut *turn).await?;
-            turn.commit().await
-        };
-        both.await.map_err(|source| self.failed(source))
+        self.add(insert, &history::APPROVALS).await
     }
 
     /// Ends an approval; one that has ended stays as it ended.

@@ -2,10 +2,12 @@
 //!
 //! SQLite in `stateDir/registry.db`, through statements that PostgreSQL understands too. Never read on the packet's path:
 //! the daemon reads it at the start and keeps a copy in memory. A registry that was there once and is gone is not made
-//! anew: what it held must not be forgotten in silence. Read next: `approvals.rs`.
+//! anew: what it held must not be forgotten in silence. Read next: `approvals.rs`, then `history.rs`.
 
+mod history;
 mod approvals;
 mod quarantines;
+mod past;
 mod sightings;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ use crate::model::types::Timestamp;
 use crate::model::types::limits::REGISTRY_BUSY_TIME;
 
 pub use approvals::Approval;
+pub use past::Past;
 pub use quarantines::Quarantine;
 pub use sightings::Sighting;
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Ended, Error, Registry};
-use crate::model::types::limits::REGISTRY_HISTORY;
+use super::{Ended, Error, Registry, history};
 use crate::model::types::{Cause, PolicyRef, Timestamp};
 
 /// One quarantine of one agent.
@@ -38,20 +37,36 @@ type Row = (
     Option<String>,
 );
 
+/// A statement that reads quarantines: which of them. The oldest come first.
+macro_rules! select {
+    ($which:literal) => {
+        sqlx::query_as::<_, Row>(concat!(
+            "SELECT id, agent, policy, rule, reason, made_by, made_at, until_at, ended_at, ended_by \
+             FROM quarantines WHERE ",
+            $which,
+            " ORDER BY made_at, id"
+        ))
+    };
+}
+
 impl Registry {
     /// Those that nobody has ended, oldest first; one whose time is over is among them until its end is written.
     pub async fn quarantines(&self) -> Result<Vec<Quarantine>, Error> {
-        let rows = sqlx::query_as::<_, Row>(
-            "SELECT id, agent, policy, rule, reason, made_by, made_at, until_at, ended_at, ended_by \
-             FROM quarantines WHERE ended_at IS NULL ORDER BY made_at, id",
-        );
-        let rows = rows.fetch_all(&self.pool).await.map_err(|source| self.failed(source))?;
+        let rows = self.rows(select!("ended_at IS NULL")).await?;
         Ok(rows.into_iter().map(quarantine).collect())
     }
 
-    /// Remembers a quarantine, once, and forgets the oldest that have ended where too many have.
+    /// Those that stood at a moment, oldest first.
+    pub(super) async fn quarantines_at(&self, at: Timestamp) -> Result<Vec<Quarantine>, Error> {
+        let statement = select!(
+            "made_at <= $1 AND (until_at IS NULL OR until_at > $1) AND (ended_at IS NULL OR ended_at > $1)"
+        );
+        let rows = self.rows(statement.bind(at.0)).await?;
+        Ok(rows.into_iter().map(quarantine).collect())
+    }
+
+    /// Remembers a quarantine, once, and forgets what ended first where too much has ended.
     pub async fn add_quarantine(&self, quarantine: &Quarantine) -> Result<(), Error> {
-        self.check()?;
         let Quarantine { id, agent, cause, made_by, made_at, until, ended: _ } = quarantine;
         let insert = sqlx::query(
             "INSERT INTO quarantines (id, agent, policy, rule, reason, made_by, made_at, until_at) \
@@ -65,18 +80,7 @@ impl Registry {
         .bind(made_by)
         .bind(made_at.0)
         .bind(until.map(|until| until.0));
-        let forget = sqlx::query(
-            "DELETE FROM quarantines WHERE ended_at IS NOT NULL AND made_at <= \
-             (SELECT made_at FROM quarantines WHERE ended_at IS NOT NULL ORDER BY made_at DESC LIMIT 1 OFFSET $1)",
-        )
-        .bind(i64::try_from(REGISTRY_HISTORY).unwrap_or(i64::MAX));
-        let both = async {
-            let mut turn = self.pool.begin().await?;
-            insert.execute(&mut *turn).await?;
-            forget.execute(&mut *turn).await?;
-            turn.commit().await
-        };
-        both.await.map_err(|source| self.failed(source))
+        self.add(insert, &history::QUARANTINES).await
     }
 
     /// Ends a quarantine; one that has ended stays as it ended.

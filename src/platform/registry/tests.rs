@@ -126,3 +126,50 @@ async fn a_row_that_cannot_be_ours_is_an_error_and_not_left_out() {
     let error = registry.approvals().await.unwrap_err();
     assert!(error.to_string().contains("approval `a`"), "{error}");
 }
+
+#[tokio::test]
+async fn what_stood_at_a_moment_is_what_had_begun_then_and_had_not_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let by = |at: i64| Ended { at: Timestamp(at), by: "root".into() };
+    // Made at 1, 3 and 20; the first would end at 11 and is revoked at 5.
+    for (name, at) in [("revoked", 1), ("expires", 3), ("later", 20)] {
+        registry.add_approval(&approval(name, at)).await.unwrap();
+    }
+    registry.end_approval("revoked", &by(5)).await.unwrap();
+    registry.add_quarantine(&quarantine("q")).await.unwrap();
+    registry.end_quarantine("q", &by(9)).await.unwrap();
+    for (at, approvals, quarantines) in [
+        (0, &[][..], 0),
+        (1, &["revoked"][..], 0),
+        (4, &["expires", "revoked"][..], 0),
+        (5, &["expires"][..], 1),
+        (9, &["expires"][..], 0),
+        (13, &[][..], 0),
+        (20, &["later"][..], 0),
+    ] {
+        let past = registry.past(Timestamp(at)).await.unwrap();
+        let names: Vec<&str> = past.approvals.iter().map(|one| &*one.name).collect();
+        assert_eq!((&names[..], past.quarantines.len()), (approvals, quarantines), "at {at}");
+        assert_eq!(past.whole_since, None, "nothing was forgotten");
+    }
+}
+
+#[tokio::test]
+async fn of_what_has_ended_the_last_are_remembered_and_it_is_known_since_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let many = sqlx::query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
+         INSERT INTO quarantines (id, agent, reason, made_by, made_at, ended_at, ended_by) \
+         SELECT 'q' || i, 'alice', 'loud', 'root', $1 - i, 100000 + i, 'root' FROM n",
+    );
+    let bound = i64::try_from(crate::model::types::limits::REGISTRY_HISTORY).unwrap();
+    many.bind(bound + 5).execute(&registry.pool).await.unwrap();
+    registry.add_quarantine(&quarantine("new")).await.unwrap();
+    let left = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM quarantines WHERE ended_at IS NOT NULL");
+    assert_eq!(left.fetch_one(&registry.pool).await.unwrap(), bound);
+    let past = registry.past(Timestamp(100_000)).await.unwrap();
+    assert_eq!(past.whole_since, Some(Timestamp(100_006)), "those that ended first are gone");
+    assert_eq!(registry.quarantines().await.unwrap(), [quarantine("new")], "what stands stays");
+}

@@ -36,14 +36,7 @@ impl Inquiry<'_> {
     /// A step for each rule of this agent.
     pub(super) fn rules(&self, rules: &Rules, at: Timestamp) -> Vec<Step> {
         let Some(agent) = self.agent else { return Vec::new() };
-        let question = self.question;
-        let (address, port) = (Some(question.destination.ip()), Some(question.destination.port()));
-        let facts = Facts {
-            agent: question.known.agent(),
-            destination: Destination { host: question.host, address, port },
-            request: question.request.map(|request| request as &dyn RequestFacts),
-            at,
-        };
+        let facts = self.facts(at);
         let refused = self.denial.as_ref().filter(|denial| refuses(denial));
         let decides = |rule: &Rule| {
             refused.is_some_and(|denial| {
@@ -64,6 +57,18 @@ impl Inquiry<'_> {
         // What decides stands last.
         steps.extend(rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, &facts))));
         steps
+    }
+
+    /// What conditions are judged by.
+    pub(super) fn facts(&self, at: Timestamp) -> Facts<'_> {
+        let question = self.question;
+        let (address, port) = (Some(question.destination.ip()), Some(question.destination.port()));
+        Facts {
+            agent: question.known.agent(),
+            destination: Destination { host: question.host, address, port },
+            request: question.request.map(|request| request as &dyn RequestFacts),
+            at,
+        }
     }
 }
 

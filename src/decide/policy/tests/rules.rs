@@ -574,3 +574,68 @@ fn explain_says_that_a_rule_and_not_the_want_of_a_route_keeps_a_name_from_being_
     // It is not quarantined yet.
     assert_eq!(said("identity").as_deref(), Some("alice (team red), gateway default"));
 }
+
+/// What comes nearest to letting a connection through.
+fn nearest(set: &Set, name: &str, hello: &Hello) -> Option<explain::Nearest> {
+    let (known, name) = (set.directory.by_name("alice").unwrap(), host(name));
+    let question = explain::Question {
+        known: &known,
+        host: Some(&name),
+        given: std::slice::from_ref(&name),
+        stale: &[],
+        destination: SocketAddr::new(PUBLIC.parse().unwrap(), 8443),
+        hello,
+        request: None,
+    };
+    set.policy.explain(&question, Circumstances::default()).nearest
+}
+
+#[test]
+fn the_nearest_rule_is_an_allow_rule_where_only_a_part_of_its_condition_was_false() {
+    let set = with(&policy(
+        "p",
+        &[
+            "{name: far, when: 'destination.host == \"z.example\"', action: Allow}",
+            "{name: late, when: 'destination.host == \"c.example\" && time.hour > 22 && time.day > 1', action: Allow}",
+            "{name: near, when: 'destination.host == \"c.example\" && time.year > 2000', action: Allow}",
+            "{name: denies, when: 'time.year > 2000', action: Deny}",
+        ],
+    ));
+    let found = nearest(&set, "c.example", &tls_to("c.example")).expect("something comes near");
+    assert_eq!(found.text, "EgressPolicy/p near allows it where `time.year > 2000`, which is false here");
+    let unmet = found.unmet.expect("a rule");
+    assert_eq!((&*unmet.rule.policy.0, unmet.rule.rule.as_deref()), ("EgressPolicy/p", Some("near")));
+    assert_eq!(unmet.when, "destination.host == \"c.example\" && time.year > 2000");
+    assert_eq!(unmet.parts, ["time.year > 2000"]);
+    let far = nearest(&set, "quite.different", &tls_to("quite.different")).expect("at last any rule");
+    assert_eq!(
+        far.text,
+        "EgressPolicy/p far allows it where `destination.host == \"z.example\"`, which is false here"
+    );
+}
+
+#[test]
+fn a_route_that_names_the_host_is_nearer_than_an_allow_rule() {
+    let ports = l4("ssh", "{destinationHostnames: [c.example], ports: [{port: 22}]}");
+    let when = "destination.host == \"c.example\" && time.year > 2000";
+    let set = with(&(ports + &policy("p", &[&format!("{{name: near, when: '{when}', action: Allow}}")])));
+    let found = nearest(&set, "c.example", &tls_to("c.example")).expect("a route");
+    assert_eq!(
+        found,
+        explain::Nearest {
+            text: "EgressL4Route/ssh allows c.example on port 22, this was port 8443".to_owned(),
+            unmet: None,
+        }
+    );
+}
+
+#[test]
+fn an_allow_rule_that_needs_a_request_says_so_to_who_sent_none() {
+    let when = "destination.host == \"c.example\" && request.method == \"GET\"";
+    let set = with(&policy("p", &[&format!("{{name: reads, when: '{when}', action: Allow}}")]));
+    let found = nearest(&set, "c.example", &Hello::Opaque).expect("a rule");
+    assert_eq!(
+        found.text,
+        "EgressPolicy/p reads allows it where `request.method == \"GET\"`, which only a request that the gateway reads can meet"
+    );
+}

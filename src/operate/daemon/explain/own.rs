@@ -75,7 +75,8 @@ pub fn refuse(found: &mut Explanation, address: IpAddr) {
         found.steps.retain(|step| ["identity", "dns", "name"].contains(&step.stage.as_str()));
         (found.allowed, found.reason) = (false, Some(Reason::DestinationPrivate));
         (found.decision, found.opened_by) = (Decision::Deny, None);
-        (found.policy, found.rule, found.nearest) = (None, None, None);
+        (found.policy, found.rule) = (None, None);
+        (found.nearest, found.nearest_rule) = (None, None);
         found.steps.push(Step {
             stage: "destination".to_owned(),
             verdict: StepVerdict::Deny,

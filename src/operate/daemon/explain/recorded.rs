@@ -1,4 +1,5 @@
-//! Why a recorded request was decided as it was: asked again of the set that was in force then.
+//! Why a recorded request was decided as it was: asked again of the set that was in force then, with the approvals and
+//! quarantines that stood then.
 //!
 //! A record has no header fields, no query and no names that were given: what hangs on those cannot be asked again. So
 //! the record has the last word, and where the question comes out otherwise the explanation says so.
@@ -6,8 +7,10 @@
 use serde_json::Value;
 
 use super::own;
+use crate::decide::policy::{Circumstances, Standing};
 use crate::model::types::{Decision, HostName, Reason, Timestamp};
 use crate::operate::api::{ExplainQuery, Explanation, Fault, Recorded, Step, StepVerdict};
+use crate::operate::daemon::keeper::Then;
 use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
 use crate::pipeline::Snapshot;
 
@@ -19,6 +22,8 @@ const IDS_TOLD: usize = 5;
 pub struct Judges<'a> {
     /// The one that decided, or why it cannot be had.
     pub then: Result<&'a Snapshot, &'a str>,
+    /// What stood for a time then, and what of that is not known.
+    pub standing: &'a Then,
     /// The one in force.
     pub now: &'a Snapshot,
 }
@@ -56,7 +61,7 @@ pub fn explain(row: &Value, connection: Option<&Value>, judges: Judges<'_>) -> R
     }
     let query = row.query(connection.map(Row));
     let mut found = match (judges.then, row.text("agent_id")) {
-        (Ok(snapshot), Some(_)) => asked_again(&row, &query, snapshot)?,
+        (Ok(snapshot), Some(_)) => asked_again(&row, &query, snapshot, &judges.standing.standing)?,
         _ => bare(&row, &query),
     };
     let same = found.decision == row.decision() && found.reason == row.reason();
@@ -75,23 +80,52 @@ pub fn explain(row: &Value, connection: Option<&Value>, judges: Judges<'_>) -> R
     Ok(found)
 }
 
-/// What the set that decided says.
-fn asked_again(row: &Row<'_>, query: &ExplainQuery, snapshot: &Snapshot) -> Result<Explanation, Fault> {
+/// What a set says, with what stood for a time.
+fn asked_again(
+    row: &Row<'_>,
+    query: &ExplainQuery,
+    snapshot: &Snapshot,
+    standing: &Standing,
+) -> Result<Explanation, Fault> {
     let Some(known) = snapshot.directory.by_name(&query.agent) else { return Ok(bare(row, query)) };
-    let address = row.address();
-    let mut inquiry = Inquiry::new(query, false, |_| address.unwrap_or(SOME_PUBLIC_ADDRESS))?;
-    if row.text("kind") == Some("connection") {
-        inquiry.speaks(row.text("protocol").unwrap_or_default());
-    }
+    let inquiry = inquiry(row, query)?;
     let given: Vec<HostName> = inquiry.name.iter().filter(|name| !own::is_name(name)).cloned().collect();
     inquiry.explained(&Scene {
         policy: &snapshot.policy,
         resources: &snapshot.resources,
         known: &known,
-        circumstances: snapshot.circumstances(row.at()),
+        circumstances: Circumstances { at: row.at(), standing },
         given: &given,
         stale: &[],
     })
+}
+
+/// The question that was asked.
+fn inquiry<'q>(row: &Row<'_>, query: &'q ExplainQuery) -> Result<Inquiry<'q>, Fault> {
+    let address = row.address();
+    let mut inquiry = Inquiry::new(query, false, |_| address.unwrap_or(SOME_PUBLIC_ADDRESS))?;
+    if row.text("kind") == Some("connection") {
+        inquiry.speaks(row.text("protocol").unwrap_or_default());
+    }
+    Ok(inquiry)
+}
+
+/// The command that would open it now, or why none does.
+fn approval(row: &Row<'_>, query: &ExplainQuery, now: &Snapshot) -> Option<String> {
+    let known = now.directory.by_name(&query.agent)?;
+    let id = row.text("request_id").unwrap_or_default();
+    let command = format!("clawgress approve {}", id.get(..13).unwrap_or(id));
+    let inquiry = inquiry(row, query).ok()?;
+    let given: Vec<HostName> = inquiry.name.iter().cloned().collect();
+    let scene = Scene {
+        policy: &now.policy,
+        resources: &now.resources,
+        known: &known,
+        circumstances: now.circumstances(row.at()),
+        given: &given,
+        stale: &[],
+    };
+    inquiry.approval(&command, &scene)
 }
 
 /// Nothing but the record.
@@ -115,12 +149,10 @@ fn overruled(found: &mut Explanation, row: &Row<'_>, asked: Option<Reason>) {
         None => "record",
     };
     found.steps.retain(|step| step.verdict == StepVerdict::Pass && step.stage != stage);
-    found.nearest = None;
+    (found.nearest, found.nearest_rule) = (None, None);
     let seen = row.text("evidence").map(str::to_owned).unwrap_or_else(|| match (row.allowed(), asked) {
         (true, Some(reason)) => {
-            format!(
-                "let through; by its documents alone it would be {reason}: what else decided is not on record"
-            )
+            format!("let through; asked again it would be {reason}: what else decided is not on record")
         }
         (true, None) => "let through".to_owned(),
         (false, _) => "refused; what was seen is not on record".to_owned(),
@@ -137,24 +169,22 @@ fn overruled(found: &mut Explanation, row: &Row<'_>, asked: Option<Reason>) {
 fn hints(row: &Row<'_>, query: &ExplainQuery, judges: Judges<'_>) -> Vec<String> {
     let mut hints = Vec::new();
     let named = row.text("destination_host").or(row.text("query_name")).is_some();
-    let datagrams = row.text("protocol") == Some("udp");
-    if matches!(row.reason(), Some(Reason::PolicyNoRoute | Reason::DnsDenied)) && named && !datagrams {
-        let id = row.text("request_id").unwrap_or_default();
-        hints.push(format!(
-            "to allow it for two hours: clawgress approve {} --ttl 2h --reason \"...\"",
-            id.get(..13).unwrap_or(id)
-        ));
+    if matches!(row.reason(), Some(Reason::PolicyNoRoute | Reason::DnsDenied)) && named {
+        hints.extend(approval(row, query, judges.now));
     }
     if let Err(why) = judges.then {
         let digest = row.text("policy_digest").unwrap_or("none");
         hints.push(format!("the set that decided ({digest}) is not kept any more: {why}"));
+    }
+    if judges.then.is_ok() {
+        hints.extend(judges.standing.gaps.iter().cloned());
     }
     if row.text("kind") == Some("request") {
         hints.push("asked without header fields and query, which are not on record".to_owned());
     }
     let changed = row.text("policy_digest") != Some(&*judges.now.resources.digest);
     if changed && row.text("agent_id").is_some() {
-        let today = match asked_again(row, query, judges.now) {
+        let today = match asked_again(row, query, judges.now, &judges.now.standing) {
             Ok(found) if found.allowed => "would let it through".to_owned(),
             Ok(found) => format!("would refuse it too ({})", found.reason.map_or("built in", Reason::code)),
             Err(fault) => format!("cannot be asked: {}", fault.message),

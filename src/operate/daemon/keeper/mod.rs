@@ -7,6 +7,7 @@
 mod state;
 mod commands;
 mod listing;
+mod then;
 pub mod refusals;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::pipeline::Shared;
 use crate::platform::registry::{self, Registry};
 use crate::platform::sys::clock;
 use state::{Change, Event, State};
+pub use then::Then;
 
 /// How long after a failed write another is tried.
 const RETRY: Duration = Duration::from_secs(2);

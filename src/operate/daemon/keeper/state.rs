@@ -10,7 +10,7 @@ use crate::model::manifest::resources;
 use crate::model::types::Timestamp;
 use crate::model::types::limits::{APPROVALS_PER_AGENT, REGISTRY_HISTORY, STANDING_ROWS};
 use crate::pipeline::Imposed;
-use crate::platform::registry::{self, Approval, Ended, Quarantine, Registry, Sighting};
+use crate::platform::registry::{self, Approval, Ended, Past, Quarantine, Registry, Sighting};
 use crate::platform::sys::clock;
 
 /// Who ends what is over.
@@ -95,6 +95,22 @@ impl State {
             sightings: sightings.map(|one| ((one.name.clone(), one.digest.clone()), one)).collect(),
             unwritten: VecDeque::new(),
         })
+    }
+
+    /// What stood at a moment: `past`, and the documents that had been seen by then.
+    pub fn then(&self, past: Past, at: Timestamp) -> Self {
+        let seen = self.sightings.iter().filter(|(_, sighting)| sighting.seen_at <= at);
+        Self {
+            approvals: past.approvals.into_iter().map(|one| (one.name.clone(), one)).collect(),
+            quarantines: past.quarantines,
+            sightings: seen.map(|(key, sighting)| (key.clone(), sighting.clone())).collect(),
+            unwritten: VecDeque::new(),
+        }
+    }
+
+    /// Whether it is remembered when a document was first seen.
+    pub fn remembers(&self, name: &Arc<str>, document: &resources::Approval) -> bool {
+        self.sightings.contains_key(&(name.clone(), document.digest.clone()))
     }
 
     /// Approvals in files. One whose name the registry has for another does not count.

@@ -7,7 +7,7 @@ use super::*;
 use crate::decide::policy::Standing;
 use crate::model::manifest::{Resources, SourceFile, load};
 use crate::model::types::{ApprovedHost, Cause, Grant, PolicyRef};
-use crate::platform::registry::{Approval, Ended, Quarantine, Sighting};
+use crate::platform::registry::{Approval, Ended, Past, Quarantine, Sighting};
 
 const SET: &str = "
 apiVersion: clawgress.io/v1alpha1
@@ -163,4 +163,49 @@ fn what_a_rule_imposed_names_its_document() {
     assert_eq!((event.what, &*event.object), ("agent-quarantined", "alice"));
     assert_eq!(state.quarantines[0].made_by, "EgressPolicy/loud");
     assert_eq!(state.unwritten.len(), 1);
+}
+
+#[test]
+fn what_stood_then_is_what_the_registry_says_and_the_documents_that_had_been_seen() {
+    let (resources, mut state) = (set(SET), State::default());
+    state.see(&resources, Timestamp(HOUR));
+    write_all(&mut state);
+    state.approvals.insert("later".into(), approval("later", 9 * HOUR));
+    let past = |since| Past {
+        approvals: vec![approval("made", 2 * HOUR)],
+        quarantines: vec![quarantine("q", None)],
+        whole_since: since,
+    };
+    let standing = |at: i64| {
+        let at = Timestamp(at);
+        state.then(past(None), at).standing(&resources, at, MOST)
+    };
+    let mut expected = Standing::new();
+    expected.approve(
+        &"alice".into(),
+        "made",
+        &[ApprovedHost::parse("other.example").unwrap()],
+        Timestamp(2 * HOUR),
+    );
+    let cause = Cause { policy: None, rule: None, reason: "loud".into() };
+    expected.quarantine(&"alice".into(), crate::decide::policy::Quarantine { until: None, cause });
+    assert_eq!(
+        standing(HOUR - 1),
+        expected,
+        "the document had not been seen, and what stands now is not looked at"
+    );
+    let hosts = [ApprovedHost::parse("paste.example:443").unwrap()];
+    expected.approve(&"alice".into(), "debug", &hosts, Timestamp(3 * HOUR));
+    assert_eq!(standing(HOUR), expected);
+
+    let gaps = |state: &State, since| {
+        let past = past(since);
+        then::gaps(state, &resources, "alice", (&past, Timestamp(HOUR)))
+    };
+    assert_eq!(gaps(&state, None), Vec::<String>::new());
+    assert_eq!(gaps(&state, Some(Timestamp(HOUR))), Vec::<String>::new());
+    let told = gaps(&State::default(), Some(Timestamp(HOUR + 1)));
+    assert!(told[0].ends_with("not all are remembered: one may have stood then"), "{told:?}");
+    assert!(told[1].starts_with("when EgressApproval/debug was first seen is not remembered"), "{told:?}");
+    assert!(then::gaps(&State::default(), &resources, "bob", (&past(None), Timestamp(0))).is_empty());
 }
