@@ -62,7 +62,9 @@ impl Test {
         let mut verdicts = Vec::new();
         for test in &tests {
             let set = sets.of(test, context);
-            verdicts.extend(test.cases.iter().map(|case| verdict(test, case, set.as_deref().map_err(|why| &**why))));
+            verdicts.extend(
+                test.cases.iter().map(|case| verdict(test, case, set.as_deref().map_err(|why| &**why))),
+            );
         }
         let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();
         context.list(&verdicts, render)?;

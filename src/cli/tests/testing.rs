@@ -17,7 +17,9 @@ spec: {defaultPolicy: allow-all, listeners: [{name: raw, protocol: TCP}]}
 ";
 
 fn cases(cases: &str) -> String {
-    format!("apiVersion: clawgress.io/v1alpha1\nkind: PolicyTest\nmetadata: {{name: a}}\nspec: {{cases: [{cases}]}}\n")
+    format!(
+        "apiVersion: clawgress.io/v1alpha1\nkind: PolicyTest\nmetadata: {{name: a}}\nspec: {{cases: [{cases}]}}\n"
+    )
 }
 
 /// Runs it on a folder with these files.
@@ -68,7 +70,6 @@ spec:
     ]);
     assert_eq!(ended.code, Exit::No);
     assert!(ended.out.contains("ok    at night\n"), "{}", ended.out);
-    let told =
-        "got      it does not say when: EgressPolicy/nights closed asks for the time, so write `at`\n";
+    let told = "got      it does not say when: EgressPolicy/nights closed asks for the time, so write `at`\n";
     assert!(ended.out.contains(told), "{}", ended.out);
 }

@@ -106,7 +106,9 @@ mod tests {
         for text in ["paste.example:0", "paste.example:65536", "paste.example:", "paste.example:https"] {
             assert_eq!(ApprovedHost::parse(text), Err(ApprovedHostError::Port), "{text}");
         }
-        for text in ["https://paste.example/", "https://paste.example:443", "paste.example:443/", "paste.example/x"] {
+        for text in
+            ["https://paste.example/", "https://paste.example:443", "paste.example:443/", "paste.example/x"]
+        {
             assert_eq!(ApprovedHost::parse(text), Err(ApprovedHostError::Url), "{text}");
         }
         for text in ["192.0.2.1", "192.0.2.1:443", "2001:db8::1", "[2001:db8::1]:443"] {
