@@ -203,7 +203,7 @@ impl GatewayPlan {
         self.tcp = L4Index::of(&self.l4, L4Protocol::Tcp, agents);
         self.udp = L4Index::of(&self.l4, L4Protocol::Udp, agents);
         self.http_index = HttpIndex::of(&self.http, agents);
-        self.names = Names::of(self);
+        self.names = Names::of(self, agents);
     }
 }
 

@@ -16,7 +16,7 @@ use super::circumstances::Circumstances;
 use super::connection::Flow;
 use super::passage::Route;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
-use super::query::{Chooser, Lookup};
+use super::query::{Chooser, Leave, Lookup};
 use crate::model::manifest::resources::{DefaultPolicy, L4Protocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
@@ -193,7 +193,7 @@ struct Inquiry<'a> {
     agent: Option<usize>,
     question: &'a Question<'a>,
     /// Whether the name would be looked up, where there is one.
-    lookup: Option<Result<Chooser, Denial>>,
+    lookup: Option<Result<Leave, Denial>>,
     denial: Option<Denial>,
 }
 
@@ -349,8 +349,8 @@ impl Inquiry<'_> {
 }
 
 /// Whether a resolver would hear of the name.
-fn dns(lookup: &Result<Chooser, Denial>) -> String {
-    match lookup {
+fn dns(lookup: &Result<Leave, Denial>) -> String {
+    match lookup.as_ref().map(Leave::chooser) {
         Ok(Chooser::Documents) => "answered: a document writes this name out",
         Ok(Chooser::Agent | Chooser::Wildcard(_)) => {
             "answered: a wildcard, a route for every host or the default lets it through; what such names carry is watched"
