@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::decide::policy::{EncryptedDns, Standing};
+use crate::model::config::Resolvers;
 use crate::model::manifest::{SourceFile, load};
 use crate::perceive::identity::Directory;
 
@@ -21,13 +22,15 @@ spec: {{listeners: [{listeners}]}}
     )
 }
 
-const PASSED_THROUGH: &str = "{name: tls, protocol: TLS, tls: {mode: Passthrough}}, {name: raw, protocol: TCP}";
-const OPENED: &str =
-    "{name: tls, protocol: TLS, tls: {mode: Terminate}}, {name: web, protocol: HTTP}, {name: raw, protocol: TCP}";
+const PASSED_THROUGH: &str =
+    "{name: tls, protocol: TLS, tls: {mode: Passthrough}}, {name: raw, protocol: TCP}";
+const OPENED: &str = "{name: tls, protocol: TLS, tls: {mode: Terminate}}, {name: web, protocol: HTTP}, {name: raw, protocol: TCP}";
 
 /// A document of this kind and name.
 fn document(kind: &str, name: &str, spec: &str) -> String {
-    format!("---\napiVersion: clawgress.io/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{spec}\n")
+    format!(
+        "---\napiVersion: clawgress.io/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{spec}\n"
+    )
 }
 
 fn l4_route(name: &str, parent: &str, matches: &str) -> String {
@@ -47,7 +50,7 @@ fn query(target: &str) -> ExplainQuery {
 fn told_while(standing: &Standing, documents: &[String], target: &str) -> Explanation {
     let file = SourceFile::new("a.yaml", documents.concat().into_bytes());
     let resources = load(&[file]).unwrap_or_else(|report| panic!("{}", report.render(false)));
-    let policy = PolicySet::compile(&resources, EncryptedDns::default().into());
+    let policy = PolicySet::compile(&resources, EncryptedDns::new(&Resolvers::default()).into());
     let known = Directory::build(&resources).by_name("alice").unwrap();
     let query = query(target);
     let inquiry = Inquiry::new(&query, policy.takes_tls(&known), |_| SOME_PUBLIC_ADDRESS).unwrap();
@@ -88,4 +91,94 @@ fn a_request_that_nobody_would_read_is_answered_by_its_connection() {
     let opened = [base(OPENED), l4_route("site", "", host)];
     let found = told(&opened, "DELETE https://site.example/all");
     assert!(found.allowed && !found.hints.iter().any(|hint| hint == UNREAD), "{found:?}");
+}
+
+/// An EgressPolicy with these rules.
+fn policy(rules: &[&str]) -> String {
+    let spec = format!(
+        "  targetRef: {{kind: EgressGateway, name: default}}\n  rules:\n    - {}",
+        rules.join("\n    - ")
+    );
+    document("EgressPolicy", "p", &spec)
+}
+
+fn step<'a>(found: &'a Explanation, stage: &str) -> &'a Step {
+    found.steps.iter().find(|step| step.stage == stage).unwrap_or_else(|| panic!("no {stage}: {found:?}"))
+}
+
+fn stages(found: &Explanation) -> Vec<&str> {
+    found.steps.iter().map(|step| step.stage.as_str()).collect()
+}
+
+#[test]
+fn a_look_up_is_explained_stage_by_stage_with_what_lets_it_through() {
+    let web = document(
+        "EgressHTTPRoute",
+        "web",
+        "  parentRefs: [{name: default}]\n  hostnames: [api.site.example, '*.wild.example']\n  rules: [{}]",
+    );
+    let opens = "{name: opens, when: 'destination.host == \"open.example\"', action: Allow}";
+    let shuts = "{name: shuts, when: 'destination.host.startsWith(\"bad.\")', action: Deny}";
+    let set = [base(OPENED), web, policy(&[opens, shuts])];
+    let by = |found: &Explanation| {
+        (found.policy.clone().unwrap_or_default(), found.rule.clone().unwrap_or_default())
+    };
+
+    let found = told(&set, "dns://api.site.example");
+    assert!(found.allowed);
+    assert_eq!(by(&found), ("EgressHTTPRoute/web".into(), "rules[0]".into()));
+    assert_eq!(stages(&found), ["identity", "routes", "rules", "rules", "dns"]);
+    assert_eq!(step(&found, "routes").text, "1 looked at, EgressHTTPRoute/web names it");
+    let last = step(&found, "dns");
+    assert_eq!(
+        (last.verdict, &*last.text),
+        (StepVerdict::Allow, "answered: a document writes this name out")
+    );
+    assert!(last.source.as_ref().is_some_and(|source| source.starts_with("a.yaml:")), "{found:?}");
+
+    let found = told(&set, "dns://open.example");
+    assert!(found.allowed);
+    assert_eq!(by(&found), ("EgressPolicy/p".into(), "opens".into()));
+    assert_eq!(stages(&found), ["identity", "routes", "default", "approvals", "rules", "rules", "dns"]);
+
+    let found = told(&set, "dns://api.site.exampl");
+    assert_eq!(found.reason, Some(Reason::DnsDenied));
+    assert_eq!(step(&found, "default").verdict, StepVerdict::Pass);
+    assert!(step(&found, "default").source.is_some(), "{found:?}");
+    assert_eq!(step(&found, "dns").verdict, StepVerdict::Deny);
+    let nearest = "EgressHTTPRoute/web names api.site.example, this was api.site.exampl";
+    assert_eq!(found.nearest.as_deref(), Some(nearest));
+    let command =
+        "to allow it for two hours: clawgress approve alice --host api.site.exampl --ttl 2h --reason \"...\"";
+    assert_eq!(found.hints[0], command);
+
+    let found = told(&set, "dns://bad.wild.example");
+    assert_eq!(
+        (found.reason, by(&found)),
+        (Some(Reason::PolicyDenied), ("EgressPolicy/p".into(), "shuts".into()))
+    );
+    assert_eq!(step(&found, "dns").text, "refused, no query leaves: a rule refuses it");
+
+    let found = told(&set, "dns://dns.google");
+    assert_eq!(found.reason, Some(Reason::ProtocolEncryptedDns));
+    assert_eq!(stages(&found), ["identity", "protocol", "dns"]);
+}
+
+#[test]
+fn a_rule_on_requests_is_not_said_to_be_asked_again_where_nobody_reads_any() {
+    let rule = "{name: reads, when: 'request.method == \"GET\"', action: Alert}";
+    let matches = "{destinationHostnames: [site.example]}";
+    let set = [base(OPENED), l4_route("site", "", matches), policy(&[rule])];
+    for (target, says) in [
+        ("site.example:22", "needs `request`, and nobody reads one here"),
+        ("site.example:443", "is asked again with each request"),
+        ("dns://site.example", "needs `request`, which a name alone does not tell"),
+    ] {
+        let found = told(&set, target);
+        assert_eq!(step(&found, "rules").text, format!("EgressPolicy/p reads: Alert, {says}"), "{target}");
+    }
+    let passed = [base(PASSED_THROUGH), l4_route("site", "", matches), policy(&[rule])];
+    let found = told(&passed, "GET https://site.example/");
+    assert!(step(&found, "rules").text.ends_with("nobody reads one here"), "{found:?}");
+    assert_eq!(found.decision, Decision::Allow);
 }

@@ -48,21 +48,25 @@ impl Inquiry<'_> {
             .of(agent)
             .take(TOLD)
             .filter(|rule| !decides(rule))
-            .map(|rule| step(false, told(rule, &facts)))
+            .map(|rule| step(false, told(rule, &facts, self.reads)))
             .collect();
         let more = rules.of(agent).count().saturating_sub(TOLD);
         if more > 0 {
             steps.push(step(false, format!("and {more} more")));
         }
         // What decides stands last.
-        steps.extend(rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, &facts))));
+        steps.extend(
+            rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, &facts, self.reads))),
+        );
         steps
     }
 
     /// What conditions are judged by.
     pub(super) fn facts(&self, at: Timestamp) -> Facts<'_> {
         let question = self.question;
-        let (address, port) = (Some(question.destination.ip()), Some(question.destination.port()));
+        // A look-up leads nowhere yet.
+        let place = Some(question.destination).filter(|place| place.port() != 0);
+        let (address, port) = (place.map(|place| place.ip()), place.map(|place| place.port()));
         Facts {
             agent: question.known.agent(),
             destination: Destination { host: question.host, address, port },
@@ -73,7 +77,7 @@ impl Inquiry<'_> {
 }
 
 /// `EgressPolicy/nights big: Deny, holds`.
-fn told(rule: &Rule, facts: &Facts<'_>) -> String {
+fn told(rule: &Rule, facts: &Facts<'_>, reads: bool) -> String {
     let does = match &rule.action {
         RuleAction::LogOnly(would) => format!("LogOnly, {}", would_have(*would)),
         action => action.as_str().to_owned(),
@@ -81,7 +85,11 @@ fn told(rule: &Rule, facts: &Facts<'_>) -> String {
     let says = match rule.says(facts) {
         Says::Holds => "holds".to_owned(),
         Says::HoldsNot => "does not hold".to_owned(),
-        Says::NotYet(Part::Request) => "is asked again with each request".to_owned(),
+        Says::NotYet(part) if facts.destination.port.is_none() => {
+            format!("needs `{}`, which a name alone does not tell", part.as_str())
+        }
+        Says::NotYet(Part::Request) if reads => "is asked again with each request".to_owned(),
+        Says::NotYet(Part::Request) => "needs `request`, and nobody reads one here".to_owned(),
         Says::NotYet(part) => format!("needs `{}`, which is not known here", part.as_str()),
         Says::Fails(why) => format!("could not be evaluated: {why}"),
     };
