@@ -223,7 +223,12 @@ impl<'a> Inquiry<'a> {
         if matches!(found.reason, Some(Reason::PolicyNoRoute | Reason::DnsDenied)) {
             hints.extend(self.opening(&self.command(), scene));
         }
-        hints.extend(self.hint(found.reason, source, scene.policy));
+        let shut_out = found.steps.last().is_some_and(|step| step.stage == "identity" && step.refuses);
+        if shut_out && found.reason == Some(Reason::IdentityQuarantined) {
+            hints.push(release(&self.query.agent));
+        } else {
+            hints.extend(self.hint(found.reason, source, scene.policy));
+        }
         hints
     }
 
@@ -234,7 +239,16 @@ impl<'a> Inquiry<'a> {
             "asked as TLS: other bytes on its port need a route attached to a TCP listener alone (`sectionName`)"
                 .to_owned()
         });
-        as_tls.into_iter().collect()
+        let looked_up = matches!(self.target, Target::Lookup { .. });
+        let somewhere =
+            self.name.as_ref().filter(|_| !looked_up && self.destination.ip() == SOME_PUBLIC_ADDRESS);
+        let somewhere = somewhere.map(|name| {
+            format!(
+                "asked as if {name} led to {SOME_PUBLIC_ADDRESS}, since its address is not known: what names a network beside \
+                 the host is not met"
+            )
+        });
+        as_tls.into_iter().chain(somewhere).collect()
     }
 
     /// The command that approves it.
@@ -331,6 +345,11 @@ fn hello(target: &Target, name: Option<&HostName>, takes_tls: bool) -> Hello {
         Target::Connection { .. } => Hello::Opaque,
         Target::Flow { .. } | Target::Lookup { .. } => Hello::Datagram,
     }
+}
+
+/// The command that lets an agent in again.
+pub fn release(agent: &str) -> String {
+    format!("to let it in again: clawgress agent release {agent}")
 }
 
 /// The nearest rule in words, and for programs where it is one of an EgressPolicy.

@@ -1,9 +1,10 @@
 //! What an operator hears, asked of sets as they are written: without a daemon, and without anything remembered.
 
 use super::*;
-use crate::decide::policy::{EncryptedDns, Standing};
+use crate::decide::policy::{EncryptedDns, Quarantine, Standing};
 use crate::model::config::Resolvers;
 use crate::model::manifest::{SourceFile, load};
+use crate::model::types::Cause;
 use crate::perceive::identity::Directory;
 
 /// An agent, and a gateway with these listeners.
@@ -111,6 +112,26 @@ fn stages(found: &Explanation) -> Vec<&str> {
 }
 
 #[test]
+fn an_address_that_nobody_knows_is_said_to_be_assumed() {
+    let matches =
+        "{destinationHostnames: [db.example], destinationCIDRs: [10.20.0.0/16], ports: [{port: 5432}]}";
+    let set = [
+        base(OPENED),
+        l4_route("db", "", matches),
+        l4_route("net", "", "{destinationCIDRs: [10.20.0.0/16]}"),
+    ];
+    let assumes = |target: &str| {
+        let found = told(&set, target);
+        let assumed = "asked as if db.example led to 192.0.2.1, since its address is not known";
+        (found.reason, found.hints.iter().any(|hint| hint.starts_with(assumed)))
+    };
+    assert_eq!(assumes("db.example:5432"), (Some(Reason::PolicyNoRoute), true));
+    assert_eq!(assumes("https://db.example/"), (Some(Reason::PolicyNoRoute), true));
+    assert_eq!(assumes("10.20.3.4:5432"), (None, false));
+    assert_eq!(assumes("dns://db.example"), (None, false));
+}
+
+#[test]
 fn a_look_up_is_explained_stage_by_stage_with_what_lets_it_through() {
     let web = document(
         "EgressHTTPRoute",
@@ -181,4 +202,24 @@ fn a_rule_on_requests_is_not_said_to_be_asked_again_where_nobody_reads_any() {
     let found = told(&passed, "GET https://site.example/");
     assert!(step(&found, "rules").text.ends_with("nobody reads one here"), "{found:?}");
     assert_eq!(found.decision, Decision::Allow);
+}
+
+#[test]
+fn who_is_quarantined_is_let_in_by_a_command_that_stands_there() {
+    let set = [base(OPENED), l4_route("site", "", "{destinationHostnames: [site.example]}")];
+    let mut standing = Standing::new();
+    let cause = Cause { policy: None, rule: None, reason: "loud".into() };
+    standing.quarantine(&"alice".into(), Quarantine { until: None, cause });
+    for target in ["https://site.example/", "dns://site.example"] {
+        let found = told_while(&standing, &set, target);
+        assert_eq!(found.reason, Some(Reason::IdentityQuarantined));
+        assert_eq!(stages(&found), ["identity"]);
+        let last = found.hints.last().map(String::as_str);
+        assert_eq!(last, Some("to let it in again: clawgress agent release alice"), "{target}");
+    }
+    // What a rule would do now, nobody has to undo.
+    let rule = "{name: trap, action: Quarantine, for: 2h}";
+    let found = told(&[set.concat(), policy(&[rule])], "https://site.example/");
+    assert_eq!(found.reason, Some(Reason::IdentityQuarantined));
+    assert!(!found.hints.iter().any(|hint| hint.contains("release")), "{found:?}");
 }
