@@ -4,6 +4,7 @@
 
 mod listeners;
 mod lookup;
+mod routes;
 mod nearest;
 mod rules;
 mod stages;

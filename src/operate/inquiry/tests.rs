@@ -223,3 +223,66 @@ fn who_is_quarantined_is_let_in_by_a_command_that_stands_there() {
     assert_eq!(found.reason, Some(Reason::IdentityQuarantined));
     assert!(!found.hints.iter().any(|hint| hint.contains("release")), "{found:?}");
 }
+
+#[test]
+fn the_nearest_route_is_the_one_that_misses_by_least_and_says_by_what() {
+    let http = |name: &str, host: &str, one: &str| {
+        let spec = format!(
+            "  parentRefs: [{{name: default}}]\n  hostnames: [{host}]\n  rules: [{{matches: [{one}]}}]"
+        );
+        document("EgressHTTPRoute", name, &spec)
+    };
+    let database =
+        "{destinationHostnames: [pg.prod.internal], destinationCIDRs: [10.30.0.0/24], ports: [{port: 5432}]}";
+    let set = [
+        base(OPENED),
+        l4_route("database", ", sectionName: raw", database),
+        l4_route("secure", ", sectionName: tls", "{destinationHostnames: [secure.example]}"),
+        l4_route(
+            "net",
+            "",
+            "{destinationCIDRs: [203.0.113.0/24], ports: [{port: 80}, {startPort: 8000, endPort: 8999}]}",
+        ),
+        http("a-first", "site.example", "{method: GET, path: {type: Exact, value: /x}}"),
+        http("z-upload", "site.example", "{method: POST, path: {type: Exact, value: /upload}}"),
+        http("closed", "closed.example", "{}"),
+        document("EgressDenyPolicy", "no", "  targetRef: {kind: EgressHTTPRoute, name: closed}"),
+    ];
+    for (target, expected) in [
+        (
+            "pg.prod.internal:5432",
+            "EgressL4Route/database allows pg.prod.internal in 10.30.0.0/24, this was 192.0.2.1",
+        ),
+        (
+            "pg.prod.internal:5433",
+            "EgressL4Route/database allows pg.prod.internal in 10.30.0.0/24 on port 5432, this was 192.0.2.1, port 5433",
+        ),
+        (
+            "secure.example:22",
+            "EgressL4Route/secure allows secure.example on a listener for TLS, this was neither TLS nor HTTP",
+        ),
+        (
+            "203.0.113.9:22",
+            "EgressL4Route/net allows 203.0.113.9 on port 80, ports 8000 to 8999, this was port 22",
+        ),
+        (
+            "PUT https://site.example/upload",
+            "EgressHTTPRoute/z-upload allows POST site.example/upload, this was PUT /upload",
+        ),
+        ("GET https://site.example/y", "EgressHTTPRoute/a-first allows GET site.example/x, this was GET /y"),
+        (
+            "site.example:22",
+            "EgressHTTPRoute/a-first allows requests to site.example on a listener for TLS or HTTP, this was neither TLS nor HTTP",
+        ),
+        ("https://sitee.example/x", "EgressHTTPRoute/a-first names site.example, this was sitee.example"),
+    ] {
+        let found = told(&set, target);
+        assert_eq!(found.reason, Some(Reason::PolicyNoRoute), "{target}");
+        assert_eq!(found.nearest.as_deref(), Some(expected), "{target}");
+    }
+    let nearest = told(&set, "https://closed.exampel/").nearest;
+    assert!(
+        !nearest.is_some_and(|nearest| nearest.contains("closed.example,")),
+        "what is denied allows nothing"
+    );
+}
