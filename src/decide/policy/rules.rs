@@ -16,7 +16,7 @@ use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{Agent, EgressPolicy, PolicyTarget, RuleAction};
 use crate::model::types::PolicyRef;
 
-pub(super) use findings::{Concerned, Findings, Opens, would_have};
+pub(super) use findings::{Concerned, Findings, Opens};
 
 /// All rules of a set.
 #[derive(Debug, Default)]

@@ -223,7 +223,7 @@ spec:
                 format!(
                     "+ rule trap, {whom}: shuts the agent out for 90m, where destination.host == \"c.example\""
                 ),
-                format!("+ rule trial, {whom}: records that it would have refused, always"),
+                format!("+ rule trial, {whom}: records that it would have denied it, always"),
             ]
         );
         let changed = policy.replace("22", "23").replace("  rules", "  priority: 7\n  rules");

@@ -1,13 +1,11 @@
-//! One document as sentences. What a route lets through is told as permissions, one for each thing that may be done; of
-//! kinds without words of their own every field is told as it stands.
+//! One document as sentences. What a route lets through is told as permissions, one for each thing that may be done.
 
 mod policies;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::model::manifest::Resources;
+use crate::model::manifest::kinds::{self, Kind, Standing};
 use crate::model::manifest::resources::{
     DefaultPolicy, DenyTarget, Document, Ech, HttpMatch, L4Match, L4Protocol, Listener, ListenerProtocol,
     Parent, PathMatch, PortRange, Requirement, Selector,
@@ -15,26 +13,19 @@ use crate::model::manifest::resources::{
 
 /// What the document says, each thing once.
 pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String> {
-    let found = match document.kind {
-        "Agent" => agent(resources, &document.name),
-        "EgressGateway" => gateway(resources, &document.name),
-        "EgressL4Route" => l4_route(resources, &document.name),
-        "EgressHTTPRoute" => http_route(resources, &document.name),
-        "EgressDenyPolicy" => deny_policy(resources, &document.name),
-        "EgressPolicy" => policies::policy(resources, &document.name),
-        "EgressApproval" => policies::approval(resources, &document.name),
-        _ => None,
+    // Nothing else is in a set.
+    let Some(Standing::Enforced(kind)) = kinds::standing(document.kind) else { return BTreeSet::new() };
+    let name = &document.name;
+    let found = match kind {
+        Kind::Agent => agent(resources, name),
+        Kind::EgressGateway => gateway(resources, name),
+        Kind::EgressL4Route => l4_route(resources, name),
+        Kind::EgressHttpRoute => http_route(resources, name),
+        Kind::EgressDenyPolicy => deny_policy(resources, name),
+        Kind::EgressPolicy => policies::policy(resources, name),
+        Kind::EgressApproval => policies::approval(resources, name),
     };
-    found.unwrap_or_else(|| {
-        let mut fields = BTreeSet::new();
-        for part in ["metadata", "spec"] {
-            if let Some(value) = document.body.get(part) {
-                flatten(part, value, &mut fields);
-            }
-        }
-        fields.remove(&format!("metadata.name: {}", document.name));
-        fields
-    })
+    found.unwrap_or_default()
 }
 
 /// The names of an EgressPolicy's rules by what they do, each in the order in which they stand there.
@@ -197,25 +188,4 @@ fn through(parents: &[Parent]) -> String {
         None => format!("gateway {}", parent.gateway),
     };
     format!("through {}", ordered(parents.iter().map(one)).join(" and "))
-}
-
-/// `spec.rules[0].action: Deny`, one for each leaf.
-fn flatten(path: &str, value: &Value, out: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out));
-        }
-        Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(index, item)| flatten(&format!("{path}[{index}]"), item, out));
-        }
-        Value::String(text) => {
-            out.insert(format!("{path}: {text}"));
-        }
-        other => {
-            out.insert(format!("{path}: {other}"));
-        }
-    }
 }

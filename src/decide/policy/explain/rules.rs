@@ -3,7 +3,7 @@
 use super::{Inquiry, Step};
 use crate::decide::policy::passage::Route;
 use crate::decide::policy::plan::PolicySet;
-use crate::decide::policy::rules::{Rule, Rules, Says, would_have};
+use crate::decide::policy::rules::{Rule, Rules, Says};
 use crate::model::condition::{Destination, Facts, Part, RequestFacts};
 use crate::model::manifest::resources::RuleAction;
 use crate::model::types::{Denial, Reason, Timestamp};
@@ -79,7 +79,7 @@ impl Inquiry<'_> {
 /// `EgressPolicy/nights big: Deny, holds`.
 fn told(rule: &Rule, facts: &Facts<'_>, reads: bool) -> String {
     let does = match &rule.action {
-        RuleAction::LogOnly(would) => format!("LogOnly, {}", would_have(*would)),
+        RuleAction::LogOnly(would) => format!("LogOnly, would have {}", would.done()),
         action => action.as_str().to_owned(),
     };
     let says = match rule.says(facts) {

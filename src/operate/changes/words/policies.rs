@@ -6,9 +6,7 @@ use http::HeaderValue;
 
 use super::{Sentences, ordered, who};
 use crate::model::manifest::Resources;
-use crate::model::manifest::resources::{
-    EgressPolicy, PolicyRule, PolicyTarget, RuleAction, Transform, Would,
-};
+use crate::model::manifest::resources::{EgressPolicy, PolicyRule, PolicyTarget, RuleAction, Transform};
 use crate::model::manifest::values::write_duration;
 
 /// `rule big, for every agent through gateway default: refuses, where ...`
@@ -82,7 +80,7 @@ fn does(action: &RuleAction) -> String {
         RuleAction::Quarantine { time, .. } => format!("shuts the agent out for {}", write_duration(*time)),
         RuleAction::Transform(transform) => transforms(transform),
         RuleAction::Alert => "raises an alert".to_owned(),
-        RuleAction::LogOnly(would) => format!("records that it would have {}", would_have(*would)),
+        RuleAction::LogOnly(would) => format!("records that it would have {}", would.done()),
     }
 }
 
@@ -92,14 +90,4 @@ fn transforms(transform: &Transform) -> String {
     let set = transform.set.iter().map(|(name, value)| format!("sets {name} to {}", text(value)));
     let removed = transform.remove.iter().map(|name| format!("removes {name}"));
     [ordered(set), ordered(removed)].concat().join(" and ")
-}
-
-fn would_have(would: Would) -> &'static str {
-    match would {
-        Would::Deny => "refused",
-        Would::Throttle => "throttled",
-        Would::Quarantine => "shut the agent out",
-        Would::Transform => "transformed",
-        Would::Alert => "raised an alert",
-    }
 }
