@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
+use super::index::Map;
 use super::l4_index::L4Index;
 use super::labels::Labels;
 use super::passage::Route;
@@ -31,7 +32,7 @@ impl PolicySet {
 
 struct Compiler<'a> {
     resources: &'a Resources,
-    agents: HashMap<Arc<str>, usize>,
+    agents: Map<Arc<str>, usize>,
     labels: Labels<'a>,
     /// Equal selectors share one bit set.
     selected: HashMap<&'a Selector, Arc<[u64]>>,
@@ -54,7 +55,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn run(mut self, resolvers: Arc<EncryptedDns>) -> PolicySet {
-        let mut gateways: HashMap<_, _> = (self.resources.gateways.iter())
+        let mut gateways: Map<_, _> = (self.resources.gateways.iter())
             .map(|(name, gateway)| (name.clone(), empty_plan(name, gateway)))
             .collect();
         let resources = self.resources;
@@ -81,7 +82,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn add_l4(&mut self, gateways: &mut HashMap<Arc<str>, GatewayPlan>, name: &Arc<str>, route: &'a L4Route) {
+    fn add_l4(&mut self, gateways: &mut Map<Arc<str>, GatewayPlan>, name: &Arc<str>, route: &'a L4Route) {
         let agents = self.select(route.source_agents.as_ref());
         let effect = self.effect(&DenyTarget::L4(name.clone()));
         let tcp = self.attachments(&route.parents, L4_LISTENERS);
@@ -108,12 +109,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn add_http(
-        &mut self,
-        gateways: &mut HashMap<Arc<str>, GatewayPlan>,
-        name: &Arc<str>,
-        route: &'a HttpRoute,
-    ) {
+    fn add_http(&mut self, gateways: &mut Map<Arc<str>, GatewayPlan>, name: &Arc<str>, route: &'a HttpRoute) {
         let agents = self.select(route.source_agents.as_ref());
         let effect = self.effect(&DenyTarget::Http(name.clone()));
         for (gateway, listeners) in self.attachments(&route.parents, HTTP_LISTENERS) {

@@ -4,11 +4,12 @@
 //! The shipped list is `encrypted_dns.txt`; the administrator adds to it and takes out of it. No list is ever whole:
 //! what it does not know is met by routes like any other host. Read next: `query.rs`, `connection.rs`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use super::index::Map;
 use super::words;
 use crate::model::config::{Resolver, Resolvers};
 use crate::model::types::address::embedded;
@@ -28,9 +29,9 @@ const PORTS: [u16; 3] = [443, 853, 8443];
 #[derive(Debug, Clone, Default)]
 pub struct EncryptedDns {
     /// Whether the name, and what is below it, is refused; the longest name that is known decides.
-    names: HashMap<Box<str>, bool>,
+    names: Map<Box<str>, bool>,
     /// The same for networks; the longest prefix decides.
-    networks: HashMap<IpNet, bool>,
+    networks: Map<IpNet, bool>,
     /// The lengths of prefixes in `networks`.
     lengths: BTreeSet<u8>,
 }

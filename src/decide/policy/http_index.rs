@@ -4,11 +4,9 @@
 //! then those under a wildcard, each by document and place in it. What is found by one field or parameter may still miss
 //! by another: whoever asks looks at the whole match. Read next: `ranks.rs`, `request.rs`.
 
-use std::collections::HashMap;
-
 use smallvec::SmallVec;
 
-use super::index::HostIndex;
+use super::index::{HostIndex, Map};
 use super::loose::Readings;
 use super::plan::{Effect, HttpEntry};
 use super::ranks::{Bits, Dimension, Ranks, Rows, chosen};
@@ -17,7 +15,7 @@ use crate::model::types::HostName;
 use crate::perceive::request::Request;
 
 /// Matches by the name and the value of something.
-type ByValue = HashMap<Box<str>, HashMap<Box<str>, Ranks>>;
+type ByValue = Map<Box<str>, Map<Box<str>, Ranks>>;
 
 /// A rank stands for one match of one rule.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ pub(super) struct HttpIndex {
     hosts: HostIndex<Host>,
     every_method: Bits,
     /// By method, with those for every method.
-    methods: HashMap<Box<str>, Bits>,
+    methods: Map<Box<str>, Bits>,
     /// Matches without fields and parameters.
     free: Ranks,
     /// The others by their first field, by value; or by their first parameter.
@@ -60,7 +58,7 @@ struct Rules {
 /// A trie of path elements.
 #[derive(Debug, Default)]
 struct Paths {
-    below: HashMap<Box<str>, Paths>,
+    below: Map<Box<str>, Paths>,
     /// Rules for the path that ends here, and for it and all below it.
     exact: Ranks,
     prefix: Ranks,
@@ -76,10 +74,10 @@ impl HttpIndex {
         let mut index = Self {
             hosts: HostIndex::default(),
             every_method: Bits::default(),
-            methods: HashMap::new(),
+            methods: Map::default(),
             free: Ranks::default(),
-            fields: HashMap::new(),
-            parameters: HashMap::new(),
+            fields: Map::default(),
+            parameters: Map::default(),
             whole: Bits::default(),
             over_tls: Bits::default(),
             in_the_open: Bits::default(),

@@ -1,20 +1,22 @@
 //! Looking rules up by host name, without walking all of them.
 
-use std::collections::HashMap;
-
 use crate::model::types::{HostName, HostPattern};
+
+/// What decisions look things up in. Its keys come from documents alone, so nobody who is judged can make them collide,
+/// and a hash that only has to be fast will do.
+pub(super) type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A value for each host pattern: exact names in one map, wildcards in another by their base. A wildcard is one label, so
 /// the second is a trie of labels, one label deep.
 #[derive(Debug)]
 pub(super) struct HostIndex<T> {
-    exact: HashMap<Box<str>, T>,
-    wildcard: HashMap<Box<str>, T>,
+    exact: Map<Box<str>, T>,
+    wildcard: Map<Box<str>, T>,
 }
 
 impl<T> Default for HostIndex<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), wildcard: HashMap::new() }
+        Self { exact: Map::default(), wildcard: Map::default() }
     }
 }
 

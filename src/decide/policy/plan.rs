@@ -2,7 +2,6 @@
 //!
 //! Built once per set by `compile.rs`, never changed, shared by all workers.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use ipnet::IpNet;
 
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
+use super::index::Map;
 use super::l4_index::{Asker, L4Index};
 use super::passage::Route;
 use super::query::Names;
@@ -23,8 +23,8 @@ use crate::model::types::{DenyResponse, HostName, HostPattern, PolicyRef};
 #[derive(Debug)]
 pub struct PolicySet {
     pub(super) digest: Arc<str>,
-    pub(super) agents: HashMap<Arc<str>, usize>,
-    pub(super) gateways: HashMap<Arc<str>, GatewayPlan>,
+    pub(super) agents: Map<Arc<str>, usize>,
+    pub(super) gateways: Map<Arc<str>, GatewayPlan>,
     /// Whether any gateway opens TLS: then even a source that nobody registered gets its answer in HTTP.
     pub(super) opens_tls: bool,
     /// Rules of EgressPolicies.

@@ -4,10 +4,10 @@
 //! Order: encrypted resolvers, routes, default, rules. What documents write out carries nothing out, whoever asks for it; of
 //! what the agent chose itself, `decide::tunnel` watches how much it carries.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::circumstances::Circumstances;
+use super::index::Map;
 use super::passage::Route;
 use super::plan::{Agents, Effect, GatewayPlan, Listeners, PolicySet};
 use super::ranks::{Dimension, Ranks, Rows, chosen};
@@ -149,11 +149,11 @@ impl PolicySet {
 /// The names that the documents of one gateway let each agent look up, each with the rules that name it.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    exact: HashMap<Box<str>, Ranks>,
+    exact: Map<Box<str>, Ranks>,
     /// By what stands behind the `*`.
-    wildcard: HashMap<Box<str>, Ranks>,
+    wildcard: Map<Box<str>, Ranks>,
     /// Everything above those, `.` at last: zones that a validating stub asks about.
-    above: HashMap<Box<str>, Ranks>,
+    above: Map<Box<str>, Ranks>,
     /// Those that ask for no name and no network.
     everything: Ranks,
     agents: Rows,
@@ -231,18 +231,20 @@ impl Names {
         };
         let by = |chooser, rank: usize| Leave { chooser, route: self.routes[rank].clone() };
         let name = lookup.host.map_or(lookup.text, HostName::as_str);
-        let everything = first(Some(&self.everything));
-        let open = plan.default == DefaultPolicy::AllowAll || everything.is_some();
-        let unnamed = |chooser| match everything {
-            Some(rank) => by(chooser, rank),
-            None => Leave { chooser, route: plan.default_route.clone() },
+        // What lets through what nothing names.
+        let unnamed = |chooser| match first(Some(&self.everything)) {
+            Some(rank) => Some(by(chooser, rank)),
+            None if plan.default == DefaultPolicy::DenyAll => None,
+            None => Some(Leave { chooser, route: plan.default_route.clone() }),
         };
         if lookup.kind.is_of_a_zone() {
             if let Some(rank) = first(self.above.get(name)) {
                 return Some(by(Chooser::Documents, rank));
             }
-            if open && name == "." {
-                return Some(unnamed(Chooser::Documents));
+            if name == "."
+                && let Some(leave) = unnamed(Chooser::Documents)
+            {
+                return Some(leave);
             }
         }
         // What is no host name can be no route's, and nothing could be remembered for it.
@@ -258,15 +260,15 @@ impl Names {
             Some(by(Chooser::Wildcard(base.len()), first(self.wildcard.get(base))?))
         };
         let by_route = named(host).or_else(|| behind_service(host).find_map(named));
-        if open {
-            let leave = by_route.unwrap_or_else(|| unnamed(Chooser::Agent));
-            return Some(Leave { chooser: Chooser::Agent, ..leave });
+        match unnamed(Chooser::Agent) {
+            // A route that names it speaks for it, as it does for connections.
+            Some(leave) => Some(by_route.map_or(leave, |by| Leave { chooser: Chooser::Agent, ..by })),
+            None => by_route,
         }
-        by_route
     }
 }
 
-fn put(map: &mut HashMap<Box<str>, Ranks>, name: &str, rank: usize) {
+fn put(map: &mut Map<Box<str>, Ranks>, name: &str, rank: usize) {
     match map.get_mut(name) {
         Some(known) => known.push(rank),
         None => {
