@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::context::{Context, Format};
 use super::exit::{Exit, Failure};
 use super::paint::{Paint, Style, safe};
+use super::wiring::{joined, unreadable};
 use super::words;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::model::cases::{self, Case, PolicyTest};
@@ -19,7 +20,7 @@ use crate::model::types::Decision;
 use crate::operate::api::{ExplainQuery, Explanation};
 use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene, UNREAD};
 use crate::perceive::identity::Directory;
-use crate::platform::files::{FileProblem, PolicyFile, read_file, read_tests, read_tree};
+use crate::platform::files::{PolicyFile, read_file, read_tests, read_tree};
 
 /// Where policies stand unless a path is named.
 const DEFAULT_PATH: &str = "/etc/clawgress/policies.d";
@@ -82,14 +83,6 @@ impl Test {
 
 fn sources(files: Vec<PolicyFile>) -> Vec<SourceFile> {
     files.into_iter().map(|file| SourceFile::new(file.shown, file.bytes)).collect()
-}
-
-fn joined(problems: &[FileProblem], between: &str) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
-}
-
-fn unreadable(problems: &[FileProblem]) -> Failure {
-    Failure::new(Exit::Code(66), joined(problems, "\nerror: "))
 }
 
 fn invalid(report: &Report, context: &mut Context) -> Failure {
