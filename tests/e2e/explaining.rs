@@ -138,6 +138,7 @@ fn explain_knows_what_this_host_answers_itself_and_what_it_never_dials() {
             ("http://clawgress.internal/ca.pem", "a page of the gateway itself"),
             ("http://10.77.0.1/whoami", "a page of the gateway itself"),
             ("http://[fd77::1]/whoami", "a page of the gateway itself"),
+            ("dns://clawgress.internal", "answered by the gateway: it is its own name"),
             ("8.8.8.8:53", "port 53 of every address is the gateway's own resolver"),
             ("udp://paste.example:53", "port 53 of every address is the gateway's own resolver"),
             ("10.77.0.1:9100", "`spec.intercept.allowLocal` opens port 9100"),
