@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::context::{Context, Format};
 use super::exit::{Exit, Failure};
 use super::paint::{Paint, Style, safe};
+use super::wiring::{joined, unreadable};
 use super::words;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::model::cases::{self, Case, PolicyTest};
@@ -17,9 +18,9 @@ use crate::model::config::Resolvers;
 use crate::model::manifest::{self, Report, Resources, SourceFile};
 use crate::model::types::Decision;
 use crate::operate::api::{ExplainQuery, Explanation};
-use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
+use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene, UNREAD};
 use crate::perceive::identity::Directory;
-use crate::platform::files::{FileProblem, PolicyFile, read_file, read_tests, read_tree};
+use crate::platform::files::{PolicyFile, read_file, read_tests, read_tree};
 
 /// Where policies stand unless a path is named.
 const DEFAULT_PATH: &str = "/etc/clawgress/policies.d";
@@ -61,8 +62,10 @@ impl Test {
         let mut sets = Sets::default();
         let mut verdicts = Vec::new();
         for test in &tests {
-            let set = sets.of(test, context)?;
-            verdicts.extend(test.cases.iter().map(|case| set.judge(test, case)));
+            let set = sets.of(test, context);
+            verdicts.extend(
+                test.cases.iter().map(|case| verdict(test, case, set.as_deref().map_err(|why| &**why))),
+            );
         }
         let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();
         context.list(&verdicts, render)?;
@@ -82,19 +85,20 @@ fn sources(files: Vec<PolicyFile>) -> Vec<SourceFile> {
     files.into_iter().map(|file| SourceFile::new(file.shown, file.bytes)).collect()
 }
 
-fn unreadable(problems: &[FileProblem]) -> Failure {
-    let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: ");
-    Failure::new(Exit::Code(66), text)
-}
-
 fn invalid(report: &Report, context: &mut Context) -> Failure {
     context.say(&report.render(false));
     Failure::new(Exit::No, report.summary())
 }
 
-/// Sets of documents, each loaded once.
+/// Sets of documents, each loaded once, or why it cannot be.
 #[derive(Default)]
-struct Sets(BTreeMap<(PathBuf, Vec<Arc<str>>), Arc<Set>>);
+struct Sets(BTreeMap<(PathBuf, Vec<Arc<str>>), Result<Arc<Set>, Arc<str>>>);
+
+/// Why a set does not load: every mistake, and all of them in a word.
+struct Unloadable {
+    said: String,
+    summary: String,
+}
 
 /// One set, compiled.
 struct Set {
@@ -104,61 +108,77 @@ struct Set {
 }
 
 impl Sets {
-    /// The documents that a test is about: files of its own folder.
-    fn of(&mut self, test: &PolicyTest, context: &mut Context) -> Result<Arc<Set>, Failure> {
+    /// The documents that a test is about: files of its own folder. What is wrong with them is said once.
+    fn of(&mut self, test: &PolicyTest, context: &mut Context) -> Result<Arc<Set>, Arc<str>> {
         let folder = match Path::new(&*test.file).parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        let key = (folder.clone(), test.policies.clone());
+        let key = (folder, test.policies.clone());
         if let Some(known) = self.0.get(&key) {
-            return Ok(known.clone());
+            return known.clone();
         }
-        let files = if test.policies.is_empty() {
-            read_tree(&folder, &folder.display().to_string())
-        } else {
-            let read = test.policies.iter().map(|name| read_file(&folder.join(&**name)));
-            read.collect::<Result<Vec<_>, _>>().map_err(|problem| vec![problem])
-        };
-        let files = sources(files.map_err(|problems| unreadable(&problems))?);
-        let resources = manifest::load(&files).map_err(|report| invalid(&report, context))?;
-        let set = Arc::new(Set {
-            policy: PolicySet::compile(&resources, Arc::new(EncryptedDns::new(&Resolvers::default()))),
-            directory: Directory::build(&resources),
-            resources,
+        let set = Set::load(&key.0, &key.1).map(Arc::new).map_err(|Unloadable { said, summary }| {
+            context.say(&said);
+            summary.into()
         });
         self.0.insert(key, set.clone());
-        Ok(set)
+        set
+    }
+}
+
+/// What came of one case.
+fn verdict(test: &PolicyTest, case: &Case, set: Result<&Set, &str>) -> Verdict {
+    let expected = &case.expected;
+    let found = set.map_err(|why| format!("its documents do not load: {why}"));
+    let (passed, got) = match found.and_then(|set| set.explained(case)) {
+        Err(why) => (false, why),
+        Ok(found) => {
+            let (policy, rule) = decides(expected.decision, &found);
+            let policy = expected.policy.is_none() || expected.policy.as_deref() == policy;
+            let rule = expected.rule.is_none() || expected.rule.as_deref() == rule;
+            let reason = expected.reason == found.reason;
+            (expected.is_met_by(found.decision) && reason && policy && rule, told(&found))
+        }
+    };
+    let words = [
+        Some(expected.decision.as_str().to_owned()),
+        expected.reason.map(|reason| reason.code().to_owned()),
+        expected.policy.as_ref().map(|policy| format!("by {policy}")),
+        expected.rule.as_ref().map(ToString::to_string),
+    ];
+    Verdict {
+        file: test.file.to_string(),
+        line: case.line,
+        name: case.name.to_string(),
+        passed,
+        expected: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        got,
     }
 }
 
 impl Set {
-    fn judge(&self, test: &PolicyTest, case: &Case) -> Verdict {
-        let expected = &case.expected;
-        let (passed, got) = match self.explained(case) {
-            Err(why) => (false, why),
-            Ok(found) => {
-                let (policy, rule) = decides(expected.decision, &found);
-                let policy = expected.policy.is_none() || expected.policy.as_deref() == policy;
-                let rule = expected.rule.is_none() || expected.rule.as_deref() == rule;
-                let reason = expected.reason == found.reason;
-                (expected.is_met_by(found.decision) && reason && policy && rule, told(&found))
-            }
+    /// The named files of a folder; all of it where none is named.
+    fn load(folder: &Path, names: &[Arc<str>]) -> Result<Self, Unloadable> {
+        let files = if names.is_empty() {
+            read_tree(folder, &folder.display().to_string())
+        } else {
+            let read = names.iter().map(|name| read_file(&folder.join(&**name)));
+            read.collect::<Result<Vec<_>, _>>().map_err(|problem| vec![problem])
         };
-        let words = [
-            Some(expected.decision.as_str().to_owned()),
-            expected.reason.map(|reason| reason.code().to_owned()),
-            expected.policy.as_ref().map(|policy| format!("by {policy}")),
-            expected.rule.as_ref().map(ToString::to_string),
-        ];
-        Verdict {
-            file: test.file.to_string(),
-            line: case.line,
-            name: case.name.to_string(),
-            passed,
-            expected: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
-            got,
-        }
+        let files = files.map_err(|problems| {
+            let summary = joined(&problems, "; ");
+            Unloadable { said: format!("error: {}\n", joined(&problems, "\nerror: ")), summary }
+        })?;
+        let resources = manifest::load(&sources(files)).map_err(|report| {
+            let summary = report.summary();
+            Unloadable { said: report.render(false), summary }
+        })?;
+        Ok(Self {
+            policy: PolicySet::compile(&resources, Arc::new(EncryptedDns::new(&Resolvers::default()))),
+            directory: Directory::build(&resources),
+            resources,
+        })
     }
 
     /// What would become of a case, or why it cannot be asked.
@@ -167,6 +187,10 @@ impl Set {
             let agents: Vec<&str> = self.resources.agents.keys().map(|name| &**name).collect();
             format!("no agent is named {}; there are {}", case.agent, agents.join(", "))
         })?;
+        if let (None, Some(rule)) = (case.at, self.policy.asks_for_the_time(&known)) {
+            let rule = format!("{} {}", rule.policy.0, rule.rule.as_deref().unwrap_or_default());
+            return Err(format!("it does not say when: {rule} asks for the time, so write `at`"));
+        }
         let query = ExplainQuery {
             agent: case.agent.to_string(),
             target: case.target.clone(),
@@ -211,7 +235,8 @@ fn told(found: &Explanation) -> String {
         found.rule.clone(),
         through,
     ];
-    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let told = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    if found.hints.iter().any(|hint| hint == UNREAD) { format!("{told}; {UNREAD}") } else { told }
 }
 
 /// A line for each case below its file; of one that failed what was expected, what came, and where it stands.

@@ -1,5 +1,7 @@
 //! Parsing, what people see, and how commands end.
 
+mod testing;
+
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

@@ -78,7 +78,7 @@ fn say_what_is_in_force(context: &mut Context) {
     }
 }
 
-/// Every file below the paths; every one that cannot be read is named. EX_NOINPUT of sysexits.h.
+/// Every file below the paths; every one that cannot be read is named.
 pub fn read_all(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, Failure> {
     let mut files = Vec::new();
     let mut problems: Vec<FileProblem> = Vec::new();
@@ -91,8 +91,7 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, Failure> {
     if problems.is_empty() {
         return Ok(files);
     }
-    let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: ");
-    Err(Failure::new(Exit::Code(66), text))
+    Err(wiring::unreadable(&problems))
 }
 
 fn read_one(path: &Path) -> Result<Vec<PolicyFile>, Vec<FileProblem>> {

@@ -8,7 +8,7 @@ use crate::model::config::{self, Config};
 use crate::model::manifest::{self, SourceFile};
 use crate::operate::api::{Check, CheckState, Diagnostic, Severity};
 use crate::perceive::intercept::{self, checks};
-use crate::platform::files::{PolicyFile, read_file};
+use crate::platform::files::{FileProblem, PolicyFile, read_file};
 
 /// What the loader says of a set of files.
 #[derive(Debug, Default)]
@@ -25,6 +25,16 @@ pub struct Judgement {
     pub rendered: String,
     /// `2 errors in 1 of 7 files`; empty where the set is valid.
     pub summary: String,
+}
+
+/// What cannot be read, told one after another.
+pub fn joined(problems: &[FileProblem], between: &str) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+}
+
+/// The end of a command that cannot read its files, with every one of them. EX_NOINPUT of sysexits.h.
+pub fn unreadable(problems: &[FileProblem]) -> Failure {
+    Failure::new(Exit::Code(66), joined(problems, "\nerror: "))
 }
 
 /// Runs the daemon until it is told to stop.

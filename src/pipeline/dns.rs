@@ -19,7 +19,7 @@ use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
-use crate::decide::policy::Lookup;
+use crate::decide::policy::{Leave, Lookup};
 use crate::decide::tunnel::{Asked as Looked, Heard};
 use crate::model::types::address::classify;
 use crate::model::types::limits::{DNS_BATCH, DNS_PIPELINED_PER_CLIENT, TLS_HANDSHAKE_TIME};
@@ -186,7 +186,9 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
     };
     let judged = judge(road, &snapshot, &known, &query, at);
     let entry = match judged {
-        Ok(asked) => road.shared.ledger.open_query(&known, &opening).await.map(|entry| (asked, entry)),
+        Ok((leave, asked)) => {
+            road.shared.ledger.open_query(&leave, &opening).await.map(|entry| (asked, entry))
+        }
         Err(denial) => Err(denial),
     };
     let (asked, entry) = match entry {
@@ -228,19 +230,20 @@ fn judge<'a>(
     known: &Known,
     query: &'a Query,
     at: Timestamp,
-) -> Result<Option<Looked<'a>>, Denial> {
+) -> Result<(Leave, Option<Looked<'a>>), Denial> {
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
     let agent = &known.agent().name;
-    let chooser = snapshot.policy.query(known, &lookup, snapshot.circumstances(at));
-    let chooser = chooser.inspect_err(|denial| road.shared.heed(agent, denial))?;
+    let leave = snapshot.policy.query(known, &lookup, snapshot.circumstances(at));
+    let leave = leave.inspect_err(|denial| road.shared.heed(agent, denial))?;
     // The root is no host name, and a document's.
-    let Some(host) = query.host() else { return Ok(None) };
+    let Some(host) = query.host() else { return Ok((leave, None)) };
+    let chooser = leave.chooser();
     let flagged = query.dnssec_ok() || query.checking_disabled();
     let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
     let asked = Looked { host, kind, by_agent, base, flagged };
     road.shared.guard.admit(agent, &asked, at)?;
-    Ok(Some(asked))
+    Ok((leave, Some(asked)))
 }
 
 /// Why the agent must not hear an answer: it serves a tunnel or is one of too many, or has no address but those that it may not be given.

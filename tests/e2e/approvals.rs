@@ -455,7 +455,7 @@ fn explain_tells_which_approval_opens_and_how_to_make_one() {
     let last = told["steps"].as_array().and_then(|steps| steps.last()).expect("steps");
     assert_eq!((&last["stage"], &last["verdict"]), (&json!("approvals"), &json!("deny")), "{told}");
     let hint = "clawgress approve alice --host site.example:443 --ttl 2h";
-    assert!(told["hints"][0].as_str().expect("a hint").contains(hint), "{told}");
+    assert!(told["hints"][1].as_str().expect("a hint").contains(hint), "{told}");
     let approval = approve(&daemon, &["alice", "--host", "site.example:443", "--ttl", "2h"]);
     let told = explain();
     let policy = format!("EgressApproval/{}", name_of(&approval));

@@ -87,6 +87,36 @@ spec:
     }
 }
 
+/// A gateway that opens nothing: what a request says is nobody's business.
+const PASSED_THROUGH: &str = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: site}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  rules: [{matches: [{destinationHostnames: [site.example], ports: [{port: 443}]}]}]
+";
+
+#[apply(over_both)]
+fn explain_agrees_with_what_really_happens_where_tls_is_passed_through(world: World) {
+    let base = BASE.replace("mode: Terminate", "mode: Passthrough");
+    let daemon = world.lab.daemon(&json!({}), &[("base.yaml", &base), ("routes.yaml", PASSED_THROUGH)]);
+    for (method, url, allowed) in [
+        ("GET", "https://site.example/small", true),
+        ("DELETE", "https://site.example/small", true),
+        ("GET", "https://paste.example/", false),
+    ] {
+        let question = ["explain", "--agent", "alice", "--method", method, "-o", "json", url];
+        let told = daemon.cli(&question).json();
+        assert_eq!(told["allowed"], allowed, "{method} {url}: {told}");
+        let unread = told["hints"].to_string().contains("its requests are not read");
+        assert_eq!(unread, allowed, "{told}");
+        // The certificate is the site's own.
+        let heard = world.curl(&daemon, &["-k", "-o", "/dev/null", "-X", method, url]);
+        assert_eq!(heard.code() == 0, allowed, "{method} {url}: {heard}");
+    }
+}
+
 /// Where bytes that nobody reads may go, the gateway's own network among them.
 const BY_NETWORK: &str = "---
 apiVersion: clawgress.io/v1alpha1
@@ -108,6 +138,7 @@ fn explain_knows_what_this_host_answers_itself_and_what_it_never_dials() {
             ("http://clawgress.internal/ca.pem", "a page of the gateway itself"),
             ("http://10.77.0.1/whoami", "a page of the gateway itself"),
             ("http://[fd77::1]/whoami", "a page of the gateway itself"),
+            ("dns://clawgress.internal", "answered by the gateway: it is its own name"),
             ("8.8.8.8:53", "port 53 of every address is the gateway's own resolver"),
             ("udp://paste.example:53", "port 53 of every address is the gateway's own resolver"),
             ("10.77.0.1:9100", "`spec.intercept.allowLocal` opens port 9100"),
@@ -232,7 +263,9 @@ fn where_no_listener_takes_it_no_approval_is_advised() {
     assert_eq!(told["reason"], "policy.no-route", "{told}");
     let said = "neither a route nor an approval opens it: EgressGateway/default has no listener for TCP that is neither TLS \
                 nor HTTP; add one with `protocol: TCP` first";
-    assert_eq!(told["hints"], json!([said]), "{told}");
+    let assumed = "asked as if raw.example led to 192.0.2.1, since its address is not known: what names a network beside the \
+                   host is not met";
+    assert_eq!(told["hints"], json!([assumed, said]), "{told}");
     let told = daemon.cli(&["explain", "--agent", "alice", "https://raw.example/"]);
     assert!(told.text().contains("clawgress approve alice --host raw.example:443 --ttl 2h"), "{told}");
 
@@ -240,7 +273,7 @@ fn where_no_listener_takes_it_no_approval_is_advised() {
     let daemon = world.gateway(ROUTES);
     let told = daemon.cli(&["explain", "--agent", "alice", "-o", "json", "site.example:22"]).json();
     assert_eq!(told["reason"], "policy.no-route", "{told}");
-    let hint = told["hints"][0].as_str().expect("a hint");
+    let hint = told["hints"][1].as_str().expect("a hint");
     assert!(hint.starts_with("no approval opens it: HTTP routes govern site.example"), "{told}");
 }
 

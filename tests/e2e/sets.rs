@@ -46,6 +46,35 @@ fn a_start_that_finds_no_valid_set_enforces_the_last_good_one_and_says_so() {
 }
 
 #[test]
+fn a_document_that_moves_to_another_file_is_found_there() {
+    let world = World::new();
+    let daemon = world.gateway(ROUTES);
+    let before = daemon.status()["policy"].clone();
+    daemon.write_policy("moved.yaml", &format!("# All of it.\n{ROUTES}"));
+    daemon.write_policy("routes.yaml", "# Nothing is left here.\n");
+    daemon.reload();
+    let after = daemon.status()["policy"].clone();
+    assert_eq!((&after["digest"], &after["since"]), (&before["digest"], &before["since"]), "{after}");
+    let told = daemon.cli(&["get", "EgressHTTPRoute"]).succeeded();
+    assert!(told.contains("moved.yaml:") && !told.contains("routes.yaml"), "{told}");
+    let told = daemon.cli(&["explain", "--agent", "alice", "https://site.example/small"]).succeeded();
+    assert!(told.contains("moved.yaml:"), "{told}");
+}
+
+#[test]
+fn what_was_let_through_and_would_not_be_today_is_not_refused_too() {
+    let world = World::new();
+    let daemon = world.gateway(ROUTES);
+    assert_eq!(world.ask(&daemon, &["https://site.example/small"]).status, 200);
+    let row = daemon.record(&json!({"kind": "request", "path": "/small", "decision": "allow"}));
+    daemon.write_policy("routes.yaml", &ROUTES.replace("{method: GET}", "{method: HEAD}"));
+    daemon.reload();
+    let told = daemon.cli(&["explain", row["request_id"].as_str().expect("an id")]).succeeded();
+    let says = "the documents have changed since; the set in force would refuse it (policy.no-route)";
+    assert!(told.contains(says), "{told}");
+}
+
+#[test]
 fn a_recorded_denial_is_explained_by_the_set_that_was_in_force_then() {
     let world = World::new();
     let daemon = world.gateway(ROUTES);

@@ -58,6 +58,7 @@ proptest! {
         let host = HostName::parse(&text).expect("a name");
         let kind = RecordType(kind);
         let answer = policy.query(&known, &Lookup { host: Some(&host), text: &text, kind, class: CLASS_IN }, Circumstances::default());
+        let answer = answer.map(|leave| leave.chooser());
 
         let hello = Hello::Tls(ClientHello { server_name: Some(host.clone()), alpn: Default::default(), ech: false });
         let destination = OriginalDestination(SocketAddr::from(([192, 0, 2, 1], 443)));

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::types::{RequestId, Timestamp};
+use crate::model::types::RequestId;
 use crate::platform::sys::clock;
 
 use super::canonical::{self, Closing};
@@ -122,11 +122,6 @@ impl Entry {
     /// What it is about.
     pub fn kind(&self) -> Kind {
         self.closing.kind
-    }
-
-    /// When it was decided.
-    pub fn opened_at(&self) -> Timestamp {
-        self.closing.at
     }
 
     /// Appends the outcome. What cannot be appended is counted, and closed as `interrupted` at the next start.

@@ -29,9 +29,8 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::decide::policy::{Passage, Permit};
+use crate::decide::policy::{Leave, Passage, Permit};
 use crate::model::types::{Denial, PolicyRef, Reason, RequestId};
-use crate::perceive::identity::Known;
 use crate::platform::sys::clock;
 
 use canonical::{Closing, Judged};
@@ -194,10 +193,11 @@ impl Ledger {
         self.open(opening, decision, (Some(&by.policy), by.rule.as_deref())).await
     }
 
-    /// Records that a DNS query of a known agent may be asked. For `durability: process` it gives way once and waits
+    /// Records that a DNS query may be asked. For `durability: process` it gives way once and waits
     /// for nothing.
-    pub async fn open_query(&self, _known: &Known, opening: &Opening) -> Result<Entry, Denial> {
-        self.open(opening, Decision::Allow, (None, None)).await
+    pub async fn open_query(&self, leave: &Leave, opening: &Opening) -> Result<Entry, Denial> {
+        let by = leave.route();
+        self.open(opening, Decision::Allow, (Some(&by.policy), by.rule.as_deref())).await
     }
 
     /// Records that an operator's action is about to have effect. For `durability: process` it gives way once and waits

@@ -5,7 +5,7 @@
 
 use super::circumstances::Circumstances;
 use super::passage::Route;
-use super::query::{Chooser, Lookup, behind_service};
+use super::query::{Chooser, Leave, Lookup, behind_service};
 use super::standing::{OfAgent, Opening};
 use super::words;
 use crate::model::types::host::ancestors;
@@ -35,21 +35,26 @@ impl Circumstances<'_> {
     }
 
     /// Who chose a name that an approval lets this agent look up.
-    pub(super) fn approved_lookup(&self, known: &Known, lookup: &Lookup<'_>) -> Option<Chooser> {
+    pub(super) fn approved_lookup(&self, known: &Known, lookup: &Lookup<'_>) -> Option<Leave> {
         let of_agent = self.standing.of(&known.agent().name).filter(|_| lookup.class == CLASS_IN)?;
         let name = lookup.host.map_or(lookup.text, HostName::as_str);
-        if lookup.kind.is_of_a_zone() && of_agent.is_above(name, self.at) {
-            return Some(Chooser::Documents);
+        let by = |chooser, opening: &Opening| Leave {
+            chooser,
+            route: Route { policy: opening.policy.clone(), rule: None },
+        };
+        if lookup.kind.is_of_a_zone()
+            && let Some(opening) = of_agent.below(name, self.at)
+        {
+            return Some(by(Chooser::Documents, opening));
         }
         let host = lookup.host?.as_str();
-        let stands = |openings: Option<&Vec<Opening>>| {
-            openings.is_some_and(|openings| openings.iter().any(|opening| self.at < opening.until))
-        };
-        if stands(of_agent.exact.get(host)) {
-            return Some(Chooser::Documents);
+        let stands = |opening: &&Opening| self.at < opening.until;
+        if let Some(opening) = of_agent.exact.get(host).into_iter().flatten().find(stands) {
+            return Some(by(Chooser::Documents, opening));
         }
-        let named = |name: &str| of_agent.openings(name).any(|opening| self.at < opening.until);
-        (named(host) || behind_service(host).any(named)).then_some(Chooser::Agent)
+        let named = |name: &str| of_agent.openings(name).find(stands);
+        let opening = named(host).or_else(|| behind_service(host).find_map(named))?;
+        Some(by(Chooser::Agent, opening))
     }
 }
 
@@ -65,16 +70,13 @@ impl OfAgent {
         self.exact.get(name).into_iter().chain(parent).flatten()
     }
 
-    /// Whether an approved name lies below this zone: a validating stub asks about zones.
-    fn is_above(&self, zone: &str, at: Timestamp) -> bool {
-        let stands = |openings: &Vec<Opening>| openings.iter().any(|opening| at < opening.until);
-        let exact = self.exact.iter().filter(|(_, openings)| stands(openings));
-        let wildcard = self.wildcard.iter().filter(|(_, openings)| stands(openings));
-        let mut above = exact
-            .flat_map(|(name, _)| ancestors(name).skip(1))
-            .chain(wildcard.flat_map(|(base, _)| ancestors(base)))
-            .chain(["."]);
-        let any = self.exact.values().chain(self.wildcard.values()).any(stands);
-        any && above.any(|above| above == zone)
+    /// What is open for a name below this zone: a validating stub asks about zones. Of several the first by name.
+    fn below(&self, zone: &str, at: Timestamp) -> Option<&Opening> {
+        let lies =
+            |name: &str, own: usize| zone == "." || ancestors(name).skip(own).any(|above| above == zone);
+        let exact = self.exact.iter().filter(|(name, _)| lies(name, 1));
+        let wildcard = self.wildcard.iter().filter(|(base, _)| lies(base, 0));
+        let open = exact.chain(wildcard).flat_map(|(_, openings)| openings);
+        open.filter(|opening| at < opening.until).min_by_key(|opening| &opening.policy.0)
     }
 }

@@ -109,12 +109,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn add_http(
-        &mut self,
-        gateways: &mut Map<Arc<str>, GatewayPlan>,
-        name: &Arc<str>,
-        route: &'a HttpRoute,
-    ) {
+    fn add_http(&mut self, gateways: &mut Map<Arc<str>, GatewayPlan>, name: &Arc<str>, route: &'a HttpRoute) {
         let agents = self.select(route.source_agents.as_ref());
         let effect = self.effect(&DenyTarget::Http(name.clone()));
         for (gateway, listeners) in self.attachments(&route.parents, HTTP_LISTENERS) {
@@ -204,7 +199,7 @@ impl GatewayPlan {
         self.tcp = L4Index::of(&self.l4, L4Protocol::Tcp, agents);
         self.udp = L4Index::of(&self.l4, L4Protocol::Udp, agents);
         self.http_index = HttpIndex::of(&self.http, agents);
-        self.names = Names::of(self);
+        self.names = Names::of(self, agents);
     }
 }
 

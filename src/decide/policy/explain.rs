@@ -3,6 +3,8 @@
 //! For operators only: it names rules, which agents never hear of.
 
 mod listeners;
+mod lookup;
+mod routes;
 mod nearest;
 mod rules;
 mod stages;
@@ -16,8 +18,8 @@ use super::circumstances::Circumstances;
 use super::connection::Flow;
 use super::passage::Route;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
-use super::query::{Chooser, Lookup};
-use crate::model::manifest::resources::{DefaultPolicy, L4Protocol};
+use super::query::{Leave, Lookup};
+use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
     AddressClass, Decision, Denial, HostName, HostPattern, OriginalDestination, PolicyRef, Reason,
@@ -31,7 +33,7 @@ pub use listeners::Untaken;
 pub use nearest::{Nearest, Unmet};
 
 /// A hypothetical connection, and the request on it where there is one.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The agent.
     pub known: &'a Known,
@@ -75,6 +77,8 @@ pub struct Explanation {
     pub rule: Option<String>,
     /// What lets it through, where it would be.
     pub opened_by: Option<Route>,
+    /// Whether a request was asked about that nobody would read: then the connection alone is judged.
+    pub unread: bool,
     /// What was looked at, in order; the last is what decides.
     pub steps: Vec<Step>,
     /// The rule that comes nearest to allowing it.
@@ -96,12 +100,16 @@ impl PolicySet {
             (None, Some(denial)) => (denial.decision(), denial.policy.clone(), denial.rule.clone()),
             (None, None) => (Decision::Deny, None, None),
         };
+        let reads = let_through
+            .as_ref()
+            .map_or_else(|| self.reads(question.known, question.hello), |found| found.reads);
         let mut explanation = Explanation {
             decision,
             reason,
             status: denial.as_ref().map(Denial::status),
             policy,
             rule: rule.map(|rule| rule.to_string()),
+            unread: question.request.is_some() && let_through.is_some() && !reads,
             opened_by: let_through.map(|found| found.route),
             steps: Vec::new(),
             nearest: None,
@@ -110,7 +118,9 @@ impl PolicySet {
             let agent = self.agents.get(&question.known.agent().name).copied();
             let lookup =
                 question.host.map(|host| self.query(question.known, &Lookup::of_host(host), circumstances));
-            let inquiry = Inquiry { plan, agent, question, lookup, denial };
+            let request = question.request.filter(|_| reads);
+            let question = &Question { request, ..*question };
+            let inquiry = Inquiry { plan, agent, question, lookup, denial, reads };
             let opener = explanation.opened_by.as_ref().map(|route| &route.policy);
             let opened = match opener {
                 Some(policy) if *policy == plan.policy => "default",
@@ -125,6 +135,16 @@ impl PolicySet {
             }
         }
         explanation
+    }
+
+    /// Whether a listener would read requests on a connection that begins like this one.
+    fn reads(&self, known: &Known, hello: &Hello) -> bool {
+        let Some(plan) = self.gateways.get(known.gateway()) else { return false };
+        match hello {
+            Hello::Tls(_) => plan.listeners.has(ListenerProtocol::TlsTerminate),
+            Hello::Http1(_) | Hello::Http2 => plan.listeners.has(ListenerProtocol::Http),
+            Hello::Opaque | Hello::Silent | Hello::Datagram => false,
+        }
     }
 
     /// Routes that can never work, because they allow an encrypted resolver that the list refuses: each with the name
@@ -158,12 +178,13 @@ impl PolicySet {
         };
         let passage =
             self.connection(question.known, flow, circumstances).map_err(|refusal| refusal.denial)?;
-        Ok(match question.request {
+        let reads = passage.mode().reads_requests();
+        Ok(match question.request.filter(|_| reads) {
             Some(request) => {
                 let permit = self.request(question.known, &passage, request, circumstances)?;
-                LetThrough::new(permit.route(), permit.speaks())
+                LetThrough::new(permit.route(), permit.speaks(), reads)
             }
-            None => LetThrough::new(passage.route(), passage.speaks()),
+            None => LetThrough::new(passage.route(), passage.speaks(), reads),
         })
     }
 }
@@ -173,11 +194,13 @@ struct LetThrough {
     route: Route,
     decision: Decision,
     speaks: Route,
+    /// Whether its requests are read.
+    reads: bool,
 }
 
 impl LetThrough {
-    fn new(route: &Route, (decision, speaks): (Decision, &Route)) -> Self {
-        Self { route: route.clone(), decision, speaks: speaks.clone() }
+    fn new(route: &Route, (decision, speaks): (Decision, &Route), reads: bool) -> Self {
+        Self { route: route.clone(), decision, speaks: speaks.clone(), reads }
     }
 }
 
@@ -186,8 +209,10 @@ struct Inquiry<'a> {
     agent: Option<usize>,
     question: &'a Question<'a>,
     /// Whether the name would be looked up, where there is one.
-    lookup: Option<Result<Chooser, Denial>>,
+    lookup: Option<Result<Leave, Denial>>,
     denial: Option<Denial>,
+    /// Whether its requests are read, or would be.
+    reads: bool,
 }
 
 impl Inquiry<'_> {
@@ -208,7 +233,7 @@ impl Inquiry<'_> {
             return steps;
         }
         if let Some(lookup) = &self.lookup {
-            steps.push(Step { stage: "dns", refuses: lookup.is_err(), text: dns(lookup) });
+            steps.push(Step { stage: "dns", refuses: lookup.is_err(), text: lookup::told(lookup) });
         }
         let decides = match self.reason() {
             _ if by_rule => "rules",
@@ -339,22 +364,6 @@ impl Inquiry<'_> {
     fn mine(&self, agents: &super::plan::Agents) -> bool {
         self.agent.is_some_and(|agent| agents.contains(agent))
     }
-}
-
-/// Whether a resolver would hear of the name.
-fn dns(lookup: &Result<Chooser, Denial>) -> String {
-    match lookup {
-        Ok(Chooser::Documents) => "answered: a document writes this name out",
-        Ok(Chooser::Agent | Chooser::Wildcard(_)) => {
-            "answered: a wildcard, a route for every host or the default lets it through; what such names carry is watched"
-        }
-        Err(denial) if denial.reason == Reason::ProtocolEncryptedDns => {
-            "refused, no query leaves: it is an encrypted DNS resolver"
-        }
-        Err(denial) if rules::speaks(denial) => "refused, no query leaves: a rule refuses it",
-        Err(_) => "refused, no query leaves: no route of this agent names it",
-    }
-    .to_owned()
 }
 
 fn allows(effect: &Effect) -> bool {

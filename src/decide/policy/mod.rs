@@ -33,7 +33,7 @@ pub use obligations::{Obligations, Throttle};
 pub use passage::{Mode, NameSource, Passage, Route};
 pub use permit::Permit;
 pub use plan::PolicySet;
-pub use query::{Chooser, Lookup};
+pub use query::{Chooser, Leave, Lookup};
 pub use standing::{Quarantine, Standing};
 
 #[cfg(test)]

@@ -21,6 +21,13 @@ pub enum Mode {
     Datagrams,
 }
 
+impl Mode {
+    /// Whether requests are read, and each of them is judged.
+    pub fn reads_requests(self) -> bool {
+        matches!(self, Self::Terminate | Self::PlainHttp)
+    }
+}
+
 /// Why the gateway believes the destination's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameSource {

@@ -151,19 +151,6 @@ impl Agents {
             Self::Some(bits) => bits.get(agent / 64).is_some_and(|word| word & (1 << (agent % 64)) != 0),
         }
     }
-
-    /// Takes in the agents of another route.
-    pub(super) fn join(&mut self, other: &Self) {
-        match (&*self, other) {
-            (Self::All, _) => {}
-            (_, Self::All) => *self = Self::All,
-            (Self::Some(own), Self::Some(more)) if Arc::ptr_eq(own, more) => {}
-            // All of one set have the same length.
-            (Self::Some(own), Self::Some(more)) => {
-                *self = Self::Some(own.iter().zip(more.iter()).map(|(own, more)| own | more).collect());
-            }
-        }
-    }
 }
 
 /// What a route does: allow, or deny where an EgressDenyPolicy flipped it.

@@ -8,7 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::circumstances::Circumstances;
 use super::index::Map;
-use super::plan::{Agents, Effect, GatewayPlan, PolicySet};
+use super::passage::Route;
+use super::plan::{Agents, Effect, GatewayPlan, Listeners, PolicySet};
+use super::ranks::{Dimension, Ranks, Rows, chosen};
 use super::rules::Concerned;
 use super::words;
 use crate::model::manifest::resources::DefaultPolicy;
@@ -74,6 +76,27 @@ impl Chooser {
     }
 }
 
+/// Proof that policy lets a name be looked up. Made by `PolicySet::query` alone.
+#[derive(Debug)]
+#[must_use]
+pub struct Leave {
+    pub(super) chooser: Chooser,
+    pub(super) route: Route,
+}
+
+impl Leave {
+    /// Who chose the name.
+    pub fn chooser(&self) -> Chooser {
+        self.chooser
+    }
+
+    /// What lets it be looked up: a route that names it, though that may refuse what comes behind; the default, an
+    /// approval, or a rule.
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+}
+
 impl PolicySet {
     /// Judges a lookup of a known agent.
     ///
@@ -84,7 +107,7 @@ impl PolicySet {
         known: &Known,
         lookup: &Lookup<'_>,
         circumstances: Circumstances<'_>,
-    ) -> Result<Chooser, Denial> {
+    ) -> Result<Leave, Denial> {
         let (Some(plan), Some(agent)) =
             (self.gateways.get(known.gateway()), self.agents.get(&known.agent().name))
         else {
@@ -95,14 +118,14 @@ impl PolicySet {
         {
             return Err(words::listed_resolver(known, host.as_str(), listed));
         }
-        let chooser = plan.names.chooser(*agent, lookup, plan.default);
+        let leave = plan.names.leave(*agent, lookup, plan);
         // Nothing but class IN is ever let through.
         let host = lookup.host.filter(|_| lookup.class == CLASS_IN);
         let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         let concerned = Concerned { known, host, destination: nowhere, at: circumstances.at };
-        let chooser = chooser.or_else(|| circumstances.approved_lookup(known, lookup));
+        let leave = leave.or_else(|| circumstances.approved_lookup(known, lookup));
         self.rules
-            .judge_name(*agent, &concerned, chooser)?
+            .judge_name(*agent, &concerned, leave)?
             .ok_or_else(|| words::no_lookup(known, lookup.text, lookup.obstacle(), &plan.policy))
     }
 
@@ -123,89 +146,135 @@ impl PolicySet {
     }
 }
 
-/// The names that the documents of one gateway let each agent look up.
+/// The names that the documents of one gateway let each agent look up, each with the rules that name it.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    exact: Map<Box<str>, Agents>,
+    exact: Map<Box<str>, Ranks>,
     /// By what stands behind the `*`.
-    wildcard: Map<Box<str>, Agents>,
+    wildcard: Map<Box<str>, Ranks>,
     /// Everything above those, `.` at last: zones that a validating stub asks about.
-    above: Map<Box<str>, Agents>,
-    /// Those with a route that asks for no name and no network.
-    everything: Option<Agents>,
+    above: Map<Box<str>, Ranks>,
+    /// Those that ask for no name and no network.
+    everything: Ranks,
+    agents: Rows,
+    /// By their ranks: what opens something before what opens nothing, L4 rules before HTTP rules, and then as documents
+    /// are named and written.
+    routes: Vec<Route>,
+}
+
+/// What a rule says of names.
+struct Naming<'a> {
+    route: &'a Route,
+    agents: &'a Agents,
+    hosts: &'a [HostPattern],
+    opens: bool,
+    everything: bool,
 }
 
 impl Names {
-    /// What the rules of a gateway come to.
-    pub(super) fn of(plan: &GatewayPlan) -> Self {
-        let mut names = Self::default();
-        for entry in &plan.l4 {
-            let opens = matches!(entry.effect, Effect::Allow) && !entry.listeners.is_empty();
-            names.add(&entry.hosts, &entry.agents, opens);
-            if opens && entry.hosts.is_empty() && entry.cidrs.is_empty() {
-                match &mut names.everything {
-                    Some(agents) => agents.join(&entry.agents),
-                    none => *none = Some(entry.agents.clone()),
-                }
-            }
-        }
-        for entry in &plan.http {
-            let opens = matches!(entry.effect, Effect::Allow) && !entry.listeners.is_empty();
-            names.add(&entry.hosts, &entry.agents, opens);
+    /// What the rules of a gateway come to, for so many agents.
+    pub(super) fn of(plan: &GatewayPlan, agents: usize) -> Self {
+        let opens =
+            |effect: &Effect, listeners: Listeners| matches!(effect, Effect::Allow) && !listeners.is_empty();
+        let l4 = plan.l4.iter().map(|entry| Naming {
+            route: &entry.route,
+            agents: &entry.agents,
+            hosts: &entry.hosts,
+            opens: opens(&entry.effect, entry.listeners),
+            everything: entry.hosts.is_empty() && entry.cidrs.is_empty(),
+        });
+        let http = plan.http.iter().map(|entry| Naming {
+            route: &entry.route,
+            agents: &entry.agents,
+            hosts: &entry.hosts,
+            opens: opens(&entry.effect, entry.listeners),
+            everything: false,
+        });
+        let (mut all, closed): (Vec<_>, Vec<_>) = l4.chain(http).partition(|one| one.opens);
+        all.extend(closed);
+        let mut names =
+            Self { agents: Rows::of(agents, all.iter().map(|one| one.agents)), ..Self::default() };
+        for (rank, one) in all.iter().enumerate() {
+            names.routes.push(one.route.clone());
+            names.add(rank, one);
         }
         names
     }
 
     /// The hosts of one rule. Of one that denies, those that stand there letter by letter: the agent shall hear the
     /// administrator's words, which have no place in an answer of DNS.
-    fn add(&mut self, hosts: &[HostPattern], agents: &Agents, opens: bool) {
-        for host in hosts {
+    fn add(&mut self, rank: usize, one: &Naming<'_>) {
+        if one.opens && one.everything {
+            self.everything.push(rank);
+        }
+        for host in one.hosts {
             let (map, name) = match host {
                 HostPattern::Exact(name) => (&mut self.exact, name),
-                HostPattern::Wildcard(base) if opens => (&mut self.wildcard, base),
+                HostPattern::Wildcard(base) if one.opens => (&mut self.wildcard, base),
                 HostPattern::Wildcard(_) => continue,
             };
-            put(map, name.as_str(), agents);
+            put(map, name.as_str(), rank);
             let own = matches!(host, HostPattern::Wildcard(_)).then_some(name.as_str());
             for above in own.into_iter().chain(ancestors(name.as_str()).skip(1)).chain(["."]) {
-                put(&mut self.above, above, agents);
+                put(&mut self.above, above, rank);
             }
         }
     }
 
-    fn chooser(&self, agent: usize, lookup: &Lookup<'_>, default: DefaultPolicy) -> Option<Chooser> {
+    /// What routes and the default say of a name.
+    fn leave(&self, agent: usize, lookup: &Lookup<'_>, plan: &GatewayPlan) -> Option<Leave> {
         if lookup.class != CLASS_IN {
             return None;
         }
-        let mine = |agents: Option<&Agents>| agents.is_some_and(|agents| agents.contains(agent));
+        let first = |ranks: Option<&Ranks>| {
+            chosen([Dimension::of(ranks?), self.agents.of_agent(agent)], |_| !0).next()
+        };
+        let by = |chooser, rank: usize| Leave { chooser, route: self.routes[rank].clone() };
         let name = lookup.host.map_or(lookup.text, HostName::as_str);
-        let open = default == DefaultPolicy::AllowAll || mine(self.everything.as_ref());
-        if lookup.kind.is_of_a_zone() && (mine(self.above.get(name)) || open && name == ".") {
-            return Some(Chooser::Documents);
+        // What lets through what nothing names.
+        let unnamed = |chooser| match first(Some(&self.everything)) {
+            Some(rank) => Some(by(chooser, rank)),
+            None if plan.default == DefaultPolicy::DenyAll => None,
+            None => Some(Leave { chooser, route: plan.default_route.clone() }),
+        };
+        if lookup.kind.is_of_a_zone() {
+            if let Some(rank) = first(self.above.get(name)) {
+                return Some(by(Chooser::Documents, rank));
+            }
+            if name == "."
+                && let Some(leave) = unnamed(Chooser::Documents)
+            {
+                return Some(leave);
+            }
         }
         // What is no host name can be no route's, and nothing could be remembered for it.
         let host = lookup.host?.as_str();
-        if mine(self.exact.get(host)) {
-            return Some(Chooser::Documents);
+        if let Some(rank) = first(self.exact.get(host)) {
+            return Some(by(Chooser::Documents, rank));
         }
         let named = |name: &str| {
-            let base = name.split_once('.').map(|(_, base)| base);
-            let by_wildcard = || base.filter(|base| mine(self.wildcard.get(*base)));
-            match mine(self.exact.get(name)) {
-                true => Some(Chooser::Agent),
-                false => by_wildcard().map(|base| Chooser::Wildcard(base.len())),
+            if let Some(rank) = first(self.exact.get(name)) {
+                return Some(by(Chooser::Agent, rank));
             }
+            let base = name.split_once('.')?.1;
+            Some(by(Chooser::Wildcard(base.len()), first(self.wildcard.get(base))?))
         };
-        let by_route = || named(host).or_else(|| behind_service(host).find_map(named));
-        if open { Some(Chooser::Agent) } else { by_route() }
+        let by_route = named(host).or_else(|| behind_service(host).find_map(named));
+        match unnamed(Chooser::Agent) {
+            // A route that names it speaks for it, as it does for connections.
+            Some(leave) => Some(by_route.map_or(leave, |by| Leave { chooser: Chooser::Agent, ..by })),
+            None => by_route,
+        }
     }
 }
 
-fn put(map: &mut Map<Box<str>, Agents>, name: &str, agents: &Agents) {
+fn put(map: &mut Map<Box<str>, Ranks>, name: &str, rank: usize) {
     match map.get_mut(name) {
-        Some(known) => known.join(agents),
+        Some(known) => known.push(rank),
         None => {
-            map.insert(name.into(), agents.clone());
+            let mut ranks = Ranks::default();
+            ranks.push(rank);
+            map.insert(name.into(), ranks);
         }
     }
 }

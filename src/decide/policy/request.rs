@@ -235,7 +235,7 @@ impl Doubt {
 }
 
 /// Gateway API path matching: `PathPrefix` covers whole path elements, so `/a/b` covers `/a/b/c` but not `/a/bc`.
-fn matches_path(path: &PathMatch, canonical: &str) -> bool {
+pub(super) fn matches_path(path: &PathMatch, canonical: &str) -> bool {
     match path {
         PathMatch::Exact(exact) => canonical == exact,
         PathMatch::Prefix(prefix) => {

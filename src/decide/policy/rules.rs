@@ -16,7 +16,7 @@ use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{Agent, EgressPolicy, PolicyTarget, RuleAction};
 use crate::model::types::PolicyRef;
 
-pub(super) use findings::{Concerned, Findings, Opens, would_have};
+pub(super) use findings::{Concerned, Findings, Opens};
 
 /// All rules of a set.
 #[derive(Debug, Default)]
@@ -138,10 +138,10 @@ impl Rules {
         self.all.iter().any(|rule| rule.action == RuleAction::Allow)
     }
 
-    /// Whether a rule lets this through, or may once more is known.
-    fn may_open(&self, agent: usize, facts: &Facts<'_>) -> bool {
-        let allowing = self.of(agent).filter(|rule| rule.action == RuleAction::Allow);
-        allowing.map(|rule| rule.says(facts)).any(|says| matches!(says, Says::Holds | Says::NotYet(_)))
+    /// The first rule that lets this through, or may once more is known.
+    fn opener(&self, agent: usize, facts: &Facts<'_>) -> Option<&Rule> {
+        let mut allowing = self.of(agent).filter(|rule| rule.action == RuleAction::Allow);
+        allowing.find(|rule| matches!(rule.says(facts), Says::Holds | Says::NotYet(_)))
     }
 
     /// What the rules come to that hold for everything of an agent.

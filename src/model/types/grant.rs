@@ -25,6 +25,9 @@ pub enum ApprovedHostError {
     /// What stands behind the colon is no port.
     #[error("has a port that is not between 1 and 65535")]
     Port,
+    /// It is a URL, or has a path.
+    #[error("has a scheme or a path, and is no host alone")]
+    Url,
 }
 
 impl ApprovedHost {
@@ -33,6 +36,9 @@ impl ApprovedHost {
     /// # Errors
     /// [`ApprovedHostError`].
     pub fn parse(text: &str) -> Result<Self, ApprovedHostError> {
+        if text.contains('/') {
+            return Err(ApprovedHostError::Url);
+        }
         // An IPv6 address has colons of its own, and is no host name however it is cut.
         let (host, port) = match text.split_once(':') {
             Some((_, port)) if port.contains(':') => return Err(HostNameError::Address.into()),
@@ -99,6 +105,11 @@ mod tests {
         assert_eq!(ApprovedHost::parse("Paste.Example.:443").unwrap().to_string(), "paste.example:443");
         for text in ["paste.example:0", "paste.example:65536", "paste.example:", "paste.example:https"] {
             assert_eq!(ApprovedHost::parse(text), Err(ApprovedHostError::Port), "{text}");
+        }
+        for text in
+            ["https://paste.example/", "https://paste.example:443", "paste.example:443/", "paste.example/x"]
+        {
+            assert_eq!(ApprovedHost::parse(text), Err(ApprovedHostError::Url), "{text}");
         }
         for text in ["192.0.2.1", "192.0.2.1:443", "2001:db8::1", "[2001:db8::1]:443"] {
             assert_eq!(ApprovedHost::parse(text), Err(HostNameError::Address.into()), "{text}");

@@ -202,7 +202,7 @@ pub struct Recorded {
 /// One stage's finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `routes`, `default`, `approvals`; `gateway` where this host answers.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`; `gateway` where this host answers.
     pub stage: String,
     /// What the stage says.
     pub verdict: StepVerdict,

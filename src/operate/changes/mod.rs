@@ -5,7 +5,7 @@
 
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -56,21 +56,29 @@ pub fn between(old: &Resources, new: &Resources) -> Vec<Change> {
 struct Told<'a> {
     document: &'a Document,
     sentences: BTreeSet<String>,
+    /// Of rules that do the same the first speaks: their names, in that order, for each thing that rules do.
+    order: BTreeMap<&'static str, Vec<&'a str>>,
 }
 
 fn told(resources: &Resources) -> BTreeMap<(&str, &str), Told<'_>> {
     let documents = resources.documents.iter();
     let told = documents.map(|document| {
         let sentences = words::sentences(resources, document);
-        ((document.kind, &*document.name), Told { document, sentences })
+        let order = words::order(resources, document);
+        ((document.kind, &*document.name), Told { document, sentences, order })
     });
     told.collect()
 }
 
 fn change(old: Option<&Told<'_>>, new: Option<&Told<'_>>) -> Option<Change> {
-    let nothing = BTreeSet::new();
-    let said = |told: Option<&Told<'_>>| told.map(|told| told.sentences.clone());
-    let (before, after) = (said(old).unwrap_or_default(), said(new).unwrap_or(nothing));
+    let said = |told: Option<&Told<'_>>| told.map(|told| told.sentences.clone()).unwrap_or_default();
+    let (mut before, mut after) = (said(old), said(new));
+    if let (Some(old), Some(new)) = (old, new) {
+        for (first, second) in swapped(old, new) {
+            after.insert(format!("the rule {first} comes before the rule {second}"));
+            before.insert(format!("the rule {second} comes before the rule {first}"));
+        }
+    }
     let turn = match (old, new) {
         (None, _) => Turn::Added,
         (_, None) => Turn::Removed,
@@ -88,6 +96,20 @@ fn change(old: Option<&Told<'_>>, new: Option<&Told<'_>>) -> Option<Change> {
         adds: after.difference(&before).cloned().collect(),
         removes: before.difference(&after).cloned().collect(),
     })
+}
+
+/// Rules that both have, that do the same, and of which another is the first now. Rules that come or go between others
+/// swap nothing.
+fn swapped<'a>(old: &Told<'a>, new: &Told<'a>) -> Vec<(&'a str, &'a str)> {
+    let mut swapped = Vec::new();
+    for (does, now) in &new.order {
+        let places = old.order.get(does).into_iter().flatten().enumerate();
+        let places: HashMap<&str, usize> = places.map(|(place, name)| (*name, place)).collect();
+        let both: Vec<&str> = now.iter().copied().filter(|name| places.contains_key(name)).collect();
+        let neighbours = both.iter().zip(both.iter().skip(1)).map(|(first, second)| (*first, *second));
+        swapped.extend(neighbours.filter(|(first, second)| places[first] > places[second]));
+    }
+    swapped
 }
 
 #[cfg(test)]
@@ -201,11 +223,7 @@ spec:
                 format!(
                     "+ rule trap, {whom}: shuts the agent out for 90m, where destination.host == \"c.example\""
                 ),
-                format!("+ rule trial, {whom}: records that it would have refused, always"),
-                "+ the rule big comes before the rule pace".to_owned(),
-                "+ the rule pace comes before the rule trap".to_owned(),
-                "+ the rule tag comes before the rule trial".to_owned(),
-                "+ the rule trap comes before the rule tag".to_owned(),
+                format!("+ rule trial, {whom}: records that it would have denied it, always"),
             ]
         );
         let changed = policy.replace("22", "23").replace("  rules", "  priority: 7\n  rules");
@@ -252,5 +270,76 @@ spec: {agent: alice, hosts: [{host: a.example, port: 443}, {host: b.example}], r
             ),
         ]);
         assert_eq!(between(&old, &new), []);
+    }
+
+    #[test]
+    fn another_order_of_what_has_none_is_no_change() {
+        let route = "
+kind: EgressL4Route
+metadata: {name: wide}
+spec:
+  parentRefs: [{name: default, sectionName: tls}, {name: default, sectionName: raw}]
+  sourceAgents: {matchExpressions: [{key: tier, operator: In, values: [dev, test]}, {key: tier, operator: Exists}]}
+  rules:
+    - matches: [{destinationHostnames: [a.example, b.example], destinationCIDRs: [10.1.0.0/16, 10.2.0.0/16], ports: [{port: 22}, {port: 443}]}]
+";
+        let read = READ.replace(
+            "{method: GET, path: {value: /docs}}",
+            "{headers: [{name: a, value: b}, {name: c, value: d}], queryParams: [{name: e, value: f}, {name: g, value: h}]}",
+        );
+        let policy = "
+kind: EgressPolicy
+metadata: {name: tags}
+spec:
+  targetRef: {kind: EgressGateway, name: default}
+  rules: [{name: tag, action: Transform, removeHeaders: [X-A, X-B], setHeaders: {X-C: c, X-D: d}}]
+";
+        let old = [BASE, route, &read, policy];
+        let swapped = |one: &str, other: &str| {
+            let change = |text: &&str| text.replace(&format!("{one}, {other}"), &format!("{other}, {one}"));
+            let new: Vec<String> = old.iter().map(change).collect();
+            assert_ne!(new, old, "{one}");
+            let new: Vec<&str> = new.iter().map(String::as_str).collect();
+            assert_eq!(between(&set(&old), &set(&new)), [], "{one}");
+        };
+        swapped("{name: default, sectionName: tls}", "{name: default, sectionName: raw}");
+        swapped("dev", "test");
+        swapped("{key: tier, operator: In, values: [dev, test]}", "{key: tier, operator: Exists}");
+        swapped("10.1.0.0/16", "10.2.0.0/16");
+        swapped("{port: 22}", "{port: 443}");
+        swapped("{name: a, value: b}", "{name: c, value: d}");
+        swapped("{name: e, value: f}", "{name: g, value: h}");
+        swapped("X-A", "X-B");
+        swapped("X-C: c", "X-D: d");
+    }
+
+    #[test]
+    fn the_order_of_rules_is_told_where_another_one_speaks_now_and_nowhere_else() {
+        let of = |rules: &[&str]| {
+            let rules: Vec<String> = rules
+                .iter()
+                .map(|rule| {
+                    let (name, action) = rule.split_once(' ').unwrap();
+                    format!("{{name: {name}, action: {action}}}")
+                })
+                .collect();
+            format!(
+                "\nkind: EgressPolicy\nmetadata: {{name: careful}}\nspec:\n  targetRef: {{kind: EgressGateway, name: default}}\n  rules: [{}]\n",
+                rules.join(", ")
+            )
+        };
+        let told = |old: &[&str], new: &[&str]| {
+            lines(&between(&set(&[BASE, &of(old)]), &set(&[BASE, &of(new)]))).split_off(1)
+        };
+        assert_eq!(
+            told(&["a Deny", "b Deny", "c Alert"], &["b Deny", "c Alert", "a Deny"]),
+            ["+ the rule b comes before the rule a", "- the rule a comes before the rule b"]
+        );
+        assert_eq!(
+            told(&["a Deny", "b Deny"], &["a Deny", "c Deny", "b Deny"]),
+            ["+ rule c, for every agent through gateway default: refuses, always"]
+        );
+        let (old, new) = (of(&["a Deny", "b Alert"]), of(&["b Alert", "a Deny"]));
+        assert_eq!(between(&set(&[BASE, &old]), &set(&[BASE, &new])), []);
     }
 }

@@ -1,13 +1,11 @@
-//! One document as sentences. What a route lets through is told as permissions, one for each thing that may be done; of
-//! kinds without words of their own every field is told as it stands.
+//! One document as sentences. What a route lets through is told as permissions, one for each thing that may be done.
 
 mod policies;
 
-use std::collections::BTreeSet;
-
-use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::manifest::Resources;
+use crate::model::manifest::kinds::{self, Kind, Standing};
 use crate::model::manifest::resources::{
     DefaultPolicy, DenyTarget, Document, Ech, HttpMatch, L4Match, L4Protocol, Listener, ListenerProtocol,
     Parent, PathMatch, PortRange, Requirement, Selector,
@@ -15,26 +13,31 @@ use crate::model::manifest::resources::{
 
 /// What the document says, each thing once.
 pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String> {
-    let found = match document.kind {
-        "Agent" => agent(resources, &document.name),
-        "EgressGateway" => gateway(resources, &document.name),
-        "EgressL4Route" => l4_route(resources, &document.name),
-        "EgressHTTPRoute" => http_route(resources, &document.name),
-        "EgressDenyPolicy" => deny_policy(resources, &document.name),
-        "EgressPolicy" => policies::policy(resources, &document.name),
-        "EgressApproval" => policies::approval(resources, &document.name),
-        _ => None,
+    // Nothing else is in a set.
+    let Some(Standing::Enforced(kind)) = kinds::standing(document.kind) else { return BTreeSet::new() };
+    let name = &document.name;
+    let found = match kind {
+        Kind::Agent => agent(resources, name),
+        Kind::EgressGateway => gateway(resources, name),
+        Kind::EgressL4Route => l4_route(resources, name),
+        Kind::EgressHttpRoute => http_route(resources, name),
+        Kind::EgressDenyPolicy => deny_policy(resources, name),
+        Kind::EgressPolicy => policies::policy(resources, name),
+        Kind::EgressApproval => policies::approval(resources, name),
     };
-    found.unwrap_or_else(|| {
-        let mut fields = BTreeSet::new();
-        for part in ["metadata", "spec"] {
-            if let Some(value) = document.body.get(part) {
-                flatten(part, value, &mut fields);
-            }
-        }
-        fields.remove(&format!("metadata.name: {}", document.name));
-        fields
-    })
+    found.unwrap_or_default()
+}
+
+/// The names of an EgressPolicy's rules by what they do, each in the order in which they stand there.
+pub fn order<'a>(resources: &'a Resources, document: &Document) -> BTreeMap<&'static str, Vec<&'a str>> {
+    if document.kind == "EgressPolicy" { policies::order(resources, &document.name) } else { BTreeMap::new() }
+}
+
+/// Texts whose order means nothing.
+fn ordered(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut all: Vec<String> = texts.collect();
+    all.sort();
+    all
 }
 
 type Sentences = Option<BTreeSet<String>>;
@@ -97,11 +100,13 @@ fn destinations(one: &L4Match) -> Vec<String> {
         L4Protocol::Tcp => "TCP",
         L4Protocol::Udp => "UDP",
     };
-    let ports = match &one.ports[..] {
+    let mut ports: Vec<_> = one.ports.iter().collect();
+    ports.sort_by_key(|range| (range.start, range.end));
+    let ports = match &ports[..] {
         [] => "any port".to_owned(),
-        ports => format!("port {}", ports.iter().map(range).collect::<Vec<_>>().join(", ")),
+        ports => format!("port {}", ports.iter().map(|one| range(one)).collect::<Vec<_>>().join(", ")),
     };
-    let cidrs: Vec<String> = one.cidrs.iter().map(ToString::to_string).collect();
+    let cidrs = ordered(one.cidrs.iter().map(ToString::to_string));
     let places = match (&one.hostnames[..], &cidrs[..]) {
         ([], []) => vec!["every host".to_owned()],
         ([], cidrs) => cidrs.to_vec(),
@@ -141,7 +146,7 @@ fn request(one: &HttpMatch, host: &str) -> String {
     };
     let headers = one.headers.iter().map(|header| format!("header {}={}", header.name, header.value));
     let query = one.query.iter().map(|pair| format!("parameter {}={}", pair.name, pair.value));
-    let conditions: Vec<String> = headers.chain(query).collect();
+    let conditions = [ordered(headers), ordered(query)].concat();
     let with =
         if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(" and ")) };
     format!("{method} {host}{path}{with}")
@@ -165,13 +170,16 @@ fn who(selector: Option<&Selector>) -> String {
         return "every agent".to_owned();
     };
     let one = |requirement: &Requirement| match requirement {
-        Requirement::In(key, values) => format!("{key}={}", values.join("|")),
-        Requirement::NotIn(key, values) => format!("{key} not {}", values.join("|")),
+        Requirement::In(key, values) => format!("{key}={}", alternatives(values)),
+        Requirement::NotIn(key, values) => format!("{key} not {}", alternatives(values)),
         Requirement::Exists(key) => key.clone(),
         Requirement::DoesNotExist(key) => format!("no {key}"),
     };
-    let all: Vec<String> = selector.requirements.iter().map(one).collect();
-    format!("agents with {}", all.join(" and "))
+    format!("agents with {}", ordered(selector.requirements.iter().map(one)).join(" and "))
+}
+
+fn alternatives(values: &[String]) -> String {
+    ordered(values.iter().cloned()).join("|")
 }
 
 fn through(parents: &[Parent]) -> String {
@@ -179,26 +187,5 @@ fn through(parents: &[Parent]) -> String {
         Some(section) => format!("gateway {} ({section})", parent.gateway),
         None => format!("gateway {}", parent.gateway),
     };
-    format!("through {}", parents.iter().map(one).collect::<Vec<_>>().join(" and "))
-}
-
-/// `spec.rules[0].action: Deny`, one for each leaf.
-fn flatten(path: &str, value: &Value, out: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out));
-        }
-        Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(index, item)| flatten(&format!("{path}[{index}]"), item, out));
-        }
-        Value::String(text) => {
-            out.insert(format!("{path}: {text}"));
-        }
-        other => {
-            out.insert(format!("{path}: {other}"));
-        }
-    }
+    format!("through {}", ordered(parents.iter().map(one)).join(" and "))
 }

@@ -7,7 +7,7 @@ mod recorded;
 use std::net::IpAddr;
 
 use crate::model::types::HostName;
-use crate::operate::api::{ExplainQuery, Explanation, Fault};
+use crate::operate::api::{ExplainQuery, Explanation, Fault, Target};
 use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
 use crate::pipeline::Shared;
 use crate::platform::sys::clock;
@@ -29,6 +29,10 @@ pub fn explain(shared: &Shared, allow_local: &[u16], query: &ExplainQuery) -> Re
     if let Some((serves, text)) = own::answer(&inquiry.target, (here, destination.port()), allow_local) {
         return Ok(own::answered(&inquiry, serves, text));
     }
+    let looked_up = matches!(inquiry.target, Target::Lookup { .. });
+    if looked_up && name.is_some_and(own::is_name) {
+        return Ok(own::answered(&inquiry, true, own::NAME_IS_ANSWERED.to_owned()));
+    }
     let now = clock::now();
     let mut given = shared.memory.names(&query.agent, address, now);
     // The gateway's own name is answered, and believed for nothing.
@@ -47,7 +51,7 @@ pub fn explain(shared: &Shared, allow_local: &[u16], query: &ExplainQuery) -> Re
     if name.is_some_and(own::is_name) {
         own::name_is_answered(&mut found);
     }
-    if here {
+    if here && !looked_up {
         own::refuse(&mut found, address);
     }
     Ok(found)

@@ -1,11 +1,13 @@
 //! The documents: read from disk, checked, compiled, put in force as a whole, or not at all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kept::{Kept, KeptSet};
 use crate::decide::policy::EncryptedDns;
 use crate::model::config::Config;
+use crate::model::manifest::resources::Origin;
 use crate::model::manifest::{self, Report, Resources, SourceFile};
 use crate::model::types::Timestamp;
 use crate::operate::api::{Diagnostic, Severity};
@@ -92,8 +94,13 @@ impl Policies {
             }
             Ok((resources, files)) => {
                 last.clear();
-                let changed = shared.snapshot.load().resources.digest != resources.digest;
-                if changed {
+                let now = shared.snapshot.load_full();
+                let changed = now.resources.digest != resources.digest;
+                if !changed && places(&now.resources) != places(&resources) {
+                    // What is decided stays as it is; what is said of a document is where it stands now.
+                    let resources = Arc::new(resources);
+                    shared.put_in_force(Snapshot { resources, ..Snapshot::clone(&now) });
+                } else if changed {
                     keep(&self.kept, &resources, &files);
                     tracing::info!(digest = %resources.digest, documents = resources.documents.len(), "policy in force");
                     let snapshot =
@@ -116,6 +123,12 @@ impl Policies {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+/// Where each document stands.
+fn places(resources: &Resources) -> BTreeMap<(&str, &str), &Origin> {
+    let documents = resources.documents.iter();
+    documents.map(|document| ((document.kind, &*document.name), &document.origin)).collect()
 }
 
 /// The set that was in force last, since when; the empty one where there is none.

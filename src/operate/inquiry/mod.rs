@@ -11,17 +11,20 @@ use http::{HeaderName, HeaderValue};
 
 use super::api::{ExplainQuery, Explanation, Fault, NearestRule, Opener, Step, StepVerdict, Target};
 use crate::decide::policy::explain::{Explanation as Found, Nearest, Question, Unmet, Untaken};
-use crate::decide::policy::{Circumstances, Lookup, PolicySet};
+use crate::decide::policy::{Circumstances, PolicySet};
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{ENCRYPTED_DNS_PORT, TLS_PORT};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
-use crate::model::types::{Decision, Denial, HostName, Reason};
+use crate::model::types::{Decision, HostName, Reason};
 use crate::perceive::hello::{Alpn, ClientHello, Hello, Http1Hello};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
 /// Stands for the address of a name that nobody has given to the agent: a public one (RFC 5737).
 pub const SOME_PUBLIC_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// Said of a request that nobody would read.
+pub const UNREAD: &str = "its requests are not read: TLS is passed through or bytes are relayed, and the connection alone is judged";
 
 /// What is asked about, taken apart.
 #[derive(Debug)]
@@ -103,7 +106,7 @@ impl<'a> Inquiry<'a> {
     /// What is wrong with the question.
     pub fn explained(&self, scene: &Scene<'_>) -> Result<Explanation, Fault> {
         if let (Target::Lookup { .. }, Some(name)) = (&self.target, &self.name) {
-            return Ok(self.looked_up(scene, name));
+            return Ok(self.told(scene.policy.explain_lookup(scene.known, name, scene.circumstances), scene));
         }
         let found = self.ask(scene, |question| scene.policy.explain(question, scene.circumstances))?;
         Ok(self.told(found, scene))
@@ -124,39 +127,6 @@ impl<'a> Inquiry<'a> {
             hello: &self.hello,
             request: request.as_ref(),
         }))
-    }
-
-    /// A look-up alone.
-    fn looked_up(&self, scene: &Scene<'_>, name: &HostName) -> Explanation {
-        let answer = scene.policy.query(scene.known, &Lookup::of_host(name), scene.circumstances);
-        let denial = answer.err();
-        let text = match &denial {
-            None => "answered: the agent may look it up",
-            Some(denial) if denial.reason == Reason::ProtocolEncryptedDns => {
-                "refused, no query leaves: it is an encrypted DNS resolver"
-            }
-            Some(denial) if denial.reason == Reason::IdentityQuarantined && denial.quarantine().is_none() => {
-                "refused, no query leaves: the agent is quarantined"
-            }
-            Some(Denial { policy: Some(policy), .. }) if policy.0.starts_with("EgressPolicy/") => {
-                "refused, no query leaves: a rule refuses it"
-            }
-            Some(_) => "refused, no query leaves: no route of this agent names it",
-        };
-        let verdict = if denial.is_none() { StepVerdict::Allow } else { StepVerdict::Deny };
-        let policy =
-            denial.as_ref().and_then(|denial| denial.policy.as_ref()).map(|policy| policy.0.to_string());
-        Explanation {
-            agent: self.query.agent.clone(),
-            request: self.words(),
-            allowed: denial.is_none(),
-            decision: denial.as_ref().map_or(Decision::Allow, Denial::decision),
-            reason: denial.as_ref().map(|denial| denial.reason),
-            policy,
-            rule: denial.and_then(|denial| denial.rule).map(|rule| rule.to_string()),
-            steps: vec![Step { stage: "dns".to_owned(), verdict, text: text.to_owned(), source: None }],
-            ..Explanation::default()
-        }
     }
 
     /// The head of the request, for a URL.
@@ -207,16 +177,18 @@ impl<'a> Inquiry<'a> {
     fn told(&self, found: Found, scene: &Scene<'_>) -> Explanation {
         let policy = found.policy.as_ref().map(|policy| policy.0.to_string());
         // The last stage is that of what lets it through; a rule that binds it has a stage of its own.
-        let opened_by = found.opened_by.map(|route| Opener {
+        let opened_by = found.opened_by.as_ref().map(|route| Opener {
             policy: route.policy.0.to_string(),
-            rule: route.rule.map(|rule| rule.to_string()),
+            rule: route.rule.as_ref().map(ToString::to_string),
         });
         let decides = opened_by.as_ref().map(|opener| &opener.policy).or(policy.as_ref());
         let source = decides.and_then(|policy| origin(policy, scene.resources));
         let (allowed, last) = (found.reason.is_none(), found.steps.len().saturating_sub(1));
         // What no route names, the gateway's default refuses; that no approval opens it stands in no document.
         let by_default = found.steps.iter().position(|step| step.stage == "default");
-        let decided = by_default.filter(|_| found.reason == Some(Reason::PolicyNoRoute)).unwrap_or(last);
+        let unrouted = matches!(found.reason, Some(Reason::PolicyNoRoute | Reason::DnsDenied));
+        let decided = by_default.filter(|_| unrouted).unwrap_or(last);
+        let hints = self.hints(&found, source.as_deref(), scene);
         let steps = found.steps.into_iter().enumerate().map(|(index, step)| {
             let verdict = match (step.refuses, index == last && allowed) {
                 (true, _) => StepVerdict::Deny,
@@ -227,10 +199,6 @@ impl<'a> Inquiry<'a> {
             Step { stage: step.stage.to_owned(), verdict, text: step.text, source }
         });
         let (nearest, nearest_rule) = nearest(found.nearest);
-        let unrouted = found.reason == Some(Reason::PolicyNoRoute);
-        let command = self.command();
-        let opening = if unrouted { self.opening(&command, scene) } else { Vec::new() };
-        let hint = self.hint(found.reason, source.as_deref(), scene.policy);
         Explanation {
             agent: self.query.agent.clone(),
             request: self.words(),
@@ -243,30 +211,61 @@ impl<'a> Inquiry<'a> {
             steps: steps.collect(),
             nearest,
             nearest_rule,
-            hints: self.assumption().into_iter().chain(opening).chain(hint).collect(),
+            hints,
             ..Explanation::default()
         }
     }
 
+    /// What was taken for granted, and what would change the answer.
+    fn hints(&self, found: &Found, source: Option<&str>, scene: &Scene<'_>) -> Vec<String> {
+        let mut hints = self.assumptions();
+        hints.extend(found.unread.then(|| UNREAD.to_owned()));
+        if matches!(found.reason, Some(Reason::PolicyNoRoute | Reason::DnsDenied)) {
+            hints.extend(self.opening(&self.command(), scene));
+        }
+        let shut_out = found.steps.last().is_some_and(|step| step.stage == "identity" && step.refuses);
+        if shut_out && found.reason == Some(Reason::IdentityQuarantined) {
+            hints.push(release(&self.query.agent));
+        } else {
+            hints.extend(self.hint(found.reason, source, scene.policy));
+        }
+        hints
+    }
+
     /// What was taken for granted.
-    fn assumption(&self) -> Option<String> {
-        let assumed = matches!((&self.target, &self.hello), (Target::Connection { .. }, Hello::Tls(_)));
-        assumed.then(|| {
+    fn assumptions(&self) -> Vec<String> {
+        let as_tls = matches!((&self.target, &self.hello), (Target::Connection { .. }, Hello::Tls(_)));
+        let as_tls = as_tls.then(|| {
             "asked as TLS: other bytes on its port need a route attached to a TCP listener alone (`sectionName`)"
                 .to_owned()
-        })
+        });
+        let looked_up = matches!(self.target, Target::Lookup { .. });
+        let somewhere =
+            self.name.as_ref().filter(|_| !looked_up && self.destination.ip() == SOME_PUBLIC_ADDRESS);
+        let somewhere = somewhere.map(|name| {
+            format!(
+                "asked as if {name} led to {SOME_PUBLIC_ADDRESS}, since its address is not known: what names a network beside \
+                 the host is not met"
+            )
+        });
+        as_tls.into_iter().chain(somewhere).collect()
     }
 
     /// The command that approves it.
     fn command(&self) -> String {
         let (agent, port) = (&self.query.agent, self.destination.port());
-        let host = self.name.as_ref().map(|name| format!(" --host {name}:{port}")).unwrap_or_default();
+        let host = match &self.name {
+            Some(name) if port == 0 => format!(" --host {name}"),
+            Some(name) => format!(" --host {name}:{port}"),
+            None => String::new(),
+        };
         format!("clawgress approve {agent}{host}")
     }
 
     /// What would open it that no route names, for a time and for good.
     fn opening(&self, command: &str, scene: &Scene<'_>) -> Vec<String> {
-        if let Some(untaken) = self.untaken(scene) {
+        let looked_up = matches!(self.target, Target::Lookup { .. });
+        if let Some(untaken) = self.untaken(scene).filter(|_| !looked_up) {
             return vec![untaken];
         }
         let for_good = "to allow it for good, add a route for it in policies.d, then: clawgress validate";
@@ -309,7 +308,7 @@ impl<'a> Inquiry<'a> {
     fn hint(&self, reason: Option<Reason>, source: Option<&str>, policy: &PolicySet) -> Option<String> {
         Some(match (reason, source) {
             // See `opening`.
-            (Some(Reason::PolicyNoRoute), _) => return None,
+            (Some(Reason::PolicyNoRoute | Reason::DnsDenied), _) => return None,
             (Some(Reason::DestinationPrivate | Reason::DestinationMetadata), _) => {
                 "to allow it, name its network in `destinationCIDRs` of an EgressL4Route".to_owned()
             }
@@ -348,6 +347,11 @@ fn hello(target: &Target, name: Option<&HostName>, takes_tls: bool) -> Hello {
     }
 }
 
+/// The command that lets an agent in again.
+pub fn release(agent: &str) -> String {
+    format!("to let it in again: clawgress agent release {agent}")
+}
+
 /// The nearest rule in words, and for programs where it is one of an EgressPolicy.
 fn nearest(found: Option<Nearest>) -> (Option<String>, Option<NearestRule>) {
     let Some(Nearest { text, unmet }) = found else { return (None, None) };
@@ -366,3 +370,6 @@ fn origin(policy: &str, resources: &Resources) -> Option<String> {
     let found = resources.documents.iter().find(|one| one.kind == kind && &*one.name == name)?;
     Some(format!("{}:{}", found.origin.file, found.origin.line))
 }
+
+#[cfg(test)]
+mod tests;

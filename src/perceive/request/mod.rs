@@ -159,11 +159,6 @@ impl<'h> Request<'h> {
         self.content_length
     }
 
-    /// Whether the connection is to become a WebSocket, the one upgrade that is forwarded.
-    pub fn is_upgrade(&self) -> bool {
-        hop_by_hop::is_websocket(self.head)
-    }
-
     /// By which of its own words this is a DNS query (RFC 8484, RFC 9230, and the JSON form of public resolvers); none
     /// where it is not one.
     pub fn dns_words(&self) -> Option<String> {

@@ -214,7 +214,7 @@ fn the_view_answers_what_policy_asks() {
     let head = head("POST", "/s/M?a=b+c&d", &fields);
     let request = read(&agreed, &head).unwrap();
     assert_eq!(request.content_length(), Some(12));
-    assert!(request.is_grpc() && !request.is_upgrade());
+    assert!(request.is_grpc());
     assert_eq!(request.header("x-A"), Some(&b"1"[..]));
     assert_eq!(request.header_values("x-a").collect::<Vec<_>>(), [b"1", b"2"]);
     assert_eq!(request.query(), Some("a=b+c&d"));

@@ -1,14 +1,12 @@
 //! The rule that comes nearest to allowing what was refused: of a route what it names, of an Allow rule the part of its
-//! condition that was false.
+//! condition that was false. Read next: `routes.rs`.
 
-use super::{Inquiry, allows};
+use super::Inquiry;
 use crate::decide::policy::passage::Route;
-use crate::decide::policy::plan::{HttpEntry, L4Entry};
 use crate::decide::policy::rules::{Rule, Rules};
 use crate::model::condition::{Facts, Part, Unevaluable};
-use crate::model::manifest::resources::{HttpMatch, PathMatch, PortRange, RuleAction};
-use crate::model::types::{HostName, HostPattern, Timestamp};
-use crate::perceive::request::Request;
+use crate::model::manifest::resources::RuleAction;
+use crate::model::types::Timestamp;
 
 /// What would have allowed it, but for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +42,7 @@ impl From<String> for Nearest {
 }
 
 impl Inquiry<'_> {
-    /// A route that names the host and misses by method, path or port; else an Allow rule of whose condition a part holds;
+    /// A route that names the host and misses by something else; else an Allow rule of whose condition a part holds;
     /// else a route for other agents, one for a similar host, or any Allow rule.
     pub(super) fn nearest(&self, rules: &Rules, at: Timestamp) -> Option<Nearest> {
         let missed = self.missed(rules, at);
@@ -52,58 +50,10 @@ impl Inquiry<'_> {
             Some(missed) if missed.partly => (Some(missed.nearest), None),
             missed => (None, missed.map(|missed| missed.nearest)),
         };
-        let Some(host) = self.question.host else { return partly.or(wholly) };
-        let own = || self.own_route(host).map(Nearest::from);
+        let own = || self.own_route().map(Nearest::from);
+        let Some(host) = self.question.host else { return own().or(partly).or(wholly) };
         let other = || self.route_of_others(host).or_else(|| self.similar(host)).map(Nearest::from);
         own().or(partly).or_else(other).or(wholly)
-    }
-
-    /// A route of this agent that names the host.
-    fn own_route(&self, host: &HostName) -> Option<String> {
-        let mut http = self.naming_http(host).filter(|entry| self.mine(&entry.agents));
-        if let (Some(entry), Some(request)) = (http.next(), self.question.request) {
-            return Some(format!(
-                "{} allows {}, this was {}",
-                entry.route.policy.0,
-                shape(entry, host),
-                called(request)
-            ));
-        }
-        let entry = self.naming_l4(host).find(|entry| self.mine(&entry.agents))?;
-        Some(format!(
-            "{} allows {host} on {}, this was port {}",
-            entry.route.policy.0,
-            ports(entry),
-            self.question.destination.port()
-        ))
-    }
-
-    fn route_of_others(&self, host: &HostName) -> Option<String> {
-        let http = self.naming_http(host).filter(|entry| !self.mine(&entry.agents)).map(|entry| &entry.route);
-        let l4 = self.naming_l4(host).map(|entry| &entry.route);
-        let route = http.chain(l4).next()?;
-        Some(format!("{} allows {host} to other agents", route.policy.0))
-    }
-
-    fn naming_http(&self, host: &HostName) -> impl Iterator<Item = &HttpEntry> {
-        self.http().filter(move |entry| allows(&entry.effect) && names(&entry.hosts, host))
-    }
-
-    fn naming_l4(&self, host: &HostName) -> impl Iterator<Item = &L4Entry> {
-        self.l4().filter(move |entry| allows(&entry.effect) && names(&entry.hosts, host))
-    }
-
-    fn similar(&self, host: &HostName) -> Option<String> {
-        let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).map(|entry| (&entry.hosts, &entry.route));
-        let http =
-            self.http().filter(|entry| self.mine(&entry.agents)).map(|entry| (&entry.hosts, &entry.route));
-        let named =
-            l4.chain(http).flat_map(|(hosts, route)| hosts.iter().map(move |host| (host.to_string(), route)));
-        named
-            .map(|(named, route)| (strsim::jaro_winkler(&named, host.as_str()), named, route))
-            .filter(|(likeness, ..)| *likeness > 0.85)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, named, route)| format!("{} names {named}, this was {host}", route.policy.0))
     }
 
     /// The Allow rule of this agent that misses by the fewest parts of its condition; of equal ones the first.
@@ -146,35 +96,4 @@ fn missed_by(rule: &Rule, facts: &Facts<'_>) -> Option<(usize, Missed)> {
     let unmet = Unmet { rule: rule.place(), when: when.text().to_owned(), parts };
     let nearest = Nearest { text, unmet: Some(unmet) };
     Some((missing, Missed { nearest, partly }))
-}
-
-fn names(hosts: &[HostPattern], host: &HostName) -> bool {
-    hosts.iter().any(|pattern| pattern.matches(host))
-}
-
-fn called(request: &Request<'_>) -> String {
-    format!("{} {}", request.method(), request.path())
-}
-
-fn shape(entry: &HttpEntry, host: &HostName) -> String {
-    let one = |one: &HttpMatch| {
-        let path = match &one.path {
-            None => "/*".to_owned(),
-            Some(PathMatch::Exact(path)) => path.clone(),
-            Some(PathMatch::Prefix(path)) => format!("{}/*", path.trim_end_matches('/')),
-        };
-        let conditions =
-            if one.headers.is_empty() && one.query.is_empty() { "" } else { " under conditions" };
-        format!("{} {host}{path}{conditions}", one.method.as_deref().unwrap_or("any method on"))
-    };
-    let all: Vec<_> = entry.matches.iter().map(one).collect();
-    if all.is_empty() { format!("everything on {host}") } else { all.join(" or ") }
-}
-
-fn ports(entry: &L4Entry) -> String {
-    let one = |range: &PortRange| match range.start == range.end {
-        true => format!("port {}", range.start),
-        false => format!("ports {} to {}", range.start, range.end),
-    };
-    entry.ports.iter().map(one).collect::<Vec<_>>().join(", ")
 }

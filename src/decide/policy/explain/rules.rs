@@ -1,10 +1,13 @@
 //! What each rule that was looked at came to, in words.
 
 use super::{Inquiry, Step};
-use crate::decide::policy::rules::{Rule, Rules, Says, would_have};
+use crate::decide::policy::passage::Route;
+use crate::decide::policy::plan::PolicySet;
+use crate::decide::policy::rules::{Rule, Rules, Says};
 use crate::model::condition::{Destination, Facts, Part, RequestFacts};
 use crate::model::manifest::resources::RuleAction;
 use crate::model::types::{Denial, Reason, Timestamp};
+use crate::perceive::identity::Known;
 
 /// Rules that are told one by one; of more the number.
 const TOLD: usize = 50;
@@ -18,6 +21,15 @@ pub(super) fn speaks(denial: &Denial) -> bool {
 pub(super) fn refuses(denial: &Denial) -> bool {
     let by_rule = matches!(denial.reason, Reason::PolicyDenied | Reason::PolicyUnevaluable);
     speaks(denial) && by_rule || denial.quarantine().is_some()
+}
+
+impl PolicySet {
+    /// The first rule that can concern the agent and asks what time it is.
+    pub fn asks_for_the_time(&self, known: &Known) -> Option<Route> {
+        let agent = *self.agents.get(&known.agent().name)?;
+        let asks = |rule: &&Rule| rule.when().is_some_and(|when| when.uses().has(Part::Time));
+        self.rules.of(agent).find(asks).map(Rule::place)
+    }
 }
 
 impl Inquiry<'_> {
@@ -36,21 +48,25 @@ impl Inquiry<'_> {
             .of(agent)
             .take(TOLD)
             .filter(|rule| !decides(rule))
-            .map(|rule| step(false, told(rule, &facts)))
+            .map(|rule| step(false, told(rule, &facts, self.reads)))
             .collect();
         let more = rules.of(agent).count().saturating_sub(TOLD);
         if more > 0 {
             steps.push(step(false, format!("and {more} more")));
         }
         // What decides stands last.
-        steps.extend(rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, &facts))));
+        steps.extend(
+            rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, &facts, self.reads))),
+        );
         steps
     }
 
     /// What conditions are judged by.
     pub(super) fn facts(&self, at: Timestamp) -> Facts<'_> {
         let question = self.question;
-        let (address, port) = (Some(question.destination.ip()), Some(question.destination.port()));
+        // A look-up leads nowhere yet.
+        let place = Some(question.destination).filter(|place| place.port() != 0);
+        let (address, port) = (place.map(|place| place.ip()), place.map(|place| place.port()));
         Facts {
             agent: question.known.agent(),
             destination: Destination { host: question.host, address, port },
@@ -61,15 +77,19 @@ impl Inquiry<'_> {
 }
 
 /// `EgressPolicy/nights big: Deny, holds`.
-fn told(rule: &Rule, facts: &Facts<'_>) -> String {
+fn told(rule: &Rule, facts: &Facts<'_>, reads: bool) -> String {
     let does = match &rule.action {
-        RuleAction::LogOnly(would) => format!("LogOnly, {}", would_have(*would)),
+        RuleAction::LogOnly(would) => format!("LogOnly, would have {}", would.done()),
         action => action.as_str().to_owned(),
     };
     let says = match rule.says(facts) {
         Says::Holds => "holds".to_owned(),
         Says::HoldsNot => "does not hold".to_owned(),
-        Says::NotYet(Part::Request) => "is asked again with each request".to_owned(),
+        Says::NotYet(part) if facts.destination.port.is_none() => {
+            format!("needs `{}`, which a name alone does not tell", part.as_str())
+        }
+        Says::NotYet(Part::Request) if reads => "is asked again with each request".to_owned(),
+        Says::NotYet(Part::Request) => "needs `request`, and nobody reads one here".to_owned(),
         Says::NotYet(part) => format!("needs `{}`, which is not known here", part.as_str()),
         Says::Fails(why) => format!("could not be evaluated: {why}"),
     };

@@ -78,6 +78,10 @@ impl Set {
     }
 
     fn asks_class(&self, agent: &str, name: &str, kind: RecordType, class: u16) -> Result<Chooser, Denial> {
+        self.leave(agent, name, kind, class).map(|leave| leave.chooser())
+    }
+
+    fn leave(&self, agent: &str, name: &str, kind: RecordType, class: u16) -> Result<Leave, Denial> {
         let known = self.directory.by_name(agent).unwrap();
         let host = HostName::parse(name).ok();
         self.policy.query(
@@ -85,6 +89,13 @@ impl Set {
             &Lookup { host: host.as_ref(), text: name, kind, class },
             Circumstances::default(),
         )
+    }
+
+    /// What lets a name be looked up.
+    fn by(&self, agent: &str, name: &str, kind: RecordType) -> String {
+        let leave = self.leave(agent, name, kind, CLASS_IN).unwrap_or_else(|no| panic!("{name}: {no:?}"));
+        let Route { policy, rule } = leave.route();
+        format!("{} {}", policy.0, rule.as_deref().unwrap_or_default())
     }
 
     /// The code, or who chose the name.
@@ -96,6 +107,41 @@ impl Set {
             Err(denial) => denial.reason.code(),
         }
     }
+}
+
+#[test]
+fn a_look_up_that_is_let_through_names_the_document_and_rule_that_let_it() {
+    let other = "
+kind: EgressL4Route
+metadata: {name: also}
+spec: {parentRefs: [{name: default}], rules: [{matches: [{destinationHostnames: [closed.example]}]}]}
+";
+    let everything = "
+kind: EgressL4Route
+metadata: {name: all}
+spec:
+  parentRefs: [{name: default}]
+  sourceAgents: {matchLabels: {tier: prod}}
+  rules: [{matches: [{ports: [{startPort: 1, endPort: 65535}]}]}]
+";
+    let set = Set::of("", ROUTES);
+    for (name, kind, by) in [
+        ("api.site.example", RecordType::A, "EgressHTTPRoute/web rules[0]"),
+        ("a.wild.example", RecordType::A, "EgressHTTPRoute/web rules[0]"),
+        ("db.corp.example", RecordType::AAAA, "EgressL4Route/raw rules[0]"),
+        ("_x._tcp.db.corp.example", RecordType::SRV, "EgressL4Route/raw rules[0]"),
+        ("corp.example", RecordType::DS, "EgressL4Route/raw rules[0]"),
+        ("site.example", RecordType::DS, "EgressHTTPRoute/web rules[0]"),
+        // It stands there, and what it leads to hears the administrator's words.
+        ("closed.example", RecordType::A, "EgressHTTPRoute/closed rules[0]"),
+    ] {
+        assert_eq!(set.by("alice", name, kind), by, "{name}");
+    }
+    let set = Set::of("defaultPolicy: allow-all, ", &format!("{ROUTES}---{other}---{everything}"));
+    assert_eq!(set.by("alice", "closed.example", RecordType::A), "EgressL4Route/also rules[0]", "it opens");
+    assert_eq!(set.by("alice", "a.wild.example", RecordType::A), "EgressHTTPRoute/web rules[0]");
+    assert_eq!(set.by("alice", "other.example", RecordType::A), "EgressGateway/default defaultPolicy");
+    assert_eq!(set.by("bob", "other.example", RecordType::A), "EgressL4Route/all rules[0]");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::decide::policy::obligations::{Obligations, Throttle};
 use crate::decide::policy::passage::Route;
 use crate::decide::policy::words;
 use crate::model::condition::{Facts, Part};
-use crate::model::manifest::resources::{RuleAction, Would};
+use crate::model::manifest::resources::RuleAction;
 use crate::model::types::{Decision, Denial, HostName, Timestamp};
 use crate::perceive::identity::Known;
 
@@ -173,24 +173,14 @@ fn evidence(route: &Route, rules: &[&Rule]) -> String {
     let rule = route.rule.as_deref().map(|rule| format!(" {rule}")).unwrap_or_default();
     let mut text = format!("let through by {}{rule}", route.policy.0);
     for rule in rules {
-        let does = match &rule.action {
-            RuleAction::Throttle(_) => "throttles it",
-            RuleAction::Transform(_) => "transforms it",
-            RuleAction::Alert => "raises an alert",
-            RuleAction::LogOnly(would) => would_have(*would),
+        let (would_have, does) = match &rule.action {
+            RuleAction::Throttle(_) => ("", "throttles it"),
+            RuleAction::Transform(_) => ("", "transforms it"),
+            RuleAction::Alert => ("", "raises an alert"),
+            RuleAction::LogOnly(would) => ("would have ", would.done()),
             RuleAction::Allow | RuleAction::Deny { .. } | RuleAction::Quarantine { .. } => continue,
         };
-        text.push_str(&format!("; {} {} {does}", rule.policy.0, rule.name));
+        text.push_str(&format!("; {} {} {would_have}{does}", rule.policy.0, rule.name));
     }
     text
-}
-
-pub(in crate::decide::policy) fn would_have(would: Would) -> &'static str {
-    match would {
-        Would::Deny => "would have denied it",
-        Would::Throttle => "would have throttled it",
-        Would::Quarantine => "would have quarantined the agent",
-        Would::Transform => "would have transformed it",
-        Would::Alert => "would have raised an alert",
-    }
 }

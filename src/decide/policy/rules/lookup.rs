@@ -5,14 +5,14 @@
 
 use super::Rules;
 use super::findings::Concerned;
-use crate::decide::policy::query::Chooser;
+use crate::decide::policy::query::{Chooser, Leave};
 use crate::decide::policy::words;
 use crate::model::condition::{Destination, Facts};
 use crate::model::manifest::resources::RuleAction;
 use crate::model::types::Denial;
 
 impl Rules {
-    /// Who chose a name that may be looked up, by routes and rules together. `chooser` is what routes say.
+    /// What lets a name be looked up, by routes and rules together. `leave` is what routes say.
     ///
     /// # Errors
     /// As for connections, where the name alone is enough to tell.
@@ -20,10 +20,10 @@ impl Rules {
         &self,
         agent: usize,
         concerned: &Concerned<'_>,
-        chooser: Option<Chooser>,
-    ) -> Result<Option<Chooser>, Denial> {
+        leave: Option<Leave>,
+    ) -> Result<Option<Leave>, Denial> {
         if self.none_for(agent) || concerned.host.is_none() {
-            return Ok(chooser);
+            return Ok(leave);
         }
         let facts = Facts {
             agent: concerned.known.agent(),
@@ -35,11 +35,14 @@ impl Rules {
         found.quarantine(concerned)?;
         found.failure(concerned)?;
         let denies = found.first(|action| matches!(action, RuleAction::Deny { .. }));
-        match (chooser, denies) {
-            (Some(Chooser::Documents), _) => Ok(chooser),
+        match (leave, denies) {
+            (Some(leave), Some(_)) if leave.chooser() == Chooser::Documents => Ok(Some(leave)),
             (_, Some(rule)) => Err(words::denied_by_rule(concerned.known, rule)),
-            (Some(_), None) => Ok(chooser),
-            (None, None) => Ok(self.may_open(agent, &facts).then_some(Chooser::Agent)),
+            (Some(leave), None) => Ok(Some(leave)),
+            (None, None) => {
+                let opener = self.opener(agent, &facts);
+                Ok(opener.map(|rule| Leave { chooser: Chooser::Agent, route: rule.place() }))
+            }
         }
     }
 }

@@ -60,7 +60,8 @@ impl During<'_> {
         let known = self.0.directory.by_name(agent).unwrap();
         let parsed = HostName::parse(name).ok();
         let lookup = Lookup { host: parsed.as_ref(), text: name, kind, class: 1 };
-        self.0.policy.query(&known, &lookup, self.circumstances()).map_err(|denial| denial.reason.code())
+        let answer = self.0.policy.query(&known, &lookup, self.circumstances());
+        answer.map(|leave| leave.chooser()).map_err(|denial| denial.reason.code())
     }
 }
 

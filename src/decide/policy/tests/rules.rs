@@ -184,7 +184,7 @@ fn a_name_is_looked_up_where_an_allow_rule_holds_or_cannot_be_known_from_the_nam
 fn look_up(set: &Set, agent: &str, name: &str) -> Result<Chooser, &'static str> {
     let (known, name) = (set.directory.by_name(agent).unwrap(), host(name));
     let answer = set.policy.query(&known, &Lookup::of_host(&name), Circumstances::default());
-    answer.map_err(|denial| denial.reason.code())
+    answer.map(|leave| leave.chooser()).map_err(|denial| denial.reason.code())
 }
 
 #[test]

@@ -112,6 +112,19 @@ pub enum Would {
     Alert,
 }
 
+impl Would {
+    /// What it would have done, behind "would have".
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Deny => "denied it",
+            Self::Throttle => "throttled it",
+            Self::Quarantine => "quarantined the agent",
+            Self::Transform => "transformed it",
+            Self::Alert => "raised an alert",
+        }
+    }
+}
+
 impl RuleAction {
     /// The word in documents.
     pub fn as_str(&self) -> &'static str {

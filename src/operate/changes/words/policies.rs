@@ -1,12 +1,12 @@
 //! What rules do and what approvals open, as sentences: one for each rule, one for each host.
 
+use std::collections::BTreeMap;
+
 use http::HeaderValue;
 
-use super::{Sentences, who};
+use super::{Sentences, ordered, who};
 use crate::model::manifest::Resources;
-use crate::model::manifest::resources::{
-    EgressPolicy, PolicyRule, PolicyTarget, RuleAction, Transform, Would,
-};
+use crate::model::manifest::resources::{EgressPolicy, PolicyRule, PolicyTarget, RuleAction, Transform};
 use crate::model::manifest::values::write_duration;
 
 /// `rule big, for every agent through gateway default: refuses, where ...`
@@ -14,12 +14,17 @@ pub(super) fn policy(resources: &Resources, name: &str) -> Sentences {
     let policy = resources.egress_policies.get(name)?;
     let whom = whom(policy);
     let rules = policy.rules.iter().map(|one| rule(one, &whom));
-    // Of rules that do the same the first speaks.
-    let order = policy.rules.iter().zip(policy.rules.iter().skip(1));
-    let order =
-        order.map(|(first, second)| format!("the rule {} comes before the rule {}", first.name, second.name));
     let priority = (policy.priority != 0).then(|| format!("its rules have priority {}", policy.priority));
-    Some(rules.chain(order).chain(priority).collect())
+    Some(rules.chain(priority).collect())
+}
+
+/// The names of its rules by what they do, each in the order in which they stand there.
+pub(super) fn order<'a>(resources: &'a Resources, name: &str) -> BTreeMap<&'static str, Vec<&'a str>> {
+    let mut order: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for rule in resources.egress_policies.get(name).iter().flat_map(|policy| &policy.rules) {
+        order.entry(rule.action.as_str()).or_default().push(&rule.name);
+    }
+    order
 }
 
 /// `alice may reach paste.example:443 for 2h`
@@ -75,7 +80,7 @@ fn does(action: &RuleAction) -> String {
         RuleAction::Quarantine { time, .. } => format!("shuts the agent out for {}", write_duration(*time)),
         RuleAction::Transform(transform) => transforms(transform),
         RuleAction::Alert => "raises an alert".to_owned(),
-        RuleAction::LogOnly(would) => format!("records that it would have {}", would_have(*would)),
+        RuleAction::LogOnly(would) => format!("records that it would have {}", would.done()),
     }
 }
 
@@ -84,15 +89,5 @@ fn transforms(transform: &Transform) -> String {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let set = transform.set.iter().map(|(name, value)| format!("sets {name} to {}", text(value)));
     let removed = transform.remove.iter().map(|name| format!("removes {name}"));
-    set.chain(removed).collect::<Vec<_>>().join(" and ")
-}
-
-fn would_have(would: Would) -> &'static str {
-    match would {
-        Would::Deny => "refused",
-        Would::Throttle => "throttled",
-        Would::Quarantine => "shut the agent out",
-        Would::Transform => "transformed",
-        Would::Alert => "raised an alert",
-    }
+    [ordered(set), ordered(removed)].concat().join(" and ")
 }

@@ -12,6 +12,9 @@ use crate::platform::sys::socket;
 /// The port of DNS (RFC 1035, section 4.2).
 const DNS_PORT: u16 = 53;
 
+/// Said of a look-up of the gateway's own name.
+pub const NAME_IS_ANSWERED: &str = "answered by the gateway: it is its own name";
+
 /// Whether this is the name of the gateway itself.
 pub fn is_name(name: &HostName) -> bool {
     name.as_str() == HOME_NAME
@@ -64,7 +67,7 @@ pub fn answered(inquiry: &Inquiry<'_>, serves: bool, text: String) -> Explanatio
 /// The gateway's own name is looked up here, whatever policy says of it.
 pub fn name_is_answered(found: &mut Explanation) {
     for step in found.steps.iter_mut().filter(|step| step.stage == "dns") {
-        "answered by the gateway: it is its own name".clone_into(&mut step.text);
+        NAME_IS_ANSWERED.clone_into(&mut step.text);
         step.verdict = StepVerdict::Pass;
     }
 }

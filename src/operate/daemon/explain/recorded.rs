@@ -11,8 +11,9 @@ use crate::decide::policy::{Circumstances, Standing};
 use crate::model::types::{Decision, HostName, Reason, Timestamp};
 use crate::operate::api::{ExplainQuery, Explanation, Fault, Recorded, Step, StepVerdict};
 use crate::operate::daemon::keeper::Then;
-use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene};
+use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene, release};
 use crate::pipeline::Snapshot;
+use crate::platform::sys::clock;
 
 /// Ids that are told where several begin alike.
 const IDS_TOLD: usize = 5;
@@ -182,11 +183,18 @@ fn hints(row: &Row<'_>, query: &ExplainQuery, judges: Judges<'_>) -> Vec<String>
     if row.text("kind") == Some("request") {
         hints.push("asked without header fields and query, which are not on record".to_owned());
     }
+    let shut_out = judges.now.standing.quarantined(&query.agent, clock::now()).is_some();
+    if shut_out && row.reason() == Some(Reason::IdentityQuarantined) {
+        hints.push(release(&query.agent));
+    }
     let changed = row.text("policy_digest") != Some(&*judges.now.resources.digest);
     if changed && row.text("agent_id").is_some() {
         let today = match asked_again(row, query, judges.now, &judges.now.standing) {
             Ok(found) if found.allowed => "would let it through".to_owned(),
-            Ok(found) => format!("would refuse it too ({})", found.reason.map_or("built in", Reason::code)),
+            Ok(found) => {
+                let too = if row.allowed() { "" } else { " too" };
+                format!("would refuse it{too} ({})", found.reason.map_or("built in", Reason::code))
+            }
             Err(fault) => format!("cannot be asked: {}", fault.message),
         };
         hints.push(format!("the documents have changed since; the set in force {today}"));
