@@ -286,13 +286,42 @@ fn what_is_wrong_with_a_condition_is_shown_where_it_stands_in_the_document() {
         "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: agent.name == 'x' && agent.nam == 'b'\n"
     );
     assert!(mistakes(loaded(&block))[0].starts_with("a.yaml:9:40 "), "{:?}", mistakes(loaded(&block)));
-    let folded = format!(
-        "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: |\n        agent.name == 'x'\n          && agent.nam == 'b'\n"
-    );
-    // Of a text that is folded or has escapes the beginning is shown.
-    assert!(mistakes(loaded(&folded))[0].starts_with("a.yaml:10:9 "), "{:?}", mistakes(loaded(&folded)));
-    let good = folded.replace("agent.nam ", "agent.team ");
-    assert!(loaded(&good).is_ok(), "a condition may have lines");
+}
+
+#[test]
+fn a_condition_on_several_lines_has_its_mistakes_on_their_own_lines() {
+    let written = |when: &str| {
+        format!(
+            "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: {when}\n    - {{name: b, action: Alert}}\n"
+        )
+    };
+    // The key stands on line 9. The word that is wrong is always `nam`.
+    let cases = [
+        ("|\n        agent.name == 'x'\n          && agent.nam == 'b'", "11:20"),
+        ("|\n\n        agent.name == 'x'\n\n          && agent.nam == 'b'\n\n", "13:20"),
+        ("|2-\n          'x' == agent.name\n        && agent.nam == 'b'", "11:18"),
+        ("|+\n        \"x\" == agent.name &&\n        agent.nam == \"b\"", "11:15"),
+        (">-\n        agent.name == 'x'\n        && agent.nam == 'b'", "11:18"),
+        (">\n        agent.name == 'x' &&\n\n          agent.nam == 'b'", "12:17"),
+        ("agent.name == 'x'\n        && agent.nam == 'b'", "10:18"),
+        ("'agent.name == ''x''\n\n        && agent.nam == ''b'''", "11:18"),
+        (r#""agent.name == \"x\" && agent.nam == \"b\"""#, "9:42"),
+        ("\"agent.name == \\\"\\u00e4\\x41\\\" \\\n        && agent.nam == 'b'\"", "10:18"),
+        ("\"agent.name == 'x'\\n\\\n        \\  && agent.nam == 'b'\"", "10:21"),
+    ];
+    for (when, place) in cases {
+        for text in [written(when), written(when).replace('\n', "\r\n")] {
+            let wanted = format!("a.yaml:{place} `agent` has no field `nam` (did you mean `name`?)");
+            assert_eq!(mistakes(loaded(&text)), [wanted], "{text}");
+            assert!(loaded(&text.replace("agent.nam ", "agent.team ")).is_ok(), "{text}");
+        }
+    }
+    let open = written("|\n        agent.name == 'x'\n          &&\n");
+    let told = mistakes(loaded(&open));
+    assert!(told[0].starts_with("a.yaml:11:13 the condition ends where a value is expected"), "{told:?}");
+    let report = loaded(&written(cases[0].0)).expect_err("a mistake").render(false);
+    let shown = "11 |           && agent.nam == 'b'\n   |                    ^^^ did you mean `name`?";
+    assert!(report.contains(shown), "{report}");
 }
 
 #[test]
