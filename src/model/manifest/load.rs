@@ -39,7 +39,7 @@ fn check_size(files: &[&SourceFile]) -> Result<(), Report> {
     let message = if files.len() > limits::POLICY_FILES {
         format!("there are {} policy files, more than {}", files.len(), limits::POLICY_FILES)
     } else if bytes > limits::POLICY_SET_BYTES {
-        format!("the policy files have {bytes} bytes together, more than {}", limits::POLICY_SET_BYTES)
+        format!("the policy files have more than {} bytes together", limits::POLICY_SET_BYTES)
     } else {
         return Ok(());
     };

@@ -135,7 +135,12 @@ fn read(folder: &Path) -> Result<(Resources, Vec<SourceFile>), Vec<Diagnostic>> 
     let found = files::read_tree(folder, &shown).map_err(|problems| {
         problems
             .iter()
-            .map(|problem| Diagnostic { message: problem.to_string(), ..Diagnostic::default() })
+            .map(|problem| Diagnostic {
+                message: problem.why.clone(),
+                file: Some(problem.shown.clone()),
+                hint: problem.hint.map(str::to_owned),
+                ..Diagnostic::default()
+            })
             .collect::<Vec<_>>()
     })?;
     let sources: Vec<_> = found.into_iter().map(|file| SourceFile::new(file.shown, file.bytes)).collect();
