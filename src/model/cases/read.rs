@@ -29,7 +29,7 @@ pub fn read(files: &[SourceFile]) -> Result<Vec<PolicyTest>, Report> {
             }
         };
         let (documents, faults) = tree::parse(&source, &mut budget);
-        faults.into_iter().for_each(|fault| mistakes.borrow_mut().add(|| fault));
+        mistakes.borrow_mut().take_over(faults);
         let scope = Scope::new(&source, &mistakes);
         tests.extend(documents.iter().filter_map(|node| document(&Item::document(scope, node), &file.path)));
     }

@@ -64,7 +64,7 @@ fn trees(sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Vec<(usize, No
     let mut trees = Vec::new();
     for (number, source) in sources.iter().enumerate() {
         let (documents, faults) = tree::parse(source, &mut budget);
-        faults.into_iter().for_each(|fault| mistakes.borrow_mut().add(|| fault));
+        mistakes.borrow_mut().take_over(faults);
         trees.extend(documents.into_iter().map(|node| (number, node)));
     }
     trees

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span as ParserSpan};
 
-use super::report::{Diagnostic, quoted};
+use super::report::{Diagnostic, Mistakes, quoted};
 use super::source::{Source, Span};
 use crate::model::types::limits;
 
@@ -78,14 +78,14 @@ impl Node {
 /// be trusted, so what stood before it is returned together with the error.
 ///
 /// `budget` is how many more keys and values the whole set may have; it starts at [`limits::POLICY_NODES`].
-pub fn parse(source: &Source<'_>, budget: &mut usize) -> (Vec<Node>, Vec<Diagnostic>) {
+pub fn parse(source: &Source<'_>, budget: &mut usize) -> (Vec<Node>, Mistakes) {
     let mut options = granit_parser::options! {
         disallow_directives: true,
         flow_nesting_limit: limits::POLICY_DEPTH,
         block_nesting_limit: limits::POLICY_DEPTH,
     };
     options.set_emit_comments(false);
-    let mut builder = Builder { source, documents: Vec::new(), open: Vec::new(), budget, faults: Vec::new() };
+    let mut builder = Builder { source, documents: Vec::new(), open: Vec::new(), budget, faults: Mistakes::default() };
     for event in Parser::new_from_str_with_options(source.text(), options) {
         let taken = match event {
             Ok((event, span)) => builder.take(event, byte_span(&span)),
@@ -95,7 +95,7 @@ pub fn parse(source: &Source<'_>, budget: &mut usize) -> (Vec<Node>, Vec<Diagnos
             }
         };
         if let Err(fault) = taken {
-            builder.faults.push(*fault);
+            builder.faults.add(|| *fault);
             break;
         }
     }
@@ -145,7 +145,7 @@ struct Builder<'s, 'f> {
     documents: Vec<Node>,
     open: Vec<Open>,
     budget: &'s mut usize,
-    faults: Vec<Diagnostic>,
+    faults: Mistakes,
 }
 
 type Taken = Result<(), Box<Diagnostic>>;
@@ -229,12 +229,11 @@ impl Builder<'_, '_> {
     fn key(&mut self, name: &str, span: Span) {
         let Some(Open::Map { seen, key, .. }) = self.open.last_mut() else { return };
         if let Some(first) = seen.get(name) {
-            let first = self.source.place(*first);
-            let message = format!("field {} is given twice", quoted(name));
-            let fault = Diagnostic::at(self.source, span, message).hint(format!("the first is at {first}"));
-            if self.faults.len() < limits::POLICY_MISTAKES {
-                self.faults.push(fault);
-            }
+            self.faults.add(|| {
+                let first = self.source.place(*first);
+                let message = format!("field {} is given twice", quoted(name));
+                Diagnostic::at(self.source, span, message).hint(format!("the first is at {first}"))
+            });
         } else {
             seen.insert(name.to_owned(), span.start);
         }

@@ -93,8 +93,16 @@ fn no_more_than_the_bound_is_held_of_a_file() {
         let mut budget = limits::POLICY_NODES;
         let (documents, faults) = tree::parse(&source, &mut budget);
         assert!(documents.iter().map(nodes).sum::<usize>() <= limits::POLICY_NODES);
-        assert!((1..=limits::POLICY_MISTAKES + 1).contains(&faults.len()), "{} faults", faults.len());
+        let report = faults.into_report(1).expect("mistakes");
+        assert!((1..=limits::POLICY_MISTAKES).contains(&report.errors.len()), "{}", report.errors.len());
     }
+}
+
+#[test]
+fn mistakes_beyond_the_bound_are_counted_wherever_they_are_found() {
+    let same = format!("{GATEWAY}{}", "spec: 1\n".repeat(500));
+    let report = load(&[file("a.yaml", &same)]).expect_err("refused");
+    assert_eq!(report.summary(), "500 errors in 1 of 1 file, the first 200 shown");
 }
 
 #[test]
