@@ -152,8 +152,11 @@ fn rule<'s>(
         Some(item) => condition(&item).map(Some),
         None => Some(None),
     };
-    let action = fields.required("action")?;
-    let word = action.choice(&ACTIONS)?;
+    let action = fields.required("action");
+    let Some((action, word)) = action.and_then(|item| Some((item, item.choice(&ACTIONS)?))) else {
+        of_no_action(&fields);
+        return None;
+    };
     if word == "Allow" && matches!(target, Some(PolicyTarget::L4Route(_) | PolicyTarget::HttpRoute(_))) {
         let hint = "what a route lets through is allowed already; name a gateway, Agent, Team or Project";
         action.mistake_hint("`Allow` has no meaning for a route", hint);
@@ -187,14 +190,26 @@ fn strangers(fields: &Fields<'_>, word: &str) {
     }
 }
 
+/// What is wrong with the fields of a rule whose action nobody knows is told all the same.
+fn of_no_action(fields: &Fields<'_>) {
+    message(fields);
+    figures(fields);
+    fields.get("for").and_then(|item| values::duration(&item));
+    rule_headers::read(fields.get("setHeaders"), fields.get("removeHeaders"));
+    fields.get("would").and_then(|item| item.choice(&WOULDS));
+}
+
+fn message(fields: &Fields<'_>) -> Option<Arc<str>> {
+    fields.get("message").and_then(|item| item.text_of(&MESSAGE)).map(Arc::from)
+}
+
 fn action_of(fields: &Fields<'_>, word: &str) -> Option<RuleAction> {
-    let message = || fields.get("message").and_then(|item| item.text_of(&MESSAGE)).map(Arc::from);
     Some(match word {
         "Allow" => RuleAction::Allow,
-        "Deny" => RuleAction::Deny { message: message() },
+        "Deny" => RuleAction::Deny { message: message(fields) },
         "Throttle" => RuleAction::Throttle(rates(fields)?),
         "Quarantine" => {
-            let message = message();
+            let message = message(fields);
             let time = duration(fields)?;
             RuleAction::Quarantine { time, message }
         }
@@ -225,13 +240,20 @@ fn duration(fields: &Fields<'_>) -> Option<Duration> {
     values::duration(&item)
 }
 
-fn rates(fields: &Fields<'_>) -> Option<Rates> {
+/// `bytesPerSecond` and `requestsPerSecond`: absent, wrong, or a figure.
+fn figures(fields: &Fields<'_>) -> [Option<Option<u64>>; 2] {
     let figure = |name: &str, least: i64, most: i64| {
         let item = fields.get(name)?;
         Some(item.whole(least..=most).and_then(|figure| u64::try_from(figure).ok()))
     };
-    let bytes = figure("bytesPerSecond", THROTTLE_BYTES_LEAST, THROTTLE_BYTES_MOST);
-    let requests = figure("requestsPerSecond", 1, THROTTLE_REQUESTS_MOST);
+    [
+        figure("bytesPerSecond", THROTTLE_BYTES_LEAST, THROTTLE_BYTES_MOST),
+        figure("requestsPerSecond", 1, THROTTLE_REQUESTS_MOST),
+    ]
+}
+
+fn rates(fields: &Fields<'_>) -> Option<Rates> {
+    let [bytes, requests] = figures(fields);
     if bytes.is_none() && requests.is_none() {
         lacks(fields, "Throttle", "bytesPerSecond", "requestsPerSecond");
         return None;

@@ -173,12 +173,12 @@ fn exact(item: Option<Item<'_>>) -> Option<()> {
 /// `type` is PathPrefix and `value` is `/` unless said otherwise.
 fn path(item: &Item<'_>) -> Option<PathMatch> {
     let fields = item.object(&PATH_MATCH)?;
-    let kind = fields.get("type").map_or(Some(PathType::Prefix), |item| item.choice(&PATH_TYPES))?;
+    let kind = fields.get("type").map_or(Some(PathType::Prefix), |item| item.choice(&PATH_TYPES));
     let value = match fields.get("value") {
         Some(item) => path_value(&item)?,
         None => "/",
     };
-    Some(match kind {
+    Some(match kind? {
         PathType::Exact => PathMatch::Exact(value.to_owned()),
         _ if value == "/" => PathMatch::Prefix(value.to_owned()),
         _ => PathMatch::Prefix(value.trim_end_matches('/').to_owned()),

@@ -71,35 +71,57 @@ fn trees(sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Vec<(usize, No
 }
 
 fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Resources {
-    let mut index = Index::default();
-    index.whole = mistakes.borrow().is_empty();
-    let mut headers = Vec::new();
+    let mut specs = Specs::default();
+    specs.index.whole = mistakes.borrow().is_empty();
+    let (mut headers, mut repeated) = (Vec::new(), Vec::new());
     for (number, node) in trees {
         let document = Item::document(Scope::new(&sources[*number], mistakes), node);
         match header::read(document) {
-            Some(header) if index.add(&header) => headers.push(header),
-            Some(_) => {}
-            None => index.leave_out(&document),
+            Some(header) if specs.index.add(&header) => headers.push(header),
+            Some(header) => repeated.push(header),
+            None => specs.index.leave_out(&document),
         }
     }
-    specs(&headers, &mut index)
+    specs.read(&headers);
+    let mut resources = std::mem::take(&mut specs.resources);
+    resources.gateways.clone_from(&specs.index.gateways);
+    resources.documents = documents(&headers);
+    resources.digest = digest::digest(&resources.documents).into();
+    // A second document of a name is read for its mistakes alone, and by itself.
+    for header in &repeated {
+        specs.agent_sources = agent::Sources::default();
+        specs.read(std::slice::from_ref(header));
+    }
+    resources
 }
 
-/// Gateways first, because everything else hangs on them; then agents, whose teams and projects policies name.
-fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
-    for header in headers.iter().filter(|header| header.kind == Kind::EgressGateway) {
-        if let Some(gateway) = gateway::read(header) {
-            index.gateways.insert(header.name.clone(), gateway);
+/// The specs of a set, as they are read.
+#[derive(Default)]
+struct Specs {
+    index: Index,
+    agent_sources: agent::Sources,
+    resources: Resources,
+}
+
+impl Specs {
+    /// Gateways first, because everything else hangs on them; then agents, whose teams and projects policies name.
+    fn read(&mut self, headers: &[Header<'_>]) {
+        for header in headers.iter().filter(|header| header.kind == Kind::EgressGateway) {
+            if let Some(gateway) = gateway::read(header) {
+                self.index.gateways.entry(header.name.clone()).or_insert(gateway);
+            }
         }
+        for header in headers.iter().filter(|header| header.kind == Kind::Agent) {
+            let agent = agent::read(header, &self.index, &mut self.agent_sources);
+            self.index.groups.add(agent.as_ref().map(|agent| &*agent.profile));
+            self.resources.agents.extend(agent.map(|agent| (header.name.clone(), agent)));
+        }
+        headers.iter().for_each(|header| self.read_one(header));
     }
-    let mut resources = Resources::default();
-    let mut agent_sources = agent::Sources::default();
-    for header in headers.iter().filter(|header| header.kind == Kind::Agent) {
-        let agent = agent::read(header, index, &mut agent_sources);
-        index.groups.add(agent.as_ref().map(|agent| &*agent.profile));
-        resources.agents.extend(agent.map(|agent| (header.name.clone(), agent)));
-    }
-    for header in headers {
+
+    /// What refers to gateways and agents.
+    fn read_one(&mut self, header: &Header<'_>) {
+        let Self { index, resources, .. } = self;
         let name = header.name.clone();
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -121,10 +143,6 @@ fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
             }
         }
     }
-    resources.gateways = std::mem::take(&mut index.gateways);
-    resources.documents = documents(headers);
-    resources.digest = digest::digest(&resources.documents).into();
-    resources
 }
 
 fn documents(headers: &[Header<'_>]) -> Vec<Document> {

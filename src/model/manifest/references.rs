@@ -365,7 +365,10 @@ fn contradiction(requirements: &[Requirement]) -> Option<&str> {
 fn requirement(item: &Item<'_>) -> Option<Requirement> {
     let fields = item.object(&EXPRESSION)?;
     let key = fields.required("key").and_then(|key| values::label_key_of(&key));
-    let operator = fields.required("operator")?.choice(&OPERATORS)?;
+    let Some(operator) = fields.required("operator").and_then(|item| item.choice(&OPERATORS)) else {
+        fields.list("values").iter().for_each(|item| drop(values::label_value(item)));
+        return None;
+    };
     if matches!(operator, Operator::In | Operator::NotIn) {
         if item.node().entry("values").is_none() {
             item.lacks("values");

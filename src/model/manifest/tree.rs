@@ -2,7 +2,7 @@
 //!
 //! YAML 1.2 core scalars; a quoted scalar is always a string. What documents never need and what makes their meaning
 //! hard to see is refused: anchors, aliases, tags, directives, keys that are not scalars, duplicate keys. Depth
-//! and number of nodes are bounded. Read next: `fields.rs`.
+//! and number of nodes are bounded. An alias is never followed. Read next: `fields.rs`.
 
 use std::collections::HashMap;
 
@@ -85,7 +85,8 @@ pub fn parse(source: &Source<'_>, budget: &mut usize) -> (Vec<Node>, Mistakes) {
         block_nesting_limit: limits::POLICY_DEPTH,
     };
     options.set_emit_comments(false);
-    let mut builder = Builder { source, documents: Vec::new(), open: Vec::new(), budget, faults: Mistakes::default() };
+    let mut builder =
+        Builder { source, documents: Vec::new(), open: Vec::new(), budget, faults: Mistakes::default() };
     for event in Parser::new_from_str_with_options(source.text(), options) {
         let taken = match event {
             Ok((event, span)) => builder.take(event, byte_span(&span)),
@@ -154,9 +155,17 @@ impl Builder<'_, '_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Taken {
         if event.is_node() {
             self.count(span)?;
-            self.refuse_indirection(&event, span)?;
+            self.note_indirection(&event, span);
         }
         match event {
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                if self.awaits_key() {
+                    self.key("", span);
+                } else {
+                    self.add(Node { span, value: Value::Null });
+                }
+                Ok(())
+            }
             Event::Scalar(text, style, ..) => self.scalar(&text, style, span),
             Event::SequenceStart(..) => self.start(Open::List(span, Vec::new()), span),
             Event::MappingStart(..) => {
@@ -185,18 +194,18 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    fn refuse_indirection(&self, event: &Event<'_>, span: Span) -> Taken {
-        let refuse = |what: &str, hint: &str| {
-            Err(Box::new(Diagnostic::at(self.source, span, format!("{what} are not accepted")).hint(hint)))
-        };
-        match event {
-            Event::Alias(_) | Event::UnresolvedAlias(_) => refuse("aliases", "write the value out"),
+    /// Anchors, tags and aliases are noted, and what they stand at is read as if they were not there.
+    fn note_indirection(&mut self, event: &Event<'_>, span: Span) {
+        let (what, hint) = match event {
+            Event::Alias(_) | Event::UnresolvedAlias(_) => ("aliases", "write the value out"),
             _ if event.anchor_id().is_some_and(|id| id != 0) => {
-                refuse("anchors", "remove it, and write the value out")
+                ("anchors", "remove it, and write the value out")
             }
-            _ if event.tag().is_some() => refuse("tags", "remove it; a quoted value is a text"),
-            _ => Ok(()),
-        }
+            _ if event.tag().is_some() => ("tags", "remove it; a quoted value is a text"),
+            _ => return,
+        };
+        let fault = || Diagnostic::at(self.source, span, format!("{what} are not accepted")).hint(hint);
+        self.faults.add(fault);
     }
 
     fn start(&mut self, open: Open, span: Span) -> Taken {

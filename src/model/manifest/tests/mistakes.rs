@@ -529,3 +529,66 @@ fn a_mistake_is_shown_with_its_line_and_the_hint_under_the_word() {
         })
     );
 }
+
+#[test]
+fn a_word_that_nobody_knows_hides_no_mistake_beside_it() {
+    let route =
+        |rules: &str| format!("  parentRefs: [{{name: default}}]\n  rules:\n  - matches:\n    - {rules}");
+    assert_eq!(
+        of(
+            "EgressL4Route",
+            &route(
+                "{protocol: SCTP, destinationHostnames: [a/b], destinationCIDRs: [x], ports: [{port: 0}, {port: 853}]}"
+            )
+        ),
+        [
+            "8:18 unknown `protocol` `SCTP` (it can be `TCP` or `UDP`)",
+            "8:47 host `a/b` has a character that no host name may carry (give the host alone, without scheme and path)",
+            "8:72 `x` is not a network (write an address, `/` and the length of its prefix)",
+            "8:91 `port` 0 is not between 1 and 65535",
+        ]
+    );
+    let http = |rules: &str| format!("  hostnames: [a.example]\n{}", route(rules));
+    assert_eq!(
+        of("EgressHTTPRoute", &http("{path: {type: Regexp, value: a}}")),
+        [
+            "9:21 unknown `type` `Regexp` (it can be `Exact` or `PathPrefix`)",
+            "9:36 path `a` does not begin with `/`",
+        ]
+    );
+    assert_eq!(
+        of("EgressGateway", "  listeners:\n    - {name: a, protocol: TSL, tls: {mode: Open, ech: Perhaps}}"),
+        [
+            "6:27 unknown `protocol` `TSL` (did you mean `TLS`?)",
+            "6:44 unknown `mode` `Open` (it can be `Terminate` or `Passthrough`)",
+            "6:55 unknown `ech` `Perhaps` (it can be `Refuse` or `Allow`)",
+        ]
+    );
+    let selector = "  sourceAgents: {matchExpressions: [{key: a, operator: Is, values: ['x y']}]}\n";
+    assert_eq!(
+        of("EgressL4Route", &format!("{selector}{}", route("{ports: [{port: 1}]}"))),
+        [
+            "5:56 unknown `operator` `Is` (did you mean `In`?)",
+            "5:69 `x y` is not a label value (values have at most 63 letters, digits, `-`, `_` and `.`)",
+        ]
+    );
+}
+
+#[test]
+fn anchors_tags_and_aliases_hide_no_mistake_behind_them() {
+    let text = GATEWAY
+        .replace("protocol: TCP}", "protocol: &a TCP}")
+        .replace("protocol: HTTP}", "protocol: !!str HTPT}")
+        + "  mode: *a\n  defaultPolicy: allow-none\n";
+    assert_eq!(
+        mistakes(load(&[file("g.yaml", &text)])),
+        [
+            "g.yaml:7:29 anchors are not accepted (remove it, and write the value out)",
+            "g.yaml:10:29 tags are not accepted (remove it; a quoted value is a text)",
+            "g.yaml:10:29 unknown `protocol` `HTPT` (did you mean `HTTP`?)",
+            "g.yaml:11:3 field `mode` has no value (give it one, or remove the line)",
+            "g.yaml:11:9 aliases are not accepted (write the value out)",
+            "g.yaml:12:18 unknown `defaultPolicy` `allow-none` (did you mean `allow-all`?)",
+        ]
+    );
+}

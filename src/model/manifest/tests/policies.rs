@@ -196,6 +196,20 @@ fn what_an_action_needs_has_to_be_there() {
 }
 
 #[test]
+fn an_action_that_nobody_knows_hides_no_mistake_of_its_rule() {
+    assert_eq!(
+        wrong("{name: a, action: Block, requestsPerSecond: 0, for: 1w, setHeaders: {host: a}, would: Allow}"),
+        [
+            "7:25 unknown `action` `Block` (it can be `Allow`, `Deny`, `Throttle`, `Quarantine`, `Transform`, `Alert` or `LogOnly`)",
+            "7:51 `requestsPerSecond` 0 is not between 1 and 1000000",
+            "7:59 `for` `1w` is not a duration (write it like `4s`, `15m`, `2h`, `7d` or `PT4H`)",
+            "7:76 `host` is the gateway's own to send or remove (rules change what servers read of a request, not how it gets there)",
+            "7:93 unknown `would` `Allow` (it can be `Deny`, `Throttle`, `Quarantine`, `Transform` or `Alert`)",
+        ]
+    );
+}
+
+#[test]
 fn two_rules_of_one_name_are_refused_and_two_documents_may_share_it() {
     let spec = format!("{TARGET}  rules: [{{name: a, action: Alert}}, {{name: a, action: Deny}}]\n");
     assert_eq!(

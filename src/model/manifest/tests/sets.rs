@@ -213,6 +213,22 @@ fn a_document_is_known_by_kind_and_name() {
 }
 
 #[test]
+fn a_document_that_is_defined_twice_has_its_own_mistakes_told() {
+    let second = AGENTS.replace("team: red", "taem: red").replace("10.77.0.0/24", "10.77.0.1/24");
+    let told = mistakes(load(&[file("a.yaml", REFERENCE), file("b.yaml", AGENTS), file("c.yaml", &second)]));
+    assert_eq!(
+        told,
+        [
+            "c.yaml:4:18 Agent `alice` is defined twice (the first is at b.yaml:4:18)",
+            "c.yaml:6:3 unknown field `taem` (did you mean `team`?)",
+            "c.yaml:14:18 Agent `others` is defined twice (the first is at b.yaml:14:18)",
+            "c.yaml:16:25 `10.77.0.1/24` has bits set after its first 24 (write `10.77.0.0/24`, or `10.77.0.1/32` for this address alone)",
+            "c.yaml:21:18 EgressHTTPRoute `api-read` is defined twice (the first is at b.yaml:21:18)",
+        ]
+    );
+}
+
+#[test]
 fn a_name_is_not_called_missing_while_its_file_cannot_be_read() {
     let agents = file("b.yaml", AGENTS);
     assert_eq!(mistakes(load(&[file("a.yaml", "kind: [\n"), agents])).len(), 1, "the syntax error alone");
