@@ -90,6 +90,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
     // A second document of a name is read for its mistakes alone, and by itself.
     for header in &repeated {
         specs.agent_sources = agent::Sources::default();
+        specs.approvals.clear();
         specs.read(std::slice::from_ref(header));
     }
     resources
@@ -100,6 +101,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
 struct Specs {
     index: Index,
     agent_sources: agent::Sources,
+    approvals: approval::Counts,
     resources: Resources,
 }
 
@@ -121,7 +123,7 @@ impl Specs {
 
     /// What refers to gateways and agents.
     fn read_one(&mut self, header: &Header<'_>) {
-        let Self { index, resources, .. } = self;
+        let Self { index, approvals, resources, .. } = self;
         let name = header.name.clone();
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -139,7 +141,8 @@ impl Specs {
                 resources.egress_policies.extend(policy.map(|policy| (name, policy)));
             }
             Kind::EgressApproval => {
-                resources.approvals.extend(approval::read(header, index).map(|approval| (name, approval)));
+                let approval = approval::read(header, index, approvals);
+                resources.approvals.extend(approval.map(|approval| (name, approval)));
             }
         }
     }
