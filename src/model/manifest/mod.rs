@@ -24,6 +24,7 @@ mod rule_headers;
 mod egress_policy;
 mod digest;
 mod approval;
+pub mod policy_test;
 mod load;
 pub mod json_schema;
 pub mod catalogue;

@@ -26,11 +26,15 @@ fn the_head_of_a_document_is_strict() {
         ),
         (
             head("Secret"),
-            "a.yaml:2:7 `Secret` is not accepted in policy files (a Secret in a file could be read by others: store it encrypted with `clawgress apply`)",
+            "a.yaml:2:7 `Secret` is not accepted in policy files (it could be read by others, and nothing here takes a credential yet: remove the document)",
         ),
         (
             "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {a: b}\n".into(),
-            "a.yaml:2:7 `Secret` is not accepted in policy files (a Secret in a file could be read by others: store it encrypted with `clawgress apply`)",
+            "a.yaml:2:7 `Secret` is not accepted in policy files (it could be read by others, and nothing here takes a credential yet: remove the document)",
+        ),
+        (
+            head("PolicyTest"),
+            "a.yaml:2:7 `PolicyTest` is not accepted in policy files (policy tests stand in files of their own, named `*.test.yaml`, and `clawgress test` reads them)",
         ),
         (
             "a: b\n".into(),
