@@ -187,6 +187,15 @@ impl<'s> Item<'s> {
 
     /// One of a few words. Others that are declared are not enforced yet.
     pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        self.choice_or(choices, |word| format!("unknown {} {}", quoted(self.name), quoted(word)))
+    }
+
+    /// The same, with what is said of any other word.
+    pub fn choice_or<T: Copy>(
+        &self,
+        choices: &[(&str, T)],
+        otherwise: impl FnOnce(&str) -> String,
+    ) -> Option<T> {
         let same = |words: &[&str]| words.iter().eq(choices.iter().map(|(name, _)| name));
         debug_assert!(self.may_be(|shape| matches!(shape, Shape::Choice { words, .. } if same(words))));
         let word = self.text()?;
@@ -201,7 +210,7 @@ impl<'s> Item<'s> {
         }
         let names = || choices.iter().map(|(name, _)| *name);
         let hint = did_you_mean(word, names()).unwrap_or_else(|| format!("it can be {}", one_of(names())));
-        self.mistake_hint(format!("unknown {} {}", quoted(self.name), quoted(word)), hint);
+        self.mistake_hint(otherwise(word), hint);
         None
     }
 

@@ -429,6 +429,13 @@ fn a_deny_policy_says_what_is_wrong_with_it() {
             ],
         ),
         (
+            "  targetRef: {kind: McpServer}",
+            &[
+                "5:3 `targetRef` lacks the field `name`",
+                "5:21 `McpServer` is not a kind of route (it can be `EgressL4Route` or `EgressHTTPRoute`)",
+            ],
+        ),
+        (
             "  targetRef: {kind: Agent, name: gone}",
             &["5:21 `Agent` is not a kind of route (it can be `EgressL4Route` or `EgressHTTPRoute`)"],
         ),

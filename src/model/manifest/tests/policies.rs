@@ -119,6 +119,10 @@ fn a_target_that_is_not_there_is_named_with_what_is() {
             "`kind: MCPRoute` is not yet enforced (remove it: what it asks for would not be done)",
         ),
         (
+            "Role, name: x",
+            "a policy cannot be for `Role` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `Agent`, `Team` or `Project`)",
+        ),
+        (
             "Host, name: x",
             "a policy cannot be for `Host` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `Agent`, `Team` or `Project`)",
         ),
