@@ -272,6 +272,18 @@ fn a_transform_sets_no_credentials_and_may_remove_them() {
 }
 
 #[test]
+fn a_transform_tells_servers_of_no_other_request_than_was_judged() {
+    for name in ["Forwarded", "X-Forwarded-Proto", "x_forwarded_port", "X-Forwarded-SSL"] {
+        let told = wrong(&format!("{{name: a, action: Transform, setHeaders: {{{name}: x}}}}"));
+        assert!(told.len() == 1 && told[0].contains("tells servers of another request"), "{told:?}");
+        assert!(matches!(
+            action(&format!("{{name: a, action: Transform, removeHeaders: [{name}]}}")),
+            RuleAction::Transform(_)
+        ));
+    }
+}
+
+#[test]
 fn headers_that_cannot_be_sent_or_stand_twice_are_refused() {
     for (fields, expected) in [
         ("setHeaders: {x a: b}", "`x a` is not a header name"),
