@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use super::fields::Item;
 use super::header::{self, Header, Index};
 use super::kinds::Kind;
+use super::reach::Reach;
 use super::report::{Diagnostic, Mistakes, Report};
 use super::resources::{Document, Resources};
 use super::scope::Scope;
@@ -91,6 +92,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
     for header in &repeated {
         specs.agent_sources = agent::Sources::default();
         specs.approvals.clear();
+        specs.answers.clear();
         specs.read(std::slice::from_ref(header));
     }
     resources
@@ -102,6 +104,7 @@ struct Specs {
     index: Index,
     agent_sources: agent::Sources,
     approvals: approval::Counts,
+    answers: deny_policy::Answers,
     resources: Resources,
 }
 
@@ -118,12 +121,15 @@ impl Specs {
             self.index.groups.add(agent.as_ref().map(|agent| &*agent.profile));
             self.resources.agents.extend(agent.map(|agent| (header.name.clone(), agent)));
         }
-        headers.iter().for_each(|header| self.read_one(header));
+        // Policies look at what the routes have become that they are about.
+        let last = |header: &Header<'_>| matches!(header.kind, Kind::EgressDenyPolicy | Kind::EgressPolicy);
+        headers.iter().filter(|header| !last(header)).for_each(|header| self.read_one(header));
+        headers.iter().filter(|header| last(header)).for_each(|header| self.read_one(header));
     }
 
     /// What refers to gateways and agents.
     fn read_one(&mut self, header: &Header<'_>) {
-        let Self { index, approvals, resources, .. } = self;
+        let Self { index, approvals, answers, resources, .. } = self;
         let name = header.name.clone();
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -134,10 +140,11 @@ impl Specs {
                 resources.http_routes.extend(http_route::read(header, index).map(|route| (name, route)));
             }
             Kind::EgressDenyPolicy => {
-                resources.deny_policies.extend(deny_policy::read(header, index).map(|policy| (name, policy)));
+                let policy = deny_policy::read(header, index, answers);
+                resources.deny_policies.extend(policy.map(|policy| (name, policy)));
             }
             Kind::EgressPolicy => {
-                let policy = egress_policy::read(header, index);
+                let policy = egress_policy::read(header, Reach { index, resources });
                 resources.egress_policies.extend(policy.map(|policy| (name, policy)));
             }
             Kind::EgressApproval => {

@@ -21,6 +21,7 @@ mod l4_route;
 mod http_route;
 mod deny_policy;
 mod rule_headers;
+mod reach;
 mod egress_policy;
 mod digest;
 mod approval;

@@ -132,7 +132,8 @@ pub enum Needs {
 }
 
 impl Needs {
-    fn met_by(self, protocol: ListenerProtocol) -> bool {
+    /// Whether a listener of this protocol does.
+    pub fn met_by(self, protocol: ListenerProtocol) -> bool {
         match self {
             Self::Connections => protocol != ListenerProtocol::Udp,
             Self::Datagrams => protocol == ListenerProtocol::Udp,
@@ -150,7 +151,7 @@ impl Needs {
     }
 
     /// The listeners that would do, after "a listener with".
-    fn listeners(self) -> &'static str {
+    pub fn listeners(self) -> &'static str {
         match self {
             Self::Connections => "`protocol: TCP`, TLS, HTTPS or HTTP",
             Self::Datagrams => "`protocol: UDP`",

@@ -302,6 +302,10 @@ fn an_http_route_says_what_is_wrong_with_it() {
         )
     };
     for (one, expected) in [
+        (
+            "method: CONNECT",
+            "9:15 `CONNECT` is refused before any route is asked (remove the match: what a tunnel would reach, an EgressL4Route names)",
+        ),
         ("method: get", "9:15 unknown `method` `get` (did you mean `GET`?)"),
         (
             "path: {type: RegularExpression, value: /a}",
@@ -602,4 +606,32 @@ fn anchors_tags_and_aliases_hide_no_mistake_behind_them() {
             "g.yaml:12:18 unknown `defaultPolicy` `allow-none` (did you mean `allow-all`?)",
         ]
     );
+}
+
+#[test]
+fn two_deny_policies_of_a_route_answer_alike() {
+    let route = "apiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {name: r}\n\
+                 spec: {parentRefs: [{name: default}], rules: [{matches: [{ports: [{port: 1}]}]}]}\n";
+    let deny = |name: &str, response: &str| {
+        let text = format!(
+            "apiVersion: clawgress.io/v1alpha1\nkind: EgressDenyPolicy\nmetadata: {{name: {name}}}\n\
+             spec: {{targetRef: {{kind: EgressL4Route, name: r}}{response}}}\n"
+        );
+        file(&format!("{name}.yaml"), &text)
+    };
+    let set = |one: &str, other: &str| {
+        load(&[deny("a", one), deny("b", other), file("g.yaml", GATEWAY), file("r.yaml", route)])
+    };
+    let gone = ", denyResponse: {statusCode: 410}";
+    for (one, other) in [("", ""), (gone, gone)] {
+        assert!(set(one, other).is_ok(), "{one} {other}");
+    }
+    for (one, other) in [("", gone), (gone, ", denyResponse: {statusCode: 451}")] {
+        assert_eq!(
+            mistakes(set(one, other)),
+            [
+                "b.yaml:4:8 EgressDenyPolicy `a` answers for this route with another `denyResponse` (only one of them would speak: give both the same, or remove one)"
+            ]
+        );
+    }
 }

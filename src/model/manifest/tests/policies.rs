@@ -369,3 +369,72 @@ fn a_condition_on_what_no_engine_finds_out_is_not_yet_enforced() {
         assert_eq!(told, [expected], "{condition}");
     }
 }
+
+/// A policy with this target and rule, beside routes of TCP and of UDP, on a gateway that opens nothing.
+fn unread(target: &str, rule: &str, protocol: &str) -> Result<Resources, Report> {
+    let head = "apiVersion: clawgress.io/v1alpha1\nkind";
+    let text = format!(
+        "{head}: EgressPolicy\nmetadata: {{name: x}}\nspec:\n  targetRef: {target}\n  rules:\n    - {rule}\n---\n\
+         {head}: EgressGateway\nmetadata: {{name: default}}\n\
+         spec: {{listeners: [{{name: sni, protocol: TLS, tls: {{mode: Passthrough}}}}, {{name: udp, protocol: UDP}}, {{name: x, {protocol}}}]}}\n---\n\
+         {head}: Agent\nmetadata: {{name: alice, labels: {{tier: dev}}}}\nspec: {{team: red, sources: {{addresses: [10.77.0.2/32]}}}}\n---\n\
+         {head}: EgressL4Route\nmetadata: {{name: time}}\n\
+         spec: {{parentRefs: [{{name: default}}], rules: [{{matches: [{{protocol: UDP, ports: [{{port: 123}}]}}]}}]}}\n---\n\
+         {head}: EgressL4Route\nmetadata: {{name: names}}\n\
+         spec: {{parentRefs: [{{name: default, sectionName: sni}}], rules: [{{matches: [{{ports: [{{port: 443}}]}}]}}]}}\n"
+    );
+    load(&[file("a.yaml", &text)])
+}
+
+#[test]
+fn what_asks_for_requests_needs_a_listener_that_shows_them() {
+    let hint = "and no listener that the policy is about shows requests (they are seen on a listener with `protocol: TLS` and `mode: Terminate`, HTTPS or HTTP)";
+    let rules = [
+        (
+            "{name: a, when: 'request.method == \"GET\"', action: Deny}",
+            "7:17 the condition is about requests",
+        ),
+        ("{name: a, action: Transform, setHeaders: {x-a: b}}", "7:17 `action: Transform` changes requests"),
+        (
+            "{name: a, action: Throttle, requestsPerSecond: 5, bytesPerSecond: 2048}",
+            "7:35 `requestsPerSecond` counts requests",
+        ),
+    ];
+    let targets = [
+        "{kind: EgressGateway, name: default}",
+        "{kind: Agent, name: alice}",
+        "{kind: Team, name: red}",
+        "{kind: EgressL4Route, name: names}",
+        "{kind: EgressL4Route, name: time}",
+    ];
+    for target in targets {
+        for (rule, wanted) in rules {
+            assert_eq!(mistakes(unread(target, rule, "protocol: TCP")), [format!("a.yaml:{wanted}, {hint}")]);
+            // One more listener shows them; not of routes that are on others.
+            let opened = unread(target, rule, "protocol: HTTP");
+            assert_eq!(opened.is_ok(), !target.contains("L4Route"), "{target} {rule}");
+        }
+        for rule in [
+            "{name: a, when: 'time.hour < 6', action: Deny}",
+            "{name: a, action: Throttle, bytesPerSecond: 2048}",
+            "{name: a, when: 'destination.port == 22', action: Alert}",
+        ] {
+            unread(target, rule, "protocol: TCP").unwrap_or_else(|report| panic!("{report}"));
+        }
+    }
+}
+
+#[test]
+fn a_policy_for_one_agent_selects_no_others() {
+    let rule = "{name: a, action: Alert}";
+    let target = |labels: &str| {
+        format!("{{kind: Agent, name: alice}}\n  sourceAgents: {{matchLabels: {{tier: {labels}}}}}")
+    };
+    assert!(unread(&target("dev"), rule, "protocol: TCP").is_ok());
+    assert_eq!(
+        mistakes(unread(&target("prod"), rule, "protocol: TCP")),
+        [
+            "a.yaml:6:3 agent `alice` does not have these labels: no rule here could hold (remove it: `targetRef` names the agent already)"
+        ]
+    );
+}
