@@ -35,7 +35,7 @@ pub fn kinds() -> impl Iterator<Item = Listed> {
 }
 
 /// What the `spec` of a kind is.
-fn spec(kind: Kind) -> &'static Object {
+pub fn spec(kind: Kind) -> &'static Object {
     match kind {
         Kind::Agent => &agent::SPEC,
         Kind::EgressGateway => &gateway::SPEC,
