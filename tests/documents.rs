@@ -307,7 +307,7 @@ fn what_conditions_may_name_and_ask_is_documented_as_it_is() {
         match variable.domain {
             Domain::Words(words) => meaning.push_str(&format!(": `{}`", words.join("`, `"))),
             Domain::Numbers(first, last) => meaning.push_str(&format!(", {first} to {last}")),
-            Domain::Any | Domain::LowerCaseKeys => {}
+            _ => {}
         }
         let absent = if variable.optional { "; may be absent" } else { "" };
         let name = format!("`{}`", variable.name);

@@ -7,6 +7,7 @@ use super::paint::{Paint, Style};
 use crate::model::config;
 use crate::model::manifest::catalogue::{self, Listed};
 use crate::model::manifest::kinds::{KINDS, Standing};
+use crate::model::manifest::policy_test;
 use crate::model::manifest::report::{did_you_mean, quoted};
 
 /// Arguments of `schema`.
@@ -38,6 +39,7 @@ impl Schema {
         match (*kind, standing) {
             (_, Standing::Enforced(known)) => print(&catalogue::schema(*known), context),
             ("ClawgressConfig", _) => print(&config::schema(), context),
+            (policy_test::KIND, _) => print(&catalogue::test_schema(), context),
             (_, Standing::NotYet) => Err(Failure::new(Exit::No, format!("{} is not yet enforced", quoted(kind)))
                 .hint("a document of this kind is refused whole; `clawgress schema` lists the kinds that are enforced")),
             (_, Standing::Elsewhere(hint)) => {

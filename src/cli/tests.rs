@@ -201,6 +201,8 @@ fn the_schema_of_a_kind_is_printed_without_a_daemon_and_the_kinds_are_listed_wit
     let settings: Value = serde_json::from_str(&run("clawgress schema ClawgressConfig").out).unwrap();
     assert_eq!(settings["properties"]["spec"]["properties"]["failMode"]["default"], "closed");
 
+    let tests: Value = serde_json::from_str(&run("clawgress schema policytest").out).unwrap();
+    assert_eq!(tests["properties"]["kind"]["const"], "PolicyTest");
     let list = run("clawgress schema").out;
     assert!(list.starts_with("Agent "), "{list}");
     let line = |kind: &str| list.lines().find(|line| line.starts_with(kind)).unwrap().to_owned();
@@ -222,7 +224,7 @@ fn the_schema_of_a_kind_is_printed_without_a_daemon_and_the_kinds_are_listed_wit
             Exit::Usage,
             "error: unknown kind `EgresGateway`\nhint: did you mean `EgressGateway`?\n",
         ),
-        ("Secret", Exit::No, "error: `Secret` is no kind of policy document\nhint: a Secret in a file"),
+        ("Secret", Exit::No, "error: `Secret` is no kind of policy document\nhint: it could be read by others"),
     ] {
         let ended = run(&format!("clawgress schema {kind}"));
         assert_eq!((ended.code, ended.out.as_str()), (code, ""));

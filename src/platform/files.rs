@@ -1,40 +1,52 @@
 //! Reads policy files: a whole folder tree, in one order, within bounds.
 //!
 //! It never follows a link out of the tree, never opens what is not a regular file, and reports every file that
-//! cannot be read, not the first alone. What the files mean, their encoding included, is `model/manifest`'s business.
+//! cannot be read, not the first alone. What the files mean, whether they are too long included, is `model/manifest`'s
+//! business: of a file no more is read than tells that.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::cases::ENDINGS;
-use crate::model::types::limits::{POLICY_FILE_BYTES, POLICY_FILES, POLICY_FOLDER_DEPTH};
+use crate::model::types::limits::{POLICY_FILE_BYTES, POLICY_FILES, POLICY_FOLDER_DEPTH, POLICY_SET_BYTES};
 
 /// One file, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyFile {
     /// The name people know it by: the folder as it was named, and the path below it.
     pub shown: String,
-    /// Its content.
+    /// Its content; of one that is too long the first [`POLICY_FILE_BYTES`] and a byte more.
     pub bytes: Vec<u8>,
 }
 
 /// One file or folder that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{shown}: {why}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileProblem {
     /// The name people know it by.
     pub shown: String,
-    /// What is wrong, and how to mend it.
+    /// What is wrong.
     pub why: String,
+    /// How to mend it, where that is not plain.
+    pub hint: Option<&'static str>,
 }
+
+impl fmt::Display for FileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.shown, self.why)?;
+        self.hint.map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
+impl std::error::Error for FileProblem {}
 
 /// Reads every `*.yaml` and `*.yml` below `root`, sorted by path. `shown` stands for `root` in names.
 ///
 /// Policy tests (`*.test.yaml`) are left out; see [`read_tests`]. Names that begin with a dot are left out (editors' leftovers, and the data folders of mounted config maps, whose
-/// files are reached through links inside the tree). At most [`POLICY_FILES`] files of [`POLICY_FILE_BYTES`] each,
-/// [`POLICY_FOLDER_DEPTH`] folders deep.
+/// files are reached through links inside the tree). At most [`POLICY_FILES`] files, [`POLICY_FOLDER_DEPTH`] folders deep; once there
+/// are more than [`POLICY_SET_BYTES`] no further file is read.
 pub fn read_tree(root: &Path, shown: &str) -> Result<Vec<PolicyFile>, Vec<FileProblem>> {
     walk(root, shown, |name| !is_test(name))
 }
@@ -53,9 +65,16 @@ fn walk(root: &Path, shown: &str, wanted: fn(&str) -> bool) -> Result<Vec<Policy
     let mut walk = Walk { root: canonical.clone(), wanted, found: Vec::new(), problems: Vec::new() };
     walk.folder(&canonical, shown, 0);
     let mut files = Vec::with_capacity(walk.found.len());
+    let mut bytes = 0;
     for (path, shown) in walk.found {
+        if bytes > POLICY_SET_BYTES {
+            break;
+        }
         match read_regular(&path, &shown) {
-            Ok(file) => files.push(file),
+            Ok(file) => {
+                bytes += file.bytes.len();
+                files.push(file);
+            }
             Err(problem) => walk.problems.push(problem),
         }
     }
@@ -70,7 +89,7 @@ pub fn read_file(path: &Path) -> Result<PolicyFile, FileProblem> {
 }
 
 fn problem(shown: &str, why: impl Into<String>) -> FileProblem {
-    FileProblem { shown: shown.to_owned(), why: why.into() }
+    FileProblem { shown: shown.to_owned(), why: why.into(), hint: None }
 }
 
 /// A folder tree on its way to a list of files.
@@ -129,12 +148,12 @@ impl Walk {
             }
         };
         if target.is_dir() {
-            let why = "is a link to a folder, which is not followed\nhint: put the folder itself here";
-            self.problems.push(problem(&shown, why));
+            let hint = Some("put the folder itself here");
+            let why = "is a link to a folder, which is not followed";
+            self.problems.push(FileProblem { hint, ..problem(&shown, why) });
         } else if yaml && !target.starts_with(&self.root) {
-            let why =
-                format!("is a link to `{}`, outside this folder\nhint: copy the file here", target.display());
-            self.problems.push(problem(&shown, why));
+            let why = format!("is a link to `{}`, outside this folder", target.display());
+            self.problems.push(FileProblem { hint: Some("copy the file here"), ..problem(&shown, why) });
         } else if yaml {
             self.found.push((target, shown));
         }
@@ -172,9 +191,6 @@ fn read_bounded(input: impl Read, shown: &str) -> Result<PolicyFile, FileProblem
         .take(POLICY_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| problem(shown, error.to_string()))?;
-    if bytes.len() as u64 > POLICY_FILE_BYTES {
-        return Err(problem(shown, format!("is longer than {} MiB", POLICY_FILE_BYTES / 1024 / 1024)));
-    }
     Ok(PolicyFile { shown: shown.to_owned(), bytes })
 }
 
@@ -224,14 +240,26 @@ mod tests {
     #[test]
     fn every_unreadable_file_is_reported() {
         let root = tempfile::tempdir().unwrap();
-        let huge = fs::File::create(root.path().join("b.yaml")).unwrap();
-        huge.set_len(POLICY_FILE_BYTES + 1).unwrap();
+        symlink("nowhere", root.path().join("b.yaml")).unwrap();
         fs::write(root.path().join("c.yaml"), "fine").unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(root.path().join("d.yaml")).unwrap();
         let whys = whys(read_tree(root.path(), "p"));
-        assert_eq!(whys[0], "p/b.yaml: is longer than 4 MiB");
+        assert!(whys[0].starts_with("p/b.yaml: is a link that leads nowhere"), "{whys:?}");
         assert!(whys[1].starts_with("p/d.yaml: "), "{whys:?}");
         assert_eq!(whys.len(), 2);
+    }
+
+    #[test]
+    fn of_what_is_too_long_no_more_is_read_than_tells_that() {
+        let root = tempfile::tempdir().unwrap();
+        let huge = |name: &str| fs::File::create(root.path().join(name)).unwrap().set_len(1 << 30).unwrap();
+        huge("a.yaml");
+        let file = read_file(&root.path().join("a.yaml")).unwrap();
+        assert_eq!(file.bytes.len() as u64, POLICY_FILE_BYTES + 1);
+        (0..12).for_each(|number| huge(&format!("b{number}.yaml")));
+        let bytes: usize = read_tree(root.path(), "p").unwrap().iter().map(|file| file.bytes.len()).sum();
+        let whole = usize::try_from(POLICY_FILE_BYTES).unwrap() + 1;
+        assert!((POLICY_SET_BYTES + 1..=POLICY_SET_BYTES + whole).contains(&bytes), "{bytes}");
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::{Case, Expected, PolicyTest};
 use crate::model::manifest::fields::{Fields, Item};
-use crate::model::manifest::kinds::API_VERSIONS;
+use crate::model::manifest::policy_test::{self, CASE, EXPECTS};
 use crate::model::manifest::report::{Diagnostic, Mistakes, Report, did_you_mean, quoted};
 use crate::model::manifest::scope::Scope;
 use crate::model::manifest::source::{Source, SourceFile};
-use crate::model::manifest::{tree, values};
+use crate::model::manifest::tree;
 use crate::model::types::{Decision, Reason, Timestamp, limits};
 
 /// Reads files of policy tests.
@@ -29,7 +31,7 @@ pub fn read(files: &[SourceFile]) -> Result<Vec<PolicyTest>, Report> {
             }
         };
         let (documents, faults) = tree::parse(&source, &mut budget);
-        faults.into_iter().for_each(|fault| mistakes.borrow_mut().add(|| fault));
+        mistakes.borrow_mut().take_over(faults);
         let scope = Scope::new(&source, &mistakes);
         tests.extend(documents.iter().filter_map(|node| document(&Item::document(scope, node), &file.path)));
     }
@@ -40,19 +42,7 @@ pub fn read(files: &[SourceFile]) -> Result<Vec<PolicyTest>, Report> {
 }
 
 fn document(item: &Item<'_>, file: &Arc<str>) -> Option<PolicyTest> {
-    let fields = item.fields(&["apiVersion", "kind", "metadata", "spec"])?;
-    if let Some(version) = fields.required("apiVersion") {
-        version.choice(&API_VERSIONS);
-    }
-    if let Some(kind) = fields.required("kind") {
-        // Of a document of another kind nothing else here could be right.
-        kind.choice(&[("PolicyTest", ())])?;
-    }
-    let name = fields
-        .required("metadata")
-        .and_then(|item| item.fields(&["name", "namespace", "labels", "annotations"]))
-        .and_then(|metadata| values::name(&metadata.required("name")?));
-    let spec = fields.required("spec")?.fields(&["policies", "cases"])?;
+    let (name, spec) = policy_test::head(item)?;
     let policies = spec.list("policies").iter().filter_map(neighbour).collect();
     let cases = spec.required_list("cases").iter().filter_map(case).collect();
     Some(PolicyTest { file: file.clone(), name: name?, policies, cases })
@@ -72,8 +62,7 @@ fn neighbour(item: &Item<'_>) -> Option<Arc<str>> {
 }
 
 fn case(item: &Item<'_>) -> Option<Case> {
-    let fields =
-        item.fields(&["name", "agent", "ask", "headers", "at", "expect", "reason", "policy", "rule"])?;
+    let fields = item.object(&CASE)?;
     let text = |name: &str| fields.required(name).and_then(|item| item.text()).map(Arc::<str>::from);
     let (name, agent) = (text("name"), text("agent"));
     let asked = fields.required("ask").and_then(|item| ask(&item));
@@ -112,7 +101,14 @@ fn ask(item: &Item<'_>) -> Option<(Option<String>, String)> {
 
 fn headers(item: &Item<'_>) -> Vec<(String, String)> {
     let entries = item.entries().unwrap_or_default();
-    let read = entries.iter().filter_map(|entry| Some((entry.name.to_owned(), entry.text()?.to_owned())));
+    let read = entries.iter().filter_map(|entry| {
+        if HeaderName::from_bytes(entry.name.as_bytes()).is_err() {
+            let message = format!("{} is not a header name", quoted(entry.name));
+            entry.scope.mistake(entry.key_span(), message, None);
+            return None;
+        }
+        Some((entry.name.to_owned(), entry.text()?.to_owned()))
+    });
     read.collect()
 }
 
@@ -126,9 +122,13 @@ fn moment(item: &Item<'_>) -> Option<Timestamp> {
 }
 
 fn expected(fields: &Fields<'_>) -> Option<Expected> {
-    let decision = fields.required("expect")?.choice(&Decision::ALL.map(|one| (one.as_str(), one)))?;
+    let decision = fields.required("expect")?.choice(&EXPECTS)?;
     let reason = match (decision, fields.get("reason")) {
-        (Decision::Deny, _) => Some(reason(&fields.required("reason")?)?),
+        (Decision::Deny, Some(item)) => Some(reason(&item)?),
+        (Decision::Deny, None) => {
+            fields.owner().lacks("reason");
+            return None;
+        }
         // It says its reason itself.
         (Decision::Quarantine, None) => Some(Reason::IdentityQuarantined),
         (Decision::Quarantine, Some(item)) => Some(reason(&item)?),
@@ -209,6 +209,11 @@ mod tests {
     }
 
     #[test]
+    fn every_decision_can_be_expected() {
+        assert_eq!(EXPECTS, Decision::ALL.map(|one| (one.as_str(), one)));
+    }
+
+    #[test]
     fn a_case_expects_any_word_of_records_and_allow_and_deny_stand_for_their_kind() {
         for word in Decision::ALL {
             let reason = if word == Decision::Deny { ", reason: policy.denied" } else { "" };
@@ -236,7 +241,7 @@ mod tests {
     - {name: a, agent: alice, ask: GET the page, expect: allow, reason: policy.denied}
     - {name: b, agent: alice, ask: 'a.example:22', expect: deny}
     - {name: c, agent: alice, ask: 'a.example:22', expect: deny, reason: policy.no-rout}
-    - {name: d, agent: alice, ask: 'a.example:22', at: noon, expect: perhaps, colour: blue}
+    - {name: d, agent: alice, ask: 'a.example:22', at: noon, expect: perhaps, colour: blue, headers: {x y: z}}
 ")
         .unwrap_err();
         for part in [
@@ -249,6 +254,7 @@ mod tests {
             "`noon` is no moment",
             "unknown `expect` `perhaps`",
             "unknown field `colour`",
+            "`x y` is not a header name",
         ] {
             assert!(told.contains(part), "{part}:\n{told}");
         }

@@ -60,7 +60,19 @@ pub enum Domain {
     Words(&'static [&'static str]),
     /// A number from the first to the second.
     Numbers(i64, i64),
-    /// A map whose keys are in lower case.
+    /// A number that is never below zero.
+    Count,
+    /// The name of a document.
+    Name,
+    /// A host name as `HostName` has it, or nothing.
+    Host,
+    /// An IP address as it is written in one way only.
+    Address,
+    /// A method of HTTP that reaches a rule.
+    Method,
+    /// A canonical path, or `*`.
+    Path,
+    /// A map by names of header fields, in lower case.
     LowerCaseKeys,
 }
 
@@ -142,6 +154,7 @@ const CLASSES: &[&str] =
 /// Every variable, by part, in the order of the documentation.
 pub static VARIABLES: &[Variable] = &[
     Variable::new("agent.name", Kind::Text, Part::Agent, "The name of the Agent document")
+        .within(Domain::Name)
         .read(|facts| Some(Value::text(&facts.agent.name))),
     Variable::new("agent.team", Kind::Text, Part::Agent, "Its team; empty where the document has none")
         .read(|facts| or_empty(facts.agent.team.as_deref())),
@@ -162,6 +175,7 @@ pub static VARIABLES: &[Variable] = &[
         Part::DestinationHost,
         "The host name that DNS, SNI and request agree on, in lower case; empty where there is none",
     )
+    .within(Domain::Host)
     .read(|facts| or_empty(facts.destination.host.map(|host| host.as_str()))),
     Variable::new(
         "destination.address",
@@ -169,6 +183,7 @@ pub static VARIABLES: &[Variable] = &[
         Part::DestinationAddress,
         "The IP address, IPv6 as RFC 5952 writes it",
     )
+    .within(Domain::Address)
     .read(|facts| address(facts, |address| Value::Text(Cow::Owned(address.to_canonical().to_string())))),
     Variable::new("destination.port", Kind::Int, Part::DestinationPort, "The port")
         .within(Domain::Numbers(0, 65_535))
@@ -182,6 +197,7 @@ pub static VARIABLES: &[Variable] = &[
     .within(Domain::Words(CLASSES))
     .read(|facts| address(facts, |address| Value::text(classify(address).as_str()))),
     Variable::new("request.method", Kind::Text, Part::Request, "The HTTP method, in capital letters")
+        .within(Domain::Method)
         .read(|facts| facts.request.map(|request| Value::text(request.method()))),
     Variable::new(
         "request.path",
@@ -189,6 +205,7 @@ pub static VARIABLES: &[Variable] = &[
         Part::Request,
         "The canonical path without the query, such as `/v1/messages`",
     )
+    .within(Domain::Path)
     .read(|facts| facts.request.map(|request| Value::text(request.path()))),
     Variable::new("request.scheme", Kind::Text, Part::Request, "How the connection is protected")
         .within(Domain::Words(&["http", "https"]))
@@ -212,6 +229,7 @@ pub static VARIABLES: &[Variable] = &[
         Part::Request,
         "Bytes of the body, where the head says so",
     )
+    .within(Domain::Count)
     .maybe()
     .read(|facts| {
         let bytes = facts.request?.content_length()?;

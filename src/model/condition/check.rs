@@ -7,8 +7,10 @@ use std::ops::Range;
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, SelectExpr};
 
-mod calls;
+mod literals;
+mod constants;
 mod domains;
+mod calls;
 mod operators;
 
 use super::Fault;
@@ -71,9 +73,9 @@ impl Typed {
         Self { node: Node::Literal(literal), of }
     }
 
-    /// Stands for what is wrong.
+    /// Stands for what is wrong: no constant, so that nothing is computed from it.
     fn wrong() -> Self {
-        Self::literal(Literal::Bool(false), Type::Any)
+        Self { node: Node::Local(usize::MAX), of: Type::Any }
     }
 }
 
@@ -94,6 +96,11 @@ impl Checker<'_> {
     }
 
     fn expression(&mut self, node: &IdedExpr) -> Typed {
+        let typed = self.read(node);
+        self.settled(node, typed)
+    }
+
+    fn read(&mut self, node: &IdedExpr) -> Typed {
         match &node.expr {
             Expr::Literal(literal) => self.literal(node, literal),
             Expr::Ident(name) => self.name(node, name),
@@ -162,7 +169,7 @@ impl Checker<'_> {
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Typed {
         if let Some(root) = self.root(&select.operand) {
             return match self.variable(node, root, &select.field) {
-                Some(variable) => read(variable),
+                Some(variable) => fact(variable),
                 None => Typed::wrong(),
             };
         }
@@ -320,7 +327,7 @@ impl Checker<'_> {
 }
 
 /// A variable as an expression. What no engine tells stays unknown, whatever surrounds it.
-fn read(variable: &'static Variable) -> Typed {
+fn fact(variable: &'static Variable) -> Typed {
     let node =
         if variable.part.is_enforced() { Node::Variable(variable) } else { Node::Unknown(variable.part) };
     Typed::new(node, variable.kind.type_of())

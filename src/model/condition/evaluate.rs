@@ -6,17 +6,19 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 mod functions;
 mod loops;
 
 use super::Unevaluable;
-use super::facts::Facts;
+use super::facts::{Destination, Facts};
 use super::node::{Comparison, Node, Operator};
 use super::uses::Part;
 use super::value::{Found, List, Literal, Map, Value};
 use crate::model::types::limits::CONDITION_WORK;
 use crate::model::types::wording::quoted;
+use crate::model::types::{AgentProfile, Timestamp};
 
 /// Why an expression has no value.
 enum Fail {
@@ -50,6 +52,28 @@ pub fn holds(node: &Node, facts: &Facts<'_>) -> Result<bool, Unevaluable> {
             Unevaluable::Failed(format!("it takes more than {CONDITION_WORK} steps on what was sent"))
         }
     })
+}
+
+/// What an expression without variables comes to, made into something that outlives it.
+///
+/// # Errors
+/// Why it has no value.
+pub fn constant<T>(node: &Node, make: impl FnOnce(&Value<'_>) -> T) -> Result<T, String> {
+    let agent = AgentProfile {
+        name: "".into(),
+        team: None,
+        project: None,
+        environment: None,
+        labels: BTreeMap::new(),
+    };
+    let facts =
+        Facts { agent: &agent, destination: Destination::default(), request: None, at: Timestamp::default() };
+    let mut run = Run { facts, work: CONDITION_WORK, locals: Vec::new() };
+    match run.value(node) {
+        Ok(value) => Ok(make(&value)),
+        Err(Fail::Failed(why)) => Err(why),
+        Err(Fail::NotYet(_) | Fail::Exhausted) => Err(format!("it takes more than {CONDITION_WORK} steps")),
+    }
 }
 
 impl Fail {

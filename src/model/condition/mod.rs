@@ -16,10 +16,10 @@ pub mod catalogue;
 pub mod functions;
 mod pattern;
 mod node;
+mod evaluate;
 mod mistakes;
 mod syntax;
 mod check;
-mod evaluate;
 
 #[cfg(test)]
 mod tests;

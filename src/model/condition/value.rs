@@ -20,6 +20,20 @@ pub enum Literal {
 }
 
 impl Literal {
+    /// A value as it would stand in a condition; nothing for what is not written as one literal.
+    pub fn of(value: &Value<'_>) -> Option<Self> {
+        Some(match value {
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Int(value) => Self::Int(*value),
+            Value::Double(value) => Self::Double(*value),
+            Value::Text(value) => Self::Text(value.as_ref().into()),
+            Value::List(items) => {
+                Self::List(items.iter().map(|item| Self::of(&item)).collect::<Option<_>>()?)
+            }
+            _ => return None,
+        })
+    }
+
     /// The same as a value.
     pub fn value(&self) -> Value<'_> {
         match self {

@@ -140,7 +140,7 @@ pub fn parse(file: &SourceFile) -> Result<Config, Report> {
     let (documents, faults) = tree::parse(&source, &mut budget);
     let mistakes = RefCell::new(Mistakes::default());
     let broken = !faults.is_empty();
-    faults.into_iter().for_each(|fault| mistakes.borrow_mut().add(|| fault));
+    mistakes.borrow_mut().take_over(faults);
     let scope = Scope::new(&source, &mistakes);
     let config = documents.first().and_then(|node| document(scope, node));
     if let Some(second) = documents.get(1) {

@@ -2,6 +2,7 @@
 //!
 //! When the time begins is not in the document: the registry remembers when it first saw it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::digest;
@@ -12,7 +13,7 @@ use super::report::quoted;
 use super::resources::Approval;
 use super::schema::{AnyOf, Field, Form, Object, PORT, Shape};
 use super::values;
-use crate::model::types::limits::{APPROVAL_HOSTS, REASON_CHARS, TICKET_CHARS};
+use crate::model::types::limits::{APPROVAL_HOSTS, APPROVALS_PER_AGENT, REASON_CHARS, TICKET_CHARS};
 use crate::model::types::{ApprovedHost, Grant};
 
 static REASON: Form = Form { words: "text", pattern: r"\S", longest: 4 * REASON_CHARS };
@@ -49,11 +50,17 @@ static HOST: Object = Object::new(
     ],
 );
 
+/// How many approvals each agent has, over all documents of a set.
+pub type Counts = BTreeMap<Arc<str>, usize>;
+
 /// Reads one approval.
-pub fn read(header: &Header<'_>, index: &Index) -> Option<Approval> {
+pub fn read(header: &Header<'_>, index: &Index, counts: &mut Counts) -> Option<Approval> {
     let spec = header.spec?;
     let fields = spec.object(&SPEC)?;
     let agent = agent(&fields, index);
+    if let Some(agent) = &agent {
+        count(header, agent, counts);
+    }
     let hosts = hosts(&fields);
     let reason = fields.required("reason").and_then(|item| sentence(&item, REASON_CHARS));
     let ticket = fields.get("ticket").and_then(|item| sentence(&item, TICKET_CHARS));
@@ -64,6 +71,17 @@ pub fn read(header: &Header<'_>, index: &Index) -> Option<Approval> {
         digest: digest::of_part(spec.node()).into(),
         origin: header.origin(),
     })
+}
+
+/// Notes the first approval that is too many for its agent: it would not count.
+fn count(header: &Header<'_>, agent: &Arc<str>, counts: &mut Counts) {
+    let count = counts.entry(agent.clone()).or_default();
+    *count += 1;
+    if *count == APPROVALS_PER_AGENT + 1 {
+        let message =
+            format!("agent {} has more than {APPROVALS_PER_AGENT} approvals in files", quoted(agent));
+        header.named_at.mistake_hint(message, "remove those that have ended; what shall last is a route");
+    }
 }
 
 /// `agent`, or `sandbox` as kars calls it.

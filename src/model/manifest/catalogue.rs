@@ -11,7 +11,7 @@ use super::header::DOCUMENT;
 use super::json_schema::json_schema;
 use super::kinds::{KINDS, Kind, Standing};
 use super::schema::{Field, Object, Presence, Shape};
-use super::{agent, approval, deny_policy, egress_policy, gateway, http_route, l4_route};
+use super::{agent, approval, deny_policy, egress_policy, gateway, http_route, l4_route, policy_test};
 
 /// A kind as it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,7 +35,7 @@ pub fn kinds() -> impl Iterator<Item = Listed> {
 }
 
 /// What the `spec` of a kind is.
-fn spec(kind: Kind) -> &'static Object {
+pub fn spec(kind: Kind) -> &'static Object {
     match kind {
         Kind::Agent => &agent::SPEC,
         Kind::EgressGateway => &gateway::SPEC,
@@ -52,6 +52,11 @@ pub fn schema(kind: Kind) -> Value {
     json_schema(kind.as_str(), &DOCUMENT, spec(kind))
 }
 
+/// The JSON Schema of policy tests, which are no policy.
+pub fn test_schema() -> Value {
+    json_schema(policy_test::KIND, &DOCUMENT, &policy_test::SPEC)
+}
+
 /// `docs/reference.md`.
 pub fn reference() -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -59,17 +64,16 @@ pub fn reference() -> String {
     table(&mut page, "", &DOCUMENT);
     for (kind, standing) in KINDS {
         if let Standing::Enforced(known) = standing {
-            let spec = spec(*known);
-            // Writing to a String cannot fail.
-            let _ = write!(page, "\n## {kind}\n\n{}\n\n", spec.meaning);
-            table(&mut page, "spec.", spec);
+            section(&mut page, kind, spec(*known));
         }
     }
+    section(&mut page, policy_test::KIND, &policy_test::SPEC);
     let waiting = KINDS.iter().filter(|(_, standing)| *standing == Standing::NotYet);
     let waiting: Vec<String> = waiting.map(|(kind, _)| format!("`{kind}`")).collect();
     let _ = write!(page, "\n## Known, and refused whole\n\nNot yet enforced: {}.\n", waiting.join(", "));
     for (kind, standing) in KINDS {
         if let Standing::Elsewhere(hint) = standing {
+            // Writing to a String cannot fail.
             let _ = write!(page, "\n`{kind}`: {hint}.\n");
         }
     }
@@ -80,11 +84,17 @@ const INTRODUCTION: &str = "# Reference of policy documents
 
 <!-- Printed by `clawgress schema --markdown` from the declarations in `src/model/manifest`; a test compares. -->
 
-Every kind with an engine, field by field. `clawgress schema` lists all kinds; `clawgress schema KIND` prints a JSON Schema for
+Every kind with an engine, and policy tests, field by field. `clawgress schema` lists all kinds; `clawgress schema KIND` prints a JSON Schema for
 editors, such as `# yaml-language-server: $schema=agent.json` on a document's first line. An unknown field is an error, as is a
 field without a value. What is marked \"not yet enforced\" is known from the reference that defines the kind, and refused: nothing is
 accepted and then ignored. `[]` stands for each entry of a list, which has at least one.
 ";
+
+fn section(page: &mut String, kind: &str, spec: &'static Object) {
+    // Writing to a String cannot fail.
+    let _ = write!(page, "\n## {kind}\n\n{}\n\n", spec.meaning);
+    table(page, "spec.", spec);
+}
 
 fn table(page: &mut String, path: &str, object: &'static Object) {
     page.push_str("| field | what | | meaning |\n|---|---|---|---|\n");

@@ -1,12 +1,15 @@
 //! `kind: EgressDenyPolicy`: turns a route from allow to deny, with words of the administrator's own.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::fields::Item;
 use super::header::{Header, Index};
 use super::references::{TARGET_REF, deny_target};
-use super::resources::DenyPolicy;
+use super::report::quoted;
+use super::resources::{DenyPolicy, DenyTarget};
 use super::schema::{Field, Form, Object, Shape};
 use crate::model::types::DenyResponse;
 
@@ -39,11 +42,25 @@ static RESPONSE: Object = Object::new(
     ],
 );
 
+/// What is answered for each route, and by which policy, over all documents of a set.
+pub type Answers = HashMap<DenyTarget, (Arc<str>, Option<Arc<DenyResponse>>)>;
+
 /// Reads one policy.
-pub fn read(header: &Header<'_>, index: &Index) -> Option<DenyPolicy> {
+pub fn read(header: &Header<'_>, index: &Index, answers: &mut Answers) -> Option<DenyPolicy> {
     let fields = header.spec?.object(&SPEC)?;
     let response = fields.get("denyResponse").and_then(|item| response(&item)).map(Arc::new);
-    let target = deny_target(&fields.required("targetRef")?, index)?;
+    let item = fields.required("targetRef")?;
+    let target = deny_target(&item, index)?;
+    match answers.entry(target.clone()) {
+        Entry::Vacant(first) => drop(first.insert((header.name.clone(), response.clone()))),
+        Entry::Occupied(first) if first.get().1 != response => {
+            let name = quoted(&first.get().0);
+            let message =
+                format!("EgressDenyPolicy {name} answers for this route with another `denyResponse`");
+            item.mistake_hint(message, "only one of them would speak: give both the same, or remove one");
+        }
+        Entry::Occupied(_) => {}
+    }
     Some(DenyPolicy { target, response, origin: header.origin() })
 }
 

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::deny_policy::MESSAGE;
 use super::fields::{Fields, Item};
-use super::header::{Header, Index};
+use super::header::Header;
 use super::http_route::HEADER_NAME;
+use super::reach::{self, Reach};
 use super::references::{POLICY_TARGET, SELECTOR, policy_target, selector};
 use super::report::{one_of, quoted};
-use super::resources::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Would};
+use super::resources::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Selector, Would};
 use super::rule_headers::{self, HEADER_VALUE};
 use super::schema::{Field, Form, Object, Shape, words};
 use super::source::Place;
@@ -126,24 +127,58 @@ static RULE: Object = Object::new(
     ],
 );
 
-/// Reads one policy.
-pub fn read(header: &Header<'_>, index: &Index) -> Option<EgressPolicy> {
+/// Reads one policy; gateways, agents and routes have been read.
+pub fn read(header: &Header<'_>, reach: Reach<'_>) -> Option<EgressPolicy> {
     let fields = header.spec?.object(&SPEC)?;
-    let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
     let priority = match fields.get("priority") {
         Some(item) => item.whole(PRIORITIES).and_then(|number| i32::try_from(number).ok()),
         None => Some(0),
     };
-    let target = fields.required("targetRef").and_then(|item| policy_target(&item, index));
+    let target = fields.required("targetRef").and_then(|item| policy_target(&item, reach.index));
+    let source_agents = fields.get("sourceAgents").and_then(|item| source_agents(&item, &target, reach));
+    let requests = target.as_ref().is_none_or(|target| reach.shows_requests(target));
     let mut names = BTreeMap::new();
     let rules = fields.list("rules");
-    let rules = rules.iter().filter_map(|item| rule(item, target.as_ref(), &mut names)).collect();
+    let rules = rules.iter().filter_map(|item| rule(item, target.as_ref(), requests, &mut names)).collect();
     Some(EgressPolicy { target: target?, source_agents, priority: priority?, rules, origin: header.origin() })
+}
+
+/// `sourceAgents`; of one agent that is named already it can ask nothing which that agent has not.
+fn source_agents(item: &Item<'_>, target: &Option<PolicyTarget>, reach: Reach<'_>) -> Option<Selector> {
+    let selector = selector(item)?;
+    if let Some(PolicyTarget::Agent(name)) = target
+        && let Some(agent) = reach.resources.agents.get(name)
+        && !selector.selects(&agent.profile.labels)
+    {
+        let message = format!("agent {} does not have these labels: no rule here could hold", quoted(name));
+        item.mistake_hint(message, "remove it: `targetRef` names the agent already");
+    }
+    Some(selector)
+}
+
+/// What a rule asks of requests, where none is ever seen.
+fn check_requests(fields: &Fields<'_>, rule: &PolicyRule) {
+    let unseen = |field: &str, what: &str| {
+        if let Some(field) = fields.get(field) {
+            reach::unseen(&field, field.key_span(), what);
+        }
+    };
+    if rule.when.as_ref().is_some_and(|when| !when.uses().by_connection()) {
+        unseen("when", "the condition is about requests");
+    }
+    match &rule.action {
+        RuleAction::Transform(_) => unseen("action", "`action: Transform` changes requests"),
+        RuleAction::Throttle(Rates { requests: Some(_), .. }) => {
+            unseen("requestsPerSecond", "`requestsPerSecond` counts requests");
+        }
+        _ => {}
+    }
 }
 
 fn rule<'s>(
     item: &Item<'s>,
     target: Option<&PolicyTarget>,
+    requests: bool,
     names: &mut BTreeMap<Arc<str>, Place>,
 ) -> Option<PolicyRule> {
     let fields = item.object(&RULE)?;
@@ -152,15 +187,22 @@ fn rule<'s>(
         Some(item) => condition(&item).map(Some),
         None => Some(None),
     };
-    let action = fields.required("action")?;
-    let word = action.choice(&ACTIONS)?;
+    let action = fields.required("action");
+    let Some((action, word)) = action.and_then(|item| Some((item, item.choice(&ACTIONS)?))) else {
+        of_no_action(&fields);
+        return None;
+    };
     if word == "Allow" && matches!(target, Some(PolicyTarget::L4Route(_) | PolicyTarget::HttpRoute(_))) {
         let hint = "what a route lets through is allowed already; name a gateway, Agent, Team or Project";
         action.mistake_hint("`Allow` has no meaning for a route", hint);
     }
     strangers(&fields, word);
     let action = action_of(&fields, word);
-    Some(PolicyRule { name: name?, when: when?, action: action? })
+    let rule = PolicyRule { name: name?, when: when?, action: action? };
+    if !requests {
+        check_requests(&fields, &rule);
+    }
+    Some(rule)
 }
 
 fn name(item: &Item<'_>, names: &mut BTreeMap<Arc<str>, Place>) -> Option<Arc<str>> {
@@ -187,14 +229,26 @@ fn strangers(fields: &Fields<'_>, word: &str) {
     }
 }
 
+/// What is wrong with the fields of a rule whose action nobody knows is told all the same.
+fn of_no_action(fields: &Fields<'_>) {
+    message(fields);
+    figures(fields);
+    fields.get("for").and_then(|item| values::duration(&item));
+    rule_headers::read(fields.get("setHeaders"), fields.get("removeHeaders"));
+    fields.get("would").and_then(|item| item.choice(&WOULDS));
+}
+
+fn message(fields: &Fields<'_>) -> Option<Arc<str>> {
+    fields.get("message").and_then(|item| item.text_of(&MESSAGE)).map(Arc::from)
+}
+
 fn action_of(fields: &Fields<'_>, word: &str) -> Option<RuleAction> {
-    let message = || fields.get("message").and_then(|item| item.text_of(&MESSAGE)).map(Arc::from);
     Some(match word {
         "Allow" => RuleAction::Allow,
-        "Deny" => RuleAction::Deny { message: message() },
+        "Deny" => RuleAction::Deny { message: message(fields) },
         "Throttle" => RuleAction::Throttle(rates(fields)?),
         "Quarantine" => {
-            let message = message();
+            let message = message(fields);
             let time = duration(fields)?;
             RuleAction::Quarantine { time, message }
         }
@@ -225,13 +279,20 @@ fn duration(fields: &Fields<'_>) -> Option<Duration> {
     values::duration(&item)
 }
 
-fn rates(fields: &Fields<'_>) -> Option<Rates> {
+/// `bytesPerSecond` and `requestsPerSecond`: absent, wrong, or a figure.
+fn figures(fields: &Fields<'_>) -> [Option<Option<u64>>; 2] {
     let figure = |name: &str, least: i64, most: i64| {
         let item = fields.get(name)?;
         Some(item.whole(least..=most).and_then(|figure| u64::try_from(figure).ok()))
     };
-    let bytes = figure("bytesPerSecond", THROTTLE_BYTES_LEAST, THROTTLE_BYTES_MOST);
-    let requests = figure("requestsPerSecond", 1, THROTTLE_REQUESTS_MOST);
+    [
+        figure("bytesPerSecond", THROTTLE_BYTES_LEAST, THROTTLE_BYTES_MOST),
+        figure("requestsPerSecond", 1, THROTTLE_REQUESTS_MOST),
+    ]
+}
+
+fn rates(fields: &Fields<'_>) -> Option<Rates> {
+    let [bytes, requests] = figures(fields);
     if bytes.is_none() && requests.is_none() {
         lacks(fields, "Throttle", "bytesPerSecond", "requestsPerSecond");
         return None;

@@ -187,6 +187,15 @@ impl<'s> Item<'s> {
 
     /// One of a few words. Others that are declared are not enforced yet.
     pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        self.choice_or(choices, |word| format!("unknown {} {}", quoted(self.name), quoted(word)))
+    }
+
+    /// The same, with what is said of any other word.
+    pub fn choice_or<T: Copy>(
+        &self,
+        choices: &[(&str, T)],
+        otherwise: impl FnOnce(&str) -> String,
+    ) -> Option<T> {
         let same = |words: &[&str]| words.iter().eq(choices.iter().map(|(name, _)| name));
         debug_assert!(self.may_be(|shape| matches!(shape, Shape::Choice { words, .. } if same(words))));
         let word = self.text()?;
@@ -201,7 +210,7 @@ impl<'s> Item<'s> {
         }
         let names = || choices.iter().map(|(name, _)| *name);
         let hint = did_you_mean(word, names()).unwrap_or_else(|| format!("it can be {}", one_of(names())));
-        self.mistake_hint(format!("unknown {} {}", quoted(self.name), quoted(word)), hint);
+        self.mistake_hint(otherwise(word), hint);
         None
     }
 
@@ -263,23 +272,7 @@ impl<'s> Item<'s> {
         if let Some(any_of) = object.any_of.as_ref().filter(|any_of| any_of.fields.iter().all(missing)) {
             self.mistake_hint(any_of.lacking, any_of.hint);
         }
-        Some(Fields { owner: *self, object: Some(object) })
-    }
-
-    /// A mapping with no keys but the known ones, which no declaration names.
-    pub fn fields(&self, known: &[&str]) -> Option<Fields<'s>> {
-        let Value::Map(entries) = &self.node.value else {
-            self.wrong_type("a mapping");
-            return None;
-        };
-        for (key, value) in entries {
-            if !known.contains(&key.name.as_str()) {
-                self.unknown(key, known.iter().copied(), known.iter().copied());
-            } else if value.value == Value::Null {
-                self.without_value(key);
-            }
-        }
-        Some(Fields { owner: *self, object: None })
+        Some(Fields { owner: *self, object })
     }
 
     /// Notes a field that nobody knows. The nearest of the known ones is advised, else the accepted ones are named.
@@ -344,7 +337,7 @@ fn beginning(node: &Node) -> Span {
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'s> {
     owner: Item<'s>,
-    object: Option<&'static Object>,
+    object: &'static Object,
 }
 
 impl<'s> Fields<'s> {
@@ -355,23 +348,20 @@ impl<'s> Fields<'s> {
 
     /// A field that may be absent.
     pub fn get(&self, name: &str) -> Option<Item<'s>> {
-        let declared = self.object.map(|object| object.field(name));
-        debug_assert!(declared.is_none_or(|field| field.is_some()), "`{name}` is not declared");
+        let declared = self.object.field(name);
+        debug_assert!(declared.is_some(), "`{name}` is not declared");
         let (key, node) = self.owner.node.entry(name)?;
-        let shape = declared.flatten().map(|field| &field.shape);
+        let shape = declared.map(|field| &field.shape);
         (node.value != Value::Null).then(|| field(self.owner.scope, key, node, shape))
     }
 
-    /// A field that has to be there. That it is not has been noted already where it is declared.
+    /// A field that has to be there. That it is not has been noted already.
     pub fn required(&self, name: &str) -> Option<Item<'s>> {
-        match self.object.map(|object| object.field(name)) {
-            Some(field) => debug_assert!(
-                field.is_some_and(|field| field.presence == Presence::Required),
-                "`{name}` is not declared as required"
-            ),
-            None if self.owner.node.entry(name).is_none() => self.owner.lacks(name),
-            None => {}
-        }
+        let declared = self.object.field(name);
+        debug_assert!(
+            declared.is_some_and(|field| field.presence == Presence::Required),
+            "`{name}` is not declared as required"
+        );
         self.get(name)
     }
 
@@ -383,16 +373,5 @@ impl<'s> Fields<'s> {
     /// The entries of a list field that has to be there.
     pub fn required_list(&self, name: &str) -> Vec<Item<'s>> {
         self.required(name).and_then(|item| item.list_or("name at least one")).unwrap_or_default()
-    }
-
-    /// Refuses fields of an undeclared mapping that a reference accepts and no engine enforces yet.
-    pub fn not_yet(&self, names: &[&str]) {
-        let Value::Map(entries) = &self.owner.node.value else { return };
-        for (key, _) in entries
-            .iter()
-            .filter(|(key, node)| names.contains(&key.name.as_str()) && node.value != Value::Null)
-        {
-            self.owner.not_yet_field(key);
-        }
     }
 }

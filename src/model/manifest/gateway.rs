@@ -131,8 +131,13 @@ enum Protocol {
 fn listener(item: &Item<'_>, names: &mut BTreeSet<Arc<str>>) -> Option<Listener> {
     let fields = item.object(&LISTENER)?;
     let name = fields.required("name").and_then(|item| unique_name(&item, names));
-    let protocol = fields.required("protocol")?;
-    let (protocol, ech) = match protocol.choice(&PROTOCOLS)? {
+    let written = fields.required("protocol");
+    let Some((protocol, known)) = written.and_then(|item| Some((item, item.choice(&PROTOCOLS)?))) else {
+        // What is wrong with `tls` is told all the same.
+        tls(&fields, false);
+        return None;
+    };
+    let (protocol, ech) = match known {
         Protocol::Tls => tls(&fields, false)?,
         Protocol::Https => tls(&fields, true)?,
         plain => {
@@ -171,14 +176,16 @@ fn unique_name(item: &Item<'_>, names: &mut BTreeSet<Arc<str>>) -> Option<Arc<st
 fn tls(fields: &Fields<'_>, https: bool) -> Option<(ListenerProtocol, Ech)> {
     let Some(tls) = fields.get("tls") else { return Some((ListenerProtocol::TlsTerminate, Ech::default())) };
     let tls = tls.object(&TLS)?;
-    let mode = tls_mode(&tls, https)?;
-    let Some(item) = tls.get("ech") else { return Some((mode, Ech::default())) };
+    let mode = tls_mode(&tls, https);
+    let Some(item) = tls.get("ech") else { return Some((mode?, Ech::default())) };
+    let ech = item.choice(&ECH);
+    let mode = mode?;
     if mode != ListenerProtocol::TlsPassthrough {
         let hint = "remove it: where TLS is opened, ECH is ignored and the client falls back";
         item.scope.mistake(item.key_span(), "only `mode: Passthrough` has `ech`", Some(hint.into()));
         return None;
     }
-    Some((mode, item.choice(&ECH)?))
+    Some((mode, ech?))
 }
 
 /// `tls.mode`; Terminate unless said otherwise (Gateway API). HTTPS cannot be passed through.

@@ -106,7 +106,8 @@ fn kind(document: &Item<'_>) -> Option<Kind> {
     let fields = match &document.node().value {
         super::tree::Value::Map(_) => document.node(),
         _ => {
-            document.fields(&[]);
+            // Says what it is instead.
+            document.entries();
             return None;
         }
     };

@@ -13,13 +13,13 @@ use super::schema::{Field, Form, Object, Shape, words};
 use super::values;
 use crate::model::types::path::{canonical_path, has_dot_segments};
 
-const METHODS: [(&str, &str); 9] = [
+/// Without CONNECT, which is refused before any route is asked.
+const METHODS: [(&str, &str); 8] = [
     ("GET", "GET"),
     ("HEAD", "HEAD"),
     ("POST", "POST"),
     ("PUT", "PUT"),
     ("DELETE", "DELETE"),
-    ("CONNECT", "CONNECT"),
     ("OPTIONS", "OPTIONS"),
     ("TRACE", "TRACE"),
     ("PATCH", "PATCH"),
@@ -158,11 +158,20 @@ fn one_match(item: &Item<'_>) -> Option<HttpMatch> {
     let mut seen = BTreeSet::new();
     let query = fields.list("queryParams").iter().filter_map(|item| query(item, &mut seen)).collect();
     Some(HttpMatch {
-        method: fields.get("method").and_then(|item| item.choice(&METHODS)).map(str::to_owned),
+        method: fields.get("method").and_then(|item| method(&item)),
         path: fields.get("path").and_then(|item| path(&item)),
         headers,
         query,
     })
+}
+
+fn method(item: &Item<'_>) -> Option<String> {
+    if item.node().text() == Some("CONNECT") {
+        let hint = "remove the match: what a tunnel would reach, an EgressL4Route names";
+        item.mistake_hint("`CONNECT` is refused before any route is asked", hint);
+        return None;
+    }
+    item.choice(&METHODS).map(str::to_owned)
 }
 
 /// Nothing if the type is given and wrong.
@@ -173,12 +182,12 @@ fn exact(item: Option<Item<'_>>) -> Option<()> {
 /// `type` is PathPrefix and `value` is `/` unless said otherwise.
 fn path(item: &Item<'_>) -> Option<PathMatch> {
     let fields = item.object(&PATH_MATCH)?;
-    let kind = fields.get("type").map_or(Some(PathType::Prefix), |item| item.choice(&PATH_TYPES))?;
+    let kind = fields.get("type").map_or(Some(PathType::Prefix), |item| item.choice(&PATH_TYPES));
     let value = match fields.get("value") {
         Some(item) => path_value(&item)?,
         None => "/",
     };
-    Some(match kind {
+    Some(match kind? {
         PathType::Exact => PathMatch::Exact(value.to_owned()),
         _ if value == "/" => PathMatch::Prefix(value.to_owned()),
         _ => PathMatch::Prefix(value.trim_end_matches('/').to_owned()),

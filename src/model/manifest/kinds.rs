@@ -90,7 +90,13 @@ pub const KINDS: &[(&str, Standing)] = &[
     (
         "Secret",
         Standing::Elsewhere(
-            "a Secret in a file could be read by others: store it encrypted with `clawgress apply`",
+            "it could be read by others, and nothing here takes a credential yet: remove the document",
+        ),
+    ),
+    (
+        "PolicyTest",
+        Standing::Elsewhere(
+            "policy tests stand in files of their own, named `*.test.yaml`, and `clawgress test` reads them",
         ),
     ),
     (

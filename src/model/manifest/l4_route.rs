@@ -108,15 +108,13 @@ fn rule(item: &Item<'_>, names: &mut BTreeSet<Arc<str>>) -> Vec<L4Match> {
 fn one_match(item: &Item<'_>) -> Option<L4Match> {
     let fields = item.object(&MATCH)?;
     let protocol = match fields.get("protocol") {
-        Some(item) => item.choice(&PROTOCOLS)?,
-        None => L4Protocol::default(),
+        Some(item) => item.choice(&PROTOCOLS),
+        None => Some(L4Protocol::default()),
     };
-    Some(L4Match {
-        protocol,
-        hostnames: fields.list("destinationHostnames").iter().filter_map(values::host_pattern).collect(),
-        cidrs: fields.list("destinationCIDRs").iter().filter_map(values::network).collect(),
-        ports: fields.list("ports").iter().filter_map(|item| ports(item, protocol)).collect(),
-    })
+    let hostnames = fields.list("destinationHostnames").iter().filter_map(values::host_pattern).collect();
+    let cidrs = fields.list("destinationCIDRs").iter().filter_map(values::network).collect();
+    let ports = fields.list("ports").iter().filter_map(|item| ports(item, protocol)).collect();
+    Some(L4Match { protocol: protocol?, hostnames, cidrs, ports })
 }
 
 /// Refuses an entry that names nothing but a port which no route can open: it would never do anything.
@@ -142,10 +140,12 @@ fn check_relayed(item: &Item<'_>, range: PortRange, protocol: L4Protocol) {
     item.mistake_hint(format!("{transport} port {} {what}", range.start), hint);
 }
 
-/// `{port}` or `{startPort, endPort}`, the end included.
-fn ports(item: &Item<'_>, protocol: L4Protocol) -> Option<PortRange> {
+/// `{port}` or `{startPort, endPort}`, the end included. Without a transport nothing can be said of what it opens.
+fn ports(item: &Item<'_>, protocol: Option<L4Protocol>) -> Option<PortRange> {
     let range = range(item)?;
-    check_relayed(item, range, protocol);
+    if let Some(protocol) = protocol {
+        check_relayed(item, range, protocol);
+    }
     Some(range)
 }
 

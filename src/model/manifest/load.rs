@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use super::fields::Item;
 use super::header::{self, Header, Index};
 use super::kinds::Kind;
+use super::reach::Reach;
 use super::report::{Diagnostic, Mistakes, Report};
 use super::resources::{Document, Resources};
 use super::scope::Scope;
@@ -39,7 +40,7 @@ fn check_size(files: &[&SourceFile]) -> Result<(), Report> {
     let message = if files.len() > limits::POLICY_FILES {
         format!("there are {} policy files, more than {}", files.len(), limits::POLICY_FILES)
     } else if bytes > limits::POLICY_SET_BYTES {
-        format!("the policy files have {bytes} bytes together, more than {}", limits::POLICY_SET_BYTES)
+        format!("the policy files have more than {} bytes together", limits::POLICY_SET_BYTES)
     } else {
         return Ok(());
     };
@@ -64,42 +65,71 @@ fn trees(sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Vec<(usize, No
     let mut trees = Vec::new();
     for (number, source) in sources.iter().enumerate() {
         let (documents, faults) = tree::parse(source, &mut budget);
-        faults.into_iter().for_each(|fault| mistakes.borrow_mut().add(|| fault));
+        mistakes.borrow_mut().take_over(faults);
         trees.extend(documents.into_iter().map(|node| (number, node)));
     }
     trees
 }
 
 fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Resources {
-    let mut index = Index::default();
-    index.whole = mistakes.borrow().is_empty();
-    let mut headers = Vec::new();
+    let mut specs = Specs::default();
+    specs.index.whole = mistakes.borrow().is_empty();
+    let (mut headers, mut repeated) = (Vec::new(), Vec::new());
     for (number, node) in trees {
         let document = Item::document(Scope::new(&sources[*number], mistakes), node);
         match header::read(document) {
-            Some(header) if index.add(&header) => headers.push(header),
-            Some(_) => {}
-            None => index.leave_out(&document),
+            Some(header) if specs.index.add(&header) => headers.push(header),
+            Some(header) => repeated.push(header),
+            None => specs.index.leave_out(&document),
         }
     }
-    specs(&headers, &mut index)
+    specs.read(&headers);
+    let mut resources = std::mem::take(&mut specs.resources);
+    resources.gateways.clone_from(&specs.index.gateways);
+    resources.documents = documents(&headers);
+    resources.digest = digest::digest(&resources.documents).into();
+    // A second document of a name is read for its mistakes alone, and by itself.
+    for header in &repeated {
+        specs.agent_sources = agent::Sources::default();
+        specs.approvals.clear();
+        specs.answers.clear();
+        specs.read(std::slice::from_ref(header));
+    }
+    resources
 }
 
-/// Gateways first, because everything else hangs on them; then agents, whose teams and projects policies name.
-fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
-    for header in headers.iter().filter(|header| header.kind == Kind::EgressGateway) {
-        if let Some(gateway) = gateway::read(header) {
-            index.gateways.insert(header.name.clone(), gateway);
+/// The specs of a set, as they are read.
+#[derive(Default)]
+struct Specs {
+    index: Index,
+    agent_sources: agent::Sources,
+    approvals: approval::Counts,
+    answers: deny_policy::Answers,
+    resources: Resources,
+}
+
+impl Specs {
+    /// Gateways first, because everything else hangs on them; then agents, whose teams and projects policies name.
+    fn read(&mut self, headers: &[Header<'_>]) {
+        for header in headers.iter().filter(|header| header.kind == Kind::EgressGateway) {
+            if let Some(gateway) = gateway::read(header) {
+                self.index.gateways.entry(header.name.clone()).or_insert(gateway);
+            }
         }
+        for header in headers.iter().filter(|header| header.kind == Kind::Agent) {
+            let agent = agent::read(header, &self.index, &mut self.agent_sources);
+            self.index.groups.add(agent.as_ref().map(|agent| &*agent.profile));
+            self.resources.agents.extend(agent.map(|agent| (header.name.clone(), agent)));
+        }
+        // Policies look at what the routes have become that they are about.
+        let last = |header: &Header<'_>| matches!(header.kind, Kind::EgressDenyPolicy | Kind::EgressPolicy);
+        headers.iter().filter(|header| !last(header)).for_each(|header| self.read_one(header));
+        headers.iter().filter(|header| last(header)).for_each(|header| self.read_one(header));
     }
-    let mut resources = Resources::default();
-    let mut agent_sources = agent::Sources::default();
-    for header in headers.iter().filter(|header| header.kind == Kind::Agent) {
-        let agent = agent::read(header, index, &mut agent_sources);
-        index.groups.add(agent.as_ref().map(|agent| &*agent.profile));
-        resources.agents.extend(agent.map(|agent| (header.name.clone(), agent)));
-    }
-    for header in headers {
+
+    /// What refers to gateways and agents.
+    fn read_one(&mut self, header: &Header<'_>) {
+        let Self { index, approvals, answers, resources, .. } = self;
         let name = header.name.clone();
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -110,21 +140,19 @@ fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
                 resources.http_routes.extend(http_route::read(header, index).map(|route| (name, route)));
             }
             Kind::EgressDenyPolicy => {
-                resources.deny_policies.extend(deny_policy::read(header, index).map(|policy| (name, policy)));
+                let policy = deny_policy::read(header, index, answers);
+                resources.deny_policies.extend(policy.map(|policy| (name, policy)));
             }
             Kind::EgressPolicy => {
-                let policy = egress_policy::read(header, index);
+                let policy = egress_policy::read(header, Reach { index, resources });
                 resources.egress_policies.extend(policy.map(|policy| (name, policy)));
             }
             Kind::EgressApproval => {
-                resources.approvals.extend(approval::read(header, index).map(|approval| (name, approval)));
+                let approval = approval::read(header, index, approvals);
+                resources.approvals.extend(approval.map(|approval| (name, approval)));
             }
         }
     }
-    resources.gateways = std::mem::take(&mut index.gateways);
-    resources.documents = documents(headers);
-    resources.digest = digest::digest(&resources.documents).into();
-    resources
 }
 
 fn documents(headers: &[Header<'_>]) -> Vec<Document> {

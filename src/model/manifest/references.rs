@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::fields::{Fields, Item};
 use super::header::Index;
-use super::kinds::{Kind, Standing, standing};
+use super::kinds::Kind;
 use super::report::{did_you_mean, one_of, quoted};
 use super::resources::{DenyTarget, Gateway, ListenerProtocol, Parent, PolicyTarget, Requirement, Selector};
 use super::schema::{Field, Object, Shape, words};
@@ -23,7 +23,18 @@ const OPERATORS: [(&str, Operator); 4] = [
 ];
 
 /// Kinds that a deny policy turns round.
-const ROUTES: [&str; 2] = ["EgressL4Route", "EgressHTTPRoute"];
+const ROUTES: [(&str, Kind); 2] =
+    [("EgressL4Route", Kind::EgressL4Route), ("EgressHTTPRoute", Kind::EgressHttpRoute)];
+
+/// What an EgressPolicy can be for.
+const POLICY_TARGETS: [(&str, &str); 6] = [
+    ("EgressGateway", "EgressGateway"),
+    ("EgressL4Route", "EgressL4Route"),
+    ("EgressHTTPRoute", "EgressHTTPRoute"),
+    ("Agent", "Agent"),
+    ("Team", "Team"),
+    ("Project", "Project"),
+];
 
 /// An entry of `parentRefs`.
 pub static PARENT_REF: Object = Object::new(
@@ -50,7 +61,7 @@ pub static TARGET_REF: Object = Object::new(
         Field::optional("group", Shape::Text(&values::ANY), "Accepted and without meaning."),
         Field::required(
             "kind",
-            Shape::Choice { words: &ROUTES, not_yet: &["AIProviderRoute", "MCPRoute"] },
+            Shape::Choice { words: &words(&ROUTES), not_yet: &["AIProviderRoute", "MCPRoute"] },
             "The kind of route.",
         ),
         Field::required("name", Shape::Text(&values::NAME), "The route's name."),
@@ -66,7 +77,7 @@ pub static POLICY_TARGET: Object = Object::new(
         Field::optional("group", Shape::Text(&values::ANY), "Accepted and without meaning."),
         Field::required(
             "kind",
-            Shape::Choice { words: &POLICY_TARGETS, not_yet: &["AIProviderRoute", "MCPRoute"] },
+            Shape::Choice { words: &words(&POLICY_TARGETS), not_yet: &["AIProviderRoute", "MCPRoute"] },
             "What the policy is for.",
         ),
         Field::required("name", Shape::Text(&values::WORD), "Its name."),
@@ -121,7 +132,8 @@ pub enum Needs {
 }
 
 impl Needs {
-    fn met_by(self, protocol: ListenerProtocol) -> bool {
+    /// Whether a listener of this protocol does.
+    pub fn met_by(self, protocol: ListenerProtocol) -> bool {
         match self {
             Self::Connections => protocol != ListenerProtocol::Udp,
             Self::Datagrams => protocol == ListenerProtocol::Udp,
@@ -139,7 +151,7 @@ impl Needs {
     }
 
     /// The listeners that would do, after "a listener with".
-    fn listeners(self) -> &'static str {
+    pub fn listeners(self) -> &'static str {
         match self {
             Self::Connections => "`protocol: TCP`, TLS, HTTPS or HTTP",
             Self::Datagrams => "`protocol: UDP`",
@@ -217,26 +229,26 @@ fn check_any(name: &Item<'_>, gateway: &Gateway, needs: &[Needs]) {
     }
 }
 
+/// The kind that a `targetRef` names, one of a few, and its name.
+fn target<'s, T: Copy>(
+    item: &Item<'s>,
+    object: &'static Object,
+    kinds: &[(&str, T)],
+    otherwise: impl FnOnce(&str) -> String,
+) -> Option<(T, Item<'s>)> {
+    let fields = item.object(object)?;
+    foreign(&fields);
+    let kind = fields.required("kind").and_then(|kind| kind.choice_or(kinds, otherwise));
+    let name = fields.required("name");
+    Some((kind?, name?))
+}
+
 /// `spec.targetRef` of a deny policy: a route.
 pub fn deny_target(item: &Item<'_>, index: &Index) -> Option<DenyTarget> {
-    let fields = item.object(&TARGET_REF)?;
-    foreign(&fields);
-    let kind = fields.required("kind");
-    let name = fields.required("name")?;
-    let kind = kind?;
-    match kind.text()? {
-        "EgressL4Route" => index.resolve(Kind::EgressL4Route, &name).map(DenyTarget::L4),
-        "EgressHTTPRoute" => index.resolve(Kind::EgressHttpRoute, &name).map(DenyTarget::Http),
-        word if standing(word) == Some(Standing::NotYet) => {
-            kind.not_yet();
-            None
-        }
-        word => {
-            let hint = did_you_mean(word, ROUTES).unwrap_or_else(|| format!("it can be {}", one_of(ROUTES)));
-            kind.mistake_hint(format!("{} is not a kind of route", quoted(word)), hint);
-            None
-        }
-    }
+    let otherwise = |word: &str| format!("{} is not a kind of route", quoted(word));
+    let (kind, name) = target(item, &TARGET_REF, &ROUTES, otherwise)?;
+    let name = index.resolve(kind, &name)?;
+    Some(if kind == Kind::EgressL4Route { DenyTarget::L4(name) } else { DenyTarget::Http(name) })
 }
 
 /// `name` of a rule, which no other rule of its document has.
@@ -250,34 +262,17 @@ pub fn rule_name(rule: &Fields<'_>, seen: &mut BTreeSet<Arc<str>>) {
     }
 }
 
-/// What an EgressPolicy can be for.
-const POLICY_TARGETS: [&str; 6] =
-    ["EgressGateway", "EgressL4Route", "EgressHTTPRoute", "Agent", "Team", "Project"];
-
 /// `spec.targetRef` of an EgressPolicy: a gateway, a route, or agents by name, team or project.
 pub fn policy_target(item: &Item<'_>, index: &Index) -> Option<PolicyTarget> {
-    let fields = item.object(&POLICY_TARGET)?;
-    foreign(&fields);
-    let kind = fields.required("kind");
-    let name = fields.required("name")?;
-    let kind = kind?;
-    match kind.text()? {
+    let otherwise = |word: &str| format!("a policy cannot be for {}", quoted(word));
+    let (kind, name) = target(item, &POLICY_TARGET, &POLICY_TARGETS, otherwise)?;
+    match kind {
         "EgressGateway" => index.resolve(Kind::EgressGateway, &name).map(PolicyTarget::Gateway),
         "EgressL4Route" => index.resolve(Kind::EgressL4Route, &name).map(PolicyTarget::L4Route),
         "EgressHTTPRoute" => index.resolve(Kind::EgressHttpRoute, &name).map(PolicyTarget::HttpRoute),
         "Agent" => index.resolve(Kind::Agent, &name).map(PolicyTarget::Agent),
         "Team" => group(&name, "team", &index.groups.teams, index).map(PolicyTarget::Team),
-        "Project" => group(&name, "project", &index.groups.projects, index).map(PolicyTarget::Project),
-        word if standing(word) == Some(Standing::NotYet) => {
-            kind.not_yet();
-            None
-        }
-        word => {
-            let hint = did_you_mean(word, POLICY_TARGETS)
-                .unwrap_or_else(|| format!("it can be {}", one_of(POLICY_TARGETS)));
-            kind.mistake_hint(format!("a policy cannot be for {}", quoted(word)), hint);
-            None
-        }
+        _ => group(&name, "project", &index.groups.projects, index).map(PolicyTarget::Project),
     }
 }
 
@@ -365,7 +360,10 @@ fn contradiction(requirements: &[Requirement]) -> Option<&str> {
 fn requirement(item: &Item<'_>) -> Option<Requirement> {
     let fields = item.object(&EXPRESSION)?;
     let key = fields.required("key").and_then(|key| values::label_key_of(&key));
-    let operator = fields.required("operator")?.choice(&OPERATORS)?;
+    let Some(operator) = fields.required("operator").and_then(|item| item.choice(&OPERATORS)) else {
+        fields.list("values").iter().for_each(|item| drop(values::label_value(item)));
+        return None;
+    };
     if matches!(operator, Operator::In | Operator::NotIn) {
         if item.node().entry("values").is_none() {
             item.lacks("values");

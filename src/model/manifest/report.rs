@@ -190,6 +190,12 @@ impl Mistakes {
         }
     }
 
+    /// Takes over what was found elsewhere.
+    pub fn take_over(&mut self, others: Self) {
+        self.omitted += others.omitted;
+        others.found.into_iter().for_each(|one| self.add(|| one));
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()

@@ -49,6 +49,19 @@ const OWN: [&str; 24] = [
 /// Families of such fields.
 const OWN_PREFIXES: [&str; 3] = ["proxy-", "sec-websocket-", "x-clawgress-"];
 
+/// Fields by which a proxy tells servers how the request came to it: with another scheme, port or host than was judged
+/// (RFC 7239, and what was in use before it). They may be removed.
+const TOLD: [&str; 8] = [
+    "forwarded",
+    "front-end-https",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-protocol",
+    "x-forwarded-scheme",
+    "x-forwarded-ssl",
+    "x-url-scheme",
+];
+
 /// Fields that carry credentials.
 const CREDENTIALS: [&str; 9] = [
     "api-key",
@@ -116,6 +129,13 @@ fn value(entry: &Item<'_>, seen: &mut HashSet<HeaderName>) -> Option<(HeaderName
         );
     }
     let name = name?;
+    if TOLD.contains(&name.as_str().replace('_', "-").as_str()) {
+        refuse(
+            format!("{} tells servers of another request than was judged", quoted(name.as_str())),
+            "a rule may remove this field, not set it",
+        );
+        return None;
+    }
     if CREDENTIALS.contains(&name.as_str()) {
         refuse(
             format!("{} carries credentials, which have no place in a policy file", quoted(name.as_str())),

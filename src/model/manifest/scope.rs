@@ -45,6 +45,11 @@ impl<'s> Scope<'s> {
         self.source.place(span.start)
     }
 
+    /// The text from a byte on.
+    pub fn rest(self, offset: usize) -> &'s str {
+        self.source.text().get(offset..).unwrap_or_default()
+    }
+
     /// The text of a stretch.
     pub fn slice(self, span: Span) -> &'s str {
         self.source.slice(span)

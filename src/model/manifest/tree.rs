@@ -2,13 +2,13 @@
 //!
 //! YAML 1.2 core scalars; a quoted scalar is always a string. What documents never need and what makes their meaning
 //! hard to see is refused: anchors, aliases, tags, directives, keys that are not scalars, duplicate keys. Depth
-//! and number of nodes are bounded. Read next: `fields.rs`.
+//! and number of nodes are bounded. An alias is never followed. Read next: `fields.rs`.
 
 use std::collections::HashMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span as ParserSpan};
 
-use super::report::{Diagnostic, quoted};
+use super::report::{Diagnostic, Mistakes, quoted};
 use super::source::{Source, Span};
 use crate::model::types::limits;
 
@@ -78,14 +78,15 @@ impl Node {
 /// be trusted, so what stood before it is returned together with the error.
 ///
 /// `budget` is how many more keys and values the whole set may have; it starts at [`limits::POLICY_NODES`].
-pub fn parse(source: &Source<'_>, budget: &mut usize) -> (Vec<Node>, Vec<Diagnostic>) {
+pub fn parse(source: &Source<'_>, budget: &mut usize) -> (Vec<Node>, Mistakes) {
     let mut options = granit_parser::options! {
         disallow_directives: true,
         flow_nesting_limit: limits::POLICY_DEPTH,
         block_nesting_limit: limits::POLICY_DEPTH,
     };
     options.set_emit_comments(false);
-    let mut builder = Builder { source, documents: Vec::new(), open: Vec::new(), budget, faults: Vec::new() };
+    let mut builder =
+        Builder { source, documents: Vec::new(), open: Vec::new(), budget, faults: Mistakes::default() };
     for event in Parser::new_from_str_with_options(source.text(), options) {
         let taken = match event {
             Ok((event, span)) => builder.take(event, byte_span(&span)),
@@ -95,7 +96,7 @@ pub fn parse(source: &Source<'_>, budget: &mut usize) -> (Vec<Node>, Vec<Diagnos
             }
         };
         if let Err(fault) = taken {
-            builder.faults.push(*fault);
+            builder.faults.add(|| *fault);
             break;
         }
     }
@@ -145,7 +146,7 @@ struct Builder<'s, 'f> {
     documents: Vec<Node>,
     open: Vec<Open>,
     budget: &'s mut usize,
-    faults: Vec<Diagnostic>,
+    faults: Mistakes,
 }
 
 type Taken = Result<(), Box<Diagnostic>>;
@@ -154,9 +155,17 @@ impl Builder<'_, '_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Taken {
         if event.is_node() {
             self.count(span)?;
-            self.refuse_indirection(&event, span)?;
+            self.note_indirection(&event, span);
         }
         match event {
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                if self.awaits_key() {
+                    self.key("", span);
+                } else {
+                    self.add(Node { span, value: Value::Null });
+                }
+                Ok(())
+            }
             Event::Scalar(text, style, ..) => self.scalar(&text, style, span),
             Event::SequenceStart(..) => self.start(Open::List(span, Vec::new()), span),
             Event::MappingStart(..) => {
@@ -185,18 +194,18 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    fn refuse_indirection(&self, event: &Event<'_>, span: Span) -> Taken {
-        let refuse = |what: &str, hint: &str| {
-            Err(Box::new(Diagnostic::at(self.source, span, format!("{what} are not accepted")).hint(hint)))
-        };
-        match event {
-            Event::Alias(_) | Event::UnresolvedAlias(_) => refuse("aliases", "write the value out"),
+    /// Anchors, tags and aliases are noted, and what they stand at is read as if they were not there.
+    fn note_indirection(&mut self, event: &Event<'_>, span: Span) {
+        let (what, hint) = match event {
+            Event::Alias(_) | Event::UnresolvedAlias(_) => ("aliases", "write the value out"),
             _ if event.anchor_id().is_some_and(|id| id != 0) => {
-                refuse("anchors", "remove it, and write the value out")
+                ("anchors", "remove it, and write the value out")
             }
-            _ if event.tag().is_some() => refuse("tags", "remove it; a quoted value is a text"),
-            _ => Ok(()),
-        }
+            _ if event.tag().is_some() => ("tags", "remove it; a quoted value is a text"),
+            _ => return,
+        };
+        let fault = || Diagnostic::at(self.source, span, format!("{what} are not accepted")).hint(hint);
+        self.faults.add(fault);
     }
 
     fn start(&mut self, open: Open, span: Span) -> Taken {
@@ -229,12 +238,11 @@ impl Builder<'_, '_> {
     fn key(&mut self, name: &str, span: Span) {
         let Some(Open::Map { seen, key, .. }) = self.open.last_mut() else { return };
         if let Some(first) = seen.get(name) {
-            let first = self.source.place(*first);
-            let message = format!("field {} is given twice", quoted(name));
-            let fault = Diagnostic::at(self.source, span, message).hint(format!("the first is at {first}"));
-            if self.faults.len() < limits::POLICY_MISTAKES {
-                self.faults.push(fault);
-            }
+            self.faults.add(|| {
+                let first = self.source.place(*first);
+                let message = format!("field {} is given twice", quoted(name));
+                Diagnostic::at(self.source, span, message).hint(format!("the first is at {first}"))
+            });
         } else {
             seen.insert(name.to_owned(), span.start);
         }

@@ -219,6 +219,10 @@ pub fn write_duration(duration: Duration) -> String {
 /// The same for a text; nothing if it is not a duration or longer than a human thinks of (10,000 years).
 pub fn parse_duration(text: &str) -> Option<Duration> {
     if text.starts_with('P') {
+        // Weeks have no place beside other units (ISO 8601), and the kars reference takes neither them nor years.
+        if text.contains(['W', 'w', 'Y', 'y']) {
+            return None;
+        }
         let span = text.parse::<jiff::Span>().ok()?;
         let days = jiff::SpanRelativeTo::days_are_24_hours();
         return Duration::try_from(span.to_duration(days).ok()?).ok();
@@ -299,6 +303,8 @@ mod tests {
             "4 s",
             "4w",
             "P1M",
+            "P1W",
+            "P1Y",
             "PT",
             "-PT4H",
             "99999999999999999999s",

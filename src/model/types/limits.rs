@@ -395,7 +395,7 @@ pub const TICKET_CHARS: usize = 128;
 pub const APPROVAL_TTL: Duration = Duration::from_secs(7 * 86_400);
 /// How long an approval lasts at most, unless settings say otherwise.
 pub const APPROVAL_TTL_DEFAULT: Duration = Duration::from_secs(86_400);
-/// Approvals in force for one agent.
+/// Approvals of one agent: in files, and in force together when one more is made by command.
 pub const APPROVALS_PER_AGENT: usize = 64;
 /// Approvals made by command, and quarantines, that stand at one time.
 pub const STANDING_ROWS: usize = 4096;

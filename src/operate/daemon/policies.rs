@@ -155,8 +155,12 @@ fn keep(kept: &Kept, resources: &Resources, files: &[SourceFile]) {
 fn read(folder: &Path) -> Result<(Resources, Vec<SourceFile>), Unusable> {
     let shown = folder.display().to_string();
     let found = files::read_tree(folder, &shown).map_err(|problems| {
-        let one =
-            |problem: &FileProblem| Diagnostic { message: problem.to_string(), ..Diagnostic::default() };
+        let one = |problem: &FileProblem| Diagnostic {
+            message: problem.why.clone(),
+            file: Some(problem.shown.clone()),
+            hint: problem.hint.map(str::to_owned),
+            ..Diagnostic::default()
+        };
         Unusable { digest: None, diagnostics: problems.iter().map(one).collect() }
     })?;
     let sources: Vec<_> = found.into_iter().map(|file| SourceFile::new(file.shown, file.bytes)).collect();

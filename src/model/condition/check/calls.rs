@@ -76,6 +76,7 @@ impl Checker<'_> {
         if function.does == Does::Matches {
             return self.matches(of, text, all[1]);
         }
+        self.check_part(&of.node, function.does, &text.node, self.parsed.range(all[1]));
         Typed::new(Node::CallWith(function.does, Box::new([of.node, text.node])), returns)
     }
 

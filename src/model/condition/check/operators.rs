@@ -142,6 +142,8 @@ impl Checker<'_> {
         if equality {
             self.check_domain(&a.node, &b.node, ends[1]);
             self.check_domain(&b.node, &a.node, ends[0]);
+        } else {
+            self.check_order(comparison, [&a.node, &b.node], self.parsed.range(node));
         }
         Typed::new(Node::Compare(comparison, Box::new([a.node, b.node])), Type::Bool)
     }

@@ -1,6 +1,7 @@
 //! Every mistake there is, with its words.
 
 use super::faults;
+use crate::model::condition::Condition;
 
 #[test]
 fn names_that_are_not_declared_are_faults_with_a_suggestion() {
@@ -164,6 +165,207 @@ fn comparisons_that_can_never_hold_are_faults() {
     for (text, wanted) in cases {
         assert_eq!(faults(text), [wanted], "{text}");
     }
+}
+
+/// The fault that has this text as its place.
+fn never(cases: &[(&str, &str)]) {
+    for (text, wanted) in cases {
+        assert_eq!(faults(text), [*wanted], "{text}");
+    }
+}
+
+fn can_be(texts: &[&str]) {
+    for text in texts {
+        Condition::check(text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+    }
+}
+
+#[test]
+fn an_order_that_no_number_has_is_a_fault_on_either_side() {
+    never(&[
+        ("time.hour > 30", "[time.hour > 30] `time.hour` is never greater than 30 (it goes from 0 to 23)"),
+        ("time.hour >= 24", "[time.hour >= 24] `time.hour` is never 24 or more (it goes from 0 to 23)"),
+        ("24 <= time.hour", "[24 <= time.hour] `time.hour` is never 24 or more (it goes from 0 to 23)"),
+        ("time.day < 1", "[time.day < 1] `time.day` is never less than 1 (it goes from 1 to 31)"),
+        (
+            "-1 >= destination.port",
+            "[-1 >= destination.port] `destination.port` is never -1 or less (it goes from 0 to 65535)",
+        ),
+        ("23 < time.hour", "[23 < time.hour] `time.hour` is never greater than 23 (it goes from 0 to 23)"),
+        (
+            "request.content_length < 0",
+            "[request.content_length < 0] `request.content_length` is never less than 0 (it goes from 0 on)",
+        ),
+        (
+            "destination.port > 60000 + 6000",
+            "[destination.port > 60000 + 6000] `destination.port` is never greater than 66000 (it goes from 0 to 65535)",
+        ),
+    ]);
+    can_be(&["time.hour >= 22 && time.hour < 24", "time.hour > 22", "time.day >= 31", "0 <= time.hour"]);
+}
+
+#[test]
+fn a_text_that_a_variable_never_is_is_a_fault() {
+    never(&[
+        (
+            "destination.host == 'Evil.Example.com'",
+            "['Evil.Example.com'] `destination.host` is never `Evil.Example.com` (did you mean `evil.example.com`?)",
+        ),
+        (
+            "destination.host in ['a.example', 'foo.example.']",
+            "['foo.example.'] `destination.host` is never `foo.example.` (did you mean `foo.example`?)",
+        ),
+        (
+            "destination.host in [agent.name, 'B.example']",
+            "['B.example'] `destination.host` is never `B.example` (did you mean `b.example`?)",
+        ),
+        (
+            "destination.host != 'münchen.example'",
+            "['münchen.example'] `destination.host` is never `münchen.example` (did you mean `xn--mnchen-3ya.example`?)",
+        ),
+        (
+            "destination.host == '*.example.com'",
+            "['*.example.com'] `destination.host` is never `*.example.com` (it is one name; those below another are found by `destination.host.endsWith(\".example.com\")`)",
+        ),
+        (
+            "destination.host == '192.0.2.1'",
+            "['192.0.2.1'] `destination.host` is never `192.0.2.1` (addresses are in `destination.address`)",
+        ),
+        (
+            "destination.host == 'https://a.example'",
+            "['https://a.example'] `destination.host` is never `https://a.example` (it is the name alone, without scheme, port and path)",
+        ),
+        (
+            "destination.address == '10.0.0.0/8'",
+            "['10.0.0.0/8'] `destination.address` is never `10.0.0.0/8` (it is one address; networks are named by `destinationCIDRs` of a route)",
+        ),
+        (
+            "destination.address in ['192.0.2.1', '2001:DB8::1']",
+            "['2001:DB8::1'] `destination.address` is never `2001:DB8::1` (did you mean `2001:db8::1`?)",
+        ),
+        (
+            "destination.address == '::ffff:192.0.2.1'",
+            "['::ffff:192.0.2.1'] `destination.address` is never `::ffff:192.0.2.1` (did you mean `192.0.2.1`?)",
+        ),
+        ("request.method == 'get'", "['get'] `request.method` is never `get` (did you mean `GET`?)"),
+        (
+            "request.method == 'CONNECT'",
+            "['CONNECT'] `request.method` is never `CONNECT` (it is refused before any rule is asked)",
+        ),
+        (
+            "request.method == 'GET POST'",
+            "['GET POST'] `request.method` is never `GET POST` (it has capital letters, digits, `-`, `_` and `.`)",
+        ),
+        ("'' == request.method", "[''] `request.method` is never `` (it is never empty)"),
+        ("request.path == 'repos'", "['repos'] `request.path` is never `repos` (did you mean `/repos`?)"),
+        (
+            "request.path == '/%61dmin'",
+            "['/%61dmin'] `request.path` is never `/%61dmin` (did you mean `/admin`?)",
+        ),
+        (
+            "request.path == '/a?b=c'",
+            "['/a?b=c'] `request.path` is never `/a?b=c` (the query is in `request.query`)",
+        ),
+        (
+            "request.path == '/a b'",
+            "['/a b'] `request.path` is never `/a b` (this one has a character that must be percent-encoded)",
+        ),
+        ("agent.name == 'Alice'", "['Alice'] `agent.name` is never `Alice` (did you mean `alice`?)"),
+        (
+            "'a b' in request.headers",
+            "['a b'] `request.headers` never has the key `a b` (names of header fields have no blanks and few signs)",
+        ),
+    ]);
+    can_be(&[
+        "destination.host == '' || destination.host == '_dns.xn--mnchen-3ya.example'",
+        "destination.address in ['192.0.2.1', '2001:db8::1']",
+        "request.method in ['PROPFIND', 'M-SEARCH']",
+        "request.path in ['*', '/', '/a//b', '/caf%C3%A9', '/a;b']",
+        "'x-a' in request.headers && request.query['A b'] == 'C'",
+        "destination.host == agent.labels.host && agent.team == 'Red Team'",
+    ]);
+}
+
+#[test]
+fn a_part_that_a_variable_never_has_is_a_fault() {
+    never(&[
+        (
+            "destination.host.endsWith('.Example.com')",
+            "['.Example.com'] `destination.host` never ends with `.Example.com` (did you mean `.example.com`?)",
+        ),
+        (
+            "destination.host.endsWith('.example.')",
+            "['.example.'] `destination.host` never ends with `.example.` (it neither begins nor ends with a dot)",
+        ),
+        (
+            "destination.host.contains('*')",
+            "['*'] `destination.host` never contains `*` (`*` is never in it)",
+        ),
+        (
+            "request.path.startsWith('repos/')",
+            "['repos/'] `request.path` never begins with `repos/` (did you mean `/repos/`?)",
+        ),
+        (
+            "request.path.contains('?dry')",
+            "['?dry'] `request.path` never contains `?dry` (the query is in `request.query`)",
+        ),
+        (
+            "request.path.contains('%2f')",
+            "['%2f'] `request.path` never contains `%2f` (paths are compared in canonical form: needless escapes are undone, the others have capital letters)",
+        ),
+        (
+            "destination.address.startsWith('2001:DB8')",
+            "['2001:DB8'] `destination.address` never begins with `2001:DB8` (did you mean `2001:db8`?)",
+        ),
+        (
+            "request.method.startsWith('Pa')",
+            "['Pa'] `request.method` never begins with `Pa` (did you mean `PA`?)",
+        ),
+        (
+            "request.protocol.startsWith('http')",
+            "['http'] `request.protocol` never begins with `http` (it is `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`)",
+        ),
+    ]);
+    can_be(&[
+        "destination.host.endsWith('.example.com') || destination.host.startsWith('api-')",
+        "request.path.startsWith('/.git') || request.path.contains('..') || request.path.endsWith('%2')",
+        "request.path.contains('%2F') || request.path.endsWith(';v=1') || request.path.startsWith('')",
+        "destination.address.startsWith('10.') || destination.address.startsWith('fd77:')",
+        "request.protocol.startsWith('HTTP/1') && request.method.contains('PROP')",
+    ]);
+}
+
+#[test]
+fn constants_that_have_no_value_are_faults() {
+    never(&[
+        (
+            "[1][5] == 1",
+            "[[1][5]] this never has a value: a list of 1 has no entry at the place that is asked for",
+        ),
+        ("{'a': 1}['b'] == 1", "[{'a': 1}['b']] this never has a value: the map has no value at `b`"),
+        ("{'a': 1}.b == 1", "[{'a': 1}.b] this never has a value: the map has no value at `b`"),
+        (
+            "int('a') == 1 || time.hour == 3",
+            "[int('a')] this never has a value: a text that should be a number is none",
+        ),
+        ("time.hour == 5 % (2 - 2)", "[5 % (2 - 2] this divides by zero"),
+        (
+            "9223372036854775807 + 1 > time.unix",
+            "[9223372036854775807 + 1] this never has a value: a number does not fit into 64 bits",
+        ),
+        (
+            "request.method == 'GE'.lowerAscii() + 't'",
+            "['GE'.lowerAscii() + 't'] `request.method` is never `get` (did you mean `GET`?)",
+        ),
+    ]);
+    can_be(&[
+        "[1, 2][1] == 2",
+        "{'a': [{'b': 1}]}.a[0].b == 1",
+        "time.hour == int('2') + -(-3)",
+        "[[1]][0] == []",
+    ]);
+    let told = faults("foo[0] + 1 == [bar][0] || int(baz) == {'a': 1}[bad]");
+    assert_eq!(told.len(), 4, "what is wrong already is not computed with: {told:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::types::limits::REASON_CHARS;
+use crate::model::types::limits::{APPROVALS_PER_AGENT, REASON_CHARS};
 
 const AGENT: &str = "
 apiVersion: clawgress.io/v1alpha1
@@ -80,4 +80,24 @@ fn an_approval_says_what_is_wrong_with_it() {
         let told = spec(&text);
         assert!(told.len() == 1 && told[0].contains(expected), "{text}: {told:?}");
     }
+}
+
+#[test]
+fn an_agent_has_no_more_approvals_in_files_than_count() {
+    let approvals = |count: usize| -> String {
+        let one = |n: usize| {
+            format!(
+                "apiVersion: clawgress.io/v1alpha1\nkind: EgressApproval\nmetadata: {{name: x{n}}}\n\
+                 spec: {{agent: my-agent, hosts: [{{host: a.example}}], reason: x, ttl: 1h}}\n---\n"
+            )
+        };
+        (0..count).map(one).collect()
+    };
+    assert_eq!(set(&approvals(APPROVALS_PER_AGENT)).unwrap().approvals.len(), APPROVALS_PER_AGENT);
+    assert_eq!(
+        mistakes(set(&approvals(APPROVALS_PER_AGENT + 2))),
+        [
+            "a.yaml:323:18 agent `my-agent` has more than 64 approvals in files (remove those that have ended; what shall last is a route)"
+        ]
+    );
 }

@@ -9,7 +9,7 @@ use super::super::kinds::{KINDS, Standing};
 use super::super::schema::{Field, Object, Presence, Shape};
 use super::super::source::Source;
 use super::super::tree::{self, Node};
-use super::super::{agent, catalogue, deny_policy, digest, gateway, http_route, l4_route};
+use super::super::{catalogue, digest};
 use super::*;
 
 /// The schemas of all enforced kinds, compiled by a library that knows nothing of ours.
@@ -59,6 +59,7 @@ const EXPRESSIBLE: &[&str] = &[
     "is not yet enforced",
     "cannot be a route's parent",
     "is not a kind of route",
+    "a policy cannot be for",
     "is not a header name",
     " is not a name",
     "a listener here has no `port`",
@@ -177,6 +178,12 @@ const DEFAULTS: &str = r#"
 ---
 {"apiVersion": "clawgress.io/v1alpha1", "kind": "Agent", "metadata": {"name": "a"}, "spec": {
   "sources": {"addresses": ["192.0.2.1/32"]}}}
+---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "EgressPolicy", "metadata": {"name": "rules"}, "spec": {
+  "targetRef": {"kind": "EgressGateway", "name": "default"}, "rules": [{"name": "a", "action": "LogOnly"}]}}
+---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "EgressApproval", "metadata": {"name": "grant"}, "spec": {
+  "agent": "a", "hosts": [{"host": "a.example"}], "reason": "x", "ttl": "1h"}}
 "#;
 
 /// Every way to write one default out, with the field it is of.
@@ -231,7 +238,8 @@ fn a_default_that_is_written_out_changes_nothing() {
         load(&[file("a.yaml", text)])
             .map(|set| {
                 let routes = (set.l4_routes, set.http_routes, set.deny_policies);
-                let all = format!("{:?} {:?} {routes:?}", set.agents, set.gateways);
+                let rules = (set.egress_policies, set.approvals);
+                let all = format!("{:?} {:?} {routes:?} {rules:?}", set.agents, set.gateways);
                 // Where documents stand is no part of what they mean.
                 all.split("origin: Origin")
                     .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))
@@ -241,19 +249,17 @@ fn a_default_that_is_written_out_changes_nothing() {
     };
     let plain = resources(DEFAULTS).expect("the documents load");
     let mut left = BTreeSet::new();
-    for spec in [&agent::SPEC, &gateway::SPEC, &l4_route::SPEC, &http_route::SPEC, &deny_policy::SPEC] {
-        declared(spec, &mut left);
-    }
-    assert!(left.len() >= 9, "{}", left.len());
+    let specs = KINDS.iter().filter_map(|(_, standing)| match standing {
+        Standing::Enforced(kind) => Some(catalogue::spec(*kind)),
+        _ => None,
+    });
+    specs.for_each(|spec| declared(spec, &mut left));
+    assert!(left.len() >= 11, "{}", left.len());
     for document in DEFAULTS.split("---") {
         let value: Value = serde_json::from_str(document).expect("JSON");
-        let spec: &'static Object = match value["kind"].as_str().expect("a kind") {
-            "Agent" => &agent::SPEC,
-            "EgressGateway" => &gateway::SPEC,
-            "EgressL4Route" => &l4_route::SPEC,
-            "EgressHTTPRoute" => &http_route::SPEC,
-            _ => &deny_policy::SPEC,
-        };
+        let kind = value["kind"].as_str().expect("a kind");
+        let Some(Standing::Enforced(kind)) = super::super::kinds::standing(kind) else { panic!("{kind}") };
+        let spec = catalogue::spec(kind);
         for (field, changed) in written_out(&value["spec"], spec) {
             let mut whole = value.clone();
             whole["spec"] = changed;

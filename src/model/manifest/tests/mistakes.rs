@@ -26,11 +26,15 @@ fn the_head_of_a_document_is_strict() {
         ),
         (
             head("Secret"),
-            "a.yaml:2:7 `Secret` is not accepted in policy files (a Secret in a file could be read by others: store it encrypted with `clawgress apply`)",
+            "a.yaml:2:7 `Secret` is not accepted in policy files (it could be read by others, and nothing here takes a credential yet: remove the document)",
         ),
         (
             "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {a: b}\n".into(),
-            "a.yaml:2:7 `Secret` is not accepted in policy files (a Secret in a file could be read by others: store it encrypted with `clawgress apply`)",
+            "a.yaml:2:7 `Secret` is not accepted in policy files (it could be read by others, and nothing here takes a credential yet: remove the document)",
+        ),
+        (
+            head("PolicyTest"),
+            "a.yaml:2:7 `PolicyTest` is not accepted in policy files (policy tests stand in files of their own, named `*.test.yaml`, and `clawgress test` reads them)",
         ),
         (
             "a: b\n".into(),
@@ -298,6 +302,10 @@ fn an_http_route_says_what_is_wrong_with_it() {
         )
     };
     for (one, expected) in [
+        (
+            "method: CONNECT",
+            "9:15 `CONNECT` is refused before any route is asked (remove the match: what a tunnel would reach, an EgressL4Route names)",
+        ),
         ("method: get", "9:15 unknown `method` `get` (did you mean `GET`?)"),
         (
             "path: {type: RegularExpression, value: /a}",
@@ -425,6 +433,13 @@ fn a_deny_policy_says_what_is_wrong_with_it() {
             ],
         ),
         (
+            "  targetRef: {kind: McpServer}",
+            &[
+                "5:3 `targetRef` lacks the field `name`",
+                "5:21 `McpServer` is not a kind of route (it can be `EgressL4Route` or `EgressHTTPRoute`)",
+            ],
+        ),
+        (
             "  targetRef: {kind: Agent, name: gone}",
             &["5:21 `Agent` is not a kind of route (it can be `EgressL4Route` or `EgressHTTPRoute`)"],
         ),
@@ -528,4 +543,95 @@ fn a_mistake_is_shown_with_its_line_and_the_hint_under_the_word() {
             "message": "unknown field `prots`", "hint": "did you mean `ports`?",
         })
     );
+}
+
+#[test]
+fn a_word_that_nobody_knows_hides_no_mistake_beside_it() {
+    let route =
+        |rules: &str| format!("  parentRefs: [{{name: default}}]\n  rules:\n  - matches:\n    - {rules}");
+    assert_eq!(
+        of(
+            "EgressL4Route",
+            &route(
+                "{protocol: SCTP, destinationHostnames: [a/b], destinationCIDRs: [x], ports: [{port: 0}, {port: 853}]}"
+            )
+        ),
+        [
+            "8:18 unknown `protocol` `SCTP` (it can be `TCP` or `UDP`)",
+            "8:47 host `a/b` has a character that no host name may carry (give the host alone, without scheme and path)",
+            "8:72 `x` is not a network (write an address, `/` and the length of its prefix)",
+            "8:91 `port` 0 is not between 1 and 65535",
+        ]
+    );
+    let http = |rules: &str| format!("  hostnames: [a.example]\n{}", route(rules));
+    assert_eq!(
+        of("EgressHTTPRoute", &http("{path: {type: Regexp, value: a}}")),
+        [
+            "9:21 unknown `type` `Regexp` (it can be `Exact` or `PathPrefix`)",
+            "9:36 path `a` does not begin with `/`",
+        ]
+    );
+    assert_eq!(
+        of("EgressGateway", "  listeners:\n    - {name: a, protocol: TSL, tls: {mode: Open, ech: Perhaps}}"),
+        [
+            "6:27 unknown `protocol` `TSL` (did you mean `TLS`?)",
+            "6:44 unknown `mode` `Open` (it can be `Terminate` or `Passthrough`)",
+            "6:55 unknown `ech` `Perhaps` (it can be `Refuse` or `Allow`)",
+        ]
+    );
+    let selector = "  sourceAgents: {matchExpressions: [{key: a, operator: Is, values: ['x y']}]}\n";
+    assert_eq!(
+        of("EgressL4Route", &format!("{selector}{}", route("{ports: [{port: 1}]}"))),
+        [
+            "5:56 unknown `operator` `Is` (did you mean `In`?)",
+            "5:69 `x y` is not a label value (values have at most 63 letters, digits, `-`, `_` and `.`)",
+        ]
+    );
+}
+
+#[test]
+fn anchors_tags_and_aliases_hide_no_mistake_behind_them() {
+    let text = GATEWAY
+        .replace("protocol: TCP}", "protocol: &a TCP}")
+        .replace("protocol: HTTP}", "protocol: !!str HTPT}")
+        + "  mode: *a\n  defaultPolicy: allow-none\n";
+    assert_eq!(
+        mistakes(load(&[file("g.yaml", &text)])),
+        [
+            "g.yaml:7:29 anchors are not accepted (remove it, and write the value out)",
+            "g.yaml:10:29 tags are not accepted (remove it; a quoted value is a text)",
+            "g.yaml:10:29 unknown `protocol` `HTPT` (did you mean `HTTP`?)",
+            "g.yaml:11:3 field `mode` has no value (give it one, or remove the line)",
+            "g.yaml:11:9 aliases are not accepted (write the value out)",
+            "g.yaml:12:18 unknown `defaultPolicy` `allow-none` (did you mean `allow-all`?)",
+        ]
+    );
+}
+
+#[test]
+fn two_deny_policies_of_a_route_answer_alike() {
+    let route = "apiVersion: clawgress.io/v1alpha1\nkind: EgressL4Route\nmetadata: {name: r}\n\
+                 spec: {parentRefs: [{name: default}], rules: [{matches: [{ports: [{port: 1}]}]}]}\n";
+    let deny = |name: &str, response: &str| {
+        let text = format!(
+            "apiVersion: clawgress.io/v1alpha1\nkind: EgressDenyPolicy\nmetadata: {{name: {name}}}\n\
+             spec: {{targetRef: {{kind: EgressL4Route, name: r}}{response}}}\n"
+        );
+        file(&format!("{name}.yaml"), &text)
+    };
+    let set = |one: &str, other: &str| {
+        load(&[deny("a", one), deny("b", other), file("g.yaml", GATEWAY), file("r.yaml", route)])
+    };
+    let gone = ", denyResponse: {statusCode: 410}";
+    for (one, other) in [("", ""), (gone, gone)] {
+        assert!(set(one, other).is_ok(), "{one} {other}");
+    }
+    for (one, other) in [("", gone), (gone, ", denyResponse: {statusCode: 451}")] {
+        assert_eq!(
+            mistakes(set(one, other)),
+            [
+                "b.yaml:4:8 EgressDenyPolicy `a` answers for this route with another `denyResponse` (only one of them would speak: give both the same, or remove one)"
+            ]
+        );
+    }
 }

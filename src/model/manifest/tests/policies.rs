@@ -119,6 +119,10 @@ fn a_target_that_is_not_there_is_named_with_what_is() {
             "`kind: MCPRoute` is not yet enforced (remove it: what it asks for would not be done)",
         ),
         (
+            "Role, name: x",
+            "a policy cannot be for `Role` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `Agent`, `Team` or `Project`)",
+        ),
+        (
             "Host, name: x",
             "a policy cannot be for `Host` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `Agent`, `Team` or `Project`)",
         ),
@@ -196,6 +200,20 @@ fn what_an_action_needs_has_to_be_there() {
 }
 
 #[test]
+fn an_action_that_nobody_knows_hides_no_mistake_of_its_rule() {
+    assert_eq!(
+        wrong("{name: a, action: Block, requestsPerSecond: 0, for: 1w, setHeaders: {host: a}, would: Allow}"),
+        [
+            "7:25 unknown `action` `Block` (it can be `Allow`, `Deny`, `Throttle`, `Quarantine`, `Transform`, `Alert` or `LogOnly`)",
+            "7:51 `requestsPerSecond` 0 is not between 1 and 1000000",
+            "7:59 `for` `1w` is not a duration (write it like `4s`, `15m`, `2h`, `7d` or `PT4H`)",
+            "7:76 `host` is the gateway's own to send or remove (rules change what servers read of a request, not how it gets there)",
+            "7:93 unknown `would` `Allow` (it can be `Deny`, `Throttle`, `Quarantine`, `Transform` or `Alert`)",
+        ]
+    );
+}
+
+#[test]
 fn two_rules_of_one_name_are_refused_and_two_documents_may_share_it() {
     let spec = format!("{TARGET}  rules: [{{name: a, action: Alert}}, {{name: a, action: Deny}}]\n");
     assert_eq!(
@@ -254,6 +272,18 @@ fn a_transform_sets_no_credentials_and_may_remove_them() {
 }
 
 #[test]
+fn a_transform_tells_servers_of_no_other_request_than_was_judged() {
+    for name in ["Forwarded", "X-Forwarded-Proto", "x_forwarded_port", "X-Forwarded-SSL"] {
+        let told = wrong(&format!("{{name: a, action: Transform, setHeaders: {{{name}: x}}}}"));
+        assert!(told.len() == 1 && told[0].contains("tells servers of another request"), "{told:?}");
+        assert!(matches!(
+            action(&format!("{{name: a, action: Transform, removeHeaders: [{name}]}}")),
+            RuleAction::Transform(_)
+        ));
+    }
+}
+
+#[test]
 fn headers_that_cannot_be_sent_or_stand_twice_are_refused() {
     for (fields, expected) in [
         ("setHeaders: {x a: b}", "`x a` is not a header name"),
@@ -286,13 +316,42 @@ fn what_is_wrong_with_a_condition_is_shown_where_it_stands_in_the_document() {
         "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: agent.name == 'x' && agent.nam == 'b'\n"
     );
     assert!(mistakes(loaded(&block))[0].starts_with("a.yaml:9:40 "), "{:?}", mistakes(loaded(&block)));
-    let folded = format!(
-        "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: |\n        agent.name == 'x'\n          && agent.nam == 'b'\n"
-    );
-    // Of a text that is folded or has escapes the beginning is shown.
-    assert!(mistakes(loaded(&folded))[0].starts_with("a.yaml:10:9 "), "{:?}", mistakes(loaded(&folded)));
-    let good = folded.replace("agent.nam ", "agent.team ");
-    assert!(loaded(&good).is_ok(), "a condition may have lines");
+}
+
+#[test]
+fn a_condition_on_several_lines_has_its_mistakes_on_their_own_lines() {
+    let written = |when: &str| {
+        format!(
+            "{TARGET}  rules:\n    - name: a\n      action: Deny\n      when: {when}\n    - {{name: b, action: Alert}}\n"
+        )
+    };
+    // The key stands on line 9. The word that is wrong is always `nam`.
+    let cases = [
+        ("|\n        agent.name == 'x'\n          && agent.nam == 'b'", "11:20"),
+        ("|\n\n        agent.name == 'x'\n\n          && agent.nam == 'b'\n\n", "13:20"),
+        ("|2-\n          'x' == agent.name\n        && agent.nam == 'b'", "11:18"),
+        ("|+\n        \"x\" == agent.name &&\n        agent.nam == \"b\"", "11:15"),
+        (">-\n        agent.name == 'x'\n        && agent.nam == 'b'", "11:18"),
+        (">\n        agent.name == 'x' &&\n\n          agent.nam == 'b'", "12:17"),
+        ("agent.name == 'x'\n        && agent.nam == 'b'", "10:18"),
+        ("'agent.name == ''x''\n\n        && agent.nam == ''b'''", "11:18"),
+        (r#""agent.name == \"x\" && agent.nam == \"b\"""#, "9:42"),
+        ("\"agent.name == \\\"\\u00e4\\x41\\\" \\\n        && agent.nam == 'b'\"", "10:18"),
+        ("\"agent.name == 'x'\\n\\\n        \\  && agent.nam == 'b'\"", "10:21"),
+    ];
+    for (when, place) in cases {
+        for text in [written(when), written(when).replace('\n', "\r\n")] {
+            let wanted = format!("a.yaml:{place} `agent` has no field `nam` (did you mean `name`?)");
+            assert_eq!(mistakes(loaded(&text)), [wanted], "{text}");
+            assert!(loaded(&text.replace("agent.nam ", "agent.team ")).is_ok(), "{text}");
+        }
+    }
+    let open = written("|\n        agent.name == 'x'\n          &&\n");
+    let told = mistakes(loaded(&open));
+    assert!(told[0].starts_with("a.yaml:11:13 the condition ends where a value is expected"), "{told:?}");
+    let report = loaded(&written(cases[0].0)).expect_err("a mistake").render(false);
+    let shown = "11 |           && agent.nam == 'b'\n   |                    ^^^ did you mean `name`?";
+    assert!(report.contains(shown), "{report}");
 }
 
 #[test]
@@ -309,4 +368,73 @@ fn a_condition_on_what_no_engine_finds_out_is_not_yet_enforced() {
         );
         assert_eq!(told, [expected], "{condition}");
     }
+}
+
+/// A policy with this target and rule, beside routes of TCP and of UDP, on a gateway that opens nothing.
+fn unread(target: &str, rule: &str, protocol: &str) -> Result<Resources, Report> {
+    let head = "apiVersion: clawgress.io/v1alpha1\nkind";
+    let text = format!(
+        "{head}: EgressPolicy\nmetadata: {{name: x}}\nspec:\n  targetRef: {target}\n  rules:\n    - {rule}\n---\n\
+         {head}: EgressGateway\nmetadata: {{name: default}}\n\
+         spec: {{listeners: [{{name: sni, protocol: TLS, tls: {{mode: Passthrough}}}}, {{name: udp, protocol: UDP}}, {{name: x, {protocol}}}]}}\n---\n\
+         {head}: Agent\nmetadata: {{name: alice, labels: {{tier: dev}}}}\nspec: {{team: red, sources: {{addresses: [10.77.0.2/32]}}}}\n---\n\
+         {head}: EgressL4Route\nmetadata: {{name: time}}\n\
+         spec: {{parentRefs: [{{name: default}}], rules: [{{matches: [{{protocol: UDP, ports: [{{port: 123}}]}}]}}]}}\n---\n\
+         {head}: EgressL4Route\nmetadata: {{name: names}}\n\
+         spec: {{parentRefs: [{{name: default, sectionName: sni}}], rules: [{{matches: [{{ports: [{{port: 443}}]}}]}}]}}\n"
+    );
+    load(&[file("a.yaml", &text)])
+}
+
+#[test]
+fn what_asks_for_requests_needs_a_listener_that_shows_them() {
+    let hint = "and no listener that the policy is about shows requests (they are seen on a listener with `protocol: TLS` and `mode: Terminate`, HTTPS or HTTP)";
+    let rules = [
+        (
+            "{name: a, when: 'request.method == \"GET\"', action: Deny}",
+            "7:17 the condition is about requests",
+        ),
+        ("{name: a, action: Transform, setHeaders: {x-a: b}}", "7:17 `action: Transform` changes requests"),
+        (
+            "{name: a, action: Throttle, requestsPerSecond: 5, bytesPerSecond: 2048}",
+            "7:35 `requestsPerSecond` counts requests",
+        ),
+    ];
+    let targets = [
+        "{kind: EgressGateway, name: default}",
+        "{kind: Agent, name: alice}",
+        "{kind: Team, name: red}",
+        "{kind: EgressL4Route, name: names}",
+        "{kind: EgressL4Route, name: time}",
+    ];
+    for target in targets {
+        for (rule, wanted) in rules {
+            assert_eq!(mistakes(unread(target, rule, "protocol: TCP")), [format!("a.yaml:{wanted}, {hint}")]);
+            // One more listener shows them; not of routes that are on others.
+            let opened = unread(target, rule, "protocol: HTTP");
+            assert_eq!(opened.is_ok(), !target.contains("L4Route"), "{target} {rule}");
+        }
+        for rule in [
+            "{name: a, when: 'time.hour < 6', action: Deny}",
+            "{name: a, action: Throttle, bytesPerSecond: 2048}",
+            "{name: a, when: 'destination.port == 22', action: Alert}",
+        ] {
+            unread(target, rule, "protocol: TCP").unwrap_or_else(|report| panic!("{report}"));
+        }
+    }
+}
+
+#[test]
+fn a_policy_for_one_agent_selects_no_others() {
+    let rule = "{name: a, action: Alert}";
+    let target = |labels: &str| {
+        format!("{{kind: Agent, name: alice}}\n  sourceAgents: {{matchLabels: {{tier: {labels}}}}}")
+    };
+    assert!(unread(&target("dev"), rule, "protocol: TCP").is_ok());
+    assert_eq!(
+        mistakes(unread(&target("prod"), rule, "protocol: TCP")),
+        [
+            "a.yaml:6:3 agent `alice` does not have these labels: no rule here could hold (remove it: `targetRef` names the agent already)"
+        ]
+    );
 }

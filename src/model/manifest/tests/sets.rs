@@ -201,7 +201,7 @@ fn mistakes_of_several_files_are_told_together_and_in_order() {
             "a.yaml:37:21 `port` 70000 is not between 1 and 65535",
             "b.yaml:4:18 name `Alice` is not a name (names have at most 253 lower-case letters, digits, `-` and `.`)",
             "b.yaml:6:3 unknown field `taem` (did you mean `team`?)",
-            "b.yaml:27:20 unknown `method` `FETCH` (it can be `GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `CONNECT`, `OPTIONS`, `TRACE` or `PATCH`)",
+            "b.yaml:27:20 unknown `method` `FETCH` (it can be `GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `OPTIONS`, `TRACE` or `PATCH`)",
         ]
     );
 }
@@ -210,6 +210,22 @@ fn mistakes_of_several_files_are_told_together_and_in_order() {
 fn a_document_is_known_by_kind_and_name() {
     let told = mistakes(load(&[file("a.yaml", GATEWAY), file("b.yaml", GATEWAY)]));
     assert_eq!(told, ["b.yaml:4:18 EgressGateway `default` is defined twice (the first is at a.yaml:4:18)"]);
+}
+
+#[test]
+fn a_document_that_is_defined_twice_has_its_own_mistakes_told() {
+    let second = AGENTS.replace("team: red", "taem: red").replace("10.77.0.0/24", "10.77.0.1/24");
+    let told = mistakes(load(&[file("a.yaml", REFERENCE), file("b.yaml", AGENTS), file("c.yaml", &second)]));
+    assert_eq!(
+        told,
+        [
+            "c.yaml:4:18 Agent `alice` is defined twice (the first is at b.yaml:4:18)",
+            "c.yaml:6:3 unknown field `taem` (did you mean `team`?)",
+            "c.yaml:14:18 Agent `others` is defined twice (the first is at b.yaml:14:18)",
+            "c.yaml:16:25 `10.77.0.1/24` has bits set after its first 24 (write `10.77.0.0/24`, or `10.77.0.1/32` for this address alone)",
+            "c.yaml:21:18 EgressHTTPRoute `api-read` is defined twice (the first is at b.yaml:21:18)",
+        ]
+    );
 }
 
 #[test]

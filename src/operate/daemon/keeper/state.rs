@@ -8,7 +8,7 @@ use crate::decide::policy::{self, Standing};
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources;
 use crate::model::types::Timestamp;
-use crate::model::types::limits::{APPROVALS_PER_AGENT, REGISTRY_HISTORY, STANDING_ROWS};
+use crate::model::types::limits::{REGISTRY_HISTORY, STANDING_ROWS};
 use crate::pipeline::Imposed;
 use crate::platform::registry::{self, Approval, Ended, Past, Quarantine, Registry, Sighting};
 use crate::platform::sys::clock;
@@ -130,17 +130,12 @@ impl State {
     /// What is in force at this moment.
     pub fn standing(&self, resources: &Resources, at: Timestamp, max_ttl: Duration) -> Standing {
         let mut standing = Standing::new();
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         let made = self.approvals.values().map(|one| (&one.grant, &one.name, one.until));
         let filed = self.filed(resources, max_ttl);
         let filed = filed.filter_map(|one| Some((&one.document.grant, one.name, one.until?)));
         for (grant, name, until) in made.chain(filed).filter(|(_, _, until)| at < *until) {
-            let count = counts.entry(&*grant.agent).or_default();
-            *count += 1;
-            // Files may name more than a command may: the rest does not count, and `status` says so.
-            if *count <= APPROVALS_PER_AGENT {
-                standing.approve(&grant.agent, name, &grant.hosts, until);
-            }
+            // Their number is bounded where they are made, by command or by the loader.
+            standing.approve(&grant.agent, name, &grant.hosts, until);
         }
         for Quarantine { agent, until, cause, .. } in &self.quarantines {
             let quarantine = policy::Quarantine { until: *until, cause: cause.clone() };
