@@ -84,6 +84,11 @@ impl Keeper {
         }
     }
 
+    /// Puts in force what stands under the documents in force now, which may have been replaced.
+    pub fn follow(&self) {
+        self.put_in_force(&self.state(), clock::now());
+    }
+
     /// Why the registry cannot be written now, where it cannot. Waits for the database.
     pub async fn trouble(&self) -> Option<String> {
         match self.registry.look(clock::now()).await {
