@@ -40,7 +40,10 @@ pub struct Keeper {
     state: Mutex<State>,
     /// Held by whoever writes, so that changes follow one another.
     writing: Turn<()>,
+    /// Something is to be looked at.
     wake: Notify,
+    /// Something is to be written down.
+    unsaved: Notify,
     /// Why the last write failed.
     failure: Mutex<Option<String>>,
 }
@@ -64,17 +67,28 @@ impl Keeper {
             state: Mutex::new(state),
             writing: Turn::default(),
             wake: Notify::new(),
+            unsaved: Notify::new(),
             failure: Mutex::default(),
         });
-        keeper.step().await;
+        keeper.step();
+        keeper.write().await;
         Ok(keeper)
     }
 
-    /// Runs until the daemon ends.
+    /// Runs until the daemon ends. What is over ends, and what rules impose is taken up, whether the database is there or not.
     pub async fn run(self: Arc<Self>) {
+        tokio::join!(self.look_after(), self.write_down());
+    }
+
+    /// Puts in force what stands under the documents in force now, which may have been replaced.
+    pub fn follow(&self) {
+        self.put_in_force(&self.state(), clock::now());
+    }
+
+    async fn look_after(&self) {
         let (mut changed, mut imposed) = (self.shared.watch(), self.shared.quarantines.watch());
         loop {
-            let pause = self.step().await;
+            let pause = self.step();
             tokio::select! {
                 () = self.wake.notified() => {}
                 _ = changed.changed() => {}
@@ -84,9 +98,13 @@ impl Keeper {
         }
     }
 
-    /// Puts in force what stands under the documents in force now, which may have been replaced.
-    pub fn follow(&self) {
-        self.put_in_force(&self.state(), clock::now());
+    async fn write_down(&self) {
+        loop {
+            while !self.write().await {
+                sleep(RETRY).await;
+            }
+            self.unsaved.notified().await;
+        }
     }
 
     /// Why the registry cannot be written now, where it cannot. Waits for the database.
@@ -97,28 +115,23 @@ impl Keeper {
         }
     }
 
-    /// One look at everything; how long nothing needs another.
-    async fn step(&self) -> Duration {
+    /// One look at everything; how long nothing needs another. Waits for nothing.
+    fn step(&self) -> Duration {
         let at = clock::now();
         self.take_up(at);
         let resources = self.shared.snapshot.load().resources.clone();
-        let events = {
+        let (events, pause) = {
             let mut state = self.state();
             state.see(&resources, at);
             let events = state.expire(&resources, at, self.max_ttl);
             self.put_in_force(&state, at);
-            events
+            if !state.unwritten.is_empty() {
+                self.unsaved.notify_one();
+            }
+            (events, state.next_end(&resources, self.max_ttl).map_or(IDLE, |end| end.since(at).min(LOOK)))
         };
         self.record(events);
-        if self.write().await {
-            self.put_in_force(&self.state(), clock::now());
-        }
-        let state = self.state();
-        match state.next_end(&resources, self.max_ttl) {
-            _ if !state.unwritten.is_empty() => RETRY,
-            Some(end) => end.since(clock::now()).min(LOOK),
-            None => IDLE,
-        }
+        pause
     }
 
     /// Takes up what rules have imposed.
@@ -149,27 +162,32 @@ impl Keeper {
         }
     }
 
-    /// Writes down what is not written yet. Whether a document's first sight was among it, so that it counts now.
+    /// Writes down what is not written yet, oldest first. Whether all of it is. Whatever counts only once it is written
+    /// counts from then on.
     async fn write(&self) -> bool {
         let _turn = self.writing.lock().await;
-        let mut seen = false;
         loop {
             let Some(change) = self.state().unwritten.front().cloned() else {
                 self.note(None);
-                return seen;
+                return true;
             };
             if let Err(error) = change.apply(&self.registry).await {
                 self.note(Some(error.to_string()));
-                return seen;
+                return false;
             }
-            self.state().written(&change);
-            if let Change::See(sighting) = &change {
-                seen = true;
-                let resources = self.shared.snapshot.load().resources.clone();
-                self.record(
-                    resources.approvals.get(&sighting.name).map(|document| state::seen(sighting, document)),
-                );
-            }
+            let sighting = {
+                let mut state = self.state();
+                state.written(&change);
+                let Change::See(sighting) = change else { continue };
+                self.put_in_force(&state, clock::now());
+                sighting
+            };
+            // It ends by itself from now on.
+            self.wake.notify_one();
+            let resources = self.shared.snapshot.load().resources.clone();
+            self.record(
+                resources.approvals.get(&sighting.name).map(|document| state::seen(&sighting, document)),
+            );
         }
     }
 

@@ -1,5 +1,7 @@
 //! What stands, at which moment: documents and commands, their ends, and what is written of it.
 
+mod at_work;
+
 use std::sync::Arc;
 
 use super::state::*;

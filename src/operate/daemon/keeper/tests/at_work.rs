@@ -1,0 +1,67 @@
+//! A keeper at work on a real registry, while it can be written and while it cannot.
+
+use std::path::Path;
+use std::fs;
+
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::super::super::parts::{self, Parts};
+use super::super::super::policies::Policies;
+use super::*;
+use crate::model::config;
+use crate::pipeline::{Home, Room};
+
+/// How long something may take that takes no time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A keeper under the documents of `SET`; nobody runs it yet.
+async fn keeper(folder: &Path) -> Arc<Keeper> {
+    let at = folder.display();
+    let settings = format!(
+        "apiVersion: clawgress.io/v1alpha1\nkind: ClawgressConfig\nspec:\n  \
+         intercept: {{interfaces: [agents0], subnets: [10.77.0.0/24]}}\n  dns: {{upstreams: [192.0.2.53]}}\n  \
+         policyDir: {at}/policies\n  stateDir: {at}/state\n  runtimeDir: {at}/run\n"
+    );
+    let config = config::parse(&SourceFile::new("c.yaml", settings.as_bytes())).expect("valid settings");
+    parts::make_folders(&config).unwrap();
+    fs::create_dir_all(&config.folders.policy).unwrap();
+    fs::write(config.folders.policy.join("a.yaml"), SET).unwrap();
+    let (_, snapshot) = Policies::load_first(&config);
+    let shared = Parts::build(&config).unwrap().road(snapshot, Home::default(), Room::of(1024, 1));
+    let registry = Registry::open(&config.folders.state).await.unwrap();
+    Keeper::start(registry, shared, MOST).await.unwrap()
+}
+
+/// As a rule does it.
+fn impose(keeper: &Keeper, until: i64) {
+    let cause = Cause { policy: None, rule: None, reason: "loud".into() };
+    keeper.shared.quarantines.impose(&"alice".into(), Timestamp(until), cause);
+}
+
+/// Waits until something else is in force.
+async fn hears(changed: &mut watch::Receiver<()>, what: &str) {
+    timeout(PATIENCE, changed.changed()).await.unwrap_or_else(|_| panic!("{what}")).expect("it lives");
+}
+
+#[tokio::test]
+async fn what_is_over_ends_and_what_is_imposed_stands_while_the_database_is_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let keeper = keeper(folder.path()).await;
+    let mut changed = keeper.shared.watch();
+    let _turn = keeper.writing.lock().await;
+    let running = tokio::spawn(keeper.clone().run());
+    impose(&keeper, i64::MAX);
+    hears(&mut changed, "it is taken up").await;
+    // From here on somebody waits for the database.
+    let until = clock::now().plus(Duration::from_millis(20));
+    keeper.state().approvals.insert("made".into(), approval("made", until.0));
+    keeper.follow();
+    keeper.wake.notify_one();
+    hears(&mut changed, "it is in force").await;
+    hears(&mut changed, "it is over").await;
+    assert!(keeper.state().approvals.is_empty());
+    let unwritten: Vec<_> = keeper.state().unwritten.iter().cloned().collect();
+    assert!(matches!(unwritten[..], [Change::Quarantine(_), Change::EndApproval(..)]), "{unwritten:?}");
+    running.abort();
+}
