@@ -134,19 +134,19 @@ impl Keeper {
         pause
     }
 
-    /// Takes up what rules have imposed.
+    /// Takes up what rules have imposed: once, whoever else does the same.
     fn take_up(&self, at: Timestamp) {
-        let waiting = self.shared.quarantines.waiting();
-        if waiting.is_empty() {
-            return;
-        }
         let events: Vec<Event> = {
             let mut state = self.state();
+            let waiting = self.shared.quarantines.waiting();
+            if waiting.is_empty() {
+                return;
+            }
             let events = waiting.iter().map(|one| state.impose(one, at)).collect();
             self.put_in_force(&state, at);
+            self.shared.quarantines.taken(waiting.len());
             events
         };
-        self.shared.quarantines.taken(waiting.len());
         self.record(events);
     }
 

@@ -1,7 +1,8 @@
 //! A keeper at work on a real registry, while it can be written and while it cannot.
 
 use std::path::Path;
-use std::fs;
+use std::sync::Barrier;
+use std::{fs, thread};
 
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -64,4 +65,24 @@ async fn what_is_over_ends_and_what_is_imposed_stands_while_the_database_is_wait
     let unwritten: Vec<_> = keeper.state().unwritten.iter().cloned().collect();
     assert!(matches!(unwritten[..], [Change::Quarantine(_), Change::EndApproval(..)]), "{unwritten:?}");
     running.abort();
+}
+
+#[tokio::test]
+async fn what_a_rule_imposes_is_taken_up_once_whoever_else_looks() {
+    const LOOKING: usize = 4;
+    let folder = TempDir::new().unwrap();
+    let keeper = keeper(folder.path()).await;
+    for round in 1..=200 {
+        impose(&keeper, i64::MAX);
+        let begin = Barrier::new(LOOKING);
+        thread::scope(|scope| {
+            for _ in 0..LOOKING {
+                scope.spawn(|| {
+                    begin.wait();
+                    keeper.take_up(Timestamp(0));
+                });
+            }
+        });
+        assert_eq!(keeper.state().quarantines.len(), round);
+    }
 }
