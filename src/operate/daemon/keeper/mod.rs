@@ -16,9 +16,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Turn, Notify};
-use tokio::time::sleep;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use crate::model::types::Timestamp;
+use crate::model::types::limits::REGISTRY_BUSY_TIME;
 use crate::pipeline::Shared;
 use crate::platform::registry::{self, Registry};
 use crate::platform::sys::clock;
@@ -78,6 +80,18 @@ impl Keeper {
     /// Runs until the daemon ends. What is over ends, and what rules impose is taken up, whether the database is there or not.
     pub async fn run(self: Arc<Self>) {
         tokio::join!(self.look_after(), self.write_down());
+    }
+
+    /// Ends what [`Keeper::run`] runs as, takes up what rules have imposed to the last, and writes it down: for when nobody
+    /// decides any more. Waits for the database no longer than a command does.
+    pub async fn finish(&self, running: JoinHandle<()>) {
+        running.abort();
+        // What it was writing is over, or done, once it has ended.
+        let _ = running.await;
+        self.take_up(clock::now());
+        if timeout(2 * REGISTRY_BUSY_TIME, self.write()).await != Ok(true) {
+            tracing::error!("the daemon ends before all that stands for a time is written down");
+        }
     }
 
     /// Puts in force what stands under the documents in force now, which may have been replaced.

@@ -68,6 +68,18 @@ async fn what_is_over_ends_and_what_is_imposed_stands_while_the_database_is_wait
 }
 
 #[tokio::test]
+async fn what_rules_impose_to_the_last_is_written_before_the_daemon_ends() {
+    let folder = TempDir::new().unwrap();
+    let keeper = keeper(folder.path()).await;
+    let running = tokio::spawn(keeper.clone().run());
+    impose(&keeper, i64::MAX);
+    keeper.finish(running).await;
+    let next = Registry::open(&folder.path().join("state")).await.unwrap();
+    let agents: Vec<_> = next.quarantines().await.unwrap().into_iter().map(|one| one.agent).collect();
+    assert_eq!(agents, ["alice".into()]);
+}
+
+#[tokio::test]
 async fn what_a_rule_imposes_is_taken_up_once_whoever_else_looks() {
     const LOOKING: usize = 4;
     let folder = TempDir::new().unwrap();
