@@ -52,11 +52,10 @@ impl Keeper {
         let (at, resources) = (clock::now(), self.shared.snapshot.load().resources.clone());
         let failure = self.runtime.block_on(self.trouble());
         let state = self.state();
-        let filed = state.filed(&resources, self.max_ttl);
-        let active = filed.filter(|one| one.until.is_some_and(|until| at < until)).count();
+        let filed = state.filed(&resources, self.max_ttl).filter(|one| one.is_in_force(at));
         let agents = resources.agents.keys().filter_map(|name| state.quarantine_of(name, at));
         api::RegistryState {
-            approvals: (state.approvals.values().filter(|one| at < one.until).count() + active) as u64,
+            approvals: (state.made(at).count() + filed.count()) as u64,
             quarantined: agents.map(quarantine).collect(),
             failure,
         }
@@ -83,6 +82,7 @@ pub fn made(approval: &Approval, at: Timestamp) -> api::Approval {
         Some(ended) if ended.by == EXPIRY => ApprovalState::Expired,
         Some(_) => ApprovalState::Revoked,
         None if *until <= at => ApprovalState::Expired,
+        None if at < *made_at => ApprovalState::Pending,
         None => ApprovalState::Active,
     };
     api::Approval {
@@ -104,9 +104,9 @@ pub fn made(approval: &Approval, at: Timestamp) -> api::Approval {
 fn in_file(filed: &Filed<'_>, at: Timestamp) -> api::Approval {
     let Filed { name, document, seen, until } = filed;
     let state = match until {
-        None => ApprovalState::Pending,
-        Some(until) if *until <= at => ApprovalState::Expired,
-        Some(_) => ApprovalState::Active,
+        _ if filed.is_in_force(at) => ApprovalState::Active,
+        Some(until) if *until <= at || filed.has_ended() => ApprovalState::Expired,
+        _ => ApprovalState::Pending,
     };
     let grant = &document.grant;
     api::Approval {
@@ -120,7 +120,7 @@ fn in_file(filed: &Filed<'_>, at: Timestamp) -> api::Approval {
         made_by: place(document),
         made_at: seen.map(|seen| seen.seen_at),
         until: *until,
-        ended_at: until.filter(|_| state == ApprovalState::Expired),
+        ended_at: seen.and_then(|seen| seen.ended_at).or(*until).filter(|_| state == ApprovalState::Expired),
         ended_by: None,
     }
 }
