@@ -47,6 +47,26 @@ impl Keeper {
         })
     }
 
+    /// An agent that is shut out, or was until now: its document may be gone meanwhile.
+    pub(super) fn shown(&self, name: &str) -> api::Agent {
+        self.agent(name).unwrap_or_else(|_| {
+            let (state, at) = (self.state(), clock::now());
+            let quarantine = state.quarantine_of(name, at).map(quarantine);
+            api::Agent {
+                name: name.to_owned(),
+                state: state_of(quarantine.as_ref()),
+                team: None,
+                project: None,
+                environment: None,
+                sources: Vec::new(),
+                gateway: String::new(),
+                approvals: state.made(at).filter(|one| &*one.grant.agent == name).count() as u64,
+                quarantine,
+                place: String::new(),
+            }
+        })
+    }
+
     /// What `status` says of the registry. Waits for the database.
     pub fn status(&self) -> api::RegistryState {
         let (at, resources) = (clock::now(), self.shared.snapshot.load().resources.clone());
@@ -136,11 +156,15 @@ fn quarantine(quarantine: &Quarantine) -> api::Quarantine {
     }
 }
 
+fn state_of(quarantine: Option<&api::Quarantine>) -> AgentState {
+    if quarantine.is_some() { AgentState::Quarantined } else { AgentState::Active }
+}
+
 fn agent_with(agent: &resources::Agent, quarantine: Option<api::Quarantine>, approvals: u64) -> api::Agent {
     let text = |word: &Option<std::sync::Arc<str>>| word.as_deref().map(str::to_owned);
     api::Agent {
         name: agent.profile.name.to_string(),
-        state: if quarantine.is_some() { AgentState::Quarantined } else { AgentState::Active },
+        state: state_of(quarantine.as_ref()),
         team: text(&agent.profile.team),
         project: text(&agent.profile.project),
         environment: text(&agent.profile.environment),

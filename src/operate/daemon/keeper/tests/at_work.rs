@@ -11,7 +11,9 @@ use super::super::super::parts::{self, Parts};
 use super::super::super::policies::Policies;
 use super::*;
 use crate::model::config;
-use crate::pipeline::{Home, Room};
+use crate::operate::api::{AgentState, Fault, FaultCode, QuarantineQuery};
+use crate::perceive::identity::Directory;
+use crate::pipeline::{Home, Room, Snapshot};
 
 /// How long something may take that takes no time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,6 +34,16 @@ async fn keeper(folder: &Path) -> Arc<Keeper> {
     let shared = Parts::build(&config).unwrap().road(snapshot, Home::default(), Room::of(1024, 1));
     let registry = Registry::open(&config.folders.state).await.unwrap();
     Keeper::start(registry, shared, MOST).await.unwrap()
+}
+
+/// Runs a command as the local API does.
+async fn command<T, F>(keeper: &Arc<Keeper>, command: F) -> Result<T, Fault>
+where
+    T: Send + 'static,
+    F: FnOnce(&Keeper) -> Result<T, Fault> + Send + 'static,
+{
+    let keeper = keeper.clone();
+    tokio::task::spawn_blocking(move || command(&keeper)).await.expect("it ends")
 }
 
 /// As a rule does it.
@@ -97,4 +109,24 @@ async fn what_a_rule_imposes_is_taken_up_once_whoever_else_looks() {
         });
         assert_eq!(keeper.state().quarantines.len(), round);
     }
+}
+
+#[tokio::test]
+async fn who_is_released_is_named_though_no_document_declares_it_any_more() {
+    let folder = TempDir::new().unwrap();
+    let keeper = keeper(folder.path()).await;
+    let query = QuarantineQuery { reason: "loud".into(), for_s: None };
+    command(&keeper, move |keeper| keeper.quarantine("alice", &query, "root")).await.unwrap();
+    let nothing = Resources::default();
+    let now = keeper.shared.snapshot.load_full();
+    keeper.shared.put_in_force(Snapshot {
+        directory: Arc::new(Directory::build(&nothing)),
+        resources: Arc::new(nothing),
+        ..Snapshot::clone(&now)
+    });
+    let released = command(&keeper, |keeper| keeper.release("alice", "root")).await.unwrap();
+    assert_eq!((&*released.name, released.state), ("alice", AgentState::Active));
+    assert_eq!(keeper.registry.quarantines().await.unwrap(), []);
+    let again = command(&keeper, |keeper| keeper.release("alice", "root")).await.unwrap_err();
+    assert_eq!(again.code, FaultCode::NotFound);
 }
