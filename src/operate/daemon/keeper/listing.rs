@@ -12,8 +12,14 @@ impl Keeper {
     pub fn approvals(&self, all: bool) -> Result<Vec<api::Approval>, Fault> {
         let at = clock::now();
         let found: Vec<Approval> = if all {
+            // Before the look, so that an end which is written meanwhile is in one of both.
+            let ends = self.state().unwritten_ends();
             let found = self.runtime.block_on(self.registry.approvals_of_all_times());
-            found.map_err(|error| Fault::internal(error.to_string()))?
+            let mut found = found.map_err(|error| Fault::internal(error.to_string()))?;
+            for one in found.iter_mut().filter(|one| one.ended.is_none()) {
+                one.ended = ends.get(&one.name).cloned();
+            }
+            found
         } else {
             self.state().approvals.values().cloned().collect()
         };

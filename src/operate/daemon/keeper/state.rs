@@ -116,6 +116,15 @@ impl State {
         })
     }
 
+    /// Ends of approvals that are to be written down.
+    pub fn unwritten_ends(&self) -> BTreeMap<Arc<str>, Ended> {
+        let end = |change: &Change| match change {
+            Change::EndApproval(name, ended) => Some((name.clone(), ended.clone())),
+            _ => None,
+        };
+        self.unwritten.iter().filter_map(end).collect()
+    }
+
     /// Approvals that were made by command and are in force at this moment.
     pub fn made(&self, at: Timestamp) -> impl Iterator<Item = &Approval> {
         self.approvals.values().filter(move |one| lasts((one.made_at, one.until), at))

@@ -11,7 +11,7 @@ use super::super::super::parts::{self, Parts};
 use super::super::super::policies::Policies;
 use super::*;
 use crate::model::config;
-use crate::operate::api::{AgentState, Fault, FaultCode, QuarantineQuery};
+use crate::operate::api::{AgentState, ApprovalState, ApproveQuery, Fault, FaultCode, QuarantineQuery};
 use crate::perceive::identity::Directory;
 use crate::pipeline::{Home, Room, Snapshot};
 
@@ -129,4 +129,25 @@ async fn who_is_released_is_named_though_no_document_declares_it_any_more() {
     assert_eq!(keeper.registry.quarantines().await.unwrap(), []);
     let again = command(&keeper, |keeper| keeper.release("alice", "root")).await.unwrap_err();
     assert_eq!(again.code, FaultCode::NotFound);
+}
+
+#[tokio::test]
+async fn an_approval_that_is_revoked_while_nothing_can_be_written_is_listed_as_revoked() {
+    let folder = TempDir::new().unwrap();
+    let keeper = keeper(folder.path()).await;
+    let query = ApproveQuery {
+        agent: Some("alice".to_owned()),
+        hosts: vec!["other.example".to_owned()],
+        reason: "INC-1".to_owned(),
+        ttl_s: 3600,
+        ..ApproveQuery::default()
+    };
+    let made = command(&keeper, move |keeper| keeper.approve(&query, None, "root")).await.unwrap();
+    fs::remove_file(folder.path().join("state/registry.db")).unwrap();
+    let name = made.name.clone();
+    let refused = command(&keeper, move |keeper| keeper.revoke(&name, "ann")).await.unwrap_err();
+    assert_eq!(refused.code, FaultCode::Busy, "{refused:?}");
+    let all = command(&keeper, |keeper| keeper.approvals(true)).await.unwrap();
+    let listed = all.iter().find(|one| one.name == made.name).expect("history stays");
+    assert_eq!((listed.state, listed.ended_by.as_deref()), (ApprovalState::Revoked, Some("ann")));
 }
