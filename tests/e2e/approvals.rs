@@ -177,6 +177,10 @@ fn a_websocket_and_a_relayed_connection_end_with_the_approval_that_opened_them()
     daemon.record(&json!({
         "kind": "request", "path": "/ws", "status": 101, "decision": "deny", "reason": "policy.no-route", "end": "lapsed",
     }));
+    daemon.record(&json!({
+        "kind": "connection", "destination_host": "raw.example", "decision": "deny", "reason": "policy.no-route",
+        "end": "lapsed",
+    }));
 }
 
 #[test]
