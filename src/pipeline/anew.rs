@@ -35,8 +35,8 @@ pub fn judged(
     given.extend(believed);
     let flow = Flow { destination, hello, given: &given, stale: stale.as_slice() };
     let anew = snapshot.policy.connection(&known, flow, snapshot.circumstances(at));
-    let anew =
-        anew.map_err(|refusal| refusal.denial).inspect_err(|denial| road.shared.heed(agent, denial))?;
+    let heeded = |denial| road.shared.heed_flow((arrival.client, hello), agent, denial);
+    let anew = anew.map_err(|refusal| heeded(refusal.denial))?;
     if anew.mode() != passage.mode() {
         let detail = "The documents in force now take this connection in another way. Connect again.";
         return Err(Denial::built_in(Reason::PolicyNoRoute, detail));

@@ -111,10 +111,12 @@ pub(super) fn judge(
     let claims = given.is_empty() && !matches!(hello, Hello::Tls(_));
     let stale = if claims { memory.stale(agent, address, arrival.at) } else { SmallVec::new() };
     let flow = Flow { destination, hello, given: &given, stale: &stale };
-    let passage = snapshot
-        .policy
-        .connection(known, flow, snapshot.circumstances(arrival.at))
-        .inspect_err(|refusal| road.shared.heed(agent, &refusal.denial))?;
+    let heeded = |Refusal { denial, answer }| {
+        let denial = road.shared.heed_flow((arrival.client, hello), agent, denial);
+        Refusal { denial, answer }
+    };
+    let passage =
+        snapshot.policy.connection(known, flow, snapshot.circumstances(arrival.at)).map_err(heeded)?;
     let held = match (passage.name_source(), passage.host()) {
         // Clients cache longer than the TTL: a name in use stays believed.
         (NameSource::Given, Some(host)) => memory.hold(agent, (address, host), clock::now),

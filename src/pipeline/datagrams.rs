@@ -24,6 +24,7 @@ use super::refusals::{Record, Refusals, RefusedFlow, too_many};
 use super::refuse;
 use super::road::{Road, Snapshot};
 use crate::act::dial;
+use crate::act::upstream::LAPSED;
 use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped, relay};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
@@ -310,7 +311,7 @@ async fn relayed(
                     }
                     Err(denial) => {
                         desk.sockets.refuse(arrival.client, arrival.destination, 0, Why::Prohibited);
-                        break (None, Some(denial));
+                        break (Some(LAPSED), Some(denial));
                     }
                 }
             }

@@ -193,7 +193,9 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
     };
     let (asked, entry) = match entry {
         Ok(opened) => opened,
-        Err(denial) => return Some(refused(road, &snapshot, opening, &denial, &query)),
+        Err(denial) => {
+            return Some(turned_away(road, &snapshot, opening, (asker, &known, denial), &query));
+        }
     };
     let agent = &known.agent().name;
     let keep = |address| snapshot.policy.may_be_given(&known, address);
@@ -234,8 +236,7 @@ fn judge<'a>(
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
     let agent = &known.agent().name;
-    let leave = snapshot.policy.query(known, &lookup, snapshot.circumstances(at));
-    let leave = leave.inspect_err(|denial| road.shared.heed(agent, denial))?;
+    let leave = snapshot.policy.query(known, &lookup, snapshot.circumstances(at))?;
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok((leave, None)) };
     let chooser = leave.chooser();
@@ -308,6 +309,26 @@ fn own_name(road: &Road, opening: &Opening, asker: Asker, query: &Query) -> Opti
     // What is public may be read even when the record cannot be written; the ledger counts the loss.
     let _ = road.shared.ledger.event(opening, &outcome);
     Some(answer)
+}
+
+/// Refuses a known agent's query, and shuts the agent out where a rule says so. Where nothing proves who sent the datagram,
+/// the client is told to ask again over TCP, and hears the rest there.
+fn turned_away(
+    road: &Road,
+    snapshot: &Snapshot,
+    opening: Opening,
+    (asker, known, denial): (Asker, &Known, Denial),
+    query: &Query,
+) -> Vec<u8> {
+    let agent = &known.agent().name;
+    if asker.transport == Transport::Tcp {
+        road.shared.heed(agent, &denial);
+        return refused(road, snapshot, opening, &denial, query);
+    }
+    let shuts_out = denial.quarantine().is_some();
+    let denial = road.shared.heed_datagram(asker.client, agent, denial);
+    let reply = refused(road, snapshot, opening, &denial, query);
+    if shuts_out && denial.quarantine().is_none() { reply::over_tcp(query) } else { reply }
 }
 
 fn refused(

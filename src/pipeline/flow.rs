@@ -16,8 +16,8 @@ use super::peeked::Peeked;
 use super::refuse;
 use super::road::Road;
 use crate::act::dial::{Dialled, UpstreamStream};
-use crate::act::upstream::Tempo;
 use crate::act::upstream::relay::{self, FlowBytes};
+use crate::act::upstream::{LAPSED, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Mode;
@@ -25,6 +25,9 @@ use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME};
 use crate::model::types::{Denial, Reason};
 use crate::perceive::hello::Hello;
 use crate::platform::sys::socket;
+
+/// The end of a flow whose workload was taken to be silent, and spoke before the server did.
+const SPOKE_LATE: &str = "spoke-late";
 
 /// Reaches the destination and relays until both sides are done. Gives the connection back where a workload that was
 /// taken to be silent speaks before the server does: it has to be judged by what it says.
@@ -45,35 +48,33 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
         }
     };
     let latency = judged.arrival.started;
-    if judged.hello == Hello::Silent && speaks_first(stream.stream(), &upstream).await {
-        entry.close(Outcome { latency: latency.elapsed(), end: Some("spoke-late"), ..Outcome::default() });
-        return Some(stream);
-    }
-    let (workload, ahead) = stream.into_parts();
     let bytes = Arc::new(FlowBytes::default());
     let tempo =
         RefCell::new(road.shared.paces.tempo(&judged.known.agent().name, judged.passage.obligations()));
-    let mut denial = None;
-    let end = match timeout(TLS_HANDSHAKE_TIME, upstream.write_all(&ahead)).await {
-        Ok(Ok(())) => {
-            let ends = (&workload, &upstream);
-            tokio::select! {
-                end = relay::splice(&judged.passage, &entry, ends, (&bytes, &tempo), road.drain.clone()) => {
-                    end
-                }
-                refused = no_longer(road, &judged, &tempo, &mut policy) => {
-                    // Sockets that are already gone need no reset.
-                    let _ = socket::reset_on_close(&workload);
-                    let _ = socket::reset_on_close(&upstream);
-                    denial = Some(refused);
-                    None
-                }
-            }
+    let moved = async {
+        if judged.hello == Hello::Silent && speaks_first(road, stream.stream(), &upstream).await {
+            return Some(SPOKE_LATE);
         }
-        Ok(Err(_)) | Err(_) => Some("upstream-failed"),
+        match timeout(TLS_HANDSHAKE_TIME, upstream.write_all(stream.ahead())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Some("upstream-failed"),
+        }
+        let ends = (stream.stream(), &upstream);
+        relay::splice(&judged.passage, &entry, ends, (&bytes, &tempo), road.drain.clone()).await
     };
+    let ended = tokio::select! {
+        biased;
+        refused = no_longer(road, &judged, &tempo, &mut policy) => Err(refused),
+        end = moved => Ok(end),
+    };
+    if ended.is_err() {
+        // Sockets that are already gone need no reset.
+        let _ = socket::reset_on_close(stream.stream());
+        let _ = socket::reset_on_close(&upstream);
+    }
+    let (end, denial) = ended.map_or_else(|refused| (Some(LAPSED), Some(refused)), |end| (end, None));
     entry.close(Outcome {
-        bytes_out: ahead.len() as u64 + bytes.a_to_b(),
+        bytes_out: stream.ahead().len() as u64 + bytes.a_to_b(),
         bytes_in: bytes.b_to_a(),
         latency: latency.elapsed(),
         dialled: (address != judged.arrival.destination.0).then_some(address),
@@ -81,7 +82,7 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
         denial,
         ..Outcome::default()
     });
-    None
+    (end == Some(SPOKE_LATE)).then_some(stream)
 }
 
 /// Why a connection may live no longer, once the documents say so. Until then it moves at the tempo that they set.
@@ -113,8 +114,9 @@ async fn dialled(road: &Road, judged: &Judged, entry: &Entry) -> Result<Dialled,
 }
 
 /// Whether the workload says something before the server does. An end of input is nothing said; where both stay
-/// silent for long, the relay has its own bound for that.
-async fn speaks_first(workload: &TcpStream, upstream: &TcpStream) -> bool {
+/// silent for long, or the daemon drains, the relay ends for that.
+async fn speaks_first(road: &Road, workload: &TcpStream, upstream: &TcpStream) -> bool {
+    let mut drain = road.drain.clone();
     let said = async {
         loop {
             match workload.peek(&mut [0]).await {
@@ -128,6 +130,7 @@ async fn speaks_first(workload: &TcpStream, upstream: &TcpStream) -> bool {
         biased;
         _ = upstream.readable() => false,
         said = said => said,
+        _ = drain.wait_for(|drains| *drains) => false,
         () = tokio::time::sleep(FLOW_IDLE_TIME) => false,
     }
 }

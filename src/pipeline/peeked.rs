@@ -82,11 +82,6 @@ impl Peeked {
         &self.ahead[self.given..]
     }
 
-    /// The stream and the bytes that whoever takes it has to treat as read from it.
-    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
-        (self.stream, self.ahead)
-    }
-
     /// The stream itself.
     pub fn stream(&self) -> &TcpStream {
         &self.stream

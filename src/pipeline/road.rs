@@ -18,8 +18,9 @@ use crate::decide::ledger::Ledger;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
-use crate::model::types::{Cause, Denial, RequestId, Timestamp};
+use crate::model::types::{Cause, ClientAddress, Denial, RequestId, Timestamp};
 use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver, Upstreams};
+use crate::perceive::hello::Hello;
 use crate::perceive::identity::{Bindings, Directory};
 use crate::platform::sys::clock;
 
@@ -111,6 +112,30 @@ impl Shared {
         let cause = Cause { policy: Some(policy.clone()), rule: Some(rule.clone()), reason: reason.into() };
         self.quarantines.impose(agent, until, cause);
         self.current();
+    }
+
+    /// The same for what came in a datagram. Its source is proved where a card binds it; from any other, another workload may
+    /// have sent it in this one's name, who is not shut out for that: the refusal becomes one that shuts out nobody.
+    pub fn heed_datagram(&self, client: ClientAddress, agent: &Arc<str>, denial: Denial) -> Denial {
+        if denial.quarantine().is_some() && !self.snapshot.load().bindings.prove(client.0.ip()) {
+            return denial.without_quarantine("nobody is quarantined: no card proves who sent this datagram");
+        }
+        self.heed(agent, &denial);
+        denial
+    }
+
+    /// The same for a connection or a UDP flow, which its first words tell apart.
+    pub fn heed_flow(
+        &self,
+        (client, hello): (ClientAddress, &Hello),
+        agent: &Arc<str>,
+        denial: Denial,
+    ) -> Denial {
+        if *hello == Hello::Datagram {
+            return self.heed_datagram(client, agent, denial);
+        }
+        self.heed(agent, &denial);
+        denial
     }
 
     /// Puts other things in force for a time, under the same documents. What rules have imposed meanwhile stands too.

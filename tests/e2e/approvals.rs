@@ -213,6 +213,10 @@ fn a_websocket_and_a_relayed_connection_end_with_the_approval_that_opened_them()
     daemon.record(&json!({
         "kind": "request", "path": "/ws", "status": 101, "decision": "deny", "reason": "policy.no-route", "end": "lapsed",
     }));
+    daemon.record(&json!({
+        "kind": "connection", "destination_host": "raw.example", "decision": "deny", "reason": "policy.no-route",
+        "end": "lapsed",
+    }));
 }
 
 #[test]
@@ -339,6 +343,31 @@ fn a_document_counts_from_its_first_sight_and_neither_reload_nor_restart_begins_
     for (line, place) in &mut running {
         is_cut(line, place);
     }
+}
+
+#[test]
+fn an_approval_whose_document_is_gone_is_over_when_the_reload_returns() {
+    let world = World::new();
+    let daemon = world.gateway(BOB);
+    let document = "apiVersion: clawgress.io/v1alpha1\nkind: EgressApproval\nmetadata: {name: debug}\n\
+                    spec: {agent: alice, hosts: [{host: site.example}], reason: INC-1, ttl: PT2H}\n";
+    let file = "debug.yaml";
+    daemon.write_policy(file, document);
+    daemon.reload();
+    let listed = || daemon.cli(&["approvals", "-o", "json"]).json();
+    eventually("the document counts", || (listed()[0]["state"] == "active").then_some(()));
+    // Something is to be written down, and cannot be.
+    let other = rusqlite::Connection::open(daemon.state().join("registry.db")).expect("the registry");
+    other.execute_batch("BEGIN EXCLUSIVE").expect("a lock");
+    daemon.cli(&["agent", "quarantine", "bob", "--reason", "loud"]).failed_with(75);
+    daemon.remove_policy(file);
+    daemon.reload();
+    for (family, address, _) in SITE {
+        let resolve = format!("site.example:443:{address}");
+        let refused = world.ask(&daemon, &[family, "--resolve", &resolve, "https://site.example/small"]);
+        assert_eq!(refused.reason(), "policy.no-route", "{family}");
+    }
+    other.execute_batch("ROLLBACK").expect("the lock's end");
 }
 
 #[test]

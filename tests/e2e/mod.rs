@@ -17,6 +17,7 @@ pub mod ech;
 pub mod explaining;
 pub mod fail_modes;
 pub mod floods;
+pub mod forged;
 pub mod frames;
 pub mod grpc;
 pub mod guard;

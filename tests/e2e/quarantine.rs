@@ -1,14 +1,14 @@
 //! Quarantine: nothing of the agent goes out, by whatever way, and what it has open ends; others do not notice.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::approvals::{BOB, SITE, download, is_cut};
 use super::dialogue::{PATIENCE, connect, over_tls};
 use super::world::{Heard, Line, World, curl};
-use crate::lab::backends::Wire;
+use crate::lab::backends::{Wire, eventually};
 use crate::lab::daemon::alice_and_gateway;
 use crate::lab::{Daemon, GATEWAY_V4, GATEWAY_V6, Lab};
 
@@ -125,6 +125,43 @@ fn a_quarantined_agent_is_refused_everywhere_what_it_has_open_ends_and_a_release
 }
 
 #[test]
+fn a_connection_on_which_nobody_has_said_anything_ends_with_a_quarantine_and_with_its_route() {
+    let world = World::new();
+    world.lab.backends().echo(ECHO[1], Wire::Plain);
+    let daemon = world.gateway(&format!("{BOB}{OPEN}"));
+    let silent = || {
+        ECHO.map(|place| {
+            let stream = connect(world.lab.workload(), place);
+            let place: SocketAddr = place.parse().expect("an address with a port");
+            eventually("it is let through", || {
+                let (rows, address) = (daemon.records(&["--kind", "connection"]), place.ip().to_string());
+                let lives = |row: &Value| row["destination_address"] == address && row["phase"] == "decision";
+                rows.iter().any(lives).then_some(())
+            });
+            (stream, place)
+        })
+    };
+    let are_cut = |streams: [(TcpStream, SocketAddr); 2], reason: &str| {
+        for (mut stream, place) in streams {
+            let heard = stream.read(&mut [0; 1]).expect_err("a reset");
+            assert_eq!(heard.kind(), ErrorKind::ConnectionReset, "{place}");
+            daemon.record(&json!({
+                "kind": "connection", "destination_address": place.ip().to_string(), "decision": "deny",
+                "reason": reason, "end": "lapsed",
+            }));
+        }
+    };
+    let streams = silent();
+    quarantine(&daemon, &[]);
+    are_cut(streams, "identity.quarantined");
+    daemon.cli(&["agent", "release", "alice"]).succeeded();
+    let streams = silent();
+    daemon.write_policy("routes.yaml", BOB);
+    daemon.reload();
+    are_cut(streams, "policy.no-route");
+}
+
+#[test]
 fn a_quarantine_for_a_time_ends_by_itself_and_a_shorter_one_does_not_shorten_it() {
     let world = World::new();
     let daemon = world.gateway(&format!("{BOB}{OPEN}"));
@@ -196,7 +233,7 @@ spec:
     for (flow, address) in flows.iter().zip(["192.0.2.13", "2001:db8:1::13"]) {
         daemon.record(&json!({
             "kind": "connection", "protocol": "udp", "destination_address": address, "decision": "deny",
-            "reason": "identity.quarantined", "datagrams_out": 1,
+            "reason": "identity.quarantined", "datagrams_out": 1, "end": "lapsed",
         }));
         // It hears so by ICMP, now or when it sends again.
         let heard =

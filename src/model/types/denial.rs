@@ -96,6 +96,12 @@ impl Denial {
         }
     }
 
+    /// The same where nobody is put away, for a reason that goes on record: refused like whatever a rule denies.
+    pub fn without_quarantine(self, why: &str) -> Self {
+        let detail = "A policy does not let this agent do this.".to_owned();
+        Self { reason: Reason::PolicyDenied, detail, sequel: None, ..self }.seen(why)
+    }
+
     /// The word for records.
     pub fn decision(&self) -> Decision {
         if self.quarantine().is_some() { Decision::Quarantine } else { Decision::Deny }

@@ -67,7 +67,7 @@ pub struct Approval {
 pub enum ApprovalState {
     /// In force.
     Active,
-    /// A document whose first sight could not be written down yet: not in force.
+    /// Not in force yet: a document whose first sight could not be written down, or made before the clock was set back.
     Pending,
     /// Its time is over.
     Expired,

@@ -81,6 +81,8 @@ impl Operator {
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reloaded = self.policies.reload(&self.shared);
         if reloaded.changed {
+            // An approval whose document is gone is over when this returns.
+            self.keeper.follow();
             // Which UDP ports come here may have changed. What fails is tried again by `upkeep`.
             if let Err(error) = rules.apply(&self.interception()) {
                 tracing::error!(%error, "the rules of interception could not be adjusted to policy");

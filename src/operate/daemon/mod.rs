@@ -112,9 +112,8 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
     let keeping = tokio::spawn(keeper.clone().run());
-    let operator =
-        Operator::new(settings, shared.clone(), policies, keeper, Prepared { authority, recorded, rules });
-    let operator = Arc::new(operator);
+    let prepared = Prepared { authority, recorded, rules };
+    let operator = Arc::new(Operator::new(settings, shared.clone(), policies, keeper.clone(), prepared));
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;
     let socket = config.folders.runtime.join("admin.sock");
@@ -134,7 +133,6 @@ async fn operate(settings: Settings) -> Result<(), Error> {
 
     until_stopped(&operator, signals).await;
     upkeep.abort();
-    keeping.abort();
     if let Some(recorder) = recorder {
         recorder.abort();
     }
@@ -145,6 +143,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let _ =
         tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join()))).await;
     let _ = admin.await;
+    keeper.finish(keeping).await;
     shared.ledger.stop();
     Ok(())
 }

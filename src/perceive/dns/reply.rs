@@ -130,6 +130,13 @@ pub fn fitted(response: Vec<u8>, query: &Query, transport: Transport) -> Vec<u8>
     reply
 }
 
+/// No answer, with TC set: the client asks again over TCP (RFC 2181, section 9), where the handshake proves its address.
+pub fn over_tcp(query: &Query) -> Vec<u8> {
+    let mut reply = bare(query, 0, None);
+    reply[2] |= 0x02;
+    reply
+}
+
 /// How many records the answer section of a reply is said to have (RFC 1035, section 4.1.1).
 pub fn answers(reply: &[u8]) -> u16 {
     reply.first_chunk::<8>().map_or(0, |head| u16::from_be_bytes([head[6], head[7]]))
@@ -209,6 +216,17 @@ mod tests {
         assert_eq!(message.metadata.response_code, ResponseCode::NXDomain);
         assert!(message.edns.is_none());
         assert!(message.metadata.recursion_desired && message.metadata.recursion_available);
+    }
+
+    #[test]
+    fn who_is_to_ask_over_tcp_gets_no_answer_that_looks_like_one() {
+        for edns in [None, Some((1232, true))] {
+            let query = lab::query("canary.example", kind::A, edns);
+            let message = Message::from_vec(&over_tcp(&query)).unwrap();
+            assert!(message.metadata.truncation && message.answers.is_empty());
+            assert_eq!(message.metadata.response_code, ResponseCode::NoError);
+            assert_eq!((message.metadata.id, message.edns.is_some()), (query.id(), edns.is_some()));
+        }
     }
 
     #[test]

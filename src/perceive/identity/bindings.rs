@@ -4,6 +4,7 @@
 //! Pure. The longest prefix decides here as it does in `Directory`: an agent inside another's network is taken out of it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -37,6 +38,12 @@ impl Bindings {
             .collect();
         cards.sort();
         Self { agents: IpNet::aggregate(&all), cards }
+    }
+
+    /// Whether the kernel lets this source through from one card alone.
+    pub fn prove(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.cards.iter().any(|(net, _)| net.contains(&source))
     }
 }
 
@@ -127,6 +134,9 @@ mod tests {
     fn the_longest_prefix_names_the_card() {
         let found = bindings(&[("pool", &["10.77.0.0/31"], POOL), ("alice", &["10.77.0.1/32"], ALICE)]);
         assert_eq!(cards(&found), [format!("10.77.0.0/32 {POOL}"), format!("10.77.0.1/32 {ALICE}")]);
+        let proved =
+            ["10.77.0.1", "::ffff:10.77.0.1", "10.77.0.2"].map(|text| found.prove(text.parse().unwrap()));
+        assert_eq!(proved, [true, true, false]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Keeper {
         };
         self.record(vec![event]);
         self.settle(&format!("{agent} is quarantined from now on, {until}"))?;
-        self.agent(&agent)
+        Ok(self.shown(&agent))
     }
 
     /// Lets an agent in again.
@@ -157,7 +157,7 @@ impl Keeper {
             events
         };
         self.record(events);
-        self.agent(agent)
+        Ok(self.shown(agent))
     }
 
     fn ttl(&self, seconds: u64) -> Result<Duration, Fault> {

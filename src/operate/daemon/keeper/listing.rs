@@ -12,8 +12,14 @@ impl Keeper {
     pub fn approvals(&self, all: bool) -> Result<Vec<api::Approval>, Fault> {
         let at = clock::now();
         let found: Vec<Approval> = if all {
+            // Before the look, so that an end which is written meanwhile is in one of both.
+            let ends = self.state().unwritten_ends();
             let found = self.runtime.block_on(self.registry.approvals_of_all_times());
-            found.map_err(|error| Fault::internal(error.to_string()))?
+            let mut found = found.map_err(|error| Fault::internal(error.to_string()))?;
+            for one in found.iter_mut().filter(|one| one.ended.is_none()) {
+                one.ended = ends.get(&one.name).cloned();
+            }
+            found
         } else {
             self.state().approvals.values().cloned().collect()
         };
@@ -47,16 +53,35 @@ impl Keeper {
         })
     }
 
+    /// An agent that is shut out, or was until now: its document may be gone meanwhile.
+    pub(super) fn shown(&self, name: &str) -> api::Agent {
+        self.agent(name).unwrap_or_else(|_| {
+            let (state, at) = (self.state(), clock::now());
+            let quarantine = state.quarantine_of(name, at).map(quarantine);
+            api::Agent {
+                name: name.to_owned(),
+                state: state_of(quarantine.as_ref()),
+                team: None,
+                project: None,
+                environment: None,
+                sources: Vec::new(),
+                gateway: String::new(),
+                approvals: state.made(at).filter(|one| &*one.grant.agent == name).count() as u64,
+                quarantine,
+                place: String::new(),
+            }
+        })
+    }
+
     /// What `status` says of the registry. Waits for the database.
     pub fn status(&self) -> api::RegistryState {
         let (at, resources) = (clock::now(), self.shared.snapshot.load().resources.clone());
         let failure = self.runtime.block_on(self.trouble());
         let state = self.state();
-        let filed = state.filed(&resources, self.max_ttl);
-        let active = filed.filter(|one| one.until.is_some_and(|until| at < until)).count();
+        let filed = state.filed(&resources, self.max_ttl).filter(|one| one.is_in_force(at));
         let agents = resources.agents.keys().filter_map(|name| state.quarantine_of(name, at));
         api::RegistryState {
-            approvals: (state.approvals.values().filter(|one| at < one.until).count() + active) as u64,
+            approvals: (state.made(at).count() + filed.count()) as u64,
             quarantined: agents.map(quarantine).collect(),
             failure,
         }
@@ -83,6 +108,7 @@ pub fn made(approval: &Approval, at: Timestamp) -> api::Approval {
         Some(ended) if ended.by == EXPIRY => ApprovalState::Expired,
         Some(_) => ApprovalState::Revoked,
         None if *until <= at => ApprovalState::Expired,
+        None if at < *made_at => ApprovalState::Pending,
         None => ApprovalState::Active,
     };
     api::Approval {
@@ -104,9 +130,9 @@ pub fn made(approval: &Approval, at: Timestamp) -> api::Approval {
 fn in_file(filed: &Filed<'_>, at: Timestamp) -> api::Approval {
     let Filed { name, document, seen, until } = filed;
     let state = match until {
-        None => ApprovalState::Pending,
-        Some(until) if *until <= at => ApprovalState::Expired,
-        Some(_) => ApprovalState::Active,
+        _ if filed.is_in_force(at) => ApprovalState::Active,
+        Some(until) if *until <= at || filed.has_ended() => ApprovalState::Expired,
+        _ => ApprovalState::Pending,
     };
     let grant = &document.grant;
     api::Approval {
@@ -120,7 +146,7 @@ fn in_file(filed: &Filed<'_>, at: Timestamp) -> api::Approval {
         made_by: place(document),
         made_at: seen.map(|seen| seen.seen_at),
         until: *until,
-        ended_at: until.filter(|_| state == ApprovalState::Expired),
+        ended_at: seen.and_then(|seen| seen.ended_at).or(*until).filter(|_| state == ApprovalState::Expired),
         ended_by: None,
     }
 }
@@ -136,11 +162,15 @@ fn quarantine(quarantine: &Quarantine) -> api::Quarantine {
     }
 }
 
+fn state_of(quarantine: Option<&api::Quarantine>) -> AgentState {
+    if quarantine.is_some() { AgentState::Quarantined } else { AgentState::Active }
+}
+
 fn agent_with(agent: &resources::Agent, quarantine: Option<api::Quarantine>, approvals: u64) -> api::Agent {
     let text = |word: &Option<std::sync::Arc<str>>| word.as_deref().map(str::to_owned);
     api::Agent {
         name: agent.profile.name.to_string(),
-        state: if quarantine.is_some() { AgentState::Quarantined } else { AgentState::Active },
+        state: state_of(quarantine.as_ref()),
         team: text(&agent.profile.team),
         project: text(&agent.profile.project),
         environment: text(&agent.profile.environment),

@@ -17,9 +17,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Turn, Notify};
-use tokio::time::sleep;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use crate::model::types::Timestamp;
+use crate::model::types::limits::REGISTRY_BUSY_TIME;
 use crate::pipeline::Shared;
 use crate::platform::registry::{self, Registry};
 use crate::platform::sys::clock;
@@ -42,7 +44,10 @@ pub struct Keeper {
     state: Mutex<State>,
     /// Held by whoever writes, so that changes follow one another.
     writing: Turn<()>,
+    /// Something is to be looked at.
     wake: Notify,
+    /// Something is to be written down.
+    unsaved: Notify,
     /// Why the last write failed.
     failure: Mutex<Option<String>>,
 }
@@ -66,23 +71,55 @@ impl Keeper {
             state: Mutex::new(state),
             writing: Turn::default(),
             wake: Notify::new(),
+            unsaved: Notify::new(),
             failure: Mutex::default(),
         });
-        keeper.step().await;
+        keeper.step();
+        keeper.write().await;
         Ok(keeper)
     }
 
-    /// Runs until the daemon ends.
+    /// Runs until the daemon ends. What is over ends, and what rules impose is taken up, whether the database is there or not.
     pub async fn run(self: Arc<Self>) {
+        tokio::join!(self.look_after(), self.write_down());
+    }
+
+    /// Ends what [`Keeper::run`] runs as, takes up what rules have imposed to the last, and writes it down: for when nobody
+    /// decides any more. Waits for the database no longer than a command does.
+    pub async fn finish(&self, running: JoinHandle<()>) {
+        running.abort();
+        // What it was writing is over, or done, once it has ended.
+        let _ = running.await;
+        self.take_up(clock::now());
+        if timeout(2 * REGISTRY_BUSY_TIME, self.write()).await != Ok(true) {
+            tracing::error!("the daemon ends before all that stands for a time is written down");
+        }
+    }
+
+    /// Puts in force what stands under the documents in force now, which may have been replaced.
+    pub fn follow(&self) {
+        self.put_in_force(&self.state(), clock::now());
+    }
+
+    async fn look_after(&self) {
         let (mut changed, mut imposed) = (self.shared.watch(), self.shared.quarantines.watch());
         loop {
-            let pause = self.step().await;
+            let pause = self.step();
             tokio::select! {
                 () = self.wake.notified() => {}
                 _ = changed.changed() => {}
                 _ = imposed.changed() => {}
                 () = sleep(pause) => {}
             }
+        }
+    }
+
+    async fn write_down(&self) {
+        loop {
+            while !self.write().await {
+                sleep(RETRY).await;
+            }
+            self.unsaved.notified().await;
         }
     }
 
@@ -94,43 +131,38 @@ impl Keeper {
         }
     }
 
-    /// One look at everything; how long nothing needs another.
-    async fn step(&self) -> Duration {
+    /// One look at everything; how long nothing needs another. Waits for nothing.
+    fn step(&self) -> Duration {
         let at = clock::now();
         self.take_up(at);
         let resources = self.shared.snapshot.load().resources.clone();
-        let events = {
+        let (events, pause) = {
             let mut state = self.state();
             state.see(&resources, at);
             let events = state.expire(&resources, at, self.max_ttl);
             self.put_in_force(&state, at);
-            events
+            if !state.unwritten.is_empty() {
+                self.unsaved.notify_one();
+            }
+            (events, state.next_end(&resources, self.max_ttl).map_or(IDLE, |end| end.since(at).min(LOOK)))
         };
         self.record(events);
-        if self.write().await {
-            self.put_in_force(&self.state(), clock::now());
-        }
-        let state = self.state();
-        match state.next_end(&resources, self.max_ttl) {
-            _ if !state.unwritten.is_empty() => RETRY,
-            Some(end) => end.since(clock::now()).min(LOOK),
-            None => IDLE,
-        }
+        pause
     }
 
-    /// Takes up what rules have imposed.
+    /// Takes up what rules have imposed: once, whoever else does the same.
     fn take_up(&self, at: Timestamp) {
-        let waiting = self.shared.quarantines.waiting();
-        if waiting.is_empty() {
-            return;
-        }
         let events: Vec<Event> = {
             let mut state = self.state();
+            let waiting = self.shared.quarantines.waiting();
+            if waiting.is_empty() {
+                return;
+            }
             let events = waiting.iter().map(|one| state.impose(one, at)).collect();
             self.put_in_force(&state, at);
+            self.shared.quarantines.taken(waiting.len());
             events
         };
-        self.shared.quarantines.taken(waiting.len());
         self.record(events);
     }
 
@@ -146,27 +178,32 @@ impl Keeper {
         }
     }
 
-    /// Writes down what is not written yet. Whether a document's first sight was among it, so that it counts now.
+    /// Writes down what is not written yet, oldest first. Whether all of it is. Whatever counts only once it is written
+    /// counts from then on.
     async fn write(&self) -> bool {
         let _turn = self.writing.lock().await;
-        let mut seen = false;
         loop {
             let Some(change) = self.state().unwritten.front().cloned() else {
                 self.note(None);
-                return seen;
+                return true;
             };
             if let Err(error) = change.apply(&self.registry).await {
                 self.note(Some(error.to_string()));
-                return seen;
+                return false;
             }
-            self.state().written(&change);
-            if let Change::See(sighting) = &change {
-                seen = true;
-                let resources = self.shared.snapshot.load().resources.clone();
-                self.record(
-                    resources.approvals.get(&sighting.name).map(|document| state::seen(sighting, document)),
-                );
-            }
+            let sighting = {
+                let mut state = self.state();
+                state.written(&change);
+                let Change::See(sighting) = change else { continue };
+                self.put_in_force(&state, clock::now());
+                sighting
+            };
+            // It ends by itself from now on.
+            self.wake.notify_one();
+            let resources = self.shared.snapshot.load().resources.clone();
+            self.record(
+                resources.approvals.get(&sighting.name).map(|document| state::seen(&sighting, document)),
+            );
         }
     }
 

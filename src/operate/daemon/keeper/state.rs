@@ -70,6 +70,25 @@ pub struct Filed<'a> {
     pub until: Option<Timestamp>,
 }
 
+impl Filed<'_> {
+    /// Whether it counts at this moment.
+    pub fn is_in_force(&self, at: Timestamp) -> bool {
+        let span = self.seen.map(|seen| seen.seen_at).zip(self.until);
+        !self.has_ended() && span.is_some_and(|span| lasts(span, at))
+    }
+
+    /// Whether its time was over once: no other clock and no other setting begins it anew.
+    pub fn has_ended(&self) -> bool {
+        self.seen.is_some_and(|seen| seen.ended_at.is_some())
+    }
+}
+
+/// Whether a time has begun and has not ended. What has not begun was made before the clock was set back: held until its
+/// end, it would last for longer than anything may.
+fn lasts((since, until): (Timestamp, Timestamp), at: Timestamp) -> bool {
+    since <= at && at < until
+}
+
 impl Change {
     /// Writes it down.
     pub async fn apply(&self, registry: &Registry) -> Result<(), registry::Error> {
@@ -113,6 +132,20 @@ impl State {
         self.sightings.contains_key(&(name.clone(), document.digest.clone()))
     }
 
+    /// Ends of approvals that are to be written down.
+    pub fn unwritten_ends(&self) -> BTreeMap<Arc<str>, Ended> {
+        let end = |change: &Change| match change {
+            Change::EndApproval(name, ended) => Some((name.clone(), ended.clone())),
+            _ => None,
+        };
+        self.unwritten.iter().filter_map(end).collect()
+    }
+
+    /// Approvals that were made by command and are in force at this moment.
+    pub fn made(&self, at: Timestamp) -> impl Iterator<Item = &Approval> {
+        self.approvals.values().filter(move |one| lasts((one.made_at, one.until), at))
+    }
+
     /// Approvals in files. One whose name the registry has for another does not count.
     pub fn filed<'a>(
         &'a self,
@@ -130,10 +163,10 @@ impl State {
     /// What is in force at this moment.
     pub fn standing(&self, resources: &Resources, at: Timestamp, max_ttl: Duration) -> Standing {
         let mut standing = Standing::new();
-        let made = self.approvals.values().map(|one| (&one.grant, &one.name, one.until));
-        let filed = self.filed(resources, max_ttl);
+        let made = self.made(at).map(|one| (&one.grant, &one.name, one.until));
+        let filed = self.filed(resources, max_ttl).filter(|one| one.is_in_force(at));
         let filed = filed.filter_map(|one| Some((&one.document.grant, one.name, one.until?)));
-        for (grant, name, until) in made.chain(filed).filter(|(_, _, until)| at < *until) {
+        for (grant, name, until) in made.chain(filed) {
             // Their number is bounded where they are made, by command or by the loader.
             standing.approve(&grant.agent, name, &grant.hosts, until);
         }
@@ -147,7 +180,7 @@ impl State {
     /// When something ends next by itself.
     pub fn next_end(&self, resources: &Resources, max_ttl: Duration) -> Option<Timestamp> {
         let made = self.approvals.values().map(|approval| approval.until);
-        let running = |one: &Filed<'_>| one.seen.is_some_and(|seen| seen.ended_at.is_none());
+        let running = |one: &Filed<'_>| !one.has_ended();
         let filed = self.filed(resources, max_ttl).filter(running).filter_map(|one| one.until);
         let quarantines = self.quarantines.iter().filter_map(|quarantine| quarantine.until);
         made.chain(filed).chain(quarantines).min()
@@ -268,10 +301,9 @@ impl State {
 
     /// How many approvals stand for an agent, those of files included.
     pub fn count(&self, agent: &str, resources: &Resources, at: Timestamp, max_ttl: Duration) -> usize {
-        let made = self.approvals.values().filter(|one| &*one.grant.agent == agent && at < one.until);
+        let made = self.made(at).filter(|one| &*one.grant.agent == agent);
         let filed = self.filed(resources, max_ttl);
-        let filed = filed
-            .filter(|one| &*one.document.grant.agent == agent && one.until.is_some_and(|until| at < until));
+        let filed = filed.filter(|one| &*one.document.grant.agent == agent && one.is_in_force(at));
         made.count() + filed.count()
     }
 

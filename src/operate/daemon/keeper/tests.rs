@@ -1,5 +1,7 @@
 //! What stands, at which moment: documents and commands, their ends, and what is written of it.
 
+mod at_work;
+
 use std::sync::Arc;
 
 use super::state::*;
@@ -127,6 +129,35 @@ fn what_is_over_ends_once_and_each_end_is_told_and_written() {
     assert_eq!(state.next_end(&resources, MOST), None);
     let standing = state.standing(&resources, Timestamp(3 * HOUR), MOST);
     assert!(standing.quarantined("alice", Timestamp(3 * HOUR)).is_some(), "one has no end");
+}
+
+#[test]
+fn what_was_over_once_is_over_under_any_clock_and_any_setting() {
+    let (resources, mut state) = (set(SET), State::default());
+    state.see(&resources, Timestamp(0));
+    write_all(&mut state);
+    let hour = Duration::from_secs(3600);
+    assert_eq!(state.expire(&resources, Timestamp(HOUR), hour).len(), 1);
+    for (at, most) in [(HOUR - 1, hour), (HOUR, MOST)] {
+        assert_eq!(state.standing(&resources, Timestamp(at), most), Standing::new(), "{at} {most:?}");
+        assert_eq!(state.count("alice", &resources, Timestamp(at), most), 0);
+    }
+}
+
+#[test]
+fn nothing_counts_while_the_clock_stands_before_its_beginning() {
+    let (resources, mut state) = (set(SET), State::default());
+    state.see(&resources, Timestamp(10 * HOUR));
+    write_all(&mut state);
+    let made = Approval { made_at: Timestamp(10 * HOUR), ..approval("made", 12 * HOUR) };
+    state.approvals.insert("made".into(), made);
+    for (at, expected) in [(10 * HOUR - 1, 0), (10 * HOUR, 2), (12 * HOUR - 1, 2), (12 * HOUR, 0)] {
+        let at = Timestamp(at);
+        assert_eq!(state.count("alice", &resources, at, MOST), expected, "{at}");
+        let stands = state.standing(&resources, at, MOST) != Standing::new();
+        assert_eq!(stands, expected > 0, "{at}");
+    }
+    assert!(state.next_end(&resources, MOST).is_some(), "its beginning is looked for");
 }
 
 #[test]
