@@ -23,7 +23,7 @@ use super::site::{Granted, Leg, Site};
 use super::transform;
 use super::tunnel;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Tempo};
+use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Tempo, Trailers};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::{Obligations, Permit};
@@ -192,11 +192,11 @@ async fn go(
     leg: Leg,
     (head, body): (Result<request::Parts, Denial>, Incoming),
 ) -> Result<(Reply, Duration), Denial> {
+    let withheld = transform::names(going.permit.obligations());
+    let trailers = Trailers { strip: hop_by_hop::strip_trailers, withheld };
+    let body = RequestBody::new(body, going.sent.clone(), trailers).paced(going.tempo.clone());
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
-    let mut request = HttpRequest::from_parts(
-        head?,
-        RequestBody::new(body, going.sent.clone(), hop_by_hop::strip_trailers).paced(going.tempo.clone()),
-    );
+    let mut request = HttpRequest::from_parts(head?, body);
     if !going.wait.is_zero() {
         sleep(going.wait).await;
     }

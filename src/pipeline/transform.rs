@@ -3,7 +3,7 @@
 //! Behind the judgement: what is judged and recorded is what the agent sent. Fields by which a message is framed, routed or
 //! believed are none of theirs; the loader sees to that.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::decide::policy::Obligations;
 
@@ -17,4 +17,10 @@ pub fn apply(headers: &mut HeaderMap, bound: Option<&Obligations>) {
             headers.insert(name, value.clone());
         }
     }
+}
+
+/// The names that rules set or remove: none of them goes out behind the body either.
+pub fn names(bound: Option<&Obligations>) -> Vec<HeaderName> {
+    let transforms = bound.map_or(&[][..], Obligations::transforms);
+    transforms.iter().flat_map(|transform| transform.names()).cloned().collect()
 }

@@ -48,6 +48,7 @@ pub mod side_doors;
 pub mod start_up;
 pub mod streaming;
 pub mod terminate;
+pub mod transforms;
 pub mod translation;
 pub mod tunnels;
 pub mod unrouted;

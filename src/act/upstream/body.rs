@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -28,15 +28,24 @@ pub struct RequestBody {
     /// Nothing where it is empty.
     inner: Option<Incoming>,
     sent: Rc<Cell<u64>>,
-    strip_trailers: fn(&mut HeaderMap),
+    trailers: Trailers,
     gate: Option<Gate>,
+}
+
+/// How trailers are made fit to be forwarded.
+#[derive(Debug, Clone)]
+pub struct Trailers {
+    /// What takes out those that may not go, these names among them.
+    pub strip: fn(&mut HeaderMap, &[HeaderName]),
+    /// Names that rules set or remove.
+    pub withheld: Vec<HeaderName>,
 }
 
 impl RequestBody {
     /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
-    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, strip_trailers: fn(&mut HeaderMap)) -> Self {
+    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, trailers: Trailers) -> Self {
         let inner = Some(inner).filter(|inner| !inner.is_end_stream());
-        Self { inner, sent, strip_trailers, gate: None }
+        Self { inner, sent, trailers, gate: None }
     }
 
     /// The same body, at a tempo.
@@ -47,16 +56,17 @@ impl RequestBody {
     /// No body.
     #[cfg(test)]
     pub(super) fn none() -> Self {
-        Self { inner: None, sent: Rc::default(), strip_trailers: |_| (), gate: None }
+        let trailers = Trailers { strip: |_, _| (), withheld: Vec::new() };
+        Self { inner: None, sent: Rc::default(), trailers, gate: None }
     }
 
     /// The same body again, where it is empty: any other may have been read.
     pub(super) fn again(&self) -> Option<Self> {
-        let Self { inner, sent, strip_trailers, .. } = self;
+        let Self { inner, sent, trailers, .. } = self;
         inner.is_none().then(|| Self {
             inner: None,
             sent: sent.clone(),
-            strip_trailers: *strip_trailers,
+            trailers: trailers.clone(),
             gate: None,
         })
     }
@@ -81,7 +91,7 @@ impl Body for RequestBody {
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
         {
-            (this.strip_trailers)(trailers);
+            (this.trailers.strip)(trailers, &this.trailers.withheld);
         }
         polled
     }

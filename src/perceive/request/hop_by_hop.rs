@@ -77,8 +77,8 @@ pub fn strip_response(headers: &mut HeaderMap, switching: bool) {
 /// Makes a request's trailers fit to be forwarded: what belongs in a head does not count there (RFC 9110, section
 /// 6.5.1), and blanks around a value make the whole request malformed to some upstreams of HTTP/2 (RFC 9113, section
 /// 8.2.1), which then end the connection. The guard refuses such trailers in HTTP/1; in HTTP/2 the request is on its way
-/// already.
-pub fn strip_trailers(trailers: &mut HeaderMap) {
+/// already. Nor do names that rules set or remove pass, `withheld`: many servers put trailers among the fields.
+pub fn strip_trailers(trailers: &mut HeaderMap, withheld: &[HeaderName]) {
     for name in HEAD_ONLY {
         if let Ok(name) = HeaderName::from_bytes(name) {
             trailers.remove(name);
@@ -86,8 +86,11 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
     }
     let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let blank = |value: &HeaderValue| is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last());
+    let leaves = |(name, value): &(&HeaderName, &HeaderValue)| {
+        blank(value) || withheld.contains(name) || is_override(name.as_str())
+    };
     let gone: SmallVec<[HeaderName; 4]> =
-        trailers.iter().filter(|(_, value)| blank(value)).map(|(name, _)| name.clone()).collect();
+        trailers.iter().filter(leaves).map(|(name, _)| name.clone()).collect();
     for name in gone {
         trailers.remove(name);
     }
@@ -293,13 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_in_a_head_or_has_blanks_around_it_does_not_count_among_trailers() {
-        let blank = [("x-before", " 1"), ("x-behind", "1\t"), ("x-blank", " ")];
-        let mut trailers = head(&[&[("x-sum", "1"), ("grpc-status", "0")][..], &blank].concat()).headers;
+    fn what_belongs_in_a_head_is_withheld_or_has_blanks_around_it_does_not_count_among_trailers() {
+        let blank = [("x-before", " 1"), ("x-behind", "1\t"), ("x-blank", " "), ("x-original-url", "/admin")];
+        let mut trailers =
+            head(&[&[("x-sum", "1"), ("x-note", "1"), ("grpc-status", "0")][..], &blank].concat()).headers;
         for name in HEAD_ONLY {
             trailers.insert(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_static("1"));
         }
-        strip_trailers(&mut trailers);
+        strip_trailers(&mut trailers, &[HeaderName::from_static("x-note")]);
         let mut left: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["grpc-status", "x-sum"]);
