@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::dialogue::{NAME, OPENED, zone};
+use super::dialogue::{NAME, OPENED, plain, zone};
 use super::frames::{Peer, headers, request};
 use super::origin::Origin;
 use super::streaming::{PLAIN, TLS, servers, talks};
@@ -94,4 +94,22 @@ fn the_same_holds_from_http2_to_http2(lab: Lab) {
     // Nor does a field by which servers are told of another path.
     let seen = asked(&mut peer, 3, &[("x-original-url", "/admin"), ("x-kept", "1")]);
     assert_eq!(seen["trailers"], json!([["x-kept", "1"]]));
+}
+
+#[apply(over_both)]
+fn a_transform_changes_a_field_in_every_spelling_that_servers_take_for_it(lab: Lab) {
+    let _resolver = lab.resolver(zone());
+    let daemon = tagging(&lab);
+    let origin = Origin::ok(&lab, PLAIN, Wire::Plain);
+    let mut talk = plain(lab.workload(), PLAIN);
+    let heard = talk.ask(format!(
+        "POST /up HTTP/1.1\r\nHost: {NAME}\r\nX_Team: blue\r\nX.Note: secret\r\nx_note: secret\r\nX-Kept: yes\r\n\
+         Trailer: X_Note, X-Kept\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX_Note: secret\r\nX-Kept: 1\r\n\r\n"
+    ));
+    assert_eq!(heard.status, 200);
+    let [taken] = &origin.taken()[..] else { panic!("{:?}", origin.taken()) };
+    let head = taken.head.to_ascii_lowercase();
+    assert!(head.contains("\r\nx-team: red\r\n") && head.contains("\r\nx-kept: yes\r\n"), "{head}");
+    assert!(!head.contains("blue") && !head.contains("secret"), "{head}");
+    assert_eq!(String::from_utf8_lossy(&taken.body).to_ascii_lowercase(), "0\r\nx-kept: 1\r\n\r\n");
 }

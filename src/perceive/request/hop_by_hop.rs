@@ -13,6 +13,7 @@ use http::{Method, Version};
 use smallvec::SmallVec;
 
 use super::guard::HEAD_ONLY;
+use crate::model::types::field::{OTHER_PLACES, reads_alike};
 use crate::model::types::limits::CONNECTION_OPTIONS;
 
 /// Fields that `Connection` cannot name away: they say whom a message is for, who sends it, how long it is, how it is
@@ -87,7 +88,8 @@ pub fn strip_trailers(trailers: &mut HeaderMap, withheld: &[HeaderName]) {
     let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let blank = |value: &HeaderValue| is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last());
     let leaves = |(name, value): &(&HeaderName, &HeaderValue)| {
-        blank(value) || withheld.contains(name) || is_override(name.as_str())
+        let is_withheld = |own: &HeaderName| reads_alike(own.as_str(), name.as_str());
+        blank(value) || withheld.iter().any(is_withheld) || is_override(name.as_str())
     };
     let gone: SmallVec<[HeaderName; 4]> =
         trailers.iter().filter(leaves).map(|(name, _)| name.clone()).collect();
@@ -170,26 +172,10 @@ fn is_hop_by_hop(name: &str) -> bool {
         || is_of_alternatives(name)
 }
 
-/// Some servers believe these more than the request line and `Host`, which are what is judged. No convention lets a client
-/// send them. Servers behind CGI and its like take `_` for `-`.
+/// Whether some server believes it more than what is judged.
 fn is_override(name: &str) -> bool {
-    let spelt = |known: &&str| {
-        let mut pairs = known.bytes().zip(name.bytes());
-        known.len() == name.len()
-            && pairs.all(|(known, sent)| known == sent || (known == b'-' && sent == b'_'))
-    };
-    name.starts_with('x') && OVERRIDES.iter().any(spelt)
+    name.starts_with('x') && OTHER_PLACES.iter().any(|known| reads_alike(known, name))
 }
-
-const OVERRIDES: [&str; 7] = [
-    "x-original-url",
-    "x-original-uri",
-    "x-rewrite-url",
-    "x-original-host",
-    "x-forwarded-host",
-    "x-forwarded-server",
-    "x-host",
-];
 
 /// An alternative service stands at a place that was not looked up here, and most often speaks QUIC.
 fn is_of_alternatives(name: &str) -> bool {
@@ -258,17 +244,7 @@ mod tests {
 
     #[test]
     fn what_would_tell_a_server_of_another_host_or_path_is_not_forwarded() {
-        for name in [
-            "x_original_url",
-            "x-original-uri",
-            "x_forwarded-host",
-            "x-original-url",
-            "x-rewrite-url",
-            "x-original-host",
-            "x-forwarded-host",
-            "x-forwarded-server",
-            "x-host",
-        ] {
+        for name in OTHER_PLACES.into_iter().chain(["x_original_url", "x_forwarded-host", "x.rewrite.url"]) {
             assert_eq!(stripped(&[(name, "/admin"), ("connection", "te")]), [], "{name}");
         }
         let others =
@@ -297,9 +273,9 @@ mod tests {
 
     #[test]
     fn what_belongs_in_a_head_is_withheld_or_has_blanks_around_it_does_not_count_among_trailers() {
-        let blank = [("x-before", " 1"), ("x-behind", "1\t"), ("x-blank", " "), ("x-original-url", "/admin")];
+        let blank = [("x-before", " 1"), ("x-behind", "1\t"), ("x-blank", " "), ("x_original_url", "/admin")];
         let mut trailers =
-            head(&[&[("x-sum", "1"), ("x-note", "1"), ("grpc-status", "0")][..], &blank].concat()).headers;
+            head(&[&[("x-sum", "1"), ("x_note", "1"), ("grpc-status", "0")][..], &blank].concat()).headers;
         for name in HEAD_ONLY {
             trailers.insert(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_static("1"));
         }
