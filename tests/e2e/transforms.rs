@@ -113,3 +113,21 @@ fn a_transform_changes_a_field_in_every_spelling_that_servers_take_for_it(lab: L
     assert!(!head.contains("blue") && !head.contains("secret"), "{head}");
     assert_eq!(String::from_utf8_lossy(&taken.body).to_ascii_lowercase(), "0\r\nx-kept: 1\r\n\r\n");
 }
+
+#[apply(over_both)]
+fn a_route_for_post_carries_no_other_method_in_a_field(lab: Lab) {
+    let _resolver = lab.resolver(zone());
+    let posts = OPENED.replace("rules: [{}]", "rules: [{matches: [{method: POST}]}]");
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &posts)]);
+    let origin = Origin::ok(&lab, PLAIN, Wire::Plain);
+    let mut talk = plain(lab.workload(), PLAIN);
+    let with = |field: &str| format!("POST /x HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 0\r\n{field}\r\n\r\n");
+    for field in ["X-HTTP-Method-Override: DELETE", "x_http_method: put", "X-Method-Override: POST, PATCH"] {
+        talk.ask(with(field)).is_refusal(403, "policy.no-route");
+    }
+    assert!(origin.untouched());
+    assert_eq!(talk.ask(with("X-HTTP-Method-Override: POST")).status, 200);
+    let denied = json!({"kind": "request", "http_method": "POST", "reason": "policy.no-route",
+                        "evidence": "the request line says POST, a field or parameter asks for DELETE"});
+    daemon.record(&denied);
+}

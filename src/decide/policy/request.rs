@@ -26,11 +26,27 @@ use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
 impl PolicySet {
-    /// Judges one request on a connection that may live.
+    /// Judges one request on a connection that may live, by each method by which servers may take it: it goes where it may
+    /// go by all of them, and is bound by what binds it by any.
     ///
     /// # Errors
     /// The [`Denial`] that the agent gets.
     pub fn request(
+        &self,
+        known: &Known,
+        passage: &Passage,
+        request: &Request<'_>,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Permit, Denial> {
+        let mut permit = self.by_one_method(known, passage, request, circumstances)?;
+        for method in request.other_methods() {
+            let further = self.by_one_method(known, passage, &request.taken_as(method), circumstances);
+            permit = permit.and(further.map_err(|denial| words::by_another_method(denial, request, method))?);
+        }
+        Ok(permit)
+    }
+
+    fn by_one_method(
         &self,
         known: &Known,
         passage: &Passage,

@@ -2,6 +2,7 @@
 //! its reason, every permission by the document that gave it.
 
 mod approvals;
+mod methods;
 mod order;
 mod rules;
 mod side_doors;

@@ -13,7 +13,7 @@ use http::{Method, Version};
 use smallvec::SmallVec;
 
 use super::guard::HEAD_ONLY;
-use crate::model::types::field::{OTHER_PLACES, reads_alike};
+use crate::model::types::field::{OTHER_METHODS, OTHER_PLACES, reads_alike};
 use crate::model::types::limits::CONNECTION_OPTIONS;
 
 /// Fields that `Connection` cannot name away: they say whom a message is for, who sends it, how long it is, how it is
@@ -89,7 +89,8 @@ pub fn strip_trailers(trailers: &mut HeaderMap, withheld: &[HeaderName]) {
     let blank = |value: &HeaderValue| is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last());
     let leaves = |(name, value): &(&HeaderName, &HeaderValue)| {
         let is_withheld = |own: &HeaderName| reads_alike(own.as_str(), name.as_str());
-        blank(value) || withheld.iter().any(is_withheld) || is_override(name.as_str())
+        let of_method = || OTHER_METHODS.iter().any(|own| reads_alike(own, name.as_str()));
+        blank(value) || withheld.iter().any(is_withheld) || is_override(name.as_str()) || of_method()
     };
     let gone: SmallVec<[HeaderName; 4]> =
         trailers.iter().filter(leaves).map(|(name, _)| name.clone()).collect();
@@ -273,7 +274,8 @@ mod tests {
 
     #[test]
     fn what_belongs_in_a_head_is_withheld_or_has_blanks_around_it_does_not_count_among_trailers() {
-        let blank = [("x-before", " 1"), ("x-behind", "1\t"), ("x-blank", " "), ("x_original_url", "/admin")];
+        let blank = [("x-before", " 1"), ("x-behind", "1\t"), ("x-blank", " ")];
+        let blank = [&blank[..], &[("x_original_url", "/admin"), ("x-http-method", "PUT")]].concat();
         let mut trailers =
             head(&[&[("x-sum", "1"), ("x_note", "1"), ("grpc-status", "0")][..], &blank].concat()).headers;
         for name in HEAD_ONLY {
