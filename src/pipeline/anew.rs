@@ -33,7 +33,8 @@ pub fn judged(
         NameSource::Resolve | NameSource::None => (None, host),
     };
     given.extend(believed);
-    let flow = Flow { destination, hello, given: &given, stale: stale.as_slice() };
+    let once = road.shared.memory.stale(agent, destination.0.ip(), at);
+    let flow = Flow { destination, hello, given: &given, stale: stale.as_slice(), once: &once };
     let anew = snapshot.policy.connection(&known, flow, snapshot.circumstances(at));
     let anew =
         anew.map_err(|refusal| refusal.denial).inspect_err(|denial| road.shared.heed(agent, denial))?;

@@ -85,6 +85,7 @@ impl PolicySet {
             hello: question.hello,
             given: question.given,
             stale: question.stale,
+            once: question.stale,
         };
         let passage = self.connection(question.known, flow, circumstances).map_err(|refusal| refusal.denial);
         let verdict = passage.and_then(|passage| self.ask_request(question, passage, circumstances));

@@ -209,6 +209,11 @@ pub(super) fn no_route_for_request(
     Denial::by(Reason::PolicyNoRoute, gateway.clone(), Some("defaultPolicy".into()), detail)
 }
 
+/// A refusal under another name than the one that was said.
+pub(super) fn by_another_name(denial: Denial, name: &HostName, destination: SocketAddr) -> Denial {
+    if denial.evidence.is_some() { denial } else { denial.seen(format!("{} was given for {name}", destination.ip())) }
+}
+
 /// A refusal of what a field or a parameter makes of a request.
 pub(super) fn by_another_method(denial: Denial, request: &Request<'_>, method: &Method) -> Denial {
     if denial.evidence.is_some() {
