@@ -27,7 +27,7 @@ use super::departure::Wire;
 use super::framed::{Broken, Framed};
 use super::guarded::Guarded;
 use super::road::Road;
-use super::site::Granted;
+use super::underway::Underway;
 use super::watch::{Busy, Watch};
 use crate::act::dial::Protocol;
 use crate::act::upstream::gathered::Gathered;
@@ -91,8 +91,8 @@ pub enum Answer {
         body: ReplyBody,
         /// Held for its end.
         _busy: Busy,
-        /// What it lives by, where that is an approval; held for its end.
-        _granted: Option<Rc<Granted>>,
+        /// What it is known by while it is underway; held for its end.
+        _underway: Rc<Underway>,
     },
     /// Made here.
     Own(Option<Bytes>),

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Rests, Tempo};
+use crate::act::upstream::{Closing, LiveTempo, Rests};
 use crate::model::types::Denial;
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
 
@@ -43,10 +43,10 @@ pub struct Ends<J> {
     pub drain: watch::Receiver<bool>,
     /// Other documents are in force, or other things stand for a time.
     pub policy: watch::Receiver<()>,
-    /// Whether it may go on, by what is in force now.
+    /// Whether it may go on, by what is in force now; where it may, it sets the tempo.
     pub judge: J,
     /// How fast its bytes may move.
-    pub tempo: Tempo,
+    pub tempo: LiveTempo,
 }
 
 /// Relays an upgraded connection and closes its record. The workload's connection is busy as long as it lasts.

@@ -34,6 +34,7 @@ pub mod messages;
 pub mod names;
 pub mod operator;
 pub mod origin;
+pub mod paces;
 pub mod passthrough;
 pub mod probes;
 pub mod quarantine;

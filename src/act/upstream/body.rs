@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use super::faults;
 use super::pool::Lease;
-use super::tempo::{Gate, Tempo};
+use super::tempo::{Gate, LiveTempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
@@ -49,8 +49,8 @@ impl RequestBody {
     }
 
     /// The same body, at a tempo.
-    pub fn paced(self, tempo: Tempo) -> Self {
-        Self { gate: Gate::of(tempo), ..self }
+    pub fn paced(self, tempo: LiveTempo) -> Self {
+        Self { gate: Some(Gate::of(tempo)), ..self }
     }
 
     /// No body.
@@ -210,8 +210,8 @@ impl ReplyBody {
     }
 
     /// The same body, at a tempo.
-    pub fn paced(mut self, tempo: Tempo) -> Self {
-        self.gate = Gate::of(tempo);
+    pub fn paced(mut self, tempo: LiveTempo) -> Self {
+        self.gate = Some(Gate::of(tempo));
         self
     }
 

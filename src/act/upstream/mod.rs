@@ -19,4 +19,4 @@ pub use body::{Closing, LAPSED, ReplyBody, RequestBody, Trailers};
 pub use executor::LocalExecutor;
 pub use pool::{Key, Offer, Pool};
 pub use send::{Failure, Reply, Sender};
-pub use tempo::{Rests, Tempo};
+pub use tempo::{LiveTempo, Rests, Tempo};
