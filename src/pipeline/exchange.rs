@@ -12,6 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::anew::Again;
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
 use super::case::{self, Case, is_grpc};
@@ -296,7 +297,7 @@ fn is_bodiless(method: &Method, status: StatusCode) -> bool {
 fn ends(
     site: &Rc<Site>,
     underway: Rc<Underway>,
-) -> tunnel::Ends<impl Fn() -> Result<(), Denial> + use<>> {
+) -> tunnel::Ends<impl Fn() -> Result<Again, Denial> + use<>> {
     let (own, tempo) = (site.clone(), underway.tempo.clone());
     // It ends by that judgement, and nothing beside it on the connection does.
     underway.granted.take();
@@ -306,7 +307,7 @@ fn ends(
         judge: move || {
             let permit = case::judged_anew(&own, &underway.head)?;
             underway.tempo.set(own.tempo(&permit));
-            Ok(())
+            Ok(Again::of(&own.road, &own.known))
         },
         tempo,
     }

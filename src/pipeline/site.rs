@@ -8,6 +8,7 @@ use http::request;
 use smallvec::SmallVec;
 use tokio::time::timeout;
 
+use super::anew::Again;
 use super::arrival::{Arrival, Judged};
 use super::claimed;
 use super::road::Road;
@@ -122,13 +123,18 @@ impl Site {
         self.road.shared.paces.tempo(&self.known.agent().name, permit.obligations())
     }
 
-    /// Something else is in force: why the connection may go on no longer. What goes on goes at the pace in force.
-    pub fn renewed(&self) -> Option<Denial> {
-        let denial = self.lapsed();
-        if denial.is_none() {
-            self.pace_anew();
+    /// Something else is in force, or it is later: when to ask again. What goes on goes at the pace in force.
+    ///
+    /// # Errors
+    /// Why the connection may go on no longer.
+    pub fn renewed(&self) -> Result<Again, Denial> {
+        match self.lapsed() {
+            Some(denial) => Err(denial),
+            None => {
+                self.pace_anew();
+                Ok(Again::of(&self.road, &self.known))
+            }
         }
-        denial
     }
 
     /// Because its agent is shut out, or an approval that it or one of its requests lives by has ended, and no other has

@@ -574,3 +574,11 @@ fn explain_says_that_a_rule_and_not_the_want_of_a_route_keeps_a_name_from_being_
     // It is not quarantined yet.
     assert_eq!(said("identity").as_deref(), Some("alice (team red), gateway default"));
 }
+
+#[test]
+fn time_can_change_what_becomes_of_an_agent_whose_rules_ask_for_it_and_of_no_other() {
+    let rule = "{name: nights, when: 'destination.host == \"a.example\" && time.hour >= 22', action: Deny}";
+    let set = with(&policy_for("Agent, name: bob", "p", "", &[rule, "{name: all, action: Alert}"]));
+    let asks = |agent| set.policy.asks_time(&set.directory.by_name(agent).unwrap());
+    assert_eq!([asks("alice"), asks("bob")], [false, true]);
+}
