@@ -403,7 +403,5 @@ pub const APPROVALS_PER_AGENT: usize = 64;
 pub const STANDING_ROWS: usize = 4096;
 /// Approvals, quarantines and first sights of documents that are remembered after their end, each.
 pub const REGISTRY_HISTORY: usize = 10_000;
-/// Quarantines imposed by rules that wait to be taken up.
-pub const IMPOSED_WAITING: usize = 1024;
 /// Time that the registry's database may be locked by another program before a command fails.
 pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);

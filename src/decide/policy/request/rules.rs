@@ -1,6 +1,6 @@
 //! What rules of EgressPolicies say of a request: they refuse it, let it through, or bind it.
 
-use super::{Judge, Obligations, Passage, Route};
+use super::{Judge, Obligations, Route};
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
 use crate::model::condition::{Destination, Facts};

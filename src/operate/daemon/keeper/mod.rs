@@ -128,7 +128,7 @@ impl Keeper {
             self.put_in_force(&state, at);
             events
         };
-        self.shared.quarantines.taken(waiting.len());
+        self.shared.quarantines.taken(&waiting);
         self.record(events);
     }
 
