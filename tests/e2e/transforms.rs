@@ -99,7 +99,7 @@ fn the_same_holds_from_http2_to_http2(lab: Lab) {
 #[apply(over_both)]
 fn a_transform_changes_a_field_in_every_spelling_that_servers_take_for_it(lab: Lab) {
     let _resolver = lab.resolver(zone());
-    let daemon = tagging(&lab);
+    let _daemon = tagging(&lab);
     let origin = Origin::ok(&lab, PLAIN, Wire::Plain);
     let mut talk = plain(lab.workload(), PLAIN);
     let heard = talk.ask(format!(

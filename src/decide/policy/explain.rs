@@ -7,7 +7,7 @@ mod rules;
 mod stages;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::approvals::is_approval;
@@ -25,6 +25,9 @@ use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 use stages::{approvals, side_door, stage_of};
+
+/// Stands for the address of a name that nobody has given to the agent: a public one (RFC 5737).
+pub const SOME_PUBLIC_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A hypothetical connection, and the request on it where there is one.
 #[derive(Debug)]

@@ -82,8 +82,9 @@ impl Rule {
         self.route.as_ref()
     }
 
-    fn asks_time(&self) -> bool {
-        self.when.as_ref().is_some_and(|when| when.uses().has(Part::Time))
+    /// Whether its condition names that part of what can be known.
+    pub(super) fn asks_for(&self, part: Part) -> bool {
+        self.when.as_ref().is_some_and(|when| when.uses().has(part))
     }
 
     fn refuses(&self) -> bool {
@@ -120,7 +121,7 @@ impl Rules {
             let concerned: Vec<usize> = concerned.map(|(number, _)| number).collect();
             let expand = |concerned: &Vec<usize>| {
                 let rules = concerned.iter().flat_map(|number| &all[numbers[*number].clone()]);
-                let ask_time = rules.clone().any(Rule::asks_time);
+                let ask_time = rules.clone().any(|rule| rule.asks_for(Part::Time));
                 Own { numbers: rules.map(|rule| rule.rank).collect(), ask_time }
             };
             shared.entry(concerned).or_insert_with_key(expand).clone()
