@@ -227,7 +227,7 @@ impl Set {
 
     fn passage(&self, known: &Known, hello: &Hello) -> Passage {
         let flow =
-            Flow { destination: OriginalDestination(destination()), hello, given: &[host()], stale: &[] };
+            Flow { destination: OriginalDestination(destination()), hello, given: &[host()], stale: &[], once: &[] };
         self.policy
             .connection(known, flow, Circumstances::default())
             .expect("invariant: an allowed connection")

@@ -85,7 +85,7 @@ impl Set {
     fn connection(&self, place: &str, hello: &Hello, given: &[HostName]) -> Passage {
         let destination = OriginalDestination(place.parse().expect("a place"));
         let known = self.known();
-        let flow = Flow { destination, hello, given, stale: &[] };
+        let flow = Flow { destination, hello, given, stale: &[], once: &[] };
         nothing(place, || self.policy.connection(&known, flow, Circumstances::default()).expect("allowed"))
     }
 

@@ -53,6 +53,7 @@ fn the_bounds_in_the_documents_are_those_of_the_code() {
         &[
             format!("| a request head | {head}, and {} s from its first byte |", HEAD_TIME.as_secs()),
             format!("| a method | {METHOD_BYTES} bytes |"),
+            format!("| further methods that a request asks for | {METHODS_ASKED_FOR} |"),
             format!(
                 "| a chunk-size line, a trailer section | {}; all extensions of one body {} |",
                 size(CHUNK_LINE_BYTES),

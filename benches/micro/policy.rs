@@ -206,7 +206,7 @@ impl Asked {
     }
 
     fn connection(&self, destination: SocketAddr, hello: &Hello, given: &[HostName]) -> Passage {
-        let flow = Flow { destination: OriginalDestination(destination), hello, given, stale: &[] };
+        let flow = Flow { destination: OriginalDestination(destination), hello, given, stale: &[], once: &[] };
         let passage = self.policy.connection(&self.known, flow, Circumstances::default());
         passage.expect("invariant: an allowed connection")
     }

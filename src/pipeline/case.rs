@@ -134,10 +134,10 @@ impl<'a> Case<'a> {
 ///
 /// # Errors
 /// Why it would be refused.
-pub fn judged_anew(site: &Site, head: &request::Parts) -> Result<(), Denial> {
+pub fn judged_anew(site: &Site, head: &request::Parts) -> Result<Permit, Denial> {
     let case = Case::begin(site);
     let request = Request::read(&site.agreed, head)?;
-    case.judge(&request).map(drop)
+    case.judge(&request)
 }
 
 /// Records a stream of HTTP/2 of which no request came. The library has reset it, and tells nobody why.

@@ -4,8 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smallvec::SmallVec;
-
 use super::arrival::{Arrival, Judged, Refused, protocol};
 use super::case::allowed_by;
 use super::flow;
@@ -109,8 +107,9 @@ pub(super) fn judge(
     let given = memory.names(agent, address, arrival.at);
     // TLS says for itself which host it is for, and what is fresh comes first.
     let claims = given.is_empty() && !matches!(hello, Hello::Tls(_));
-    let stale = if claims { memory.stale(agent, address, arrival.at) } else { SmallVec::new() };
-    let flow = Flow { destination, hello, given: &given, stale: &stale };
+    let once = memory.stale(agent, address, arrival.at);
+    let stale = if claims { &once[..] } else { &[] };
+    let flow = Flow { destination, hello, given: &given, stale, once: &once };
     let heeded = |Refusal { denial, answer }| {
         let denial = road.shared.heed_flow((arrival.client, hello), agent, denial);
         Refusal { denial, answer }

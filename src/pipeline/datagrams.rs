@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +16,7 @@ use std::time::Instant;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
-use super::anew;
+use super::anew::{self, Again};
 use super::arrival::{Arrival, Judged, Refused};
 use super::claimed;
 use super::connection;
@@ -301,9 +302,10 @@ async fn relayed(
         back: &back,
     };
     let (end, denial) = loop {
-        let interrupts = Interrupts { drain: &mut drain, policy: &mut policy };
+        let due = pin!(Again::of(&desk.road, &known).due(&mut policy));
+        let interrupts = Interrupts { drain: &mut drain, due };
         match relay(&passage, &entry, &mut line, interrupts, Patience::default()).await {
-            Stopped::Policy => {
+            Stopped::Due => {
                 match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
                     Ok(anew) => {
                         pace(desk, &known, &anew, [&out, &back]);

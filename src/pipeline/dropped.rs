@@ -164,7 +164,7 @@ fn datagram(shared: &Shared, snapshot: &Snapshot, arrival: Arrival, known: &Know
     let destination = arrival.destination;
     let agent = &known.agent().name;
     let given = shared.memory.names(agent, destination.0.ip(), arrival.at);
-    let flow = Flow { destination, hello: &Hello::Datagram, given: &given, stale: &[] };
+    let flow = Flow { destination, hello: &Hello::Datagram, given: &given, stale: &[], once: &[] };
     match snapshot.policy.connection(known, flow, snapshot.circumstances(arrival.at)) {
         Err(refusal) => refusal.denial,
         // A route may name it, and yet nothing is relayed there; or documents came into force after it was refused.

@@ -12,6 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::anew::Again;
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
 use super::case::{self, Case, is_grpc};
@@ -19,11 +20,12 @@ use super::deny::{self, Heard};
 use super::early::{Waiting, answered, early};
 use super::road::Road;
 use super::serving::{Answer, Watched};
-use super::site::{Granted, Leg, Site};
+use super::site::{Leg, Site};
 use super::transform;
 use super::tunnel;
+use super::underway::Underway;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Tempo};
+use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Trailers};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::{Obligations, Permit};
@@ -40,8 +42,8 @@ struct Going {
     started: Instant,
     /// How long a rule holds it back.
     wait: Duration,
-    /// How fast its bytes may move.
-    tempo: Tempo,
+    /// How fast its bytes may move, among what is asked again while it is underway.
+    underway: Rc<Underway>,
     permit: Permit,
     entry: Option<Entry>,
     /// Whether the daemon is about to end.
@@ -105,8 +107,6 @@ struct Back {
     /// What the upstream has to prove, where the workload asks for WebSocket.
     challenge: Option<Challenge>,
     busy: Busy,
-    /// What the request lives by, where that is an approval.
-    granted: Option<Rc<Granted>>,
 }
 
 /// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
@@ -115,7 +115,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (mut head, body) = request.into_parts();
     let challenge = bridge::upgrade(&mut head);
     let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| hop_by_hop::is_websocket(&head));
-    let mut back = Back { watched, upgrade, challenge, busy, granted: None };
+    let back = Back { watched, upgrade, challenge, busy };
     let body = Waiting::new(&head, body);
     if let Some(denial) = back.watched.refusal() {
         return early(case.refuse(None, None, &denial), &head, body).await;
@@ -134,7 +134,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         Ok(permitted) => permitted,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
-    back.granted = site.grant(permit.route(), canonical.name());
+    let underway = site.begin(&head, &permit, canonical.name());
     let opening = case.opening(Some(&canonical), Some(&head), case.allow(&permit));
     let entry = match site.road.shared.ledger.open_request(&permit, &opening).await {
         Ok(entry) => entry,
@@ -144,7 +144,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         id: case.id,
         started: case.started,
         wait,
-        tempo: paces.tempo(agent, permit.obligations()),
+        underway,
         permit,
         entry: Some(entry),
         drain: site.road.drain.clone(),
@@ -158,11 +158,9 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
-    // What follows a switch of protocols is judged by it anew, whenever something else is in force.
-    let asked = back.upgrade.is_some().then(|| head.clone());
     let head = outgoing(head, (&target, &authority), going.permit.obligations());
     match go(&site, &going, leg, (head, body.inner)).await {
-        Ok((reply, added)) => relay(&site, (going, asked), reply, added, back),
+        Ok((reply, added)) => relay(&site, going, (reply, added), back),
         Err(denial) => fail(going, denial, &back.watched),
     }
 }
@@ -192,11 +190,11 @@ async fn go(
     leg: Leg,
     (head, body): (Result<request::Parts, Denial>, Incoming),
 ) -> Result<(Reply, Duration), Denial> {
+    let withheld = transform::names(going.permit.obligations());
+    let trailers = Trailers { strip: hop_by_hop::strip_trailers, withheld };
+    let body = RequestBody::new(body, going.sent.clone(), trailers).paced(going.underway.tempo.clone());
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
-    let mut request = HttpRequest::from_parts(
-        head?,
-        RequestBody::new(body, going.sent.clone(), hop_by_hop::strip_trailers).paced(going.tempo.clone()),
-    );
+    let mut request = HttpRequest::from_parts(head?, body);
     if !going.wait.is_zero() {
         sleep(going.wait).await;
     }
@@ -244,9 +242,8 @@ fn failed(failure: Failure) -> Denial {
 /// Hands the upstream's answer on. Its record is closed when its body has passed.
 fn relay(
     site: &Rc<Site>,
-    (mut going, asked): (Going, Option<request::Parts>),
-    reply: Reply,
-    added: Duration,
+    mut going: Going,
+    (reply, added): (Reply, Duration),
     back: Back,
 ) -> Response<Answer> {
     let Reply { mut head, body, upgraded } = reply;
@@ -263,17 +260,17 @@ fn relay(
     let bridged = challenge.is_some_and(Challenge::is_bridged);
     let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
-    let tempo = going.tempo.clone();
+    let underway = going.underway.clone();
     let closing = going.closing(status, added);
     if !switches {
-        let body = body.closing(closing, is_bodiless(&going.method, status)).paced(tempo);
-        let answer = Answer::Reply { body, _busy: back.busy, _granted: back.granted };
+        let body = body.closing(closing, is_bodiless(&going.method, status)).paced(underway.tempo.clone());
+        let answer = Answer::Reply { body, _busy: back.busy, _underway: underway };
         return Response::from_parts(head, answer);
     }
-    if let (Some(workload), Some(upstream), Some(asked)) = (back.upgrade, upgraded, asked)
+    if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded)
         && proven
     {
-        let ends = ends(site, asked, tempo);
+        let ends = ends(site, underway);
         let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
@@ -296,17 +293,22 @@ fn is_bodiless(method: &Method, status: StatusCode) -> bool {
     method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// What bounds a tunnel that was asked for with this head.
+/// What bounds the tunnel that a request has opened: it is judged by it anew, whenever something else is in force.
 fn ends(
     site: &Rc<Site>,
-    asked: request::Parts,
-    tempo: Tempo,
-) -> tunnel::Ends<impl Fn() -> Result<(), Denial> + use<>> {
-    let own = site.clone();
+    underway: Rc<Underway>,
+) -> tunnel::Ends<impl Fn() -> Result<Again, Denial> + use<>> {
+    let (own, tempo) = (site.clone(), underway.tempo.clone());
+    // It ends by that judgement, and nothing beside it on the connection does.
+    underway.granted.take();
     tunnel::Ends {
         drain: site.road.drain.clone(),
         policy: site.road.shared.watch(),
-        judge: move || case::judged_anew(&own, &asked),
+        judge: move || {
+            let permit = case::judged_anew(&own, &underway.head)?;
+            underway.tempo.set(own.tempo(&permit));
+            Ok(Again::of(&own.road, &own.known))
+        },
         tempo,
     }
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::anew;
+use super::anew::{self, Again};
 use super::arrival::Judged;
 use super::claimed;
 use super::peeked::Peeked;
@@ -85,7 +85,7 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     (end == Some(SPOKE_LATE)).then_some(stream)
 }
 
-/// Why a connection may live no longer, once the documents say so. Until then it moves at the tempo that they set.
+/// Why a connection may live no longer, once the documents or the time say so. Until then it moves at the tempo that they set.
 async fn no_longer(
     road: &Road,
     judged: &Judged,
@@ -93,14 +93,13 @@ async fn no_longer(
     policy: &mut watch::Receiver<()>,
 ) -> Denial {
     let Judged { arrival, known, hello, passage, .. } = judged;
+    let mut again = Again::of(road, known);
     loop {
-        if policy.changed().await.is_err() {
-            // The daemon ends, and `drain` tells of it.
-            return std::future::pending().await;
-        }
+        again.due(policy).await;
         match anew::judged(road, *arrival, (known, passage), hello) {
             Ok(anew) => {
                 tempo.replace(road.shared.paces.tempo(&known.agent().name, anew.obligations()));
+                again = Again::of(road, known);
             }
             Err(denial) => return denial,
         }

@@ -23,6 +23,7 @@ mod deny;
 mod arrival;
 mod claimed;
 mod anew;
+mod underway;
 mod site;
 mod serving;
 mod case;

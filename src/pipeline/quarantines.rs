@@ -1,15 +1,15 @@
 //! Agents that rules have just shut out: consulted by the next decision, taken up by the operator's side.
 //!
 //! A decision cannot wait for a database. So what a rule imposes stands here, in memory, until whoever looks after the
-//! registry has written it down. Bounded; where it is full, everything that waits stays, and the rule still refuses by itself.
+//! registry has taken it up. Of each agent the longest waits: there are no more than documents have agents, and none is lost.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::decide::policy::{Quarantine, Standing};
-use crate::model::types::limits::IMPOSED_WAITING;
 use crate::model::types::{Cause, Timestamp};
 
 /// An agent that a rule has shut out.
@@ -24,7 +24,7 @@ pub struct Imposed {
 /// Those that wait.
 #[derive(Debug)]
 pub struct Quarantines {
-    waiting: Mutex<Vec<Imposed>>,
+    waiting: Mutex<BTreeMap<Arc<str>, Quarantine>>,
     /// Whether some of them are in no snapshot yet.
     fresh: AtomicBool,
     imposed: watch::Sender<()>,
@@ -40,27 +40,32 @@ impl Quarantines {
     /// Shuts an agent out until this moment: every decision from now on hears of it.
     pub fn impose(&self, agent: &Arc<str>, until: Timestamp, cause: Cause) {
         let mut waiting = self.locked();
-        let known =
-            |one: &Imposed| one.agent == *agent && one.quarantine.until.is_none_or(|end| until <= end);
-        if waiting.len() >= IMPOSED_WAITING || waiting.iter().any(known) {
+        if waiting.get(agent).is_some_and(|one| one.until.is_none_or(|end| until <= end)) {
             return;
         }
-        waiting.push(Imposed { agent: agent.clone(), quarantine: Quarantine { until: Some(until), cause } });
+        waiting.insert(agent.clone(), Quarantine { until: Some(until), cause });
         self.fresh.store(true, Ordering::Release);
         drop(waiting);
         self.imposed.send_replace(());
     }
 
-    /// Those that wait, oldest first.
+    /// Those that wait.
     pub fn waiting(&self) -> Vec<Imposed> {
-        self.locked().clone()
+        let waiting = self.locked();
+        let imposed = |(agent, quarantine): (&Arc<str>, &Quarantine)| {
+            Imposed { agent: agent.clone(), quarantine: quarantine.clone() }
+        };
+        waiting.iter().map(imposed).collect()
     }
 
-    /// Lets the oldest go, once the [`Standing`] in force has them.
-    pub fn taken(&self, count: usize) {
+    /// Lets these go, once the [`Standing`] in force has them. A longer one that came meanwhile stays.
+    pub fn taken(&self, those: &[Imposed]) {
         let mut waiting = self.locked();
-        let count = count.min(waiting.len());
-        waiting.drain(..count);
+        for Imposed { agent, quarantine } in those {
+            if waiting.get(agent).is_some_and(|one| one.until == quarantine.until) {
+                waiting.remove(agent);
+            }
+        }
     }
 
     /// Hears of every further one.
@@ -77,12 +82,12 @@ impl Quarantines {
     pub(super) fn add_to(&self, standing: &mut Standing) {
         let waiting = self.locked();
         self.fresh.store(false, Ordering::Release);
-        for one in &*waiting {
-            standing.quarantine(&one.agent, one.quarantine.clone());
+        for (agent, quarantine) in &*waiting {
+            standing.quarantine(agent, quarantine.clone());
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, Vec<Imposed>> {
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Quarantine>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -111,16 +116,23 @@ mod tests {
         assert!(standing.quarantined("alice", Timestamp(9)).is_some());
         assert!(!quarantines.wait(), "it is in a snapshot");
         assert_eq!(quarantines.waiting().len(), 1, "and still to be written down");
-        quarantines.taken(1);
+        quarantines.taken(&quarantines.waiting());
         assert!(quarantines.waiting().is_empty());
     }
 
     #[test]
-    fn those_that_wait_are_bounded() {
+    fn of_each_agent_the_longest_waits_and_none_is_lost() {
         let quarantines = Quarantines::default();
-        for number in 0..=IMPOSED_WAITING {
-            quarantines.impose(&format!("agent-{number}").into(), Timestamp(1), cause());
+        let agents: Vec<Arc<str>> = (0..5000).map(|number| format!("agent-{number}").into()).collect();
+        for until in [1, 3, 2] {
+            agents.iter().for_each(|agent| quarantines.impose(agent, Timestamp(until), cause()));
         }
-        assert_eq!(quarantines.waiting().len(), IMPOSED_WAITING);
+        let waiting = quarantines.waiting();
+        assert_eq!(waiting.len(), agents.len());
+        assert!(waiting.iter().all(|one| one.quarantine.until == Some(Timestamp(3))));
+        quarantines.impose(&agents[7], Timestamp(4), cause());
+        quarantines.taken(&waiting);
+        let left = quarantines.waiting();
+        assert_eq!((left.len(), &left[0].agent), (1, &agents[7]), "it came while the others were taken up");
     }
 }

@@ -23,11 +23,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::anew::Again;
 use super::departure::Wire;
 use super::framed::{Broken, Framed};
 use super::guarded::Guarded;
 use super::road::Road;
-use super::site::Granted;
+use super::underway::Underway;
 use super::watch::{Busy, Watch};
 use crate::act::dial::Protocol;
 use crate::act::upstream::gathered::Gathered;
@@ -91,22 +92,22 @@ pub enum Answer {
         body: ReplyBody,
         /// Held for its end.
         _busy: Busy,
-        /// What it lives by, where that is an approval; held for its end.
-        _granted: Option<Rc<Granted>>,
+        /// What it is known by while it is underway; held for its end.
+        _underway: Rc<Underway>,
     },
     /// Made here.
     Own(Option<Bytes>),
 }
 
 /// Serves requests until either side ends it, the daemon drains, or nothing has moved for too long. `unheard` is told
-/// of each HTTP/2 stream of which no request came, because it was malformed or taken back at once; `lapsed` says why the
-/// connection may go on no longer, whenever something else is in force.
+/// of each HTTP/2 stream of which no request came, because it was malformed or taken back at once; `renewed` says why the
+/// connection may go on no longer, whenever something else is in force, and when to ask it next.
 pub async fn requests<S, H, F>(
     road: &Road,
     stream: S,
     protocol: Protocol,
     answer: H,
-    (unheard, lapsed): (impl Fn(), impl Fn() -> Option<Denial>),
+    (unheard, renewed): (impl Fn(), impl Fn() -> Result<Again, Denial>),
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Wire + Unpin + Send + 'static,
@@ -114,7 +115,7 @@ where
     F: Future<Output = Response<Answer>> + 'static,
 {
     let watch = Watch::new(protocol == Protocol::Http11);
-    let (how, denial) = match serve(road, stream, protocol, (&answer, &unheard, &lapsed), &watch).await {
+    let (how, denial) = match serve(road, stream, protocol, (&answer, &unheard, &renewed), &watch).await {
         End::Orderly => (None, None),
         End::Lapsed(denial) => (Some(LAPSED), Some(denial)),
         End::Idle => (Some("idle"), None),
@@ -165,7 +166,7 @@ where
     F: Future<Output = Response<Answer>> + 'static,
 {
     let watch = Watch::new(protocol == Protocol::Http11);
-    let mut served = pin!(serve(road, stream, protocol, (&answer, &|| (), &|| None), &watch));
+    let mut served = pin!(serve(road, stream, protocol, (&answer, &|| (), &|| Ok(Again::WhenChanged)), &watch));
     if timeout(REFUSAL_LINGER, &mut served).await.is_err() && watch.lingers() {
         served.await;
     }
@@ -175,7 +176,7 @@ async fn serve<S, H, F>(
     road: &Road,
     stream: S,
     protocol: Protocol,
-    (answer, unheard, lapsed): (&H, &impl Fn(), &impl Fn() -> Option<Denial>),
+    (answer, unheard, renewed): (&H, &impl Fn(), &impl Fn() -> Result<Again, Denial>),
     watch: &Arc<Watch>,
 ) -> End
 where
@@ -202,7 +203,7 @@ where
             let gracefully =
                 |connection: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(connection);
             let settle = |_: &mut Context<'_>, _| ();
-            drive(road, watch, (connection.as_mut(), settle), (gracefully, lapsed)).await
+            drive(road, watch, (connection.as_mut(), settle), (gracefully, renewed)).await
         }
         Protocol::H2 => {
             let stream = Gathered::new(Framed::new(stream, watch.clone()));
@@ -218,7 +219,7 @@ where
                 }
             };
             let gracefully = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
-            match drive(road, watch, (connection.as_mut(), settle), (gracefully, lapsed)).await {
+            match drive(road, watch, (connection.as_mut(), settle), (gracefully, renewed)).await {
                 End::Failed(error) => match stream.stream().broken() {
                     Some(broken) => End::Broken(error, broken),
                     None => End::Failed(error),
@@ -235,7 +236,7 @@ async fn drive<C, G>(
     road: &Road,
     watch: &Watch,
     (mut connection, mut settle): (Pin<&mut C>, impl FnMut(&mut Context<'_>, bool)),
-    (gracefully, lapsed): (G, &impl Fn() -> Option<Denial>),
+    (gracefully, renewed): (G, &impl Fn() -> Result<Again, Denial>),
 ) -> End
 where
     C: Future<Output = hyper::Result<()>>,
@@ -245,7 +246,7 @@ where
     let mut policy = road.shared.watch();
     // What changed between the decision and now is looked at once.
     policy.mark_changed();
-    let mut ending = false;
+    let (mut ending, mut again) = (false, Again::WhenChanged);
     let mut clock = pin!(sleep_until(Instant::now() + KEEP_ALIVE_TIME));
     loop {
         tokio::select! {
@@ -259,9 +260,9 @@ where
                 ending = true;
                 gracefully(connection.as_mut());
             }
-            changed = policy.changed() => {
-                // It cannot fail: whoever could end it is at hand.
-                if let Some(denial) = changed.ok().and_then(|()| lapsed()) {
+            () = again.due(&mut policy) => match renewed() {
+                Ok(next) => again = next,
+                Err(denial) => {
                     watch.cut();
                     poll_fn(|cx| {
                         // The reset leaves with this; what comes of it does not matter any more.
@@ -271,7 +272,7 @@ where
                     .await;
                     return End::Lapsed(denial);
                 }
-            }
+            },
             () = &mut clock => {
                 let still = watch.still();
                 let bound = if watch.busy() { FLOW_IDLE_TIME } else { KEEP_ALIVE_TIME };

@@ -4,22 +4,26 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::{Rc, Weak};
 
+use http::request;
 use smallvec::SmallVec;
 use tokio::time::timeout;
 
+use super::anew::Again;
 use super::arrival::{Arrival, Judged};
 use super::claimed;
 use super::road::Road;
+use super::underway::{self, Underway};
 use crate::act::dial::Protocol;
-use crate::act::upstream::{Key, Offer, Sender};
+use crate::act::upstream::{Key, LiveTempo, Offer, Sender, Tempo};
 use crate::decide::ledger::Entry;
-use crate::decide::policy::{NameSource, Passage, Route, is_approval};
+use crate::decide::policy::{NameSource, Passage, Permit, is_approval};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::limits::TLS_HANDSHAKE_TIME;
-use crate::model::types::{Denial, HostName, PolicyRef, Reason};
+use crate::model::types::{Denial, HostName, Reason};
 use crate::perceive::dns::Held;
 use crate::perceive::hello::{Alpn, Hello};
 use crate::perceive::identity::Known;
+use crate::perceive::request::Request;
 use crate::platform::sys::clock;
 
 /// Which kind of upstream connection a request needs.
@@ -53,19 +57,12 @@ pub struct Site {
     pub first: RefCell<Option<Sender>>,
     /// Where it really led last, if not to the address asked for.
     pub dialled: Cell<Option<SocketAddr>>,
-    /// What requests that are on their way live by, where that is an approval.
-    granted: RefCell<SmallVec<[Weak<Granted>; 1]>>,
+    /// Requests whose bodies have not passed yet.
+    underway: RefCell<SmallVec<[Weak<Underway>; 1]>>,
     /// Why the connection was cut, once it is: for the records of its requests.
     pub cut: Rc<OnceCell<Denial>>,
     /// Switched protocols: what still runs when HTTP is over.
     pub tunnel: RefCell<Option<tokio::task::JoinHandle<()>>>,
-}
-
-/// An approval that a request on its way lives by.
-#[derive(Debug)]
-pub struct Granted {
-    host: HostName,
-    policy: PolicyRef,
 }
 
 impl Site {
@@ -100,25 +97,49 @@ impl Site {
             offer,
             first,
             dialled,
-            granted: RefCell::default(),
+            underway: RefCell::default(),
             cut: Rc::default(),
             tunnel,
         }
     }
 
-    /// Notes what a request lives by, where an operator opened it for a time. To be kept until the request is over.
-    pub fn grant(&self, route: &Route, host: Option<&HostName>) -> Option<Rc<Granted>> {
-        let host = host.filter(|_| is_approval(&route.policy))?.clone();
-        let granted = Rc::new(Granted { host, policy: route.policy.clone() });
-        let mut all = self.granted.borrow_mut();
+    /// Notes a request that may go. To be kept until its bodies have passed.
+    pub fn begin(&self, head: &request::Parts, permit: &Permit, host: Option<&HostName>) -> Rc<Underway> {
+        let route = permit.route();
+        let host = host.filter(|_| is_approval(&route.policy));
+        let underway = Rc::new(Underway {
+            head: underway::copy(head),
+            tempo: LiveTempo::new(self.tempo(permit)),
+            granted: RefCell::new(host.map(|host| (host.clone(), route.policy.clone()))),
+        });
+        let mut all = self.underway.borrow_mut();
         all.retain(|one| one.strong_count() > 0);
-        all.push(Rc::downgrade(&granted));
-        Some(granted)
+        all.push(Rc::downgrade(&underway));
+        underway
     }
 
-    /// Why the connection may go on no longer: its agent is shut out, or an approval that it or one of its requests lives
-    /// by has ended, and no other has taken its place. New documents end nothing here: each request is judged by them.
-    pub fn lapsed(&self) -> Option<Denial> {
+    /// How fast what is permitted like this may go.
+    pub fn tempo(&self, permit: &Permit) -> Tempo {
+        self.road.shared.paces.tempo(&self.known.agent().name, permit.obligations())
+    }
+
+    /// Something else is in force, or it is later: when to ask again. What goes on goes at the pace in force.
+    ///
+    /// # Errors
+    /// Why the connection may go on no longer.
+    pub fn renewed(&self) -> Result<Again, Denial> {
+        match self.lapsed() {
+            Some(denial) => Err(denial),
+            None => {
+                self.pace_anew();
+                Ok(Again::of(&self.road, &self.known))
+            }
+        }
+    }
+
+    /// Because its agent is shut out, or an approval that it or one of its requests lives by has ended, and no other has
+    /// taken its place. New documents end nothing here: each request is judged by them.
+    fn lapsed(&self) -> Option<Denial> {
         let snapshot = self.road.snapshot();
         let circumstances = snapshot.circumstances(clock::now());
         let port = self.arrival.destination.0.port();
@@ -127,10 +148,8 @@ impl Site {
             let route = self.passage.route();
             let own = self.passage.host().filter(|host| is_approval(&route.policy) && lost(host));
             let mut ended = own.map(|host| (host.clone(), route.policy.clone()));
-            for one in self.granted.borrow().iter().filter_map(Weak::upgrade) {
-                if ended.is_none() && lost(&one.host) {
-                    ended = Some((one.host.clone(), one.policy.clone()));
-                }
+            for one in self.underway.borrow().iter().filter_map(Weak::upgrade) {
+                ended = ended.or_else(|| one.granted.borrow().clone().filter(|(host, _)| lost(host)));
             }
             let (host, policy) = ended?;
             let detail = format!("What let agent {} reach {host}:{port} has ended.", self.known.agent().name);
@@ -139,6 +158,20 @@ impl Site {
         // The first reason counts.
         let _ = self.cut.set(denial.clone());
         Some(denial)
+    }
+
+    /// Each request that is underway goes as one that is asked now. What would be refused now goes on as it went.
+    fn pace_anew(&self) {
+        let snapshot = self.road.snapshot();
+        let circumstances = snapshot.circumstances(clock::now());
+        let known = snapshot.directory.by_source(self.arrival.client).ok();
+        let Some(known) = known.filter(|known| known.agent().name == self.known.agent().name) else { return };
+        for one in self.underway.borrow().iter().filter_map(Weak::upgrade) {
+            let Ok(request) = Request::read(&self.agreed, &one.head) else { continue };
+            if let Ok(permit) = snapshot.policy.request(&known, &self.passage, &request, circumstances) {
+                one.tempo.set(self.tempo(&permit));
+            }
+        }
     }
 
     /// A connection to the upstream: a kept one, or a new one.

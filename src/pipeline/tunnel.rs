@@ -12,8 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::anew::Again;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Rests, Tempo};
+use crate::act::upstream::{Closing, LiveTempo, Rests};
 use crate::model::types::Denial;
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
 
@@ -43,14 +44,14 @@ pub struct Ends<J> {
     pub drain: watch::Receiver<bool>,
     /// Other documents are in force, or other things stand for a time.
     pub policy: watch::Receiver<()>,
-    /// Whether it may go on, by what is in force now.
+    /// Whether it may go on, by what is in force now, and until when that is known; where it may, it sets the tempo.
     pub judge: J,
     /// How fast its bytes may move.
-    pub tempo: Tempo,
+    pub tempo: LiveTempo,
 }
 
 /// Relays an upgraded connection and closes its record. The workload's connection is busy as long as it lasts.
-pub async fn run<J: Fn() -> Result<(), Denial>>(
+pub async fn run<J: Fn() -> Result<Again, Denial>>(
     (workload, upstream): (OnUpgrade, OnUpgrade),
     closing: Closing,
     busy: Busy,
@@ -81,14 +82,11 @@ pub async fn run<J: Fn() -> Result<(), Denial>>(
 }
 
 /// Returns once it may go on no longer.
-async fn refused(mut policy: watch::Receiver<()>, judge: impl Fn() -> Result<(), Denial>) -> Denial {
+async fn refused(mut policy: watch::Receiver<()>, judge: impl Fn() -> Result<Again, Denial>) -> Denial {
     loop {
-        if let Err(denial) = judge() {
-            return denial;
-        }
-        if policy.changed().await.is_err() {
-            // The daemon ends, and `drain` tells of it.
-            return std::future::pending().await;
+        match judge() {
+            Ok(again) => again.due(&mut policy).await,
+            Err(denial) => return denial,
         }
     }
 }

@@ -115,7 +115,7 @@ where
         move |request, watched: Watched| exchange::answer(site.clone(), request, watched)
     };
     let unheard = || case::unheard(&site);
-    let ended = serving::requests(&site.road, stream, protocol, answer, (unheard, || site.lapsed())).await;
+    let ended = serving::requests(&site.road, stream, protocol, answer, (unheard, || site.renewed())).await;
     let tunnel = site.tunnel.borrow_mut().take();
     if let Some(tunnel) = tunnel {
         let _ = tunnel.await;

@@ -438,3 +438,29 @@ fn a_flow_that_nobody_answers_ends_after_two_minutes_with_its_bytes_on_record(la
     );
     assert!(ended["latency_ms"].as_f64() >= Some(120_000.0), "{ended}");
 }
+
+#[apply(over_both)]
+fn datagrams_past_an_agents_pace_are_lost_and_those_of_others_are_not(lab: Lab) {
+    who_is_there(&lab, OPEN);
+    let pace = "---\napiVersion: clawgress.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: pace}\nspec:\n  \
+                targetRef: {kind: Agent, name: alice}\n  rules: [{name: slow, action: Throttle, bytesPerSecond: 1024}]\n";
+    let documents = policies(NETWORKS) + "---\n" + BOB + pace;
+    let mut daemon = lab.daemon(&json!({}), &[("all.yaml", &documents)]);
+    let there = at(UPSTREAM_V4, OPEN);
+    let alice = socket(lab.workload(), &there);
+    for _ in 0..100 {
+        alice.send(&[b'x'; 1000]).expect("sent");
+    }
+    let bob = socket(lab.bob(), &there);
+    for _ in 0..20 {
+        exchange(&bob, &[b'x'; 1000]).expect("an answer to each");
+    }
+    daemon.record(&json!({"kind": "connection", "protocol": "udp", "agent_id": "alice", "decision": "throttle",
+                          "policy_id": "EgressPolicy/pace", "rule": "slow"}));
+    assert_eq!(daemon.terminate(), 0);
+    daemon.start_again();
+    daemon.record(&json!({"agent_id": "bob", "phase": "complete", "decision": "allow", "datagrams_out": 20, "bytes_out": 20_000}));
+    let ended = daemon.record(&json!({"agent_id": "alice", "phase": "complete", "decision": "throttle"}));
+    let passed = ended["datagrams_out"].as_u64().expect("a count");
+    assert!((1..100).contains(&passed), "{ended}");
+}

@@ -353,3 +353,34 @@ spec:
     daemon.record(&json!({"kind": "connection", "destination_port": 7000, "reason": "policy.denied", "policy_id": "EgressDenyPolicy/closed"}));
     assert!(world.site.access_log().is_empty() && world.site.behind().untouched());
 }
+
+#[test]
+fn another_name_on_an_open_network_goes_around_no_deny_policy() {
+    let world = World::new();
+    let vault = ROUTES.split("---").filter(|text| text.contains("vault")).collect::<Vec<_>>().join("---");
+    let network = "
+---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: net}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  rules: [{matches: [{destinationCIDRs: [192.0.2.10/32, '2001:db8:1::10/128']}]}]
+";
+    let daemon = world.gateway(&(vault + network));
+    for (family, address) in [("-4", UPSTREAM_V4.to_owned()), ("-6", format!("[{UPSTREAM_V6}]"))] {
+        assert_eq!(ask(&world, &daemon, family, &["http://site.example/small"]).status, 200, "{family}");
+        let resolve = format!("alias.example:80:{address}");
+        let other = |path: &str| {
+            let url = format!("http://alias.example{path}");
+            ask(&world, &daemon, family, &["--resolve", &resolve, &url])
+        };
+        let heard = other("/vault/x");
+        assert_eq!((heard.status, heard.reason()), (451, "policy.denied"), "{family}");
+        let record = record_of(&daemon, &heard);
+        assert_eq!(record["policy_id"], "EgressDenyPolicy/closed-vault");
+        let seen = record["evidence"].as_str().expect("which name it was given for");
+        assert!(seen.ends_with(" was given for site.example"), "{seen}");
+        assert_eq!(other("/small").status, 200, "{family}: what is not denied");
+    }
+}

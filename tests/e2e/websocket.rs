@@ -15,7 +15,7 @@ use crate::lab::frames::{self, CANCEL, DATA, END_STREAM, GOAWAY, RST_STREAM, gre
 use crate::lab::{Lab, UPSTREAM_V4, websocket};
 
 /// One frame of a client, masked as RFC 6455 (section 5.3) asks.
-fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = vec![0x80 | opcode];
     match u16::try_from(payload.len()) {
@@ -34,7 +34,8 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn upgrade(path: &str) -> String {
+/// A request for WebSocket.
+pub fn upgrade(path: &str) -> String {
     // The key of RFC 6455, section 1.3, whose answer is worked out there.
     format!(
         "GET {path} HTTP/1.1\r\nHost: {NAME}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -60,7 +60,7 @@ pub struct Seen {
 ///
 /// | path | answer |
 /// |---|---|
-/// | `/headers` | what arrived, as JSON: method, path, authority, version, headers, body bytes |
+/// | `/headers` | what arrived, as JSON: method, path, authority, version, headers, body bytes, trailers |
 /// | `/download/N` | N bytes |
 /// | `/upload` | the number of bytes received |
 /// | `/events` | an event stream: what `event` sends, until `end_events` |
@@ -149,8 +149,9 @@ async fn answer(state: &Arc<State>, request: Request<Incoming>) -> Result<Respon
     state.seen.lock().expect("no test thread panics here").push(seen.clone());
     let response = match path.split('/').collect::<Vec<_>>()[..] {
         ["", "headers"] => {
-            let body = request.into_body().collect().await?.to_bytes();
-            whole("application/json", seen.describe(body.len()).to_string())
+            let body = request.into_body().collect().await?;
+            let trailers = body.trailers().map(listed).unwrap_or_default();
+            whole("application/json", seen.describe(trailers, body.to_bytes().len()).to_string())
         }
         ["", "download", bytes] => download(bytes.parse().unwrap_or(0)),
         ["", "upload"] => {
@@ -211,19 +212,21 @@ impl Seen {
         }
     }
 
-    fn describe(&self, body: usize) -> serde_json::Value {
-        let fields: Vec<_> = self
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                serde_json::json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])
-            })
-            .collect();
+    fn describe(&self, trailers: Vec<serde_json::Value>, body: usize) -> serde_json::Value {
         serde_json::json!({
             "method": self.method, "path": self.path, "authority": self.authority,
-            "version": format!("{:?}", self.version), "headers": fields, "body_bytes": body,
+            "version": format!("{:?}", self.version), "headers": listed(&self.headers), "body_bytes": body,
+            "trailers": trailers,
         })
     }
+}
+
+/// Names and values, in their order.
+fn listed(fields: &HeaderMap) -> Vec<serde_json::Value> {
+    let one = |(name, value): (&HeaderName, &HeaderValue)| {
+        serde_json::json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])
+    };
+    fields.iter().map(one).collect()
 }
 
 fn data(text: &'static str) -> Frame<Bytes> {

@@ -5,6 +5,7 @@ pub mod beliefs;
 pub mod browser;
 pub mod go;
 pub mod hostile;
+pub mod hours;
 pub mod http2;
 pub mod java;
 pub mod javascript;

@@ -37,7 +37,7 @@ fn answers(documents: &[String]) -> Vec<Answer> {
                     let destination = OriginalDestination(SocketAddr::from((address, 443)));
                     match policy.connection(
                         &known,
-                        Flow { destination, hello: &hello, given, stale: &[] },
+                        Flow { destination, hello: &hello, given, stale: &[], once: &[] },
                         Circumstances::default(),
                     ) {
                         Err(refusal) => told.push(denied(&refusal.denial)),

@@ -63,7 +63,7 @@ proptest! {
         let hello = Hello::Tls(ClientHello { server_name: Some(host.clone()), alpn: Default::default(), ech: false });
         let destination = OriginalDestination(SocketAddr::from(([192, 0, 2, 1], 443)));
         let given = std::slice::from_ref(&host);
-        let opens = policy.connection(&known, Flow { destination, hello: &hello, given, stale: &[] }, Circumstances::default()).is_ok();
+        let opens = policy.connection(&known, Flow { destination, hello: &hello, given, stale: &[], once: &[] }, Circumstances::default()).is_ok();
         prop_assert!(!opens || answer.is_ok(), "{text} may be claimed and not looked up");
 
         let exact = hosts.iter().any(|(_, wildcard, host)| !wildcard && *host == asked);

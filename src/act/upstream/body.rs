@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::faults;
 use super::pool::Lease;
-use super::tempo::{Gate, Tempo};
+use super::tempo::{Gate, LiveTempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
@@ -28,35 +28,45 @@ pub struct RequestBody {
     /// Nothing where it is empty.
     inner: Option<Incoming>,
     sent: Rc<Cell<u64>>,
-    strip_trailers: fn(&mut HeaderMap),
+    trailers: Trailers,
     gate: Option<Gate>,
+}
+
+/// How trailers are made fit to be forwarded.
+#[derive(Debug, Clone)]
+pub struct Trailers {
+    /// What takes out those that may not go, these names among them.
+    pub strip: fn(&mut HeaderMap, &[HeaderName]),
+    /// Names that rules set or remove.
+    pub withheld: Vec<HeaderName>,
 }
 
 impl RequestBody {
     /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
-    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, strip_trailers: fn(&mut HeaderMap)) -> Self {
+    pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, trailers: Trailers) -> Self {
         let inner = Some(inner).filter(|inner| !inner.is_end_stream());
-        Self { inner, sent, strip_trailers, gate: None }
+        Self { inner, sent, trailers, gate: None }
     }
 
     /// The same body, at a tempo.
-    pub fn paced(self, tempo: Tempo) -> Self {
-        Self { gate: Gate::of(tempo), ..self }
+    pub fn paced(self, tempo: LiveTempo) -> Self {
+        Self { gate: Some(Gate::of(tempo)), ..self }
     }
 
     /// No body.
     #[cfg(test)]
     pub(super) fn none() -> Self {
-        Self { inner: None, sent: Rc::default(), strip_trailers: |_| (), gate: None }
+        let trailers = Trailers { strip: |_, _| (), withheld: Vec::new() };
+        Self { inner: None, sent: Rc::default(), trailers, gate: None }
     }
 
     /// The same body again, where it is empty: any other may have been read.
     pub(super) fn again(&self) -> Option<Self> {
-        let Self { inner, sent, strip_trailers, .. } = self;
+        let Self { inner, sent, trailers, .. } = self;
         inner.is_none().then(|| Self {
             inner: None,
             sent: sent.clone(),
-            strip_trailers: *strip_trailers,
+            trailers: trailers.clone(),
             gate: None,
         })
     }
@@ -81,7 +91,7 @@ impl Body for RequestBody {
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
         {
-            (this.strip_trailers)(trailers);
+            (this.trailers.strip)(trailers, &this.trailers.withheld);
         }
         polled
     }
@@ -200,8 +210,8 @@ impl ReplyBody {
     }
 
     /// The same body, at a tempo.
-    pub fn paced(mut self, tempo: Tempo) -> Self {
-        self.gate = Gate::of(tempo);
+    pub fn paced(mut self, tempo: LiveTempo) -> Self {
+        self.gate = Some(Gate::of(tempo));
         self
     }
 

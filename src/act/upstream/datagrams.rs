@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::io::{Interest, Ready};
@@ -96,12 +96,11 @@ impl Default for Patience {
 }
 
 /// What must end a flow, or interrupt it, from outside.
-#[derive(Debug)]
 pub struct Interrupts<'a> {
     /// Turns true once when the daemon drains.
     pub drain: &'a mut watch::Receiver<bool>,
-    /// Changes with the documents in force.
-    pub policy: &'a mut watch::Receiver<()>,
+    /// Ready when it has to be judged anew.
+    pub due: Pin<&'a mut (dyn Future<Output = ()> + 'a)>,
 }
 
 /// Why the relay stopped.
@@ -111,8 +110,8 @@ pub enum Stopped {
     Idle,
     /// The daemon drains.
     Drain,
-    /// Other documents are in force: the flow has to be judged anew, and may go on.
-    Policy,
+    /// Something else is in force, or it is later: the flow has to be judged anew, and may go on.
+    Due,
     /// The gateway's socket towards the workload can be used no more.
     WorkloadGone,
     /// The destination cannot be reached, or said that nobody listens.
@@ -133,7 +132,7 @@ pub async fn relay<Q: AsRef<[u8]>>(
 
 async fn moved<Q: AsRef<[u8]>>(
     line: &mut Line<'_, Q>,
-    interrupts: Interrupts<'_>,
+    mut interrupts: Interrupts<'_>,
     patience: Patience,
 ) -> Stopped {
     // A fresh socket is not known to take anything before it has said so once.
@@ -146,7 +145,7 @@ async fn moved<Q: AsRef<[u8]>>(
         let turn = tokio::select! {
             biased;
             _ = interrupts.drain.wait_for(|drains| *drains) => return Stopped::Drain,
-            Ok(()) = interrupts.policy.changed() => return Stopped::Policy,
+            () = interrupts.due.as_mut() => return Stopped::Due,
             Some(datagram) = line.early.recv() => {
                 let sent = deliver(line.upstream, datagram.as_ref(), line.out);
                 sent.map(|()| Turn::Out(1)).map_err(Stopped::Unreachable)

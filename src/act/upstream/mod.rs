@@ -15,8 +15,8 @@ pub mod send;
 pub mod relay;
 pub mod datagrams;
 
-pub use body::{Closing, LAPSED, ReplyBody, RequestBody};
+pub use body::{Closing, LAPSED, ReplyBody, RequestBody, Trailers};
 pub use executor::LocalExecutor;
 pub use pool::{Key, Offer, Pool};
 pub use send::{Failure, Reply, Sender};
-pub use tempo::{Rests, Tempo};
+pub use tempo::{LiveTempo, Rests, Tempo};

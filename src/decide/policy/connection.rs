@@ -5,6 +5,7 @@
 
 mod claim;
 mod rules;
+mod shadow;
 mod side_doors;
 mod stale;
 
@@ -37,6 +38,8 @@ pub struct Flow<'a> {
     pub given: &'a [HostName],
     /// Names that it gave once and that are believed no more, newest first: claims, where nothing else names the host.
     pub stale: &'a [HostName],
+    /// Names that it gave once, claims or not: what denies them holds where the address alone opens the connection.
+    pub once: &'a [HostName],
 }
 
 /// How a refusal reaches the workload.
@@ -172,8 +175,12 @@ impl<'a> Judge<'a> {
             } else {
                 self.check_class(destination)
             };
-            match safe.and_then(|()| self.open(name, claim, addressed)) {
-                Ok(opening) => return Ok(self.passage(name, claim, opening, private_allowed)),
+            let denied = safe.and_then(|()| self.check_shadow(name, claim, addressed));
+            match denied.and_then(|()| self.open(name, claim, addressed)) {
+                Ok(opening) => {
+                    let shadow = self.shadow_of_requests(name, source, addressed);
+                    return Ok(Passage { shadow, ..self.passage(name, claim, opening, private_allowed) });
+                }
                 Err(denial) => refusal = refusal.or(Some(denial)),
             }
         }
@@ -216,11 +223,10 @@ impl<'a> Judge<'a> {
     /// Deny rules for the destination and for every name it may have.
     fn check_denied(&self, claim: &Claim<'_>, addressed: &[&'a L4Entry]) -> Result<(), Denial> {
         let names = claim.names.iter().chain(claim.shadow);
-        let named = names.flat_map(|name| self.l4_index().denying(self.asker(), name));
-        let named = named.map(|rank| &self.plan.l4[rank]);
-        if let Some(denial) = addressed.iter().copied().chain(named).find_map(|entry| self.denied_by(entry)) {
+        if let Some(denial) = addressed.iter().copied().find_map(|entry| self.denied_by(entry)) {
             return Err(denial);
         }
+        self.check_denied_names(names)?;
         let (name, port) = (claim.names.first(), self.flow.destination.0.port());
         let place = (self.transport(), port);
         if claim.source == NameSource::Resolve && self.plan.denies_networks(self.agent, name, place) {
@@ -244,7 +250,7 @@ impl<'a> Judge<'a> {
     fn open(
         &self,
         name: Option<&HostName>,
-        claim: &Claim<'_>,
+        claim: &Claim<'a>,
         addressed: &[&'a L4Entry],
     ) -> Result<Opening, Denial> {
         let destination = self.flow.destination.0;
@@ -256,7 +262,7 @@ impl<'a> Judge<'a> {
             |entry: &&L4Entry| entry.cidrs.is_empty() || (!resolve && entry.names_address(destination));
         let entries: Few<_> = named.into_iter().chain(addressed.iter().copied()).filter(holds).collect();
 
-        let mut known = name.into_iter().chain(claim.shadow);
+        let mut known = name.into_iter().chain(self.shadow(name, claim, addressed));
         let governed = known.find(|name| self.plan.http_index.governs(self.agent, name));
         let evades = self.evades_rules(name, claim.source, &entries);
         let takers = self.takers(governed.is_some() || evades, name.is_some());
@@ -376,13 +382,11 @@ impl<'a> Judge<'a> {
             Hello::Http2 => self.flow.given.iter().filter(|other| Some(*other) != name).cloned().collect(),
             _ => Vec::new(),
         };
-        let by_network = claim.source == NameSource::None;
-        let shadow = if by_network { claim.shadow.to_vec() } else { Vec::new() };
         Passage {
             mode,
             host: name.cloned(),
             also,
-            shadow,
+            shadow: Vec::new(),
             name_source: claim.source,
             destination: self.flow.destination.0,
             private_allowed,

@@ -10,7 +10,7 @@ mod rules;
 mod stages;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::approvals::is_approval;
@@ -31,6 +31,9 @@ use stages::{approvals, side_door, stage_of};
 
 pub use listeners::Untaken;
 pub use nearest::{Nearest, Unmet};
+
+/// Stands for the address of a name that nobody has given to the agent: a public one (RFC 5737).
+pub const SOME_PUBLIC_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A hypothetical connection, and the request on it where there is one.
 #[derive(Debug, Clone, Copy)]
@@ -175,6 +178,7 @@ impl PolicySet {
             hello: question.hello,
             given: question.given,
             stale: question.stale,
+            once: question.stale,
         };
         let passage =
             self.connection(question.known, flow, circumstances).map_err(|refusal| refusal.denial)?;

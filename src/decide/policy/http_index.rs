@@ -183,15 +183,15 @@ impl HttpIndex {
         })
     }
 
-    /// The rules that deny such a request, as far as an index can tell, its path taken in every way in which some server
-    /// may read it.
+    /// The rules that deny such a request on this host, as far as an index can tell, its path taken in every way in which
+    /// some server may read it.
     pub(super) fn denying<'a>(
         &'a self,
         agent: usize,
-        request: &'a Request<'_>,
+        (host, request): (Option<&'a HostName>, &'a Request<'_>),
         readings: impl Fn() -> &'a Readings,
     ) -> impl Iterator<Item = usize> {
-        let hosts = request.name().map(|host| self.hosts.find(host)).into_iter().flatten();
+        let hosts = host.map(|host| self.hosts.find(host)).into_iter().flatten();
         hosts.flat_map(move |host| {
             // Most hosts have nothing to deny, and then nobody reads the path in other ways.
             let denies = self.of_agent(agent, &host.denying, |_| !0).next().is_some();

@@ -32,6 +32,27 @@ pub struct Throttle {
 }
 
 impl Obligations {
+    /// What binds one request that servers may take in two ways: the rules that hold for either.
+    pub(super) fn and(mut self: Box<Self>, other: Self) -> Box<Self> {
+        if other.evidence != self.evidence {
+            self.evidence = format!("{}; by another method: {}", self.evidence, other.evidence);
+        }
+        // Of equal words the first counts.
+        if weight(other.decision) < weight(self.decision) {
+            (self.decision, self.by) = (other.decision, other.by);
+        }
+        let further = other.throttles.into_iter().filter(|one| !self.throttles.contains(one));
+        let further: SmallVec<[Throttle; 1]> = further.collect();
+        self.throttles.extend(further);
+        // What is done last counts: the rules of the method in the request line have the last word.
+        let known = |one: &Arc<Transform>| self.transforms.iter().any(|mine| Arc::ptr_eq(mine, one));
+        let mut all: SmallVec<[Arc<Transform>; 1]> =
+            other.transforms.into_iter().filter(|one| !known(one)).collect();
+        all.append(&mut self.transforms);
+        self.transforms = all;
+        self
+    }
+
     /// The word for the record.
     pub fn decision(&self) -> Decision {
         self.decision
@@ -56,5 +77,16 @@ impl Obligations {
     /// first.
     pub fn transforms(&self) -> &[Arc<Transform>] {
         &self.transforms
+    }
+}
+
+/// How early a decision that lets through speaks.
+fn weight(decision: Decision) -> u8 {
+    match decision {
+        Decision::Throttle => 0,
+        Decision::Transform => 1,
+        Decision::Alert => 2,
+        Decision::LogOnly => 3,
+        Decision::Allow | Decision::Deny | Decision::Quarantine => 4,
     }
 }

@@ -13,6 +13,15 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// The same permission, bound by what binds another one too.
+    pub(super) fn and(self, other: Self) -> Self {
+        let obligations = match (self.obligations, other.obligations) {
+            (Some(mine), Some(other)) => Some(mine.and(*other)),
+            (mine, other) => mine.or(other),
+        };
+        Self { obligations, ..self }
+    }
+
     /// What allowed it.
     pub fn route(&self) -> &Route {
         &self.route

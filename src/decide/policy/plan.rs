@@ -18,6 +18,7 @@ use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
 use crate::model::types::{DenyResponse, HostName, HostPattern, PolicyRef};
+use crate::perceive::identity::Known;
 
 /// Compiled policy: pure, deterministic, independent of the order of files.
 #[derive(Debug)]
@@ -45,6 +46,11 @@ impl PolicySet {
     /// no, whoever asks and wherever it leads, and the kernel gives it.
     pub fn udp_ports(&self) -> &[PortRange] {
         &self.udp_ports
+    }
+
+    /// Whether time alone can change what becomes of an agent's traffic: a rule that can concern it asks what time it is.
+    pub fn asks_time(&self, known: &Known) -> bool {
+        self.agents.get(&known.agent().name).is_some_and(|agent| self.rules.ask_time(*agent))
     }
 
     /// Encrypted resolvers, which no agent may use.

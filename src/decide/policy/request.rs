@@ -4,6 +4,7 @@
 //! one canonical request; nothing is matched against raw bytes.
 
 mod rules;
+mod shadow;
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
@@ -21,16 +22,32 @@ use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
 use crate::model::types::address::classify;
-use crate::model::types::{AddressClass, Denial};
+use crate::model::types::{AddressClass, Denial, HostName};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
 impl PolicySet {
-    /// Judges one request on a connection that may live.
+    /// Judges one request on a connection that may live, by each method by which servers may take it: it goes where it may
+    /// go by all of them, and is bound by what binds it by any.
     ///
     /// # Errors
     /// The [`Denial`] that the agent gets.
     pub fn request(
+        &self,
+        known: &Known,
+        passage: &Passage,
+        request: &Request<'_>,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Permit, Denial> {
+        let mut permit = self.by_one_method(known, passage, request, circumstances)?;
+        for method in request.other_methods() {
+            let further = self.by_one_method(known, passage, &request.taken_as(method), circumstances);
+            permit = permit.and(further.map_err(|denial| words::by_another_method(denial, request, method))?);
+        }
+        Ok(permit)
+    }
+
+    fn by_one_method(
         &self,
         known: &Known,
         passage: &Passage,
@@ -67,7 +84,7 @@ impl PolicySet {
         let agent = *self.agents.get(&known.agent().name)?;
         let (rules, readings) = (&self.rules, OnceCell::new());
         let judge = Judge { plan, rules, agent, known, request, circumstances, destination, readings };
-        judge.denied_by_http().or_else(|| judge.refused_by_rules())
+        judge.denied_by_http(request.name()).or_else(|| judge.refused_by_rules())
     }
 }
 
@@ -99,7 +116,7 @@ impl<'a> Judge<'a> {
         if source == NameSource::Resolve && self.plan.denies_networks(self.agent, host, place) {
             return Err(words::unverified(self.known, host, self.destination));
         }
-        if let Some(denial) = self.denied_by_http() {
+        if let Some(denial) = self.denied_by_http(self.request.name()) {
             return Err(denial);
         }
         let found = self.found(source)?;
@@ -160,9 +177,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn denied_by_http(&self) -> Option<Denial> {
+    fn denied_by_http(&self, host: Option<&HostName>) -> Option<Denial> {
         let readings = || self.readings.get_or_init(|| Readings::of(self.request.path()));
-        let mut denying = self.plan.http_index.denying(self.agent, self.request, readings);
+        let mut denying = self.plan.http_index.denying(self.agent, (host, self.request), readings);
         let entry = denying.find_map(|rank| self.matching(rank, Doubt::Matches))?;
         Some(words::denied(self.known, &entry.effect, &entry.route, self.destination))
     }

@@ -23,8 +23,16 @@ pub(super) use findings::{Concerned, Findings, Opens};
 pub(super) struct Rules {
     /// In the order in which they speak.
     all: Vec<Rule>,
-    /// For each agent the numbers of its rules; agents with the same rules share them.
-    of_agents: Vec<Arc<[u32]>>,
+    /// For each agent its rules; agents with the same ones share them.
+    of_agents: Vec<Own>,
+}
+
+/// The rules that can concern an agent.
+#[derive(Debug, Clone)]
+struct Own {
+    numbers: Arc<[u32]>,
+    /// Whether one of them asks what time it is.
+    ask_time: bool,
 }
 
 /// One rule.
@@ -79,6 +87,11 @@ impl Rule {
         self.route.as_ref()
     }
 
+    /// Whether its condition names that part of what can be known.
+    pub(super) fn asks_for(&self, part: Part) -> bool {
+        self.when.as_ref().is_some_and(|when| when.uses().has(part))
+    }
+
     fn refuses(&self) -> bool {
         matches!(self.action, RuleAction::Deny { .. } | RuleAction::Quarantine { .. })
     }
@@ -107,16 +120,16 @@ impl Rules {
         for (number, rule) in all.iter_mut().enumerate() {
             rule.rank = u32::try_from(number).unwrap_or(u32::MAX);
         }
-        let mut shared: HashMap<Vec<usize>, Arc<[u32]>> = HashMap::new();
+        let mut shared: HashMap<Vec<usize>, Own> = HashMap::new();
         let of_agents = resources.agents.values().map(|agent| {
             let concerned = policies.iter().enumerate().filter(|(_, (_, policy))| concerns(policy, agent));
             let concerned: Vec<usize> = concerned.map(|(number, _)| number).collect();
-            let expand = |concerned: &[usize]| {
+            let expand = |concerned: &Vec<usize>| {
                 let rules = concerned.iter().flat_map(|number| &all[numbers[*number].clone()]);
-                rules.map(|rule| rule.rank).collect()
+                let ask_time = rules.clone().any(|rule| rule.asks_for(Part::Time));
+                Own { numbers: rules.map(|rule| rule.rank).collect(), ask_time }
             };
-            let own = shared.entry(concerned).or_insert_with_key(|concerned| expand(concerned));
-            own.clone()
+            shared.entry(concerned).or_insert_with_key(expand).clone()
         });
         let of_agents = of_agents.collect();
         Self { all, of_agents }
@@ -124,13 +137,18 @@ impl Rules {
 
     /// The rules that can concern an agent, in the order in which they speak.
     pub(super) fn of(&self, agent: usize) -> impl Iterator<Item = &Rule> {
-        let own = self.of_agents.get(agent).map_or(&[][..], |own| own);
+        let own = self.of_agents.get(agent).map_or(&[][..], |own| &own.numbers);
         own.iter().map(|number| &self.all[*number as usize])
     }
 
     /// Whether no rule can concern an agent.
     pub(super) fn none_for(&self, agent: usize) -> bool {
-        self.of_agents.get(agent).is_none_or(|own| own.is_empty())
+        self.of_agents.get(agent).is_none_or(|own| own.numbers.is_empty())
+    }
+
+    /// Whether a rule that can concern an agent asks what time it is.
+    pub(super) fn ask_time(&self, agent: usize) -> bool {
+        self.of_agents.get(agent).is_some_and(|own| own.ask_time)
     }
 
     /// Whether some rule lets something through.

@@ -2,8 +2,10 @@
 //! its reason, every permission by the document that gave it.
 
 mod approvals;
+mod methods;
 mod order;
 mod rules;
+mod shadow;
 mod side_doors;
 mod stale;
 mod walk;
@@ -84,8 +86,8 @@ impl Set {
         let given: Vec<HostName> = ask.given.iter().map(|name| host(name)).collect();
         let destination = SocketAddr::new(ask.to.0.parse().unwrap(), ask.to.1);
         let stale: Vec<HostName> = ask.stale.iter().map(|name| host(name)).collect();
-        let flow =
-            Flow { destination: OriginalDestination(destination), hello, given: &given, stale: &stale };
+        let destination = OriginalDestination(destination);
+        let flow = Flow { destination, hello, given: &given, stale: &stale, once: &stale };
         self.policy.connection(&known, flow, Circumstances::default())
     }
 
@@ -596,6 +598,7 @@ fn an_agent_that_is_no_longer_in_the_set_is_unknown() {
         hello: &Hello::Silent,
         given: &[],
         stale: &[],
+        once: &[],
     };
     let refused = |set: &Set| {
         set.policy.connection(&bob, flow, Circumstances::default()).unwrap_err().denial.reason.code()

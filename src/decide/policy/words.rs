@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use http::Method;
+
 use super::passage::Route;
 use super::plan::Effect;
 use super::rules::Rule;
@@ -205,6 +207,19 @@ pub(super) fn no_route_for_request(
         place(request.name(), destination)
     );
     Denial::by(Reason::PolicyNoRoute, gateway.clone(), Some("defaultPolicy".into()), detail)
+}
+
+/// A refusal under another name than the one that was said.
+pub(super) fn by_another_name(denial: Denial, name: &HostName, destination: SocketAddr) -> Denial {
+    if denial.evidence.is_some() { denial } else { denial.seen(format!("{} was given for {name}", destination.ip())) }
+}
+
+/// A refusal of what a field or a parameter makes of a request.
+pub(super) fn by_another_method(denial: Denial, request: &Request<'_>, method: &Method) -> Denial {
+    if denial.evidence.is_some() {
+        return denial;
+    }
+    denial.seen(format!("the request line says {}, a field or parameter asks for {method}", request.method()))
 }
 
 /// A resolver on the list: `listed` is what stands there, `place` what the agent asked for.

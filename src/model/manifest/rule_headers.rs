@@ -12,15 +12,16 @@ use super::fields::Item;
 use super::report::quoted;
 use super::resources::Transform;
 use super::schema::Form;
+use crate::model::types::field::{OTHER_METHODS, OTHER_PLACES, reads_alike};
 use crate::model::types::limits::{TRANSFORM_FIELDS, TRANSFORM_VALUE_BYTES};
 
 /// A field value (RFC 9110, section 5.5).
 pub static HEADER_VALUE: Form = Form { words: "header value", pattern: "", longest: TRANSFORM_VALUE_BYTES };
 
 /// Fields that the gateway itself removes, sets or relies on, in order: framing (RFC 9112), connections (RFC 9110,
-/// section 7.6.1), switched protocols (RFC 6455), alternatives (RFC 7838), and those by which a server is told of another
-/// host, path or method than was judged.
-const OWN: [&str; 24] = [
+/// section 7.6.1), switched protocols (RFC 6455) and alternatives (RFC 7838). Beside them stand those by which a server is
+/// told of another host, path or method than was judged.
+const OWN: [&str; 13] = [
     "alt-svc",
     "alt-used",
     "connection",
@@ -33,18 +34,7 @@ const OWN: [&str; 24] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "x-forwarded-host",
-    "x-forwarded-server",
-    "x-host",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-uri",
-    "x-original-url",
     "x-request-id",
-    "x-rewrite-url",
-    "x-rewrite-uri",
 ];
 /// Families of such fields.
 const OWN_PREFIXES: [&str; 3] = ["proxy-", "sec-websocket-", "x-clawgress-"];
@@ -129,14 +119,14 @@ fn value(entry: &Item<'_>, seen: &mut HashSet<HeaderName>) -> Option<(HeaderName
         );
     }
     let name = name?;
-    if TOLD.contains(&name.as_str().replace('_', "-").as_str()) {
+    if TOLD.iter().any(|known| reads_alike(known, name.as_str())) {
         refuse(
             format!("{} tells servers of another request than was judged", quoted(name.as_str())),
             "a rule may remove this field, not set it",
         );
         return None;
     }
-    if CREDENTIALS.contains(&name.as_str()) {
+    if CREDENTIALS.iter().any(|known| reads_alike(known, name.as_str())) {
         refuse(
             format!("{} carries credentials, which have no place in a policy file", quoted(name.as_str())),
             "a rule may remove this field, not set it",
@@ -156,9 +146,11 @@ fn name(text: &str, seen: &mut HashSet<HeaderName>, refuse: impl Fn(String, &str
         refuse(format!("{} is not a header name", quoted(text)), "write letters, digits and `-`");
         return None;
     };
-    // Servers behind CGI and its like take `_` for `-`.
-    let spelt = name.as_str().replace('_', "-");
-    if OWN.contains(&spelt.as_str()) || OWN_PREFIXES.iter().any(|prefix| spelt.starts_with(prefix)) {
+    let begins = |prefix: &&str| {
+        name.as_str().get(..prefix.len()).is_some_and(|beginning| reads_alike(beginning, prefix))
+    };
+    let mut own = OWN.iter().chain(&OTHER_PLACES).chain(&OTHER_METHODS);
+    if own.any(|own| reads_alike(own, name.as_str())) || OWN_PREFIXES.iter().any(begins) {
         refuse(
             format!("{} is the gateway's own to send or remove", quoted(text)),
             "rules change what servers read of a request, not how it gets there",

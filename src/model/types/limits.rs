@@ -37,6 +37,8 @@ pub const HELLO_ALPN: usize = 64;
 pub const HEAD_BYTES: usize = 64 * 1024;
 /// Bytes of a request method; the longest registered one has 17.
 pub const METHOD_BYTES: usize = 32;
+/// Further methods that fields of one request may ask servers to take it by: each is judged.
+pub const METHODS_ASKED_FOR: usize = 4;
 /// Bytes kept of the target of a CONNECT: a host name and a port.
 pub const CONNECT_TARGET_BYTES: usize = 260;
 /// Bytes of one request line.
@@ -401,7 +403,5 @@ pub const APPROVALS_PER_AGENT: usize = 64;
 pub const STANDING_ROWS: usize = 4096;
 /// Approvals, quarantines and first sights of documents that are remembered after their end, each.
 pub const REGISTRY_HISTORY: usize = 10_000;
-/// Quarantines imposed by rules that wait to be taken up.
-pub const IMPOSED_WAITING: usize = 1024;
 /// Time that the registry's database may be locked by another program before a command fails.
 pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);

@@ -6,6 +6,7 @@ pub mod host;
 pub mod authority;
 pub mod agreed_name;
 pub mod path;
+pub mod field;
 pub mod address;
 pub mod mac;
 pub mod time;

@@ -4,12 +4,13 @@
 //! Pure: the daemon asks with what it remembers and enforces, `clawgress test` with the documents alone. Nothing is sent
 //! and nothing is recorded.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
 use super::api::{ExplainQuery, Explanation, Fault, NearestRule, Opener, Step, StepVerdict, Target};
+pub use crate::decide::policy::explain::SOME_PUBLIC_ADDRESS;
 use crate::decide::policy::explain::{Explanation as Found, Nearest, Question, Unmet, Untaken};
 use crate::decide::policy::{Circumstances, PolicySet};
 use crate::model::manifest::Resources;
@@ -19,9 +20,6 @@ use crate::model::types::{Decision, HostName, Reason};
 use crate::perceive::hello::{Alpn, ClientHello, Hello, Http1Hello};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
-
-/// Stands for the address of a name that nobody has given to the agent: a public one (RFC 5737).
-pub const SOME_PUBLIC_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// Said of a request that nobody would read.
 pub const UNREAD: &str = "its requests are not read: TLS is passed through or bytes are relayed, and the connection alone is judged";

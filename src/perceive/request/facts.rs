@@ -10,7 +10,7 @@ use crate::model::types::Scheme;
 
 impl RequestFacts for Request<'_> {
     fn method(&self) -> &str {
-        self.head.method.as_str()
+        self.method.as_str()
     }
 
     fn path(&self) -> &str {

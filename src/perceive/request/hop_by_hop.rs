@@ -13,6 +13,7 @@ use http::{Method, Version};
 use smallvec::SmallVec;
 
 use super::guard::HEAD_ONLY;
+use crate::model::types::field::{OTHER_METHODS, OTHER_PLACES, reads_alike};
 use crate::model::types::limits::CONNECTION_OPTIONS;
 
 /// Fields that `Connection` cannot name away: they say whom a message is for, who sends it, how long it is, how it is
@@ -77,8 +78,8 @@ pub fn strip_response(headers: &mut HeaderMap, switching: bool) {
 /// Makes a request's trailers fit to be forwarded: what belongs in a head does not count there (RFC 9110, section
 /// 6.5.1), and blanks around a value make the whole request malformed to some upstreams of HTTP/2 (RFC 9113, section
 /// 8.2.1), which then end the connection. The guard refuses such trailers in HTTP/1; in HTTP/2 the request is on its way
-/// already.
-pub fn strip_trailers(trailers: &mut HeaderMap) {
+/// already. Nor do names that rules set or remove pass, `withheld`: many servers put trailers among the fields.
+pub fn strip_trailers(trailers: &mut HeaderMap, withheld: &[HeaderName]) {
     for name in HEAD_ONLY {
         if let Ok(name) = HeaderName::from_bytes(name) {
             trailers.remove(name);
@@ -86,8 +87,13 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
     }
     let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let blank = |value: &HeaderValue| is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last());
+    let leaves = |(name, value): &(&HeaderName, &HeaderValue)| {
+        let is_withheld = |own: &HeaderName| reads_alike(own.as_str(), name.as_str());
+        let of_method = || OTHER_METHODS.iter().any(|own| reads_alike(own, name.as_str()));
+        blank(value) || withheld.iter().any(is_withheld) || is_override(name.as_str()) || of_method()
+    };
     let gone: SmallVec<[HeaderName; 4]> =
-        trailers.iter().filter(|(_, value)| blank(value)).map(|(name, _)| name.clone()).collect();
+        trailers.iter().filter(leaves).map(|(name, _)| name.clone()).collect();
     for name in gone {
         trailers.remove(name);
     }
@@ -167,26 +173,10 @@ fn is_hop_by_hop(name: &str) -> bool {
         || is_of_alternatives(name)
 }
 
-/// Some servers believe these more than the request line and `Host`, which are what is judged. No convention lets a client
-/// send them. Servers behind CGI and its like take `_` for `-`.
+/// Whether some server believes it more than what is judged.
 fn is_override(name: &str) -> bool {
-    let spelt = |known: &&str| {
-        let mut pairs = known.bytes().zip(name.bytes());
-        known.len() == name.len()
-            && pairs.all(|(known, sent)| known == sent || (known == b'-' && sent == b'_'))
-    };
-    name.starts_with('x') && OVERRIDES.iter().any(spelt)
+    name.starts_with('x') && OTHER_PLACES.iter().any(|known| reads_alike(known, name))
 }
-
-const OVERRIDES: [&str; 7] = [
-    "x-original-url",
-    "x-original-uri",
-    "x-rewrite-url",
-    "x-original-host",
-    "x-forwarded-host",
-    "x-forwarded-server",
-    "x-host",
-];
 
 /// An alternative service stands at a place that was not looked up here, and most often speaks QUIC.
 fn is_of_alternatives(name: &str) -> bool {
@@ -255,17 +245,7 @@ mod tests {
 
     #[test]
     fn what_would_tell_a_server_of_another_host_or_path_is_not_forwarded() {
-        for name in [
-            "x_original_url",
-            "x-original-uri",
-            "x_forwarded-host",
-            "x-original-url",
-            "x-rewrite-url",
-            "x-original-host",
-            "x-forwarded-host",
-            "x-forwarded-server",
-            "x-host",
-        ] {
+        for name in OTHER_PLACES.into_iter().chain(["x_original_url", "x_forwarded-host", "x.rewrite.url"]) {
             assert_eq!(stripped(&[(name, "/admin"), ("connection", "te")]), [], "{name}");
         }
         let others =
@@ -293,13 +273,15 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_in_a_head_or_has_blanks_around_it_does_not_count_among_trailers() {
+    fn what_belongs_in_a_head_is_withheld_or_has_blanks_around_it_does_not_count_among_trailers() {
         let blank = [("x-before", " 1"), ("x-behind", "1\t"), ("x-blank", " ")];
-        let mut trailers = head(&[&[("x-sum", "1"), ("grpc-status", "0")][..], &blank].concat()).headers;
+        let blank = [&blank[..], &[("x_original_url", "/admin"), ("x-http-method", "PUT")]].concat();
+        let mut trailers =
+            head(&[&[("x-sum", "1"), ("x_note", "1"), ("grpc-status", "0")][..], &blank].concat()).headers;
         for name in HEAD_ONLY {
             trailers.insert(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_static("1"));
         }
-        strip_trailers(&mut trailers);
+        strip_trailers(&mut trailers, &[HeaderName::from_static("x-note")]);
         let mut left: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["grpc-status", "x-sum"]);

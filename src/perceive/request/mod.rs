@@ -6,6 +6,7 @@
 
 mod target;
 mod query;
+mod methods;
 mod dns;
 mod facts;
 pub mod guard;
@@ -21,6 +22,8 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 
 pub use guard::Guard;
 
+use methods::Methods;
+
 use crate::model::types::limits::HEAD_FIELDS;
 use crate::model::types::path::{canonical_path, has_dot_segments};
 use crate::model::types::{AgreedName, Authority, AuthorityError, Denial, Host, HostName, Reason, Scheme};
@@ -35,6 +38,9 @@ const EVIDENCE: usize = 256;
 #[must_use]
 pub struct Request<'h> {
     head: &'h Parts,
+    method: &'h Method,
+    /// Those by which servers may take it besides.
+    others: Methods,
     scheme: Scheme,
     host: Host,
     port: u16,
@@ -68,6 +74,8 @@ impl<'h> Request<'h> {
         let (path, target) = path_and_target(head)?;
         Ok(Self {
             head,
+            method: &head.method,
+            others: methods::asked_for(head)?,
             scheme: agreed.scheme(),
             port: agreed.port(),
             host: authority.host,
@@ -80,7 +88,28 @@ impl<'h> Request<'h> {
 
     /// The method, in capital letters.
     pub fn method(&self) -> &'h Method {
-        &self.head.method
+        self.method
+    }
+
+    /// Further methods by which servers may take it, because a field or a parameter asks for them.
+    pub fn other_methods(&self) -> &[Method] {
+        &self.others
+    }
+
+    /// The same request, taken by one of those.
+    pub fn taken_as<'m>(&'m self, method: &'m Method) -> Request<'m> {
+        Request {
+            head: self.head,
+            method,
+            others: Methods::new(),
+            scheme: self.scheme,
+            host: self.host.clone(),
+            port: self.port,
+            authority: Cow::Borrowed(&self.authority),
+            path: Cow::Borrowed(&self.path),
+            target: Cow::Borrowed(&self.target),
+            content_length: self.content_length,
+        }
     }
 
     /// HTTP/1.0, HTTP/1.1 or HTTP/2.

@@ -69,7 +69,7 @@ pub fn check(bytes: &[u8]) {
     let hello =
         Hello::Tls(ClientHello { server_name: Some(name.clone()), alpn: Default::default(), ech: false });
     let destination = OriginalDestination(SocketAddr::from(([192, 0, 2, 1], 443)));
-    let flow = Flow { destination, hello: &hello, given: &[name], stale: &[] };
+    let flow = Flow { destination, hello: &hello, given: &[name], stale: &[], once: &[] };
     let passage = policy.connection(&known, flow, Circumstances::default()).expect("the connection may live");
     match policy.request(&known, &passage, &request, Circumstances::default()) {
         Ok(permit) => {

@@ -60,7 +60,8 @@ impl Wire {
             out: &self.moved[0],
             back: &self.moved[1],
         };
-        let interrupts = Interrupts { drain: &mut drain, policy: &mut policy };
+        let due = pin!(async { policy.changed().await.unwrap() });
+        let interrupts = Interrupts { drain: &mut drain, due };
         tokio::join!(moved(&mut line, interrupts, patience), story(&self.agent, &self.server)).0
     }
 }
@@ -188,7 +189,7 @@ async fn other_documents_and_a_drain_come_before_any_datagram() {
             agent.send(b"too late").await.unwrap();
         })
         .await;
-    assert!(matches!(stopped, Stopped::Policy), "{stopped:?}");
+    assert!(matches!(stopped, Stopped::Due), "{stopped:?}");
     wire.drain.send_replace(true);
     let stopped = wire.run(Patience::default(), async |_, _| {}).await;
     assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");

@@ -20,7 +20,25 @@ impl<'a> Judge<'a> {
         if names.peek().is_none() {
             return self.found(None, claim.source).check(&self.concerned(None));
         }
-        names.try_for_each(|name| self.found(Some(name), claim.source).check(&self.concerned(Some(name))))
+        self.check_rules_for(names, claim.source)
+    }
+
+    fn check_rules_for<'n>(
+        &self,
+        mut names: impl Iterator<Item = &'n HostName>,
+        source: NameSource,
+    ) -> Result<(), Denial> {
+        names.try_for_each(|name| self.found(Some(name), source).check(&self.concerned(Some(name))))
+    }
+
+    /// Refuses what is denied under one of these names, by a route or by a rule.
+    pub(super) fn check_names<'n>(
+        &self,
+        names: impl Iterator<Item = &'n HostName> + Clone,
+        source: NameSource,
+    ) -> Result<(), Denial> {
+        self.check_denied_names(names.clone())?;
+        if self.rules.none_for(self.agent) { Ok(()) } else { self.check_rules_for(names, source) }
     }
 
     /// The rule that lets through what no route names, with the listeners that may take it.

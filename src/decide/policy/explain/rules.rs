@@ -1,6 +1,6 @@
 //! What each rule that was looked at came to, in words.
 
-use super::{Inquiry, Step};
+use super::{Inquiry, SOME_PUBLIC_ADDRESS, Step};
 use crate::decide::policy::passage::Route;
 use crate::decide::policy::plan::PolicySet;
 use crate::decide::policy::rules::{Rule, Rules, Says};
@@ -48,16 +48,14 @@ impl Inquiry<'_> {
             .of(agent)
             .take(TOLD)
             .filter(|rule| !decides(rule))
-            .map(|rule| step(false, told(rule, &facts, self.reads)))
+            .map(|rule| step(false, self.told(rule, &facts)))
             .collect();
         let more = rules.of(agent).count().saturating_sub(TOLD);
         if more > 0 {
             steps.push(step(false, format!("and {more} more")));
         }
         // What decides stands last.
-        steps.extend(
-            rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, &facts, self.reads))),
-        );
+        steps.extend(rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, self.told(rule, &facts))));
         steps
     }
 
@@ -72,6 +70,17 @@ impl Inquiry<'_> {
             destination: Destination { host: question.host, address, port },
             request: question.request.map(|request| request as &dyn RequestFacts),
             at,
+        }
+    }
+
+    /// What it comes to, and where that is by an address that is only supposed.
+    fn told(&self, rule: &Rule, facts: &Facts<'_>) -> String {
+        let (host, address) = (facts.destination.host, facts.destination.address);
+        let supposed = host.filter(|_| address == Some(SOME_PUBLIC_ADDRESS));
+        let told = told(rule, facts, self.reads);
+        match supposed.filter(|_| rule.asks_for(Part::DestinationAddress)) {
+            Some(host) => format!("{told}, if {host} leads to a public address such as {SOME_PUBLIC_ADDRESS}"),
+            None => told,
         }
     }
 }

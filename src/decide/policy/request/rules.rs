@@ -1,10 +1,10 @@
 //! What rules of EgressPolicies say of a request: they refuse it, let it through, or bind it.
 
-use super::{Judge, Obligations, Passage, Route};
+use super::{Judge, Obligations, Route};
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
 use crate::model::condition::{Destination, Facts};
-use crate::model::types::Denial;
+use crate::model::types::{Denial, HostName};
 
 impl<'a> Judge<'a> {
     /// What rules come to, unless one of them refuses.
@@ -16,18 +16,15 @@ impl<'a> Judge<'a> {
         found.check(&self.concerned()).map(|()| found)
     }
 
-    /// Where a network opened the connection, a request may say any name or none: rules for the names that were given
-    /// for the address refuse it all the same.
-    pub(super) fn check_shadow(&self, passage: &Passage) -> Result<(), Denial> {
+    /// Refuses what a rule refuses under another name than the request's own.
+    pub(super) fn check_rules_for(&self, name: &HostName, source: NameSource) -> Result<(), Denial> {
         if self.rules.none_for(self.agent) {
             return Ok(());
         }
-        let facts = self.facts(passage.name_source());
-        passage.shadow.iter().try_for_each(|name| {
-            let destination = Destination { host: Some(name), ..facts.destination };
-            let concerned = Concerned { host: Some(name), ..self.concerned() };
-            self.rules.look(self.agent, &Facts { destination, ..facts }).check(&concerned)
-        })
+        let facts = self.facts(source);
+        let destination = Destination { host: Some(name), ..facts.destination };
+        let concerned = Concerned { host: Some(name), ..self.concerned() };
+        self.rules.look(self.agent, &Facts { destination, ..facts }).check(&concerned)
     }
 
     /// Why rules refuse a request on a connection that is refused already.

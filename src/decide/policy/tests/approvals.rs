@@ -35,7 +35,7 @@ impl During<'_> {
         let known = self.0.directory.by_name(ask.agent).unwrap();
         let given: Vec<HostName> = ask.given.iter().map(|name| host(name)).collect();
         let destination = OriginalDestination(SocketAddr::new(ask.to.0.parse().unwrap(), ask.to.1));
-        let flow = Flow { destination, hello, given: &given, stale: &[] };
+        let flow = Flow { destination, hello, given: &given, stale: &[], once: &[] };
         self.0.policy.connection(&known, flow, self.circumstances()).map_err(|refusal| refusal.denial)
     }
 

@@ -26,6 +26,7 @@ fn each_stage_of_the_decision_order_speaks_before_the_next() {
         hello: &nameless,
         given: &[],
         stale: &[],
+        once: &[],
     };
     let answer = Set::of(&[&others, &routes]).policy.connection(&stranger, flow, Circumstances::default());
     assert_eq!(answer.unwrap_err().denial.reason.code(), "identity.unknown");

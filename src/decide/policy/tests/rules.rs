@@ -639,3 +639,37 @@ fn an_allow_rule_that_needs_a_request_says_so_to_who_sent_none() {
         "EgressPolicy/p reads allows it where `request.method == \"GET\"`, which only a request that the gateway reads can meet"
     );
 }
+
+#[test]
+fn time_can_change_what_becomes_of_an_agent_whose_rules_ask_for_it_and_of_no_other() {
+    let rule = "{name: nights, when: 'destination.host == \"a.example\" && time.hour >= 22', action: Deny}";
+    let set = with(&policy_for("Agent, name: bob", "p", "", &[rule, "{name: all, action: Alert}"]));
+    let asks = |agent| set.policy.asks_time(&set.directory.by_name(agent).unwrap());
+    assert_eq!([asks("alice"), asks("bob")], [false, true]);
+}
+
+#[test]
+fn explain_says_where_a_rule_was_asked_for_an_address_that_is_only_supposed() {
+    let inside = "{name: inside, when: 'destination.class == \"private\"', action: Deny}";
+    let set = with(&policy("p", &[inside, "{name: here, when: 'destination.port == 443', action: Alert}"]));
+    let known = set.directory.by_name("alice").unwrap();
+    let (name, hello) = (host("a.example"), tls_to("a.example"));
+    let texts = |address: &str| {
+        let question = explain::Question {
+            known: &known,
+            host: Some(&name),
+            given: std::slice::from_ref(&name),
+            stale: &[],
+            destination: SocketAddr::new(address.parse().unwrap(), 443),
+            hello: &hello,
+            request: None,
+        };
+        let told = set.policy.explain(&question, Circumstances::default());
+        let rules = told.steps.into_iter().filter(|step| step.stage == "rules");
+        rules.map(|step| step.text).collect::<Vec<_>>()
+    };
+    let (inside, here) = ("EgressPolicy/p inside: Deny, does not hold", "EgressPolicy/p here: Alert, holds");
+    assert_eq!(texts(PUBLIC), [inside, here]);
+    let supposed = format!("{inside}, if a.example leads to a public address such as 192.0.2.1");
+    assert_eq!(texts("192.0.2.1"), [&supposed, here]);
+}

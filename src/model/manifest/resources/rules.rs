@@ -96,6 +96,13 @@ pub struct Transform {
     pub remove: Vec<HeaderName>,
 }
 
+impl Transform {
+    /// Every name that it sets or removes.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.set.iter().map(|(name, _)| name).chain(&self.remove)
+    }
+}
+
 /// What a LogOnly rule would have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Would {

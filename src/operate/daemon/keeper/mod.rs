@@ -160,7 +160,7 @@ impl Keeper {
             }
             let events = waiting.iter().map(|one| state.impose(one, at)).collect();
             self.put_in_force(&state, at);
-            self.shared.quarantines.taken(waiting.len());
+            self.shared.quarantines.taken(&waiting);
             events
         };
         self.record(events);

@@ -8,7 +8,7 @@ use crate::decide::policy::{self, Standing};
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources;
 use crate::model::types::Timestamp;
-use crate::model::types::limits::{REGISTRY_HISTORY, STANDING_ROWS};
+use crate::model::types::limits::REGISTRY_HISTORY;
 use crate::pipeline::Imposed;
 use crate::platform::registry::{self, Approval, Ended, Past, Quarantine, Registry, Sighting};
 use crate::platform::sys::clock;
@@ -237,12 +237,33 @@ impl State {
         let until = words_until(quarantine.until);
         let detail = format!("{until}, by {}: {}", quarantine.made_by, quarantine.cause.reason);
         let event = Event { what: "agent-quarantined", object: quarantine.agent.to_string(), detail };
-        // Rules may impose for as long as nothing can be written: what is in force does not wait for it.
-        if self.unwritten.len() < 2 * STANDING_ROWS {
-            self.unwritten.push_back(Change::Quarantine(quarantine.clone()));
-        }
+        self.owe(&quarantine);
         self.quarantines.push(quarantine);
         event
+    }
+
+    /// Has a quarantine written down. While nothing can be written, rules may impose without end: of what is still to be
+    /// written of an agent the longest is enough, for a restart to find it shut out. So there is no more than documents have
+    /// agents, and none is lost.
+    fn owe(&mut self, quarantine: &Quarantine) {
+        let last = Timestamp(i64::MAX);
+        let (agent, until) = (&quarantine.agent, quarantine.until.unwrap_or(last));
+        let of_agent = |change: &Change| match change {
+            Change::Quarantine(one) if one.agent == *agent => Some(one.until.unwrap_or(last)),
+            _ => None,
+        };
+        if self.unwritten.iter().filter_map(of_agent).any(|other| until <= other) {
+            return;
+        }
+        self.forget_unwritten(|change| of_agent(change).is_some());
+        self.unwritten.push_back(Change::Quarantine(quarantine.clone()));
+    }
+
+    /// Takes back what is still to be written, but for the first: that may be written just now. Whether there was any.
+    fn forget_unwritten(&mut self, is: impl Fn(&Change) -> bool) -> bool {
+        let (before, mut first) = (self.unwritten.len(), true);
+        self.unwritten.retain(|change| std::mem::take(&mut first) || !is(change));
+        self.unwritten.len() < before
     }
 
     /// Ends what is over.
@@ -276,7 +297,11 @@ impl State {
         for (quarantine, until) in over {
             let ended = Ended { at: until, by: EXPIRY.to_owned() };
             events.push(self.let_go(&quarantine, &ended));
-            self.unwritten.push_back(Change::EndQuarantine(quarantine.id, ended));
+            let is = |change: &Change| matches!(change, Change::Quarantine(one) if one.id == quarantine.id);
+            // What was never written needs no end.
+            if !self.forget_unwritten(is) {
+                self.unwritten.push_back(Change::EndQuarantine(quarantine.id, ended));
+            }
         }
         events
     }

@@ -240,3 +240,36 @@ fn what_stood_then_is_what_the_registry_says_and_the_documents_that_had_been_see
     assert!(told[1].starts_with("when EgressApproval/debug was first seen is not remembered"), "{told:?}");
     assert!(then::gaps(&State::default(), &resources, "bob", (&past(None), Timestamp(0))).is_empty());
 }
+
+fn of_agent(agent: usize, until: Option<i64>) -> Quarantine {
+    let (id, agent) = (format!("{agent}-{until:?}"), format!("agent-{agent}").into());
+    Quarantine { id, agent, ..quarantine("", until) }
+}
+
+#[test]
+fn no_quarantine_is_lost_while_nothing_can_be_written() {
+    let mut state = State::default();
+    (0..8300).for_each(|agent| drop(state.shut_out(of_agent(agent, Some(HOUR)))));
+    assert_eq!(write_all(&mut state).len(), 8300);
+}
+
+#[test]
+fn of_what_is_still_to_be_written_of_an_agent_the_longest_is_enough() {
+    let (resources, mut state) = (set(SET), State::default());
+    for round in 0..100 {
+        (0..50).for_each(|agent| drop(state.shut_out(of_agent(agent, Some(2 * HOUR + round)))));
+        (0..50).for_each(|agent| drop(state.shut_out(of_agent(agent, Some(HOUR / 2)))));
+        // Over again at once, and never written.
+        (50..60).for_each(|agent| drop(state.shut_out(of_agent(agent, Some(round)))));
+        state.expire(&resources, Timestamp(round), MOST);
+    }
+    state.shut_out(of_agent(7, None));
+    // The first may be written just now, and stays.
+    assert_eq!(state.unwritten.len(), 51);
+    let written = write_all(&mut state);
+    let longest = |agent: usize, until: Option<i64>| {
+        let is = |change: &&Change| **change == Change::Quarantine(of_agent(agent, until));
+        written.iter().filter(is).count()
+    };
+    assert_eq!((longest(0, Some(2 * HOUR + 99)), longest(49, Some(2 * HOUR + 99)), longest(7, None)), (1, 1, 1));
+}

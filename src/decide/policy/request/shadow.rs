@@ -1,0 +1,44 @@
+//! Requests on a connection that its address opened: by another name, or none, nobody goes around what denies a name that the
+//! address was given for. Read next: `../connection/shadow.rs`.
+
+use super::{Asker, Effect, Judge, L4Entry, NameSource, Passage, words};
+use crate::model::types::{Denial, HostName};
+
+impl Judge<'_> {
+    /// Refuses what is denied under one of those names. A request that a route names by its own goes by its own.
+    pub(super) fn check_shadow(&self, passage: &Passage) -> Result<(), Denial> {
+        let source = passage.name_source();
+        let named = || self.request.name().is_some_and(|name| self.is_named(name));
+        if passage.shadow.is_empty() || source == NameSource::Given && named() {
+            return Ok(());
+        }
+        let others = passage.shadow.iter().filter(|name| Some(*name) != self.request.name());
+        let mut checked = others.map(|name| (name, self.check_by_name(name, source)));
+        let refused = checked.find_map(|(name, checked)| Some((name, checked.err()?)));
+        refused.map_or(Ok(()), |(name, denial)| Err(words::by_another_name(denial, name, self.destination)))
+    }
+
+    fn check_by_name(&self, name: &HostName, source: NameSource) -> Result<(), Denial> {
+        let asker = Asker { agent: self.agent, port: self.destination.port() };
+        let mut denying = self.plan.tcp.denying(asker, name).map(|rank| &self.plan.l4[rank]);
+        if let Some(entry) = denying.find(|entry| self.holds_here(entry)) {
+            return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
+        }
+        if let Some(denial) = self.denied_by_http(Some(name)) {
+            return Err(denial);
+        }
+        self.check_rules_for(name, source)
+    }
+
+    /// Whether a route allows something by this name.
+    fn is_named(&self, name: &HostName) -> bool {
+        let asker = Asker { agent: self.agent, port: self.destination.port() };
+        let mut named = self.plan.tcp.named(asker, name).map(|rank| &self.plan.l4[rank]);
+        let allows = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && self.holds_here(entry);
+        named.any(allows) || self.plan.http_index.allows_something(self.agent, name)
+    }
+
+    fn holds_here(&self, entry: &L4Entry) -> bool {
+        entry.cidrs.is_empty() || entry.names_address(self.destination)
+    }
+}
