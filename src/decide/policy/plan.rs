@@ -118,6 +118,17 @@ impl Listeners {
         Self(self.0 | 1 << protocol as u8)
     }
 
+    /// Those that take TLS.
+    pub(super) fn of_tls() -> Self {
+        use ListenerProtocol::{Tcp, TlsPassthrough, TlsTerminate};
+        [Tcp, TlsTerminate, TlsPassthrough].into_iter().fold(Self::default(), Self::with)
+    }
+
+    /// Those that take HTTP in the open.
+    pub(super) fn of_http() -> Self {
+        Self::default().with(ListenerProtocol::Tcp).with(ListenerProtocol::Http)
+    }
+
     pub(super) fn has(self, protocol: ListenerProtocol) -> bool {
         self.0 & (1 << protocol as u8) != 0
     }

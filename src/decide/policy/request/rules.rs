@@ -27,6 +27,17 @@ impl<'a> Judge<'a> {
         self.rules.look(self.agent, &Facts { destination, ..facts }).check(&concerned)
     }
 
+    /// The rule that lets this request through though no route does. A name that is believed for nothing but its network is no
+    /// name to it.
+    pub(super) fn allowed_by_rule(&self, found: &Findings<'a>, source: NameSource) -> Option<Route> {
+        if self.rules.none_for(self.agent) || !self.is_unproven(source) {
+            return found.allows();
+        }
+        let facts = self.facts(source);
+        let destination = Destination { host: None, ..facts.destination };
+        self.rules.look(self.agent, &Facts { destination, ..facts }).allows()
+    }
+
     /// Why rules refuse a request on a connection that is refused already.
     pub(super) fn refused_by_rules(&self) -> Option<Denial> {
         self.found(NameSource::None).err()
