@@ -198,7 +198,8 @@ impl<'a> Judge<'a> {
     /// Deny rules for the destination and for every name it may have.
     fn check_denied(&self, claim: &Claim<'_>, addressed: &[&'a L4Entry]) -> Result<(), Denial> {
         let names = claim.names.iter().chain(claim.shadow);
-        if let Some(denial) = addressed.iter().copied().find_map(|entry| self.denied_by(entry)) {
+        let mut denying = addressed.iter().copied().chain(self.by_inner_address());
+        if let Some(denial) = denying.find_map(|entry| self.denied_by(entry)) {
             return Err(denial);
         }
         self.check_denied_names(names)?;
@@ -212,7 +213,7 @@ impl<'a> Judge<'a> {
 
     fn denied_by(&self, entry: &L4Entry) -> Option<Denial> {
         let destination = self.flow.destination.0;
-        if !entry.cidrs.is_empty() && !entry.names_address(destination) {
+        if !entry.cidrs.is_empty() && !entry.leads_to(destination) {
             return None;
         }
         match &entry.effect {

@@ -17,6 +17,7 @@ use super::rules::Rules;
 use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
+use crate::model::types::address::embedded;
 use crate::model::types::{DenyResponse, HostName, HostPattern, PolicyRef};
 
 /// Compiled policy: pure, deterministic, independent of the order of files.
@@ -204,6 +205,13 @@ impl L4Entry {
         let address = destination.ip();
         let after = self.cidrs.partition_point(|cidr| cidr.network() <= address);
         after.checked_sub(1).is_some_and(|nearest| self.cidrs[nearest].contains(&address))
+    }
+
+    /// The same, or whether it names an IPv4 address inside this one: a translator leads there. For what denies.
+    pub(super) fn leads_to(&self, destination: SocketAddr) -> bool {
+        let inner = embedded(destination.ip()).into_iter();
+        let mut places = inner.map(|inner| SocketAddr::new(inner.into(), destination.port()));
+        self.names_address(destination) || places.any(|place| self.names_address(place))
     }
 }
 

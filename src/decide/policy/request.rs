@@ -21,7 +21,7 @@ use super::words;
 use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
-use crate::model::types::address::classify;
+use crate::model::types::address::{classify, embedded};
 use crate::model::types::{AddressClass, Denial, HostName};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
@@ -107,8 +107,8 @@ impl<'a> Judge<'a> {
             return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
         }
         let source = passage.name_source();
-        if let Some(entry) = self.l4(source).find(|entry| !matches!(entry.effect, Effect::Allow)) {
-            return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
+        if let Some(denial) = self.denied_by_l4(source) {
+            return Err(denial);
         }
         self.check_network(passage)?;
         let (host, port) = (self.request.name(), self.destination.port());
@@ -210,10 +210,24 @@ impl<'a> Judge<'a> {
         Some(words::denied(self.known, &entry.effect, &entry.route, self.destination))
     }
 
-    /// L4 rules for the request's name and port, and for its address. Where the gateway dials its own answer for a claimed
-    /// name, no CIDR holds.
+    /// An address that has another one in it leads there: what denies either denies the request.
+    fn denied_by_l4(&self, source: NameSource) -> Option<Denial> {
+        let inner = embedded(self.destination.ip()).into_iter();
+        let inside = inner.map(|inner| SocketAddr::new(inner.into(), self.destination.port()));
+        let mut places = std::iter::once(self.destination).chain(inside);
+        let denies = |entry: &&L4Entry| !matches!(entry.effect, Effect::Allow);
+        let entry = places.find_map(|place| self.l4_at(source, place).find(denies))?;
+        Some(words::denied(self.known, &entry.effect, &entry.route, self.destination))
+    }
+
+    /// L4 rules for the request's name and port, and for its address.
     fn l4(&self, source: NameSource) -> impl Iterator<Item = &'a L4Entry> {
-        let (plan, agent, destination) = (self.plan, self.agent, self.destination);
+        self.l4_at(source, self.destination)
+    }
+
+    /// The same for another address. Where the gateway dials its own answer for a claimed name, no CIDR holds.
+    fn l4_at(&self, source: NameSource, destination: SocketAddr) -> impl Iterator<Item = &'a L4Entry> {
+        let (plan, agent) = (self.plan, self.agent);
         let asker = Asker { agent, port: destination.port() };
         let by_address = source != NameSource::Resolve;
         let named = self.request.name().into_iter().flat_map(move |host| plan.tcp.named(asker, host));

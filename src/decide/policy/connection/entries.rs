@@ -2,17 +2,32 @@
 //!
 //! What is found here may allow or deny; whoever asks looks at that. Read next: `shadow.rs`.
 
+use std::net::SocketAddr;
+
 use super::{Few, Judge, L4Entry};
 use crate::decide::policy::l4_index::{Asker, L4Index};
 use crate::decide::policy::passage::NameSource;
 use crate::model::manifest::resources::L4Protocol;
 use crate::model::types::HostName;
+use crate::model::types::address::embedded;
 
 impl<'a> Judge<'a> {
     /// Entries of this agent that need no name and cover the original destination.
     pub(super) fn by_address(&self) -> Few<&'a L4Entry> {
-        let ranks = self.l4_index().addressed(self.agent, self.flow.destination.0);
-        ranks.map(|rank| &self.plan.l4[rank]).collect()
+        self.addressed(self.flow.destination.0).collect()
+    }
+
+    /// Those that cover an IPv4 address inside the original destination. A translator leads there, so what denies it holds; what
+    /// allows it says nothing about the address that carries it.
+    pub(super) fn by_inner_address(&self) -> impl Iterator<Item = &'a L4Entry> {
+        let destination = self.flow.destination.0;
+        let inside = embedded(destination.ip()).into_iter();
+        inside.flat_map(move |inner| self.addressed(SocketAddr::new(inner.into(), destination.port())))
+    }
+
+    fn addressed(&self, place: SocketAddr) -> impl Iterator<Item = &'a L4Entry> + use<'a> {
+        let plan = self.plan;
+        self.l4_index().addressed(self.agent, place).map(|rank| &plan.l4[rank])
     }
 
     /// Entries of this agent that name the host and cover the port. Whether a CIDR beside the name holds is known

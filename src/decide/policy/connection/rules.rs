@@ -18,7 +18,7 @@ impl<'a> Judge<'a> {
         }
         let mut names = claim.names.iter().chain(claim.shadow).peekable();
         if names.peek().is_none() {
-            return self.found(None, claim.source).check(&self.concerned(None));
+            return self.refuse(None, claim.source);
         }
         self.check_rules_for(names, claim.source)
     }
@@ -28,7 +28,15 @@ impl<'a> Judge<'a> {
         mut names: impl Iterator<Item = &'n HostName>,
         source: NameSource,
     ) -> Result<(), Denial> {
-        names.try_for_each(|name| self.found(Some(name), source).check(&self.concerned(Some(name))))
+        names.try_for_each(|name| self.refuse(Some(name), source))
+    }
+
+    /// Refuses what a rule refuses under one name. An IPv4 address inside the destination is where a translator leads, so it is
+    /// asked about as well.
+    fn refuse(&self, name: Option<&HostName>, source: NameSource) -> Result<(), Denial> {
+        let (facts, concerned) = (self.facts(name, source), self.concerned(name));
+        self.found(name, source).check(&concerned)?;
+        facts.inside().try_for_each(|facts| self.rules.look(self.agent, &facts).check(&concerned))
     }
 
     /// Refuses what is denied under one of these names, by a route or by a rule.

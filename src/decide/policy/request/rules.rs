@@ -12,8 +12,7 @@ impl<'a> Judge<'a> {
         if self.rules.none_for(self.agent) {
             return Ok(Findings::default());
         }
-        let found = self.rules.look(self.agent, &self.facts(source));
-        found.check(&self.concerned()).map(|()| found)
+        self.asked(self.request.name(), source)
     }
 
     /// Refuses what a rule refuses under another name than the request's own.
@@ -21,10 +20,18 @@ impl<'a> Judge<'a> {
         if self.rules.none_for(self.agent) {
             return Ok(());
         }
-        let facts = self.facts(source);
-        let destination = Destination { host: Some(name), ..facts.destination };
-        let concerned = Concerned { host: Some(name), ..self.concerned() };
-        self.rules.look(self.agent, &Facts { destination, ..facts }).check(&concerned)
+        self.asked(Some(name), source).map(drop)
+    }
+
+    /// What rules come to under one name, unless one of them refuses. An IPv4 address inside the destination is where a
+    /// translator leads, so it is asked about as well.
+    fn asked(&self, host: Option<&HostName>, source: NameSource) -> Result<Findings<'a>, Denial> {
+        let look = |facts: &Facts<'_>| self.rules.look(self.agent, facts);
+        let facts = self.facts(host, source);
+        let concerned = Concerned { host, ..self.concerned() };
+        let found = look(&facts);
+        found.check(&concerned)?;
+        facts.inside().try_for_each(|facts| look(&facts).check(&concerned)).map(|()| found)
     }
 
     /// The rule that lets this request through though no route does. A name that is believed for nothing but its network is no
@@ -33,9 +40,7 @@ impl<'a> Judge<'a> {
         if self.rules.none_for(self.agent) || !self.is_unproven(source) {
             return found.allows();
         }
-        let facts = self.facts(source);
-        let destination = Destination { host: None, ..facts.destination };
-        self.rules.look(self.agent, &Facts { destination, ..facts }).allows()
+        self.rules.look(self.agent, &self.facts(None, source)).allows()
     }
 
     /// Why rules refuse a request on a connection that is refused already.
@@ -53,18 +58,18 @@ impl<'a> Judge<'a> {
         if self.rules.none_for(self.agent) {
             return Ok(None);
         }
-        let behind = self.rules.look_behind(self.agent, route, &self.facts(source));
+        let behind = self.rules.look_behind(self.agent, route, &self.facts(self.request.name(), source));
         behind.check(&self.concerned())?;
         Ok(found.bind(behind, route))
     }
 
     /// Where the gateway dialled its own answer for a name, the address asked for says nothing.
-    fn facts(&self, source: NameSource) -> Facts<'_> {
+    fn facts<'f>(&'f self, host: Option<&'f HostName>, source: NameSource) -> Facts<'f> {
         let address = (source != NameSource::Resolve).then_some(self.destination.ip());
         let port = Some(self.destination.port());
         Facts {
             agent: self.known.agent(),
-            destination: Destination { host: self.request.name(), address, port },
+            destination: Destination { host, address, port },
             request: Some(self.request),
             at: self.circumstances.at,
         }

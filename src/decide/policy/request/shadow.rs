@@ -21,7 +21,8 @@ impl Judge<'_> {
     fn check_by_name(&self, name: &HostName, source: NameSource) -> Result<(), Denial> {
         let asker = Asker { agent: self.agent, port: self.destination.port() };
         let mut denying = self.plan.tcp.denying(asker, name).map(|rank| &self.plan.l4[rank]);
-        if let Some(entry) = denying.find(|entry| self.holds_here(entry)) {
+        let here = |entry: &L4Entry| entry.cidrs.is_empty() || entry.leads_to(self.destination);
+        if let Some(entry) = denying.find(|entry| here(entry)) {
             return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
         }
         if let Some(denial) = self.denied_by_http(Some(name)) {
@@ -34,11 +35,8 @@ impl Judge<'_> {
     fn is_named(&self, name: &HostName) -> bool {
         let asker = Asker { agent: self.agent, port: self.destination.port() };
         let mut named = self.plan.tcp.named(asker, name).map(|rank| &self.plan.l4[rank]);
-        let allows = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && self.holds_here(entry);
+        let here = |entry: &L4Entry| entry.cidrs.is_empty() || entry.names_address(self.destination);
+        let allows = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && here(entry);
         named.any(allows) || self.plan.http_index.allows_something(self.agent, name)
-    }
-
-    fn holds_here(&self, entry: &L4Entry) -> bool {
-        entry.cidrs.is_empty() || entry.names_address(self.destination)
     }
 }

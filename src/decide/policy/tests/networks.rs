@@ -1,4 +1,5 @@
-//! What a network opens and what it does not: a name that nobody proved opens nothing.
+//! What a network opens and what it does not: a name that nobody proved opens nothing, and an address inside another one
+//! is denied like itself.
 
 use super::*;
 
@@ -108,5 +109,75 @@ fn a_claimed_name_keeps_no_connection_to_a_network_open_that_is_shut_meanwhile()
         assert_eq!(raw.judges(&passage, "GET", "updates.example"), Err("policy.no-route"));
         let open = Set::with(&(net() + &named));
         assert_eq!(open.judges(&passage, "GET", "updates.example"), Ok("EgressHTTPRoute/named".into()));
+    }
+}
+
+/// 198.51.100.7 as translators write it.
+const CARRIERS: [&str; 4] =
+    ["64:ff9b::198.51.100.7", "::ffff:198.51.100.7", "2002:c633:6407::1", "2001:db8::5efe:c633:6407"];
+
+fn open_to(documents: &str) -> Set {
+    let base = BASE.replace(
+        "  listeners:\n",
+        "  defaultPolicy: allow-all\n  listeners:\n    - {name: udp, protocol: UDP}\n",
+    );
+    Set::of(&[&base, documents])
+}
+
+#[test]
+fn a_denied_network_is_denied_inside_every_address_that_leads_there() {
+    let networks = l4(
+        "net",
+        "{destinationCIDRs: [198.51.100.0/24]}, {protocol: UDP, destinationCIDRs: [198.51.100.0/24]}",
+    );
+    let beside = l4(
+        "net",
+        "{destinationHostnames: [a.example], destinationCIDRs: [198.51.100.0/24]}, {protocol: UDP, destinationHostnames: [a.example], destinationCIDRs: [198.51.100.0/24]}",
+    );
+    let shut = deny("no", "EgressL4Route", "net", "");
+    for documents in [networks, beside] {
+        let (before, after) = (open_to(""), open_to(&(documents + &shut)));
+        for address in CARRIERS {
+            let ask = Ask { agent: "alice", to: (address, 5432), given: &["a.example"], stale: &[] };
+            for hello in [Hello::Opaque, Hello::Datagram, tls_to("a.example"), http_to("a.example")] {
+                assert_eq!(after.opens(ask, &hello), Err("policy.denied"), "{address} {hello:?}");
+            }
+            let passage = before.connect(ask, &http_to("a.example")).unwrap();
+            assert_eq!(after.judges(&passage, "GET", "a.example"), Err("policy.denied"), "{address}");
+        }
+        let beside =
+            Ask { agent: "alice", to: ("64:ff9b::198.51.101.7", 5432), given: &["a.example"], stale: &[] };
+        assert!(after.opens(beside, &Hello::Opaque).is_ok());
+    }
+}
+
+#[test]
+fn a_rule_that_refuses_an_address_refuses_what_leads_there() {
+    let rule = |action: &str| {
+        let rule = format!("{{name: r, when: 'destination.address == \"198.51.100.7\"', action: {action}}}");
+        format!(
+            "kind: EgressPolicy\nmetadata: {{name: p}}\nspec:\n  targetRef: {{kind: EgressGateway, name: default}}\n  rules: [{rule}]\n---\n"
+        )
+    };
+    let (before, after) = (open_to(""), open_to(&rule("Deny")));
+    let allowing = Set::with(&rule("Allow"));
+    for address in CARRIERS {
+        let ask = Ask { agent: "alice", to: (address, 5432), given: &["a.example"], stale: &[] };
+        assert_eq!(after.opens(ask, &Hello::Opaque), Err("policy.denied"), "{address}");
+        let passage = before.connect(ask, &http_to("a.example")).unwrap();
+        assert_eq!(after.judges(&passage, "GET", "a.example"), Err("policy.denied"), "{address}");
+        // A mapped address is no other place than the one that it maps.
+        let same = address.starts_with("::ffff:");
+        let expected = if same { Ok("EgressPolicy/p".into()) } else { Err("policy.no-route") };
+        assert_eq!(allowing.opens(ask, &Hello::Opaque), expected, "{address}");
+    }
+}
+
+#[test]
+fn an_allowed_network_opens_no_address_that_leads_there() {
+    let set = Set::with(&l4("net", "{destinationCIDRs: [198.51.100.0/24]}"));
+    for address in CARRIERS {
+        let ask = Ask { agent: "alice", to: (address, 5432), given: &[], stale: &[] };
+        assert_eq!(set.opens(ask, &Hello::Opaque), Err("policy.no-route"), "{address}");
     }
 }
