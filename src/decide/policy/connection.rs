@@ -234,9 +234,10 @@ impl<'a> Judge<'a> {
         // What is believed for nothing but its network opens nothing by its name.
         let believed = name.filter(|_| claim.source != NameSource::None);
         let entries = self.entries(believed, claim.source, addressed);
-        let mut known = name.into_iter().chain(self.shadow(name, claim, addressed));
+        let shadow = self.shadow(name, claim, addressed);
+        let mut known = name.into_iter().chain(shadow.clone());
         let governed = known.find(|name| self.plan.http_index.governs(self.agent, name));
-        let evades = self.evades_rules(name, claim.source, &entries);
+        let evades = self.evades_rules(name, (claim.source, addressed), shadow.clone());
         let takers = self.takers(governed.is_some() || evades, name.is_some());
         let of_l4 = entries.iter().map(|entry| (entry.listeners, &entry.route));
         let of_http = self.http_routes(believed).map(|entry| (entry.listeners, &entry.route));
@@ -261,7 +262,7 @@ impl<'a> Judge<'a> {
         if self.hides_its_name(opening.listeners) && (resolve || !self.by_network(addressed)) {
             return Err(words::ech(self.known, name, destination));
         }
-        self.bound(name, claim.source, opening)
+        self.bound(name, (claim.source, shadow), opening)
     }
 
     fn is_raw(&self) -> bool {

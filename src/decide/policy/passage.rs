@@ -42,6 +42,13 @@ pub struct Route {
     pub rule: Option<Arc<str>>,
 }
 
+impl Route {
+    /// Whether it lets requests through, each by itself.
+    pub(super) fn is_of_requests(&self) -> bool {
+        self.policy.0.starts_with("EgressHTTPRoute/")
+    }
+}
+
 /// Proof that policy lets a connection live. Made by `PolicySet::connection` alone.
 #[derive(Debug)]
 #[must_use]

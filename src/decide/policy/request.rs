@@ -122,7 +122,7 @@ impl<'a> Judge<'a> {
         let found = self.found(source)?;
         self.check_shadow(passage)?;
         let route = self.by_route(passage, || self.allowed_by_rule(&found, source))?;
-        let obligations = self.bound(found, &route, source)?;
+        let obligations = self.bound(found, &route, passage)?;
         Ok((route, obligations))
     }
 

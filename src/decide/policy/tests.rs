@@ -2,6 +2,7 @@
 //! its reason, every permission by the document that gave it.
 
 mod approvals;
+mod behind;
 mod methods;
 mod networks;
 mod order;

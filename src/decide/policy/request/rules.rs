@@ -1,10 +1,12 @@
 //! What rules of EgressPolicies say of a request: they refuse it, let it through, or bind it.
 
+use smallvec::SmallVec;
+
 use super::{Judge, Obligations, Passage, Route};
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
 use crate::model::condition::{Destination, Facts};
-use crate::model::types::{Denial, HostName};
+use crate::model::types::{Denial, HostName, PolicyRef};
 
 impl<'a> Judge<'a> {
     /// What rules come to, unless one of them refuses.
@@ -12,7 +14,7 @@ impl<'a> Judge<'a> {
         if self.rules.none_for(self.agent) {
             return Ok(Findings::default());
         }
-        self.asked(self.request.name(), source)
+        self.asked(&[], self.request.name(), source)
     }
 
     /// Refuses what a rule refuses under another name than the request's own.
@@ -20,13 +22,21 @@ impl<'a> Judge<'a> {
         if self.rules.none_for(self.agent) {
             return Ok(());
         }
-        self.asked(Some(name), source).map(drop)
+        self.asked(&[], Some(name), source).map(drop)
     }
 
-    /// What rules come to under one name, unless one of them refuses. An IPv4 address inside the destination is where a
-    /// translator leads, so it is asked about as well.
-    fn asked(&self, host: Option<&HostName>, source: NameSource) -> Result<Findings<'a>, Denial> {
-        let look = |facts: &Facts<'_>| self.rules.look(self.agent, facts);
+    /// What rules come to under one name, unless one of them refuses: those for everything, or those for what these routes let
+    /// through. An IPv4 address inside the destination is where a translator leads, so it is asked about as well.
+    fn asked(
+        &self,
+        routes: &[&PolicyRef],
+        host: Option<&HostName>,
+        source: NameSource,
+    ) -> Result<Findings<'a>, Denial> {
+        let look = |facts: &Facts<'_>| match routes {
+            [] => self.rules.look(self.agent, facts),
+            routes => self.rules.look_behind(self.agent, routes, facts),
+        };
         let facts = self.facts(host, source);
         let concerned = Concerned { host, ..self.concerned() };
         let found = look(&facts);
@@ -48,18 +58,24 @@ impl<'a> Judge<'a> {
         self.found(NameSource::None).err()
     }
 
-    /// What binds that which a route lets through, unless a rule for the route refuses.
+    /// What binds that which a route lets through, unless a rule for the route refuses. Where an L4 route opened the connection,
+    /// it lets through what an HTTP route allows there, too.
     pub(super) fn bound(
         &self,
         found: Findings<'a>,
         route: &Route,
-        source: NameSource,
+        passage: &Passage,
     ) -> Result<Option<Box<Obligations>>, Denial> {
         if self.rules.none_for(self.agent) {
             return Ok(None);
         }
-        let behind = self.rules.look_behind(self.agent, route, &self.facts(self.request.name(), source));
-        behind.check(&self.concerned())?;
+        let source = passage.name_source();
+        let opened = Some(passage.route()).filter(|opened| !opened.is_of_requests());
+        let now = self.opener(passage).map(|entry| &entry.route);
+        let routes: SmallVec<[&PolicyRef; 3]> =
+            [Some(route), opened, now].into_iter().flatten().map(|route| &route.policy).collect();
+        let behind = self.asked(&routes, self.request.name(), source)?;
+        self.check_others(passage, |name| self.asked(&routes, Some(name), source).map(drop))?;
         Ok(found.bind(behind, route))
     }
 

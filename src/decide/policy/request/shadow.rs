@@ -5,16 +5,24 @@ use super::{Asker, Effect, Judge, L4Entry, NameSource, Passage, words};
 use crate::model::types::{Denial, HostName};
 
 impl Judge<'_> {
-    /// Refuses what is denied under one of those names. A request that a route names by its own goes by its own.
+    /// Refuses what is denied under one of those names.
     pub(super) fn check_shadow(&self, passage: &Passage) -> Result<(), Denial> {
-        let source = passage.name_source();
+        self.check_others(passage, |name| self.check_by_name(name, passage.name_source()))
+    }
+
+    /// Refuses what is refused under one of those names. A request that a route names by its own goes by its own.
+    pub(super) fn check_others(
+        &self,
+        passage: &Passage,
+        check: impl Fn(&HostName) -> Result<(), Denial>,
+    ) -> Result<(), Denial> {
         let named = || self.request.name().is_some_and(|name| self.is_named(name));
-        if passage.shadow.is_empty() || source == NameSource::Given && named() {
+        if passage.shadow.is_empty() || passage.name_source() == NameSource::Given && named() {
             return Ok(());
         }
         let others = passage.shadow.iter().filter(|name| Some(*name) != self.request.name());
-        let mut checked = others.map(|name| (name, self.check_by_name(name, source)));
-        let refused = checked.find_map(|(name, checked)| Some((name, checked.err()?)));
+        let refused =
+            others.map(|name| (name, check(name))).find_map(|(name, checked)| Some((name, checked.err()?)));
         refused.map_or(Ok(()), |(name, denial)| Err(words::by_another_name(denial, name, self.destination)))
     }
 
