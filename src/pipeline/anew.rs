@@ -3,7 +3,7 @@
 
 use super::arrival::Arrival;
 use super::road::Road;
-use crate::decide::policy::{Flow, NameSource, Passage};
+use crate::decide::policy::{Flow, Passage};
 use crate::model::types::{Denial, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
@@ -25,14 +25,7 @@ pub fn judged(
         return Err(Denial::built_in(Reason::IdentityUnknown, detail));
     }
     let destination = arrival.destination;
-    let mut given = road.shared.memory.names(agent, destination.0.ip(), at);
-    let host = passage.host().filter(|host| !given.contains(host)).cloned();
-    // A name that was only a claim stays one.
-    let (believed, stale) = match passage.name_source() {
-        NameSource::Given => (host, None),
-        NameSource::Resolve | NameSource::None => (None, host),
-    };
-    given.extend(believed);
+    let (given, stale) = passage.names_anew(road.shared.memory.names(agent, destination.0.ip(), at));
     let once = road.shared.memory.stale(agent, destination.0.ip(), at);
     let flow = Flow { destination, hello, given: &given, stale: stale.as_slice(), once: &once };
     let anew = snapshot.policy.connection(&known, flow, snapshot.circumstances(at));

@@ -86,6 +86,24 @@ impl Passage {
         self.name_source
     }
 
+    /// Under which names it is judged once more: names to believe, and a claim. `given` are those that its agent has been given
+    /// for the address that it asked for. A name under which it was allowed stays believed as long as it lives, and one
+    /// that was only a claim stays one: there the gateway dialled its own answer, of which names for that address say nothing.
+    pub fn names_anew<G>(&self, mut given: G) -> (G, Option<HostName>)
+    where
+        G: Default + Extend<HostName> + AsRef<[HostName]>,
+    {
+        let host = self.host.clone().filter(|host| !given.as_ref().contains(host));
+        match self.name_source {
+            NameSource::Given => {
+                given.extend(host);
+                (given, None)
+            }
+            NameSource::Resolve => (G::default(), self.host.clone()),
+            NameSource::None => (given, host),
+        }
+    }
+
     /// Where the workload wanted to go.
     pub fn destination(&self) -> SocketAddr {
         self.destination
