@@ -71,14 +71,7 @@ pub fn judged(
         return Err(Denial::built_in(Reason::IdentityUnknown, detail));
     }
     let destination = arrival.destination;
-    let mut given = road.shared.memory.names(agent, destination.0.ip(), at);
-    let host = passage.host().filter(|host| !given.contains(host)).cloned();
-    // A name that was only a claim stays one.
-    let (believed, stale) = match passage.name_source() {
-        NameSource::Given => (host, None),
-        NameSource::Resolve | NameSource::None => (None, host),
-    };
-    given.extend(believed);
+    let (given, stale) = passage.names_anew(road.shared.memory.names(agent, destination.0.ip(), at));
     let once = road.shared.memory.stale(agent, destination.0.ip(), at);
     let flow = Flow { destination, hello, given: &given, stale: stale.as_slice(), once: &once };
     let anew = snapshot.policy.connection(&known, flow, snapshot.circumstances(at));

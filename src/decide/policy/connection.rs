@@ -4,6 +4,7 @@
 //! resolved address of a claimed name is safe is checked where it is dialled, with the `Passage` in hand.
 
 mod claim;
+mod entries;
 mod rules;
 mod shadow;
 mod side_doors;
@@ -14,7 +15,6 @@ use std::net::SocketAddr;
 use smallvec::SmallVec;
 
 use super::circumstances::Circumstances;
-use super::l4_index::{Asker, L4Index};
 use super::obligations::Obligations;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
@@ -136,7 +136,7 @@ impl<'a> Judge<'a> {
         let addressed = self.by_address();
         self.check_side_doors(&addressed)?;
         let destination = self.flow.destination.0;
-        let named_by_cidr = addressed.iter().any(|entry| entry.names_address(destination));
+        let named_by_cidr = self.by_network(&addressed);
         let claim = self.claim(named_by_cidr)?;
         let nameless = claim.names.is_empty() && !self.names_its_host();
         match self.by_claim(&claim, &addressed, named_by_cidr) {
@@ -160,7 +160,7 @@ impl<'a> Judge<'a> {
         // Where the original destination is dialled, a route may name it by CIDR beside the host.
         let confirmed = |name: &HostName| {
             let mut beside = self.l4_index().with_networks(self.asker(), name);
-            source != NameSource::Resolve && beside.any(|rank| self.plan.l4[rank].names_address(destination))
+            source != NameSource::Resolve && beside.any(|rank| self.opens_network(&self.plan.l4[rank]))
         };
         if source != NameSource::Resolve && !named_by_cidr && !names.iter().any(confirmed) {
             self.check_class(destination)?;
@@ -195,35 +195,11 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Entries of this agent that need no name and cover the original destination.
-    fn by_address(&self) -> Few<&'a L4Entry> {
-        let ranks = self.l4_index().addressed(self.agent, self.flow.destination.0);
-        ranks.map(|rank| &self.plan.l4[rank]).collect()
-    }
-
-    /// Entries of this agent that name the host and cover the port. Whether a CIDR beside the name holds is known
-    /// only where the original destination is dialled.
-    fn by_host(&self, name: &HostName) -> impl Iterator<Item = &'a L4Entry> {
-        let plan = self.plan;
-        self.l4_index().named(self.asker(), name).map(|rank| &plan.l4[rank])
-    }
-
-    fn asker(&self) -> Asker {
-        Asker { agent: self.agent, port: self.flow.destination.0.port() }
-    }
-
-    fn l4_index(&self) -> &'a L4Index {
-        self.plan.l4_index(self.transport())
-    }
-
-    fn transport(&self) -> L4Protocol {
-        self.flow.hello.transport()
-    }
-
     /// Deny rules for the destination and for every name it may have.
     fn check_denied(&self, claim: &Claim<'_>, addressed: &[&'a L4Entry]) -> Result<(), Denial> {
         let names = claim.names.iter().chain(claim.shadow);
-        if let Some(denial) = addressed.iter().copied().find_map(|entry| self.denied_by(entry)) {
+        let mut denying = addressed.iter().copied().chain(self.by_inner_address());
+        if let Some(denial) = denying.find_map(|entry| self.denied_by(entry)) {
             return Err(denial);
         }
         self.check_denied_names(names)?;
@@ -237,12 +213,12 @@ impl<'a> Judge<'a> {
 
     fn denied_by(&self, entry: &L4Entry) -> Option<Denial> {
         let destination = self.flow.destination.0;
-        if !entry.cidrs.is_empty() && !entry.names_address(destination) {
+        if !entry.cidrs.is_empty() && !entry.leads_to(destination) {
             return None;
         }
         match &entry.effect {
             Effect::Allow => None,
-            effect => Some(words::denied(self.known, effect, &entry.route, self.flow.destination.0)),
+            effect => Some(words::denied(self.known, effect, &entry.route, destination)),
         }
     }
 
@@ -255,19 +231,16 @@ impl<'a> Judge<'a> {
     ) -> Result<Opening, Denial> {
         let destination = self.flow.destination.0;
         let resolve = claim.source == NameSource::Resolve;
-        let named: Few<_> = name.into_iter().flat_map(|name| self.by_host(name)).collect();
-        let unconfirmed = resolve && named.iter().any(|entry| !entry.cidrs.is_empty());
-        // A CIDR says nothing about the address that resolution will find.
-        let holds =
-            |entry: &&L4Entry| entry.cidrs.is_empty() || (!resolve && entry.names_address(destination));
-        let entries: Few<_> = named.into_iter().chain(addressed.iter().copied()).filter(holds).collect();
-
-        let mut known = name.into_iter().chain(self.shadow(name, claim, addressed));
+        // What is believed for nothing but its network opens nothing by its name.
+        let believed = name.filter(|_| claim.source != NameSource::None);
+        let entries = self.entries(believed, claim.source, addressed);
+        let shadow = self.shadow(name, claim, addressed);
+        let mut known = name.into_iter().chain(shadow.clone());
         let governed = known.find(|name| self.plan.http_index.governs(self.agent, name));
-        let evades = self.evades_rules(name, claim.source, &entries);
+        let evades = self.evades_rules(name, (claim.source, addressed), shadow.clone());
         let takers = self.takers(governed.is_some() || evades, name.is_some());
         let of_l4 = entries.iter().map(|entry| (entry.listeners, &entry.route));
-        let of_http = self.http_routes(name).map(|entry| (entry.listeners, &entry.route));
+        let of_http = self.http_routes(believed).map(|entry| (entry.listeners, &entry.route));
         let offers: Few<_> = of_l4.chain(of_http).collect();
         let listeners = offers.iter().fold(Listeners::default(), |set, offer| set.or(offer.0)).and(takers);
         let route = offers.iter().find(|offer| !offer.0.and(listeners).is_empty()).map(|offer| offer.1);
@@ -275,8 +248,10 @@ impl<'a> Judge<'a> {
             Some(route) if !listeners.is_empty() || self.is_raw() => {
                 Opening { route: route.clone(), listeners, obligations: None }
             }
-            _ if unconfirmed => return Err(words::unverified(self.known, name, destination)),
-            _ => match self.opened_by_rule(name, claim.source, takers) {
+            _ if resolve && name.is_some_and(|name| self.is_beside_a_network(name)) => {
+                return Err(words::unverified(self.known, name, destination));
+            }
+            _ => match self.opened_by_rule(believed, claim.source, takers) {
                 Some(opening) => opening,
                 None => self.by_default(name, claim.source, takers).map_err(|denial| match governed {
                     Some(host) if takers.is_empty() => denial.seen(words::governed(host)),
@@ -284,11 +259,10 @@ impl<'a> Judge<'a> {
                 })?,
             },
         };
-        let by_network = !resolve && addressed.iter().any(|entry| entry.names_address(destination));
-        if self.hides_its_name(opening.listeners) && !by_network {
+        if self.hides_its_name(opening.listeners) && (resolve || !self.by_network(addressed)) {
             return Err(words::ech(self.known, name, destination));
         }
-        self.bound(name, claim.source, opening)
+        self.bound(name, (claim.source, shadow), opening)
     }
 
     fn is_raw(&self) -> bool {

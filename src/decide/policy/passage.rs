@@ -49,6 +49,13 @@ pub struct Route {
     pub rule: Option<Arc<str>>,
 }
 
+impl Route {
+    /// Whether it lets requests through, each by itself.
+    pub(super) fn is_of_requests(&self) -> bool {
+        self.policy.0.starts_with("EgressHTTPRoute/")
+    }
+}
+
 /// Proof that policy lets a connection live. Made by `PolicySet::connection` alone.
 #[derive(Debug)]
 #[must_use]
@@ -84,6 +91,24 @@ impl Passage {
     /// Why the name is believed.
     pub fn name_source(&self) -> NameSource {
         self.name_source
+    }
+
+    /// Under which names it is judged once more: names to believe, and a claim. `given` are those that its agent has been given
+    /// for the address that it asked for. A name under which it was allowed stays believed as long as it lives, and one
+    /// that was only a claim stays one: there the gateway dialled its own answer, of which names for that address say nothing.
+    pub fn names_anew<G>(&self, mut given: G) -> (G, Option<HostName>)
+    where
+        G: Default + Extend<HostName> + AsRef<[HostName]>,
+    {
+        let host = self.host.clone().filter(|host| !given.as_ref().contains(host));
+        match self.name_source {
+            NameSource::Given => {
+                given.extend(host);
+                (given, None)
+            }
+            NameSource::Resolve => (G::default(), self.host.clone()),
+            NameSource::None => (given, host),
+        }
     }
 
     /// Where the workload wanted to go.

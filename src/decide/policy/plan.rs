@@ -17,6 +17,7 @@ use super::rules::Rules;
 use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
+use crate::model::types::address::embedded;
 use crate::model::types::{DenyResponse, HostName, HostPattern, PolicyRef};
 use crate::perceive::identity::Known;
 
@@ -124,6 +125,17 @@ impl Listeners {
         Self(self.0 | 1 << protocol as u8)
     }
 
+    /// Those that take TLS.
+    pub(super) fn of_tls() -> Self {
+        use ListenerProtocol::{Tcp, TlsPassthrough, TlsTerminate};
+        [Tcp, TlsTerminate, TlsPassthrough].into_iter().fold(Self::default(), Self::with)
+    }
+
+    /// Those that take HTTP in the open.
+    pub(super) fn of_http() -> Self {
+        Self::default().with(ListenerProtocol::Tcp).with(ListenerProtocol::Http)
+    }
+
     pub(super) fn has(self, protocol: ListenerProtocol) -> bool {
         self.0 & (1 << protocol as u8) != 0
     }
@@ -186,6 +198,13 @@ impl L4Entry {
         let address = destination.ip();
         let after = self.cidrs.partition_point(|cidr| cidr.network() <= address);
         after.checked_sub(1).is_some_and(|nearest| self.cidrs[nearest].contains(&address))
+    }
+
+    /// The same, or whether it names an IPv4 address inside this one: a translator leads there. For what denies.
+    pub(super) fn leads_to(&self, destination: SocketAddr) -> bool {
+        let inner = embedded(destination.ip()).into_iter();
+        let mut places = inner.map(|inner| SocketAddr::new(inner.into(), destination.port()));
+        self.names_address(destination) || places.any(|place| self.names_address(place))
     }
 }
 

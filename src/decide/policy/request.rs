@@ -15,13 +15,13 @@ use super::loose::Readings;
 use super::obligations::Obligations;
 use super::passage::{Mode, NameSource, Passage, Route};
 use super::permit::Permit;
-use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
+use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::rules::Rules;
 use super::words;
 use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
-use crate::model::types::address::classify;
+use crate::model::types::address::{classify, embedded};
 use crate::model::types::{AddressClass, Denial, HostName};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
@@ -107,8 +107,8 @@ impl<'a> Judge<'a> {
             return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
         }
         let source = passage.name_source();
-        if let Some(entry) = self.l4(source).find(|entry| !matches!(entry.effect, Effect::Allow)) {
-            return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
+        if let Some(denial) = self.denied_by_l4(source) {
+            return Err(denial);
         }
         self.check_network(passage)?;
         let (host, port) = (self.request.name(), self.destination.port());
@@ -121,39 +121,55 @@ impl<'a> Judge<'a> {
         }
         let found = self.found(source)?;
         self.check_shadow(passage)?;
-        let route = self.by_route(passage, || found.allows())?;
-        let obligations = self.bound(found, &route, source)?;
+        let route = self.by_route(passage, || self.allowed_by_rule(&found, source))?;
+        let obligations = self.bound(found, &route, passage)?;
         Ok((route, obligations))
     }
 
     /// What lets it through: where HTTP routes name the host, one of them; else an L4 route; what no route does, a rule
     /// may, and the default.
     fn by_route(&self, passage: &Passage, by_rule: impl FnOnce() -> Option<Route>) -> Result<Route, Denial> {
-        let listener = match passage.mode() {
-            Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
-            Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
-        };
+        let default = self.plan.default == DefaultPolicy::AllowAll;
         if self.request.name().is_some_and(|host| self.plan.http_index.allows_something(self.agent, host)) {
+            let listener = listener_of(passage);
             let mut allowing = self.plan.http_index.allowing(self.agent, self.request, listener);
             let found = allowing.find_map(|rank| self.matching(rank, Doubt::Misses));
+            // A host that nobody proved they do not open: they say what may be asked of it, where something else opens it.
+            let unproven = self.is_unproven(passage.name_source());
+            let found = found.filter(|_| !unproven || default || self.opener(passage).is_some());
             let found = found.map(|entry| entry.route.clone());
             return found.or_else(by_rule).or_else(|| self.by_approval(passage)).ok_or_else(|| {
                 words::no_route_for_request(self.known, self.request, self.destination, &self.plan.policy)
             });
         }
-        let source = passage.name_source();
-        if let Some(entry) = self.l4(source).find(|entry| entry.listeners.has(listener)) {
+        if let Some(entry) = self.opener(passage) {
             return Ok(entry.route.clone());
         }
         if let Some(route) = by_rule() {
             return Ok(route);
         }
-        if self.plan.default == DefaultPolicy::AllowAll {
+        if default {
             return Ok(self.plan.default_route.clone());
         }
         self.by_approval(passage).ok_or_else(|| {
             words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy)
         })
+    }
+
+    /// The L4 rule that opens connections like this one to be read.
+    fn opener(&self, passage: &Passage) -> Option<&'a L4Entry> {
+        let (source, listener) = (passage.name_source(), listener_of(passage));
+        self.l4(source).find(|entry| entry.listeners.has(listener) && self.opens(entry, source))
+    }
+
+    /// Whether the name is believed for nothing but the network that its connection leads to.
+    fn is_unproven(&self, source: NameSource) -> bool {
+        source == NameSource::None && self.request.name().is_some()
+    }
+
+    /// A name that is believed for nothing but its network opens nothing.
+    fn opens(&self, entry: &L4Entry, source: NameSource) -> bool {
+        entry.hosts.is_empty() || !self.is_unproven(source)
     }
 
     /// What an operator opened for a time: every request to that host and port. A name that is believed for nothing but
@@ -165,10 +181,20 @@ impl<'a> Judge<'a> {
 
     /// What a network opened stays open as long as a route names it: the connection may be older than the set in force.
     fn check_network(&self, passage: &Passage) -> Result<(), Denial> {
-        let unproven = passage.name_source() == NameSource::None && self.request.name().is_some();
-        let by_network = passage.private_allowed() || unproven;
-        let names = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && !entry.cidrs.is_empty();
-        if !by_network || self.l4(passage.name_source()).any(names) {
+        let source = passage.name_source();
+        let by_network = passage.private_allowed() || self.is_unproven(source);
+        let takers = match listener_of(passage) {
+            ListenerProtocol::TlsTerminate => Listeners::of_tls(),
+            _ => Listeners::of_http(),
+        };
+        let names = |entry: &L4Entry| {
+            let takes = !entry.listeners.and(takers).is_empty();
+            matches!(entry.effect, Effect::Allow)
+                && !entry.cidrs.is_empty()
+                && takes
+                && self.opens(entry, source)
+        };
+        if !by_network || self.l4(source).any(|entry| names(entry)) {
             return Ok(());
         }
         match classify(self.destination.ip()) {
@@ -184,10 +210,24 @@ impl<'a> Judge<'a> {
         Some(words::denied(self.known, &entry.effect, &entry.route, self.destination))
     }
 
-    /// L4 rules for the request's name and port, and for its address. Where the gateway dials its own answer for a claimed
-    /// name, no CIDR holds.
+    /// An address that has another one in it leads there: what denies either denies the request.
+    fn denied_by_l4(&self, source: NameSource) -> Option<Denial> {
+        let inner = embedded(self.destination.ip()).into_iter();
+        let inside = inner.map(|inner| SocketAddr::new(inner.into(), self.destination.port()));
+        let mut places = std::iter::once(self.destination).chain(inside);
+        let denies = |entry: &&L4Entry| !matches!(entry.effect, Effect::Allow);
+        let entry = places.find_map(|place| self.l4_at(source, place).find(denies))?;
+        Some(words::denied(self.known, &entry.effect, &entry.route, self.destination))
+    }
+
+    /// L4 rules for the request's name and port, and for its address.
     fn l4(&self, source: NameSource) -> impl Iterator<Item = &'a L4Entry> {
-        let (plan, agent, destination) = (self.plan, self.agent, self.destination);
+        self.l4_at(source, self.destination)
+    }
+
+    /// The same for another address. Where the gateway dials its own answer for a claimed name, no CIDR holds.
+    fn l4_at(&self, source: NameSource, destination: SocketAddr) -> impl Iterator<Item = &'a L4Entry> {
+        let (plan, agent) = (self.plan, self.agent);
         let asker = Asker { agent, port: destination.port() };
         let by_address = source != NameSource::Resolve;
         let named = self.request.name().into_iter().flat_map(move |host| plan.tcp.named(asker, host));
@@ -229,6 +269,14 @@ impl<'a> Judge<'a> {
 
     fn by_another_reading(&self, path: &PathMatch, canonical: &str) -> bool {
         self.readings.get_or_init(|| Readings::of(canonical)).any(|reading| matches_path(path, reading))
+    }
+}
+
+/// The listener that reads the requests of a connection.
+fn listener_of(passage: &Passage) -> ListenerProtocol {
+    match passage.mode() {
+        Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
+        Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
     }
 }
 

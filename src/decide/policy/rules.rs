@@ -167,9 +167,10 @@ impl Rules {
         Findings::of(self.of(agent).filter(|rule| rule.route.is_none()), facts)
     }
 
-    /// What the rules come to that hold for what one route lets through.
-    pub(super) fn look_behind(&self, agent: usize, route: &Route, facts: &Facts<'_>) -> Findings<'_> {
-        Findings::of(self.of(agent).filter(|rule| rule.route.as_ref() == Some(&route.policy)), facts)
+    /// What the rules come to that hold for what one of these routes lets through.
+    pub(super) fn look_behind(&self, agent: usize, routes: &[&PolicyRef], facts: &Facts<'_>) -> Findings<'_> {
+        let of_them = |rule: &&Rule| rule.route.as_ref().is_some_and(|own| routes.contains(&own));
+        Findings::of(self.of(agent).filter(of_them), facts)
     }
 }
 

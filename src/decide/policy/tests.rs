@@ -2,7 +2,9 @@
 //! its reason, every permission by the document that gave it.
 
 mod approvals;
+mod behind;
 mod methods;
+mod networks;
 mod order;
 mod rules;
 mod shadow;
@@ -94,6 +96,18 @@ impl Set {
     /// What a connection comes to: the document that allows it, or the code.
     fn opens(&self, ask: Ask<'_>, hello: &Hello) -> Result<String, &'static str> {
         told(self.connect(ask, hello).map(|passage| passage.route().clone()).map_err(|no| no.denial))
+    }
+
+    /// What one request of alice comes to on a connection that lives already.
+    fn judges(&self, passage: &Passage, method: &str, name: &str) -> Result<String, &'static str> {
+        let scheme = if passage.mode() == Mode::Terminate { Scheme::Https } else { Scheme::Http };
+        let agreed = AgreedName::new(host(name), passage.destination().port(), scheme);
+        let head = http::Request::builder().method(method).uri("/").header("host", name);
+        let head = head.body(()).unwrap().into_parts().0;
+        let request = Request::read(&agreed, &head).unwrap();
+        let known = self.directory.by_name("alice").unwrap();
+        let answer = self.policy.request(&known, passage, &request, Circumstances::default());
+        told(answer.map(|permit| permit.route().clone()))
     }
 
     /// What one request over TLS comes to, its connection included.

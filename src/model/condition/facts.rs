@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use crate::model::types::address::embedded;
 use crate::model::types::{AgentProfile, HostName, Timestamp};
 
 /// The facts of one question.
@@ -19,6 +20,18 @@ pub struct Facts<'a> {
     pub request: Option<&'a dyn RequestFacts>,
     /// When, for `time`.
     pub at: Timestamp,
+}
+
+impl<'a> Facts<'a> {
+    /// The same with each IPv4 address inside the destination in its place: a translator leads there, so what refuses it is asked
+    /// about it as well.
+    pub fn inside(self) -> impl Iterator<Item = Self> {
+        let inner = self.destination.address.map(embedded).unwrap_or_default().into_iter();
+        inner.map(move |inner| Self {
+            destination: Destination { address: Some(inner.into()), ..self.destination },
+            ..self
+        })
+    }
 }
 
 /// Where the agent wants to go, as far as it is known.

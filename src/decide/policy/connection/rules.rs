@@ -3,7 +3,7 @@
 //! What a rule needs a request for is not known here, and is asked again with each. Read next: `../rules.rs`.
 
 use super::claim::Claim;
-use super::{Judge, L4Entry, Listeners, Opening};
+use super::{Judge, L4Entry, Listeners, Opening, Route};
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
 use crate::model::condition::{Destination, Facts};
@@ -16,11 +16,11 @@ impl<'a> Judge<'a> {
         if self.rules.none_for(self.agent) {
             return Ok(());
         }
-        let mut names = claim.names.iter().chain(claim.shadow).peekable();
-        if names.peek().is_none() {
-            return self.found(None, claim.source).check(&self.concerned(None));
+        // What says no name is asked about as that, whatever the address was given for.
+        if claim.names.is_empty() {
+            self.refuse(None, None, claim.source)?;
         }
-        self.check_rules_for(names, claim.source)
+        self.check_rules_for(claim.names.iter().chain(claim.shadow), claim.source)
     }
 
     fn check_rules_for<'n>(
@@ -28,7 +28,24 @@ impl<'a> Judge<'a> {
         mut names: impl Iterator<Item = &'n HostName>,
         source: NameSource,
     ) -> Result<(), Denial> {
-        names.try_for_each(|name| self.found(Some(name), source).check(&self.concerned(Some(name))))
+        names.try_for_each(|name| self.refuse(None, Some(name), source))
+    }
+
+    /// Refuses what a rule refuses under one name: one that holds for everything, or one that holds for what `route` lets
+    /// through. An IPv4 address inside the destination is where a translator leads, so it is asked about as well.
+    fn refuse(
+        &self,
+        route: Option<&Route>,
+        name: Option<&HostName>,
+        source: NameSource,
+    ) -> Result<(), Denial> {
+        let look = |facts: &Facts<'_>| match route {
+            Some(route) => self.rules.look_behind(self.agent, &[&route.policy], facts),
+            None => self.rules.look(self.agent, facts),
+        };
+        let (facts, concerned) = (self.facts(name, source), self.concerned(name));
+        look(&facts).check(&concerned)?;
+        facts.inside().try_for_each(|facts| look(&facts).check(&concerned))
     }
 
     /// Refuses what is denied under one of these names, by a route or by a rule.
@@ -60,35 +77,69 @@ impl<'a> Judge<'a> {
         (!listeners.is_empty()).then(|| Opening { route: rule.place(), listeners, obligations: None })
     }
 
-    /// Whether TLS hides the name without which nobody can open it, where a rule may refuse its requests: leaving the
-    /// name out is no way around that rule. Not so for a route that is attached to nothing that opens TLS.
-    pub(super) fn evades_rules(
+    /// Whether TLS hides the name without which nobody can open it, where a rule may refuse its requests, under any name that
+    /// it may have: leaving the name out is no way around that rule. Not so for a route that is attached to nothing that
+    /// opens TLS.
+    pub(super) fn evades_rules<'n>(
         &self,
-        name: Option<&HostName>,
-        source: NameSource,
-        entries: &[&L4Entry],
+        name: Option<&'n HostName>,
+        (source, addressed): (NameSource, &[&'a L4Entry]),
+        shadow: impl Iterator<Item = &'n HostName>,
     ) -> bool {
-        let opens = |entry: &&L4Entry| entry.listeners.has(ListenerProtocol::TlsTerminate);
-        name.is_some()
+        let hides = name.is_some()
             && self.lacks_a_server_name()
             && self.plan.listeners.has(ListenerProtocol::TlsTerminate)
-            && (entries.is_empty() || entries.iter().any(opens))
-            && !self.rules.none_for(self.agent)
-            && self.found(name, source).has_to_read()
+            && !self.rules.none_for(self.agent);
+        hides && {
+            let by = |name| self.opener_of_tls(name, (source, addressed));
+            name.is_some_and(|name| by(name).is_some())
+                && name
+                    .into_iter()
+                    .chain(shadow)
+                    .any(|name| by(name).is_some_and(|opener| self.has_to_read(name, source, opener)))
+        }
     }
 
-    /// An opening with what binds it.
-    pub(super) fn bound(
+    /// What would open TLS that says this name: the route that comes first, or none but a rule or the default. Nothing where all
+    /// routes are attached to what opens no TLS.
+    fn opener_of_tls(
         &self,
-        name: Option<&HostName>,
-        source: NameSource,
+        name: &HostName,
+        (source, addressed): (NameSource, &[&'a L4Entry]),
+    ) -> Option<Option<&'a Route>> {
+        let entries = self.entries(Some(name), source, addressed);
+        let opener = entries.iter().find(|entry| entry.listeners.has(ListenerProtocol::TlsTerminate));
+        (entries.is_empty() || opener.is_some()).then(|| opener.map(|entry| &entry.route))
+    }
+
+    /// Whether a rule may refuse requests of this name, be it for what its opener lets through.
+    fn has_to_read(&self, name: &HostName, source: NameSource, opener: Option<&Route>) -> bool {
+        let facts = self.facts(Some(name), source);
+        let behind = |route: &Route| self.rules.look_behind(self.agent, &[&route.policy], &facts);
+        self.rules.look(self.agent, &facts).has_to_read()
+            || opener.is_some_and(|route| behind(route).has_to_read())
+    }
+
+    /// An opening with what binds it, unless a rule for what its route lets through refuses, under any name that it may have.
+    pub(super) fn bound<'n>(
+        &self,
+        name: Option<&'n HostName>,
+        (source, mut shadow): (NameSource, impl Iterator<Item = &'n HostName>),
         opening: Opening,
     ) -> Result<Opening, Denial> {
         if self.rules.none_for(self.agent) {
             return Ok(opening);
         }
-        let behind = self.rules.look_behind(self.agent, &opening.route, &self.facts(name, source));
-        behind.check(&self.concerned(name))?;
+        // An HTTP route lets requests through, and each of them is asked about by itself: here it is the first of several.
+        let route = Some(&opening.route).filter(|route| !route.is_of_requests());
+        let behind = match route {
+            Some(route) => {
+                self.refuse(Some(route), name, source)?;
+                shadow.try_for_each(|name| self.refuse(Some(route), Some(name), source))?;
+                self.rules.look_behind(self.agent, &[&route.policy], &self.facts(name, source))
+            }
+            None => Findings::default(),
+        };
         let obligations = self.found(name, source).bind(behind, &opening.route);
         Ok(Opening { obligations, ..opening })
     }

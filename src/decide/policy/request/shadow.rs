@@ -5,23 +5,32 @@ use super::{Asker, Effect, Judge, L4Entry, NameSource, Passage, words};
 use crate::model::types::{Denial, HostName};
 
 impl Judge<'_> {
-    /// Refuses what is denied under one of those names. A request that a route names by its own goes by its own.
+    /// Refuses what is denied under one of those names.
     pub(super) fn check_shadow(&self, passage: &Passage) -> Result<(), Denial> {
-        let source = passage.name_source();
+        self.check_others(passage, |name| self.check_by_name(name, passage.name_source()))
+    }
+
+    /// Refuses what is refused under one of those names. A request that a route names by its own goes by its own.
+    pub(super) fn check_others(
+        &self,
+        passage: &Passage,
+        check: impl Fn(&HostName) -> Result<(), Denial>,
+    ) -> Result<(), Denial> {
         let named = || self.request.name().is_some_and(|name| self.is_named(name));
-        if passage.shadow.is_empty() || source == NameSource::Given && named() {
+        if passage.shadow.is_empty() || passage.name_source() == NameSource::Given && named() {
             return Ok(());
         }
         let others = passage.shadow.iter().filter(|name| Some(*name) != self.request.name());
-        let mut checked = others.map(|name| (name, self.check_by_name(name, source)));
-        let refused = checked.find_map(|(name, checked)| Some((name, checked.err()?)));
+        let refused =
+            others.map(|name| (name, check(name))).find_map(|(name, checked)| Some((name, checked.err()?)));
         refused.map_or(Ok(()), |(name, denial)| Err(words::by_another_name(denial, name, self.destination)))
     }
 
     fn check_by_name(&self, name: &HostName, source: NameSource) -> Result<(), Denial> {
         let asker = Asker { agent: self.agent, port: self.destination.port() };
         let mut denying = self.plan.tcp.denying(asker, name).map(|rank| &self.plan.l4[rank]);
-        if let Some(entry) = denying.find(|entry| self.holds_here(entry)) {
+        let here = |entry: &L4Entry| entry.cidrs.is_empty() || entry.leads_to(self.destination);
+        if let Some(entry) = denying.find(|entry| here(entry)) {
             return Err(words::denied(self.known, &entry.effect, &entry.route, self.destination));
         }
         if let Some(denial) = self.denied_by_http(Some(name)) {
@@ -34,11 +43,8 @@ impl Judge<'_> {
     fn is_named(&self, name: &HostName) -> bool {
         let asker = Asker { agent: self.agent, port: self.destination.port() };
         let mut named = self.plan.tcp.named(asker, name).map(|rank| &self.plan.l4[rank]);
-        let allows = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && self.holds_here(entry);
+        let here = |entry: &L4Entry| entry.cidrs.is_empty() || entry.names_address(self.destination);
+        let allows = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && here(entry);
         named.any(allows) || self.plan.http_index.allows_something(self.agent, name)
-    }
-
-    fn holds_here(&self, entry: &L4Entry) -> bool {
-        entry.cidrs.is_empty() || entry.names_address(self.destination)
     }
 }

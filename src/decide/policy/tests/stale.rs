@@ -111,3 +111,32 @@ fn what_names_its_host_itself_has_no_need_of_old_names() {
     let without = Hello::Http1(Http1Hello::default());
     assert_eq!(set.opens(ask(&[], &["a.example"]), &without), Err("policy.no-route"));
 }
+
+#[test]
+fn what_was_resolved_under_one_name_is_judged_anew_by_no_name_that_its_address_was_given_for_meanwhile() {
+    let routes = l4("db", "{destinationHostnames: [db.example]}")
+        + &l4("other", "{destinationHostnames: [other.example]}");
+    let (before, after) =
+        (Set::with(&routes), Set::with(&(routes.clone() + &deny("no", "EgressL4Route", "db", ""))));
+    let gone = Set::with(&l4("other", "{destinationHostnames: [other.example]}"));
+    let anew = |set: &Set, passage: &Passage, hello: &Hello| {
+        let (given, stale) = passage.names_anew(vec![host("other.example")]);
+        let destination = OriginalDestination(passage.destination());
+        let flow = Flow { destination, hello, given: &given, stale: stale.as_slice(), once: &[] };
+        let known = set.directory.by_name("alice").unwrap();
+        set.policy
+            .connection(&known, flow, Circumstances::default())
+            .map_err(|refusal| refusal.denial.reason.code())
+    };
+    for hello in NAMELESS {
+        let passage = before.connect(ask(&[], &["db.example"]), &hello).unwrap();
+        assert_eq!(anew(&after, &passage, &hello).map(drop), Err("policy.denied"), "{hello:?}");
+        assert_eq!(anew(&gone, &passage, &hello).map(drop), Err("policy.no-route"), "{hello:?}");
+        let still = anew(&before, &passage, &hello).unwrap();
+        assert_eq!((still.host(), still.name_source()), (Some(&host("db.example")), NameSource::Resolve));
+        // What was given is believed as long as the connection lives.
+        let passage = before.connect(ask(&["db.example"], &[]), &hello).unwrap();
+        let still = anew(&before, &passage, &hello).unwrap();
+        assert_eq!(still.name_source(), NameSource::Given, "{hello:?}");
+    }
+}
