@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::arrival::Arrival;
 use super::road::Road;
-use crate::decide::policy::{Flow, NameSource, Passage};
+use crate::decide::policy::{Flow, Passage};
 use crate::model::types::{Denial, Reason, Timestamp};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
