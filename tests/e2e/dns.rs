@@ -64,7 +64,7 @@ fn queries_to_any_address_are_answered_by_the_gateway_from_the_address_that_was_
             daemon.record(&json!({
                 "kind": "dns", "agent_id": "alice", "source_address": source, "decision": "allow", "status": 0,
                 "query_name": "db.example", "query_type": kind, "destination_host": "db.example",
-                "protocol": protocol, "phase": "complete", "policy_id": POLICY, "rule": "rules[0]",
+                "protocol": protocol, "phase": "complete", "policy_id": "EgressL4Route/by-name", "rule": "rules[0]",
             }));
         }
     }
