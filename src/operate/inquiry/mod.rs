@@ -18,7 +18,7 @@ use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::{Decision, Denial, HostName, Reason};
 use crate::perceive::hello::{Alpn, ClientHello, Hello, Http1Hello};
 use crate::perceive::identity::Known;
-use crate::perceive::request::Request;
+use crate::perceive::request::{Request, hop_by_hop};
 
 /// Stands for the address of a name that nobody has given to the agent: a public one (RFC 5737).
 pub const SOME_PUBLIC_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -175,7 +175,10 @@ impl<'a> Inquiry<'a> {
         let request = builder
             .body(())
             .map_err(|error| Fault::invalid(format!("such a request cannot be made: {error}")))?;
-        Ok(Some(request.into_parts().0))
+        let (mut head, ()) = request.into_parts();
+        // Judged is what would be forwarded.
+        hop_by_hop::strip_request(&mut head);
+        Ok(Some(head))
     }
 
     /// Whom the request may name.
