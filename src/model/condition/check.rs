@@ -40,15 +40,17 @@ struct Checker<'t> {
     locals: Vec<Local>,
     /// What is asked of something of which no type is known. Where all else is right, that comes out of an empty list or map.
     of_nothing: Vec<Fault>,
+    /// Bytes that automata may have yet.
+    budget: &'t mut usize,
 }
 
-/// Checks a whole condition.
+/// Checks a whole condition, of which the automata may have so many bytes.
 ///
 /// # Errors
 /// All faults, in the order of the text.
-pub fn check(parsed: &Parsed<'_>) -> Result<(Node, Uses), Vec<Fault>> {
+pub fn check<'t>(parsed: &'t Parsed<'t>, budget: &'t mut usize) -> Result<(Node, Uses), Vec<Fault>> {
     let (faults, locals, of_nothing) = Default::default();
-    let mut checker = Checker { parsed, faults, uses: Uses::default(), locals, of_nothing };
+    let mut checker = Checker { parsed, faults, uses: Uses::default(), locals, of_nothing, budget };
     let whole = checker.expression(&parsed.root);
     if !whole.of.fits(&Type::Bool) {
         let message = format!("a condition is true or false, and this is {:#}", whole.of);

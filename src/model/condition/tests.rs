@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 
 use super::{Condition, Destination, Facts, Part, RequestFacts, Unevaluable};
 use crate::model::types::limits::{
-    CONDITION_BYTES, CONDITION_DEPTH, CONDITION_LOOPS, CONDITION_NODES, CONDITION_WORK,
+    CONDITION_AUTOMATON_BYTES, CONDITION_BYTES, CONDITION_DEPTH, CONDITION_LOOPS, CONDITION_NODES,
+    CONDITION_WORK, POLICY_AUTOMATA_BYTES,
 };
 use crate::model::types::{AgentProfile, HostName, Timestamp};
 
@@ -346,6 +347,28 @@ fn the_value_of_a_field_is_paid_for_by_its_bytes() {
     };
     assert_eq!(asked("x-a"), too_much());
     assert_eq!(asked("x-b"), Ok(true));
+}
+
+#[test]
+fn the_patterns_of_a_set_share_a_budget_and_the_one_that_outgrows_it_is_a_fault() {
+    let large = |letter: &str| format!(r#"agent.name.matches("{letter}[01]{{9}}")"#);
+    let mut budget = POLICY_AUTOMATA_BYTES;
+    Condition::check_within(&large("1"), &mut budget).unwrap();
+    let one = POLICY_AUTOMATA_BYTES - budget;
+    assert!(one > 8 * 1024, "{one}");
+    let mut left = one + one / 2;
+    let both = format!("{} || {}", large("1"), large("0"));
+    let faults = Condition::check_within(&both, &mut left).unwrap_err();
+    let message =
+        "with the pattern `0[01]{9}` all patterns of the set grow beyond 32 MiB when they are compiled";
+    assert_eq!((faults.len(), &*faults[0].message), (1, message));
+    assert_eq!(&both[faults[0].range.clone()], r#""0[01]{9}""#);
+    // What is refused has cost its time as well.
+    let mut left = CONDITION_AUTOMATON_BYTES;
+    assert!(Condition::check_within(r#"agent.name.matches("1[01]{40}")"#, &mut left).is_err());
+    assert_eq!(left, 0);
+    assert!(Condition::check_within(r#"agent.name.matches("a")"#, &mut left).is_err());
+    assert!(Condition::check_within(r#"agent.name.contains("a")"#, &mut left).is_ok());
 }
 
 /// The faults as `range message (hint)`.

@@ -126,8 +126,8 @@ static RULE: Object = Object::new(
     ],
 );
 
-/// Reads one policy.
-pub fn read(header: &Header<'_>, index: &Index) -> Option<EgressPolicy> {
+/// Reads one policy. `automata` is how many more bytes the automata of the set's patterns may have.
+pub fn read(header: &Header<'_>, index: &Index, automata: &mut usize) -> Option<EgressPolicy> {
     let fields = header.spec?.object(&SPEC)?;
     let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
     let priority = match fields.get("priority") {
@@ -137,7 +137,8 @@ pub fn read(header: &Header<'_>, index: &Index) -> Option<EgressPolicy> {
     let target = fields.required("targetRef").and_then(|item| policy_target(&item, index));
     let mut names = BTreeMap::new();
     let rules = fields.list("rules");
-    let rules = rules.iter().filter_map(|item| rule(item, target.as_ref(), &mut names)).collect();
+    let rule = |item| rule(item, target.as_ref(), &mut names, automata);
+    let rules = rules.iter().filter_map(rule).collect();
     Some(EgressPolicy { target: target?, source_agents, priority: priority?, rules, origin: header.origin() })
 }
 
@@ -145,11 +146,12 @@ fn rule<'s>(
     item: &Item<'s>,
     target: Option<&PolicyTarget>,
     names: &mut BTreeMap<Arc<str>, Place>,
+    automata: &mut usize,
 ) -> Option<PolicyRule> {
     let fields = item.object(&RULE)?;
     let name = fields.required("name").and_then(|item| name(&item, names));
     let when = match fields.get("when") {
-        Some(item) => condition(&item).map(Some),
+        Some(item) => condition(&item, automata).map(Some),
         None => Some(None),
     };
     let action = fields.required("action")?;
@@ -248,14 +250,14 @@ fn lacks(fields: &Fields<'_>, action: &str, one: &str, other: &str) {
 }
 
 /// `when`: it may have line breaks. What is wrong with it is shown where it stands.
-fn condition(item: &Item<'_>) -> Option<Arc<Condition>> {
+fn condition(item: &Item<'_>, automata: &mut usize) -> Option<Arc<Condition>> {
     let text = item.node().text().filter(|text| !text.trim().is_empty());
     let Some(text) = text else {
         // Says what is wrong with it.
         item.text();
         return None;
     };
-    match Condition::check(text) {
+    match Condition::check_within(text, automata) {
         Ok(condition) => enforced(item, condition),
         Err(faults) => {
             for fault in faults {

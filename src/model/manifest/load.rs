@@ -92,6 +92,7 @@ fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
             index.gateways.insert(header.name.clone(), gateway);
         }
     }
+    let mut automata = limits::POLICY_AUTOMATA_BYTES;
     let mut resources = Resources::default();
     let mut agent_sources = agent::Sources::default();
     for header in headers.iter().filter(|header| header.kind == Kind::Agent) {
@@ -113,7 +114,7 @@ fn specs(headers: &[Header<'_>], index: &mut Index) -> Resources {
                 resources.deny_policies.extend(deny_policy::read(header, index).map(|policy| (name, policy)));
             }
             Kind::EgressPolicy => {
-                let policy = egress_policy::read(header, index);
+                let policy = egress_policy::read(header, index, &mut automata);
                 resources.egress_policies.extend(policy.map(|policy| (name, policy)));
             }
             Kind::EgressApproval => {
