@@ -251,6 +251,7 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
             ),
             format!("| loops inside each other | {CONDITION_LOOPS} |"),
             format!("| the automaton of a pattern | {} |", size(CONDITION_AUTOMATON_BYTES)),
+            format!("| the automata of all patterns of a set | {} |", size(POLICY_AUTOMATA_BYTES)),
             format!("| judging it once | {} steps", grouped(CONDITION_WORK)),
         ],
     );

@@ -39,6 +39,9 @@ impl RequestFacts for Post {
         ];
         Box::new(names.into_iter().map(|name| (name, &b"value"[..])).chain([("x-team", &b"red"[..])]))
     }
+    fn query_bytes(&self) -> usize {
+        0
+    }
     fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         Box::new([("beta".into(), Some("true".into()))].into_iter())
     }

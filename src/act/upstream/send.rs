@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -266,7 +266,6 @@ fn shape<B: Body>(request: &mut Request<B>, protocol: Protocol, tls: bool) {
             if let Some(target) = request.uri().path_and_query().cloned() {
                 *request.uri_mut() = Uri::from(target);
             }
-            join_cookies(request.headers_mut());
             // hyper leaves out a body of unknown length where the method rarely has one.
             if !request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_LENGTH) {
                 request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -285,18 +284,6 @@ fn shape<B: Body>(request: &mut Request<B>, protocol: Protocol, tls: bool) {
                 *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
             }
         }
-    }
-}
-
-/// HTTP/2 may send the crumbs of a cookie one by one; HTTP/1 has one field for all (RFC 9113, section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs = || headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-    if crumbs().nth(1).is_none() {
-        return;
-    }
-    let joined = crumbs().collect::<Vec<_>>().join(&b"; "[..]);
-    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
-        headers.insert(header::COOKIE, joined);
     }
 }
 

@@ -40,14 +40,19 @@ struct Checker<'t> {
     faults: Vec<Fault>,
     uses: Uses,
     locals: Vec<Local>,
+    /// What is asked of something of which no type is known. Where all else is right, that comes out of an empty list or map.
+    of_nothing: Vec<Fault>,
+    /// Bytes that automata may have yet.
+    budget: &'t mut usize,
 }
 
-/// Checks a whole condition.
+/// Checks a whole condition, of which the automata may have so many bytes.
 ///
 /// # Errors
 /// All faults, in the order of the text.
-pub fn check(parsed: &Parsed<'_>) -> Result<(Node, Uses), Vec<Fault>> {
-    let mut checker = Checker { parsed, faults: Vec::new(), uses: Uses::default(), locals: Vec::new() };
+pub fn check<'t>(parsed: &'t Parsed<'t>, budget: &'t mut usize) -> Result<(Node, Uses), Vec<Fault>> {
+    let (faults, locals, of_nothing) = Default::default();
+    let mut checker = Checker { parsed, faults, uses: Uses::default(), locals, of_nothing, budget };
     let whole = checker.expression(&parsed.root);
     if !whole.of.fits(&Type::Bool) {
         let message = format!("a condition is true or false, and this is {:#}", whole.of);
@@ -56,6 +61,9 @@ pub fn check(parsed: &Parsed<'_>) -> Result<(Node, Uses), Vec<Fault>> {
             message,
             Some("compare it with something, as in `... == ...`".into()),
         );
+    }
+    if checker.faults.is_empty() {
+        checker.faults = std::mem::take(&mut checker.of_nothing);
     }
     if checker.faults.is_empty() {
         return Ok((whole.node, checker.uses));
@@ -87,6 +95,14 @@ impl Checker<'_> {
     /// Notes a fault and goes on.
     fn wrong(&mut self, range: Range<usize>, message: impl Into<String>, hint: Option<String>) -> Typed {
         self.fault(range, message, hint);
+        Typed::wrong()
+    }
+
+    /// Stands for what is asked of a part that has no type: it is wrong itself and blamed already, or comes out of an empty list or
+    /// map, and then it would have no value on any facts.
+    fn of_nothing(&mut self, part: &IdedExpr) -> Typed {
+        let message = format!("{} comes out of an empty list or map: it never has a value", self.shown(part));
+        self.of_nothing.push(Fault::new(self.parsed.range(part), message));
         Typed::wrong()
     }
 
@@ -175,7 +191,7 @@ impl Checker<'_> {
         }
         let operand = self.expression(&select.operand);
         match &operand.of {
-            Type::Any => Typed::wrong(),
+            Type::Any => self.of_nothing(&select.operand),
             Type::Object(object) => self.object_field(node, object, &select.field),
             Type::Map(of) => {
                 let of = (**of).clone();
@@ -254,7 +270,7 @@ impl Checker<'_> {
         }
         let operand = self.expression(&select.operand);
         match &operand.of {
-            Type::Any => Typed::new(Node::Literal(Literal::Bool(false)), Type::Bool),
+            Type::Any => self.of_nothing(&select.operand),
             Type::Map(_) => {
                 self.check_key(&operand.node, &select.field, self.parsed.field(argument));
                 let key = Node::Literal(Literal::Text(select.field.as_str().into()));

@@ -62,6 +62,8 @@ pub trait RequestFacts {
     fn content_length(&self) -> Option<u64>;
     /// Name and value of each header field in order, names in lower case.
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_>;
+    /// Bytes of the query as it was sent: what reading its parameters costs, each time anew.
+    fn query_bytes(&self) -> usize;
     /// Decoded name and value of each query parameter in order; no value where it is not UTF-8.
     fn query(&self) -> Box<dyn Iterator<Item = Parameter<'_>> + '_>;
 }

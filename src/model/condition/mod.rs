@@ -27,6 +27,7 @@ mod tests;
 pub use facts::{Destination, Facts, RequestFacts};
 pub use uses::{Part, Uses};
 
+use crate::model::types::limits::POLICY_AUTOMATA_BYTES;
 use node::Node;
 use syntax::Parsed;
 
@@ -74,13 +75,22 @@ impl Fault {
 }
 
 impl Condition {
-    /// Parses and checks a condition.
+    /// Parses and checks a condition that stands alone.
     ///
     /// # Errors
     /// All that is wrong with it, in the order of the text.
     pub fn check(text: &str) -> Result<Self, Vec<Fault>> {
+        Self::check_within(text, &mut POLICY_AUTOMATA_BYTES.clone())
+    }
+
+    /// The same for one of many: `budget` is how many more bytes the automata of the whole set may have; it starts at
+    /// [`POLICY_AUTOMATA_BYTES`].
+    ///
+    /// # Errors
+    /// As for one alone; and where its patterns outgrow the budget.
+    pub fn check_within(text: &str, budget: &mut usize) -> Result<Self, Vec<Fault>> {
         let parsed = Parsed::read(text).map_err(|fault| vec![fault])?;
-        let (node, uses) = check::check(&parsed)?;
+        let (node, uses) = check::check(&parsed, budget)?;
         Ok(Self { text: text.into(), node: Arc::new(node), parts: parsed.conjuncts().into(), uses })
     }
 

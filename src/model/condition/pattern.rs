@@ -10,7 +10,7 @@ use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind};
 
-use crate::model::types::limits::{CONDITION_AUTOMATON_BYTES, CONDITION_DEPTH};
+use crate::model::types::limits::CONDITION_DEPTH;
 
 /// A pattern that was found right and small enough.
 #[derive(Clone)]
@@ -32,8 +32,8 @@ impl Pattern {
     /// Compiles RE2 syntax, in which `\d`, `\w`, `\s` and `\b` know ASCII only.
     ///
     /// # Errors
-    /// Where it is no pattern, or one whose automaton outgrows `CONDITION_AUTOMATON_BYTES`.
-    pub fn compile(text: &str) -> Result<Self, PatternError> {
+    /// Where it is no pattern, or one whose automaton outgrows `bound` bytes.
+    pub fn compile(text: &str, bound: usize) -> Result<Self, PatternError> {
         let ascii = in_ascii(text);
         let nesting = u32::try_from(CONDITION_DEPTH).unwrap_or(u32::MAX);
         let syntax = syntax::Config::new().nest_limit(nesting).utf8(false);
@@ -43,7 +43,7 @@ impl Pattern {
             let last = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
             return Err(PatternError::Syntax(last.to_owned()));
         }
-        let bound = Some(CONDITION_AUTOMATON_BYTES);
+        let bound = Some(bound);
         let whether = dense::Config::new()
             .match_kind(MatchKind::All)
             .start_kind(StartKind::Unanchored)
@@ -56,6 +56,11 @@ impl Pattern {
             .build(&ascii)
             .map_err(|_| PatternError::TooLarge)?;
         Ok(Self { text: text.into(), automaton: Box::new(automaton) })
+    }
+
+    /// Bytes of its automaton.
+    pub fn bytes(&self) -> usize {
+        self.automaton.memory_usage()
     }
 
     /// Whether it is found anywhere in the text.

@@ -1,11 +1,15 @@
 //! What conditions mean, and what is said of those that mean nothing.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Condition, Destination, Facts, Part, RequestFacts, Unevaluable};
-use crate::model::types::limits::{CONDITION_BYTES, CONDITION_DEPTH, CONDITION_LOOPS, CONDITION_NODES};
+use crate::model::types::limits::{
+    CONDITION_AUTOMATON_BYTES, CONDITION_BYTES, CONDITION_DEPTH, CONDITION_LOOPS, CONDITION_NODES,
+    CONDITION_WORK, POLICY_AUTOMATA_BYTES,
+};
 use crate::model::types::{AgentProfile, HostName, Timestamp};
 
 /// `POST https://api.example/v1/files?dry=yes&tag=a&tag=b`, of 20 MB.
@@ -38,6 +42,9 @@ impl RequestFacts for Upload {
         ];
         Box::new(fields.into_iter())
     }
+    fn query_bytes(&self) -> usize {
+        0
+    }
     fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         let pairs = [("dry", "yes"), ("tag", "a"), ("tag", "b")];
         Box::new(pairs.into_iter().map(|(name, value)| (Cow::Borrowed(name), Some(Cow::Borrowed(value)))))
@@ -65,6 +72,9 @@ impl RequestFacts for Glance {
     }
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
         Box::new(std::iter::empty())
+    }
+    fn query_bytes(&self) -> usize {
+        0
     }
     fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         Box::new(std::iter::empty())
@@ -256,6 +266,9 @@ fn no_request_makes_a_condition_expensive() {
                 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
             Box::new((0..2000).map(|n| (&NAMES[n % 26..n % 26 + 1 + n / 40], &b""[..])))
         }
+        fn query_bytes(&self) -> usize {
+            0
+        }
         fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
             Box::new(std::iter::empty())
         }
@@ -264,6 +277,98 @@ fn no_request_makes_a_condition_expensive() {
     let why = "it takes more than 262144 steps on what was sent".to_owned();
     assert_eq!(answer, Err(Unevaluable::Failed(why.clone())));
     assert_eq!(judge(&format!("{text} || true"), Some(&Many), None), Err(Unevaluable::Failed(why)));
+}
+
+/// `GET /`, as large as a request may be: what is asked of a part of it is counted.
+#[derive(Default)]
+struct Large {
+    fields: Vec<(&'static str, Vec<u8>)>,
+    query_bytes: usize,
+    queries: Cell<u32>,
+}
+
+impl RequestFacts for Large {
+    fn method(&self) -> &str {
+        "GET"
+    }
+    fn path(&self) -> &str {
+        "/"
+    }
+    fn scheme(&self) -> &str {
+        "http"
+    }
+    fn protocol(&self) -> &str {
+        "HTTP/1.1"
+    }
+    fn content_length(&self) -> Option<u64> {
+        None
+    }
+    fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
+        Box::new(self.fields.iter().map(|(name, value)| (*name, &value[..])))
+    }
+    fn query_bytes(&self) -> usize {
+        self.query_bytes
+    }
+    fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
+        self.queries.set(self.queries.get() + 1);
+        Box::new((0..400).map(|n| (n.to_string().into(), Some("".into()))))
+    }
+}
+
+fn too_much() -> Result<bool, Unevaluable> {
+    Err(Unevaluable::Failed("it takes more than 262144 steps on what was sent".into()))
+}
+
+#[test]
+fn each_look_into_a_query_is_paid_for_by_the_bytes_that_are_decoded_for_it() {
+    const BYTES: u32 = 64 * 1024;
+    let long = || Large { query_bytes: BYTES as usize, ..Large::default() };
+    for text in [
+        r#"request.query.exists(k, request.query[k].contains("x"))"#,
+        r#"request.query.all(k, k in request.query)"#,
+        r#"["a", "b", "c", "d", "e"].exists(k, size(request.query) == 0)"#,
+    ] {
+        let request = long();
+        assert_eq!(judge(text, Some(&request), None), too_much(), "{text}");
+        let decoded = request.queries.get();
+        assert!(decoded <= CONDITION_WORK / BYTES + 1, "{text}: {decoded}");
+    }
+    let few = r#"has(request.query.x) || request.query["1"] == """#;
+    assert_eq!(judge(few, Some(&long()), None), Ok(true));
+}
+
+#[test]
+fn the_value_of_a_field_is_paid_for_by_its_bytes() {
+    let value = vec![b'a'; 32 * 1024];
+    let fields = vec![("x-a", value.clone()), ("x-a", value), ("x-b", Vec::new())];
+    let request = Large { fields, ..Large::default() };
+    let asked = |key: &str| {
+        judge(&format!("[1, 2, 3, 4, 5].all(n, {key:?} in request.headers)"), Some(&request), None)
+    };
+    assert_eq!(asked("x-a"), too_much());
+    assert_eq!(asked("x-b"), Ok(true));
+}
+
+#[test]
+fn the_patterns_of_a_set_share_a_budget_and_the_one_that_outgrows_it_is_a_fault() {
+    let large = |letter: &str| format!(r#"agent.name.matches("{letter}[01]{{9}}")"#);
+    let mut budget = POLICY_AUTOMATA_BYTES;
+    Condition::check_within(&large("1"), &mut budget).unwrap();
+    let one = POLICY_AUTOMATA_BYTES - budget;
+    assert!(one > 8 * 1024, "{one}");
+    let mut left = one + one / 2;
+    let both = format!("{} || {}", large("1"), large("0"));
+    let faults = Condition::check_within(&both, &mut left).unwrap_err();
+    let message =
+        "with the pattern `0[01]{9}` all patterns of the set grow beyond 32 MiB when they are compiled";
+    assert_eq!((faults.len(), &*faults[0].message), (1, message));
+    assert_eq!(&both[faults[0].range.clone()], r#""0[01]{9}""#);
+    // What is refused has cost its time as well.
+    let mut left = CONDITION_AUTOMATON_BYTES;
+    assert!(Condition::check_within(r#"agent.name.matches("1[01]{40}")"#, &mut left).is_err());
+    assert_eq!(left, 0);
+    assert!(Condition::check_within(r#"agent.name.matches("a")"#, &mut left).is_err());
+    assert!(Condition::check_within(r#"agent.name.contains("a")"#, &mut left).is_ok());
 }
 
 /// The faults as `range message (hint)`.

@@ -151,7 +151,7 @@ pub enum Found<'a> {
 }
 
 impl<'a> Map<'a> {
-    /// What stands under this key, and the number of entries looked at.
+    /// What stands under this key, and what finding it cost: entries, and bytes that had to be read.
     pub fn get(&self, key: &str) -> (Found<'a>, usize) {
         match self {
             Self::Labels(labels) => {
@@ -166,7 +166,7 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// Its keys, each once, and the number of entries looked at.
+    /// Its keys, each once, and what finding them cost.
     pub fn keys(&self) -> (Vec<Cow<'a, str>>, usize) {
         let mut keys: Vec<Cow<'a, str>> = match self {
             Self::Labels(labels) => labels.keys().map(|key| Cow::Borrowed(key.as_str())).collect(),
@@ -174,7 +174,8 @@ impl<'a> Map<'a> {
             Self::Query(request) => request.query().map(|(name, _)| name).collect(),
             Self::Made(entries) => entries.iter().map(|(key, _)| Cow::Borrowed(*key)).collect(),
         };
-        let looked_at = keys.len();
+        let decoded = if let Self::Query(request) = self { request.query_bytes() } else { 0 };
+        let looked_at = keys.len() + decoded;
         keys.sort_unstable();
         keys.dedup();
         (keys, looked_at)
@@ -185,7 +186,12 @@ impl<'a> Map<'a> {
 /// them, take the first or take the last.
 fn headers<'a>(request: &'a dyn RequestFacts, key: &str) -> (Found<'a>, usize) {
     let mut looked_at = 0;
-    let mut values = request.headers().inspect(|_| looked_at += 1).filter(|(name, _)| *name == key);
+    let mut seen = |name: &str, value: &[u8]| {
+        let read = if name == key { value.len() } else { 0 };
+        looked_at += 1 + read;
+    };
+    let fields = request.headers().inspect(|(name, value)| seen(name, value));
+    let mut values = fields.filter(|(name, _)| *name == key);
     let found = match values.next() {
         None => Found::Nothing,
         Some((_, first)) if values.any(|(_, other)| other != first) => Found::Several,
@@ -197,9 +203,9 @@ fn headers<'a>(request: &'a dyn RequestFacts, key: &str) -> (Found<'a>, usize) {
     (found, looked_at)
 }
 
-/// The value of a query parameter, by the same rule.
+/// The value of a query parameter, by the same rule. All of them are decoded for it.
 fn query<'a>(request: &'a dyn RequestFacts, key: &str) -> (Found<'a>, usize) {
-    let mut looked_at = 0;
+    let mut looked_at = request.query_bytes();
     let mut values = request.query().inspect(|_| looked_at += 1).filter(|(name, _)| name == key);
     let found = match values.next() {
         None => Found::Nothing,

@@ -127,8 +127,9 @@ static RULE: Object = Object::new(
     ],
 );
 
-/// Reads one policy; gateways, agents and routes have been read.
-pub fn read(header: &Header<'_>, reach: Reach<'_>) -> Option<EgressPolicy> {
+/// Reads one policy; gateways, agents and routes have been read. `automata` is how many more bytes the automata of the set's
+/// patterns may have.
+pub fn read(header: &Header<'_>, reach: Reach<'_>, automata: &mut usize) -> Option<EgressPolicy> {
     let fields = header.spec?.object(&SPEC)?;
     let priority = match fields.get("priority") {
         Some(item) => item.whole(PRIORITIES).and_then(|number| i32::try_from(number).ok()),
@@ -139,7 +140,8 @@ pub fn read(header: &Header<'_>, reach: Reach<'_>) -> Option<EgressPolicy> {
     let requests = target.as_ref().is_none_or(|target| reach.shows_requests(target));
     let mut names = BTreeMap::new();
     let rules = fields.list("rules");
-    let rules = rules.iter().filter_map(|item| rule(item, target.as_ref(), requests, &mut names)).collect();
+    let rule = |item| rule(item, target.as_ref(), requests, &mut names, automata);
+    let rules = rules.iter().filter_map(rule).collect();
     Some(EgressPolicy { target: target?, source_agents, priority: priority?, rules, origin: header.origin() })
 }
 
@@ -180,11 +182,12 @@ fn rule<'s>(
     target: Option<&PolicyTarget>,
     requests: bool,
     names: &mut BTreeMap<Arc<str>, Place>,
+    automata: &mut usize,
 ) -> Option<PolicyRule> {
     let fields = item.object(&RULE)?;
     let name = fields.required("name").and_then(|item| name(&item, names));
     let when = match fields.get("when") {
-        Some(item) => condition(&item).map(Some),
+        Some(item) => condition(&item, automata).map(Some),
         None => Some(None),
     };
     let action = fields.required("action");
@@ -309,14 +312,14 @@ fn lacks(fields: &Fields<'_>, action: &str, one: &str, other: &str) {
 }
 
 /// `when`: it may have line breaks. What is wrong with it is shown where it stands.
-fn condition(item: &Item<'_>) -> Option<Arc<Condition>> {
+fn condition(item: &Item<'_>, automata: &mut usize) -> Option<Arc<Condition>> {
     let text = item.node().text().filter(|text| !text.trim().is_empty());
     let Some(text) = text else {
         // Says what is wrong with it.
         item.text();
         return None;
     };
-    match Condition::check(text) {
+    match Condition::check_within(text, automata) {
         Ok(condition) => enforced(item, condition),
         Err(faults) => {
             for fault in faults {

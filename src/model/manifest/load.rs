@@ -72,7 +72,7 @@ fn trees(sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Vec<(usize, No
 }
 
 fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell<Mistakes>) -> Resources {
-    let mut specs = Specs::default();
+    let mut specs = Specs { automata: limits::POLICY_AUTOMATA_BYTES, ..Specs::default() };
     specs.index.whole = mistakes.borrow().is_empty();
     let (mut headers, mut repeated) = (Vec::new(), Vec::new());
     for (number, node) in trees {
@@ -105,6 +105,8 @@ struct Specs {
     agent_sources: agent::Sources,
     approvals: approval::Counts,
     answers: deny_policy::Answers,
+    /// Bytes that the automata of patterns may still have.
+    automata: usize,
     resources: Resources,
 }
 
@@ -129,7 +131,7 @@ impl Specs {
 
     /// What refers to gateways and agents.
     fn read_one(&mut self, header: &Header<'_>) {
-        let Self { index, approvals, answers, resources, .. } = self;
+        let Self { index, approvals, answers, automata, resources, .. } = self;
         let name = header.name.clone();
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -144,7 +146,7 @@ impl Specs {
                 resources.deny_policies.extend(policy.map(|policy| (name, policy)));
             }
             Kind::EgressPolicy => {
-                let policy = egress_policy::read(header, Reach { index, resources });
+                let policy = egress_policy::read(header, Reach { index, resources }, automata);
                 resources.egress_policies.extend(policy.map(|policy| (name, policy)));
             }
             Kind::EgressApproval => {

@@ -323,6 +323,8 @@ pub const POLICY_SET_BYTES: usize = 32 * 1024 * 1024;
 pub const POLICY_DEPTH: usize = 48;
 /// Keys and values in all policy files of one set together.
 pub const POLICY_NODES: usize = 512 * 1024;
+/// Bytes of the automata that all patterns in the conditions of one set become: some thousand patterns as people write them.
+pub const POLICY_AUTOMATA_BYTES: usize = 32 * 1024 * 1024;
 /// Mistakes written out in one report; further ones are counted.
 pub const POLICY_MISTAKES: usize = 200;
 /// Folders below each other in the policy folder.

@@ -29,9 +29,13 @@ pub struct Civil {
 }
 
 impl Timestamp {
-    /// The same moment, later by `by`; saturates at the end of time.
+    /// 9999-12-30T22:00:00Z: RFC 3339 has four digits for the year (section 1), and whoever reads a moment adds its offset.
+    pub const LAST: Self = Self(253_402_207_200_000_000);
+
+    /// The same moment, later by `by`; at most [`Self::LAST`].
     pub fn plus(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(by).min(Self::LAST.0))
     }
 
     /// How long ago `earlier` was; zero if it is in the future.
@@ -138,6 +142,18 @@ mod tests {
             assert_eq!(Timestamp(micros).to_string(), format!("{expected:.6}"));
             assert_eq!(Timestamp::parse(&Timestamp(micros).to_string()), Some(Timestamp(micros)));
         }
+    }
+
+    #[test]
+    fn no_span_leads_beyond_the_last_moment_that_can_be_written() {
+        let now = Timestamp::parse("2026-11-28T20:00:00Z").unwrap();
+        for days in [2_912_500, 3_660_000, u64::MAX / 86_400] {
+            let end = now.plus(Duration::from_secs(days * 86_400));
+            assert_eq!(end.to_string(), "9999-12-30T22:00:00.000000Z", "{days}");
+            assert_eq!(Timestamp::parse(&end.to_string()), Some(end));
+        }
+        let before = now.plus(Duration::from_secs(2_900_000 * 86_400));
+        assert_eq!(Timestamp::parse(&before.to_string()), Some(before));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::{Decision, HostName, Reason};
 use crate::perceive::hello::{Alpn, ClientHello, Hello, Http1Hello};
 use crate::perceive::identity::Known;
-use crate::perceive::request::Request;
+use crate::perceive::request::{Request, hop_by_hop};
 
 /// Said of a request that nobody would read.
 pub const UNREAD: &str = "its requests are not read: TLS is passed through or bytes are relayed, and the connection alone is judged";
@@ -147,7 +147,10 @@ impl<'a> Inquiry<'a> {
         let request = builder
             .body(())
             .map_err(|error| Fault::invalid(format!("such a request cannot be made: {error}")))?;
-        Ok(Some(request.into_parts().0))
+        let (mut head, ()) = request.into_parts();
+        // Judged is what would be forwarded.
+        hop_by_hop::strip_request(&mut head);
+        Ok(Some(head))
     }
 
     /// Whom the request may name.

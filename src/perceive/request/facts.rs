@@ -45,6 +45,10 @@ impl RequestFacts for Request<'_> {
         )
     }
 
+    fn query_bytes(&self) -> usize {
+        self.query().map_or(0, str::len)
+    }
+
     fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         Box::new(query::texts(self.query().unwrap_or("")))
     }

@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{Method, Version};
 use smallvec::SmallVec;
 
+use super::cookies;
 use super::guard::HEAD_ONLY;
 use crate::model::types::field::{OTHER_METHODS, OTHER_PLACES, reads_alike};
 use crate::model::types::limits::CONNECTION_OPTIONS;
@@ -64,10 +65,11 @@ pub fn is_websocket(head: &Parts) -> bool {
 }
 
 /// Makes a request's head fit to be forwarded. `Upgrade` stays where [`is_websocket`] holds; `Expect` goes, because the
-/// gateway itself answers it (RFC 9110, section 10.1.1).
+/// gateway itself answers it (RFC 9110, section 10.1.1). The crumbs of a cookie become one field.
 pub fn strip_request(head: &mut Parts) {
     let upgrade = is_websocket(head);
     strip(&mut head.headers, upgrade, true);
+    cookies::join(&mut head.headers);
 }
 
 /// Makes a response's head fit to be forwarded. `switching` for the 101 that answers a WebSocket request.
@@ -220,6 +222,13 @@ mod tests {
             (name.to_string(), value.to_str().unwrap().to_owned())
         };
         head.headers.iter().map(text).collect()
+    }
+
+    #[test]
+    fn the_crumbs_of_a_cookie_are_one_field_before_anybody_looks_at_them() {
+        let left = stripped(&[("cookie", "a=1"), ("x-a", "1"), ("cookie", "b=2; c=3"), ("cookie", "d=4")]);
+        let one = ("cookie".to_owned(), "a=1; b=2; c=3; d=4".to_owned());
+        assert_eq!(left, [one, ("x-a".to_owned(), "1".to_owned())]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod target;
 mod query;
 mod methods;
+mod cookies;
 mod dns;
 mod facts;
 pub mod guard;

@@ -88,6 +88,9 @@ impl RequestFacts for Post {
     fn headers(&self) -> Box<dyn Iterator<Item = (&str, &[u8])> + '_> {
         Box::new(HEADERS.into_iter().map(|(name, value)| (name, value.as_bytes())))
     }
+    fn query_bytes(&self) -> usize {
+        0
+    }
     fn query(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> + '_> {
         Box::new(std::iter::once(("dry".into(), Some("yes".into()))))
     }

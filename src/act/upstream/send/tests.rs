@@ -36,14 +36,6 @@ fn a_request_takes_the_form_of_its_protocol_and_can_change_it() {
             assert_eq!(request.headers()["host"], "Site.example:8443");
         }
     }
-    let mut crumbs = Request::get("/")
-        .header("cookie", "a=1")
-        .header("x-a", "1")
-        .header("cookie", "b=2; c=3")
-        .body(http_body_util::Empty::<bytes::Bytes>::new())
-        .unwrap();
-    shape(&mut crumbs, Protocol::Http11, true);
-    assert_eq!(crumbs.headers().get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
     let mut options = Request::options("*")
         .header("host", "site.example")
         .body(http_body_util::Empty::<bytes::Bytes>::new())

@@ -9,7 +9,7 @@ use super::super::pattern::{Pattern, PatternError};
 use super::super::types::Type;
 use super::super::value::Literal;
 use super::{Checker, Local, Typed};
-use crate::model::types::limits::{CONDITION_AUTOMATON_BYTES, CONDITION_LOOPS};
+use crate::model::types::limits::{CONDITION_AUTOMATON_BYTES, CONDITION_LOOPS, POLICY_AUTOMATA_BYTES};
 use crate::model::types::wording::{did_you_mean, one_of, quoted};
 
 impl Checker<'_> {
@@ -87,10 +87,23 @@ impl Checker<'_> {
             let hint = "patterns are compiled when the rule is loaded; compare values by `==` or `contains`";
             return self.wrong(range, message, Some(hint.into()));
         };
-        match Pattern::compile(text) {
+        let bound = CONDITION_AUTOMATON_BYTES.min(*self.budget);
+        let compiled = Pattern::compile(text, bound);
+        let grown = compiled.as_ref().map_or(bound, Pattern::bytes);
+        *self.budget = self.budget.saturating_sub(grown);
+        match compiled {
             Ok(pattern) => Typed::new(Node::Matches(Box::new(of.node), pattern), Type::Bool),
             Err(PatternError::Syntax(why)) => {
                 self.wrong(range, format!("{} is not a pattern: {why}", quoted(text)), None)
+            }
+            Err(PatternError::TooLarge) if bound < CONDITION_AUTOMATON_BYTES => {
+                let mebibytes = POLICY_AUTOMATA_BYTES / (1024 * 1024);
+                let message = format!(
+                    "with the pattern {} all patterns of the set grow beyond {mebibytes} MiB when they are compiled",
+                    quoted(text)
+                );
+                let hint = "use `startsWith`, `endsWith`, `contains` or `in` where they say the same";
+                self.wrong(range, message, Some(hint.into()))
             }
             Err(PatternError::TooLarge) => {
                 let kibibytes = CONDITION_AUTOMATON_BYTES / 1024;

@@ -95,7 +95,7 @@ impl Checker<'_> {
         let inner = self.expression(operand);
         match inner.of {
             Type::Int | Type::Double => Typed::new(Node::Negate(Box::new(inner.node)), inner.of),
-            Type::Any => Typed::wrong(),
+            Type::Any => self.of_nothing(operand),
             of => {
                 let message = format!("`-` needs a number, and {} is {of:#}", self.shown(operand));
                 self.wrong(self.parsed.range(node), message, None)
@@ -201,7 +201,7 @@ impl Checker<'_> {
                 }
                 Typed::new(Node::In(Box::new([item.node, whole.node])), Type::Bool)
             }
-            Type::Any => Typed::new(Node::Literal(Literal::Bool(false)), Type::Bool),
+            Type::Any => self.of_nothing(b),
             Type::List(_) | Type::Map(_) => {
                 let of = std::mem::replace(&mut whole.of, Type::Any);
                 let message = format!("{} is {:#}, and cannot be in {of:#}", self.shown(a), item.of);
@@ -221,7 +221,7 @@ impl Checker<'_> {
         let (wanted, of) = match &whole.of {
             Type::List(of) => (Type::Int, (**of).clone()),
             Type::Map(of) => (Type::Text, (**of).clone()),
-            Type::Any => return Typed::wrong(),
+            Type::Any => return self.of_nothing(a),
             of => {
                 let message = format!("`[...]` looks into a list or a map, and {} is {of:#}", self.shown(a));
                 return self.wrong(self.parsed.range(node), message, None);

@@ -50,6 +50,26 @@ fn names_that_are_not_declared_are_faults_with_a_suggestion() {
 }
 
 #[test]
+fn what_comes_out_of_an_empty_list_or_map_is_a_fault_where_something_is_asked_of_it() {
+    for (text, part) in [
+        ("[][0].x == 'a'", "[][0]"),
+        ("has([][0].x)", "[][0]"),
+        ("'a' in [][0]", "[][0]"),
+        ("[][0]['x'] == 'a'", "[][0]"),
+        ("-[][0] == 1", "[][0]"),
+        ("{}['a'].x == 'a'", "{}['a']"),
+        ("[].exists(x, x.class == 'pii')", "x"),
+        ("[].map(x, x)[0].a == 'b'", "[].map(x, x)[0]"),
+    ] {
+        let told = format!("[{part}] `{part}` comes out of an empty list or map: it never has a value");
+        assert_eq!(faults(text), [told], "{text}");
+    }
+    // What is wrong already is blamed once.
+    assert_eq!(faults("[nme][0].x == 'a'").len(), 1);
+    assert_eq!(faults("[][0].x == nme").len(), 1);
+}
+
+#[test]
 fn types_that_do_not_fit_are_faults() {
     let cases = [
         (

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::manifest::resources::{PolicyTarget, Rates, RuleAction, Would};
+use crate::model::types::limits::{CONDITION_AUTOMATON_BYTES, POLICY_AUTOMATA_BYTES};
 
 /// An agent with a team, a gateway, a route, and this policy.
 fn loaded(policy: &str) -> Result<Resources, Report> {
@@ -352,6 +353,27 @@ fn a_condition_on_several_lines_has_its_mistakes_on_their_own_lines() {
     let report = loaded(&written(cases[0].0)).expect_err("a mistake").render(false);
     let shown = "11 |           && agent.nam == 'b'\n   |                    ^^^ did you mean `name`?";
     assert!(report.contains(shown), "{report}");
+}
+
+#[test]
+fn the_pattern_that_outgrows_what_all_of_a_set_may_have_is_refused_at_its_place() {
+    let rule = |(number, pattern): (usize, &str)| {
+        format!("    - {{name: r{number}, when: 'agent.name.matches(\"{pattern}\")', action: Alert}}\n")
+    };
+    // Each of them grows beyond its own bound, and takes as much of the common one.
+    let most = POLICY_AUTOMATA_BYTES / CONDITION_AUTOMATON_BYTES;
+    let patterns = std::iter::repeat_n("1[01]{40}", most).chain(["a"]);
+    let rules: String = patterns.enumerate().map(rule).collect();
+    let found = mistakes(loaded(&format!("{TARGET}  rules:\n{rules}")));
+    assert_eq!(found.len(), most + 1);
+    assert!(
+        found.iter().take(most).all(|line| line.contains("`1[01]{40}` grows beyond 256 KiB")),
+        "{found:?}"
+    );
+    let last = found.last().unwrap();
+    let place = format!("a.yaml:{}:", 7 + most);
+    let message = "with the pattern `a` all patterns of the set grow beyond 32 MiB when they are compiled";
+    assert!(last.starts_with(&place) && last.contains(message), "{last}");
 }
 
 #[test]
