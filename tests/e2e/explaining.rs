@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::approvals::BOB;
+use super::approvals::{BOB, SITE};
 use super::world::{BASE, ROUTES, World};
 
 /// One question to both: `explain`, and the real thing.
@@ -213,45 +213,48 @@ fn explain_tells_the_stages_and_the_nearest_rule() {
     assert!(daemon.records(&["--kind", "request"]).is_empty(), "nothing is recorded as a request");
 }
 
-#[apply(over_both)]
-fn a_recorded_decision_is_explained_with_the_approval_and_the_quarantine_that_stood_then(world: World) {
+#[test]
+fn a_recorded_decision_is_explained_with_the_approval_and_the_quarantine_that_stood_then() {
+    let world = World::new();
     let daemon = world.gateway(BOB);
-    let approve =
-        ["approve", "alice", "--host", "site.example", "--reason", "INC-1", "--ttl", "1h", "-o", "json"];
-    let made = daemon.cli(&approve).json();
-    let (name, url) = (made["name"].as_str().expect("a name"), "https://site.example/small");
-    assert_eq!(world.ask(&daemon, &[url]).status, 200);
-    let policy = format!("EgressApproval/{name}");
-    let let_through = daemon.record(&json!({"kind": "request", "policy_id": policy, "decision": "allow"}));
-    daemon.cli(&["agent", "quarantine", "alice", "--reason", "it shouts"]).succeeded();
-    let refused = world.ask(&daemon, &[url]);
-    assert_eq!(refused.reason(), "identity.quarantined");
-    daemon.cli(&["agent", "release", "alice"]).succeeded();
-    daemon.cli(&["revoke", name]).succeeded();
-
     let explain = |id: &Value| daemon.cli(&["explain", "-o", "json", id.as_str().expect("an id")]).json();
-    let told = explain(&let_through["request_id"]);
-    let last = told["steps"].as_array().and_then(|steps| steps.last()).expect("steps");
-    assert_eq!((&told["allowed"], &told["policy"]), (&json!(true), &json!(policy)), "{told}");
-    let expected = (&json!("approvals"), &json!(format!("{policy} opens it")));
-    assert_eq!(
-        (&last["stage"], &last["text"]),
-        expected,
-        "asked again, and not read from the record: {told}"
-    );
-    assert!(last.get("source").is_none(), "{told}");
+    let last = |told: &Value| told["steps"].as_array().and_then(|steps| steps.last()).expect("steps").clone();
+    let url = "https://site.example/small";
+    for (family, address, _) in SITE {
+        let approve =
+            ["approve", "alice", "--host", "site.example", "--reason", "INC-1", "--ttl", "1h", "-o", "json"];
+        let made = daemon.cli(&approve).json();
+        let name = made["name"].as_str().expect("a name");
+        assert_eq!(world.ask(&daemon, &[family, url]).status, 200, "{family}");
+        let policy = format!("EgressApproval/{name}");
+        let let_through =
+            daemon.record(&json!({"kind": "request", "policy_id": policy, "decision": "allow"}));
+        daemon.cli(&["agent", "quarantine", "alice", "--reason", "it shouts"]).succeeded();
+        let resolve = format!("site.example:443:{address}");
+        let refused = world.ask(&daemon, &[family, "--resolve", &resolve, url]);
+        assert_eq!(refused.reason(), "identity.quarantined", "{family}");
+        daemon.cli(&["agent", "release", "alice"]).succeeded();
+        daemon.cli(&["revoke", name]).succeeded();
 
-    let told = explain(&refused.json()["request_id"]);
-    let last = told["steps"].as_array().and_then(|steps| steps.last()).expect("steps");
-    assert_eq!(
-        (&told["reason"], &last["stage"]),
-        (&json!("identity.quarantined"), &json!("identity")),
-        "{told}"
-    );
-    assert!(last["text"].as_str().is_some_and(|text| text.contains("quarantined: it shouts")), "{told}");
-    // Neither stands any more.
-    let now = daemon.cli(&["explain", "--agent", "alice", "-o", "json", url]).json();
-    assert_eq!(now["reason"], "policy.no-route", "{now}");
+        let told = explain(&let_through["request_id"]);
+        assert_eq!((&told["allowed"], &told["policy"]), (&json!(true), &json!(policy)), "{told}");
+        let step = last(&told);
+        let expected = (&json!("approvals"), &json!(format!("{policy} opens it")));
+        assert_eq!(
+            (&step["stage"], &step["text"]),
+            expected,
+            "asked again, and not read from the record: {told}"
+        );
+
+        let told = explain(&refused.json()["request_id"]);
+        let step = last(&told);
+        let expected = (&json!("identity.quarantined"), &json!("identity"));
+        assert_eq!((&told["reason"], &step["stage"]), expected, "{told}");
+        assert!(step["text"].as_str().is_some_and(|text| text.contains("quarantined: it shouts")), "{told}");
+        // Neither stands any more.
+        let now = daemon.cli(&["explain", "--agent", "alice", "-o", "json", url]).json();
+        assert_eq!(now["reason"], "policy.no-route", "{now}");
+    }
 }
 
 #[test]
@@ -270,7 +273,9 @@ fn where_no_listener_takes_it_no_approval_is_advised() {
     assert!(told.text().contains("clawgress approve alice --host raw.example:443 --ttl 2h"), "{told}");
 
     // Where HTTP routes govern the host, bytes that are no HTTP are opened by none either.
-    let daemon = world.gateway(ROUTES);
+    daemon.write_policy("base.yaml", BASE);
+    daemon.write_policy("routes.yaml", ROUTES);
+    daemon.reload();
     let told = daemon.cli(&["explain", "--agent", "alice", "-o", "json", "site.example:22"]).json();
     assert_eq!(told["reason"], "policy.no-route", "{told}");
     let hint = told["hints"][1].as_str().expect("a hint");
