@@ -26,7 +26,8 @@ use super::watch::Busy;
 use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
-use crate::decide::policy::{Obligations, Permit};
+use crate::decide::policy::{Clearance, Obligations};
+use crate::model::condition::Content;
 use crate::model::types::{Denial, HostName, Reason, RequestId};
 use crate::perceive::request::guard::Refusal;
 use crate::perceive::request::{Request, hop_by_hop};
@@ -42,7 +43,7 @@ struct Going {
     wait: Duration,
     /// How fast its bytes may move.
     tempo: Tempo,
-    permit: Permit,
+    clearance: Clearance,
     entry: Option<Entry>,
     /// Whether the daemon is about to end.
     drain: watch::Receiver<bool>,
@@ -129,14 +130,17 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         }
     };
     let (paces, agent) = (&site.road.shared.paces, &site.known.agent().name);
-    let charged = |permit: Permit| Ok((paces.charge(agent, permit.obligations())?, permit));
-    let (wait, permit) = match case.judge(&canonical).and_then(charged) {
+    // Nobody reads what requests carry yet: a rule that asks for it does not load.
+    let content = Content::default();
+    let settled = case.judge(&canonical).and_then(|permit| case.settle(permit, &content));
+    let charged = |clearance: Clearance| Ok((paces.charge(agent, clearance.obligations())?, clearance));
+    let (wait, clearance) = match settled.and_then(charged) {
         Ok(permitted) => permitted,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
-    back.granted = site.grant(permit.route(), canonical.name());
-    let opening = case.opening(Some(&canonical), Some(&head), case.allow(&permit));
-    let entry = match site.road.shared.ledger.open_request(&permit, &opening).await {
+    back.granted = site.grant(clearance.route(), canonical.name());
+    let opening = case.opening(Some(&canonical), Some(&head), case.allow(&clearance));
+    let entry = match site.road.shared.ledger.open_request(&clearance, &opening).await {
         Ok(entry) => entry,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
@@ -144,8 +148,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         id: case.id,
         started: case.started,
         wait,
-        tempo: paces.tempo(agent, permit.obligations()),
-        permit,
+        tempo: paces.tempo(agent, clearance.obligations()),
+        clearance,
         entry: Some(entry),
         drain: site.road.drain.clone(),
         sent: Rc::default(),
@@ -159,8 +163,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
     // What follows a switch of protocols is judged by it anew, whenever something else is in force.
-    let asked = back.upgrade.is_some().then(|| head.clone());
-    let head = outgoing(head, (&target, &authority), going.permit.obligations());
+    let asked = back.upgrade.is_some().then(|| (head.clone(), content));
+    let head = outgoing(head, (&target, &authority), going.clearance.obligations());
     match go(&site, &going, leg, (head, body.inner)).await {
         Ok((reply, added)) => relay(&site, (going, asked), reply, added, back),
         Err(denial) => fail(going, denial, &back.watched),
@@ -209,7 +213,7 @@ async fn go(
         };
         let (fresh, added) = (sender.is_fresh(), going.started.elapsed());
         going.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
-        match sender.send(&going.permit, going.entry(), request).await {
+        match sender.send(&going.clearance, going.entry(), request).await {
             Ok(reply) => return Ok((reply, added)),
             Err(Failure::Unsent(unsent)) if !fresh => request = *unsent,
             Err(failure) => return Err(failed(failure)),
@@ -244,7 +248,7 @@ fn failed(failure: Failure) -> Denial {
 /// Hands the upstream's answer on. Its record is closed when its body has passed.
 fn relay(
     site: &Rc<Site>,
-    (mut going, asked): (Going, Option<request::Parts>),
+    (mut going, asked): (Going, Option<(request::Parts, Content)>),
     reply: Reply,
     added: Duration,
     back: Back,
@@ -296,10 +300,10 @@ fn is_bodiless(method: &Method, status: StatusCode) -> bool {
     method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// What bounds a tunnel that was asked for with this head.
+/// What bounds a tunnel that was asked for with this head and what was found beside it.
 fn ends(
     site: &Rc<Site>,
-    asked: request::Parts,
+    asked: (request::Parts, Content),
     tempo: Tempo,
 ) -> tunnel::Ends<impl Fn() -> Result<(), Denial> + use<>> {
     let own = site.clone();

@@ -78,7 +78,8 @@ pub struct Explanation {
 }
 
 impl PolicySet {
-    /// Explains what would be decided. Nothing is recorded, nothing is sent.
+    /// Explains what would be decided, as far as the head of a request tells: nobody knows here what it would carry. Nothing is
+    /// recorded, nothing is sent.
     pub fn explain(&self, question: &Question<'_>, circumstances: Circumstances<'_>) -> Explanation {
         let flow = Flow {
             destination: OriginalDestination(question.destination),
@@ -121,11 +122,13 @@ impl PolicySet {
                 Some(policy) if is_approval(policy) => "approvals",
                 _ => "routes",
             };
-            let rules = inquiry.rules(&self.rules, circumstances.at);
+            let facts = inquiry.facts(circumstances);
+            let rules = inquiry.rules(&self.rules, &facts);
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;
             if reason == Some(Reason::PolicyNoRoute) {
-                explanation.nearest = inquiry.nearest();
+                let waiting = inquiry.waiting(&self.rules, &facts);
+                explanation.nearest = waiting.or_else(|| inquiry.nearest());
             }
         }
         explanation
@@ -163,7 +166,8 @@ impl PolicySet {
         Ok(match question.request {
             Some(request) => {
                 let permit = self.request(question.known, &passage, request, circumstances)?;
-                LetThrough::new(permit.route(), permit.speaks())
+                let clearance = permit.so_far()?;
+                LetThrough::new(clearance.route(), clearance.speaks())
             }
             None => LetThrough::new(passage.route(), passage.speaks()),
         })

@@ -1,22 +1,23 @@
-//! The second question: may this request go?
+//! The second question: may this request go? By its head here; what it carries is asked about by `request/permit.rs`.
 //!
 //! Judged against the set in force now, which may be newer than the one that opened the connection. Rules see the
 //! one canonical request; nothing is matched against raw bytes.
 
+mod permit;
 mod rules;
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use super::circumstances::Circumstances;
+use super::clearance::Clearance;
 use super::l4_index::Asker;
 use super::loose::Readings;
-use super::obligations::Obligations;
 use super::passage::{Mode, NameSource, Passage, Route};
-use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
 use super::rules::Rules;
 use super::words;
+use crate::model::condition::{Content, Uses};
 use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
@@ -24,19 +25,20 @@ use crate::model::types::address::classify;
 use crate::model::types::{AddressClass, Denial};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
+pub use permit::Permit;
 
 impl PolicySet {
     /// Judges one request on a connection that may live.
     ///
     /// # Errors
     /// The [`Denial`] that the agent gets.
-    pub fn request(
-        &self,
-        known: &Known,
-        passage: &Passage,
-        request: &Request<'_>,
-        circumstances: Circumstances<'_>,
-    ) -> Result<Permit, Denial> {
+    pub fn request<'a>(
+        &'a self,
+        known: &'a Known,
+        passage: &'a Passage,
+        request: &'a Request<'a>,
+        circumstances: Circumstances<'a>,
+    ) -> Result<Permit<'a>, Denial> {
         let plan = self.gateways.get(known.gateway());
         let (Some(plan), Some(agent)) = (plan, self.agents.get(&known.agent().name)) else {
             return Err(words::unknown_agent(known));
@@ -49,10 +51,12 @@ impl PolicySet {
             known,
             request,
             circumstances,
+            content: None,
             destination: passage.destination(),
             readings: OnceCell::new(),
         };
-        judge.verdict(passage).map(|(route, obligations)| Permit { route, obligations })
+        let verdict = judge.verdict(passage)?;
+        Permit::new(judge, passage, verdict)
     }
 
     /// Why a request on a refused connection is refused, where the request itself tells more than the connection did.
@@ -66,11 +70,14 @@ impl PolicySet {
         let plan = self.gateways.get(known.gateway())?;
         let agent = *self.agents.get(&known.agent().name)?;
         let (rules, readings) = (&self.rules, OnceCell::new());
-        let judge = Judge { plan, rules, agent, known, request, circumstances, destination, readings };
+        let content = None;
+        let judge =
+            Judge { plan, rules, agent, known, request, circumstances, content, destination, readings };
         judge.denied_by_http().or_else(|| judge.refused_by_rules())
     }
 }
 
+#[derive(Debug)]
 struct Judge<'a> {
     plan: &'a GatewayPlan,
     rules: &'a Rules,
@@ -78,14 +85,19 @@ struct Judge<'a> {
     known: &'a Known,
     request: &'a Request<'a>,
     circumstances: Circumstances<'a>,
+    /// What the request carries, once that is known.
+    content: Option<&'a Content>,
     destination: SocketAddr,
     /// The path as lenient servers read it, once a denying rule has asked.
     readings: OnceCell<Readings>,
 }
 
+/// What comes of a request so far, and what its rules ask of what it carries.
+type Verdict = (Result<Clearance, Denial>, Uses);
+
 impl<'a> Judge<'a> {
-    /// What lets it through, and what binds it.
-    fn verdict(&self, passage: &Passage) -> Result<(Route, Option<Box<Obligations>>), Denial> {
+    /// What comes of it by its head.
+    fn verdict(&self, passage: &Passage) -> Result<Verdict, Denial> {
         if let Some(seen) = self.request.dns_words() {
             return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
         }
@@ -102,11 +114,25 @@ impl<'a> Judge<'a> {
         if let Some(denial) = self.denied_by_http() {
             return Err(denial);
         }
+        self.ruled(passage)
+    }
+
+    /// What rules and routes come to, by what is known.
+    ///
+    /// # Errors
+    /// What refuses it whatever else becomes known.
+    fn ruled(&self, passage: &Passage) -> Result<Verdict, Denial> {
+        let source = passage.name_source();
         let found = self.found(source)?;
-        self.check_shadow(passage)?;
-        let route = self.by_route(passage, || found.allows())?;
-        let obligations = self.bound(found, &route, source)?;
-        Ok((route, obligations))
+        let asks = found.asks().and(self.check_shadow(passage)?);
+        let route = match self.by_route(passage, || found.allows()) {
+            Ok(route) => route,
+            // A rule may let it through yet.
+            Err(denial) if found.may_allow() => return Ok((Err(denial), asks)),
+            Err(denial) => return Err(denial),
+        };
+        let (obligations, behind) = self.bound(found, &route, source)?;
+        Ok((Ok(Clearance { route, obligations }), asks.and(behind)))
     }
 
     /// What lets it through: where HTTP routes name the host, one of them; else an L4 route; what no route does, a rule

@@ -2,6 +2,7 @@
 //! its reason, every permission by the document that gave it.
 
 mod approvals;
+mod content;
 mod order;
 mod rules;
 mod side_doors;
@@ -11,7 +12,8 @@ mod walk;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::model::manifest::{SourceFile, load};
+use crate::model::condition::Content;
+use crate::model::manifest::{Resources, SourceFile, load};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::{Denial, HostName, OriginalDestination};
 use crate::perceive::hello::{ClientHello, Hello, Http1Hello};
@@ -62,6 +64,10 @@ impl Set {
     }
 
     fn of(files: &[&str]) -> Self {
+        Self::compiled(&Self::resources(files))
+    }
+
+    fn resources(files: &[&str]) -> Resources {
         let number = |(number, text): (usize, &&str)| {
             let text = text.replace("kind: Eg", "apiVersion: clawgress.io/v1alpha1\nkind: Eg");
             let text = text.replace("kind: Agent\n", "apiVersion: clawgress.io/v1alpha1\nkind: Agent\n");
@@ -70,12 +76,15 @@ impl Set {
             SourceFile::new(format!("{number}.yaml"), text.into_bytes())
         };
         let files: Vec<_> = files.iter().enumerate().map(number).collect();
-        let resources = load(&files).unwrap_or_else(|report| {
+        load(&files).unwrap_or_else(|report| {
             panic!("{:#?}", report.errors.iter().map(|error| error.render(false)).collect::<Vec<_>>())
-        });
+        })
+    }
+
+    fn compiled(resources: &Resources) -> Self {
         Self {
-            policy: PolicySet::compile(&resources, Default::default()),
-            directory: Directory::build(&resources),
+            policy: PolicySet::compile(resources, Default::default()),
+            directory: Directory::build(resources),
         }
     }
 
@@ -128,7 +137,8 @@ impl Set {
         let known = self.directory.by_name(ask.agent).unwrap();
         self.policy
             .request(&known, &passage, &request, Circumstances::default())
-            .map(|permit| permit.route().clone())
+            .and_then(|permit| permit.settle(&Content::default()))
+            .map(|clearance| clearance.route().clone())
     }
 }
 

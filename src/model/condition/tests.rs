@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::{Condition, Destination, Facts, Part, RequestFacts, Unevaluable};
+use super::{Condition, Destination, Facts, Part, RequestFacts, Unevaluable, Usage};
 use crate::model::types::limits::{CONDITION_BYTES, CONDITION_DEPTH, CONDITION_LOOPS, CONDITION_NODES};
 use crate::model::types::{AgentProfile, HostName, Timestamp};
 
@@ -93,7 +93,8 @@ fn judge(text: &str, request: Option<&dyn RequestFacts>, address: Option<&str>) 
     let address = address.map(|address| address.parse::<SocketAddr>().unwrap());
     let (address, port) = (address.map(|address| address.ip()), address.map(|address| address.port()));
     let destination = Destination { host: Some(&host), address, port };
-    condition.holds(&Facts { agent: &agent, destination, request, at: friday_night() })
+    let at = friday_night();
+    condition.holds(&Facts { agent: &agent, destination, request, content: None, usage: None, at })
 }
 
 /// What it is for the upload over IPv4, which is the same over IPv6 where it names no address.
@@ -208,10 +209,14 @@ fn what_is_not_known_yet_is_told_apart_from_what_fails() {
     );
     assert_eq!(by_name(r#"ai.model == "x""#), Err(Unevaluable::NotYet(Part::Ai)));
     assert_eq!(by_name("dlp.matches.exists(m, m.confidence > 0.8)"), Err(Unevaluable::NotYet(Part::Dlp)));
-    let nameless =
-        Facts { agent: &alice(), destination: Destination::default(), request: None, at: friday_night() };
+    let (destination, usage) = (Destination::default(), Some(&Usage::default()));
+    let at = friday_night();
+    let nameless = Facts { agent: &alice(), destination, request: None, content: None, usage, at };
     let condition = Condition::check(r#"destination.host == """#).unwrap();
     assert_eq!(condition.holds(&nameless), Ok(true));
+    assert_eq!(Condition::check("usage.tokens_today < 5").unwrap().holds(&nameless), Ok(true));
+    let uncounted = Err(Unevaluable::Failed("nobody tells what the agent has used".into()));
+    assert_eq!(by_name("usage.tokens_today < 5"), uncounted);
 }
 
 #[test]
@@ -226,6 +231,8 @@ fn a_condition_tells_what_it_needs() {
     assert!(!request.by_name() && !request.by_connection());
     assert_eq!(request.not_yet_enforced().count(), 0);
     let later = uses(r#"has(ai.model) || has(mcp.tool) || size(dlp.matches) > 0 || usage.tokens_today > 5"#);
+    assert_eq!(later.of_content().parts().collect::<Vec<_>>(), [Part::Ai, Part::Mcp, Part::Dlp]);
+    assert!(request.of_content().is_empty() && !later.by_connection());
     assert_eq!(later.not_yet_enforced().collect::<Vec<_>>(), [Part::Ai, Part::Mcp, Part::Dlp, Part::Usage]);
     assert_eq!(uses("true").parts().count(), 0);
 }
@@ -279,6 +286,7 @@ fn faults(text: &str) -> Vec<String> {
         .collect()
 }
 
+mod content;
 mod mistakes;
 
 #[test]

@@ -1,10 +1,11 @@
 //! What each rule that was looked at came to, in words.
 
 use super::{Inquiry, Step};
+use crate::decide::policy::circumstances::Circumstances;
 use crate::decide::policy::rules::{Rule, Rules, Says, would_have};
 use crate::model::condition::{Destination, Facts, Part, RequestFacts};
 use crate::model::manifest::resources::RuleAction;
-use crate::model::types::{Denial, Reason, Timestamp};
+use crate::model::types::{Denial, Reason};
 
 /// Rules that are told one by one; of more the number.
 const TOLD: usize = 50;
@@ -21,17 +22,30 @@ pub(super) fn refuses(denial: &Denial) -> bool {
 }
 
 impl Inquiry<'_> {
-    /// A step for each rule of this agent.
-    pub(super) fn rules(&self, rules: &Rules, at: Timestamp) -> Vec<Step> {
-        let Some(agent) = self.agent else { return Vec::new() };
+    /// What conditions are judged by.
+    pub(super) fn facts<'f>(&'f self, circumstances: Circumstances<'f>) -> Facts<'f> {
         let question = self.question;
         let (address, port) = (Some(question.destination.ip()), Some(question.destination.port()));
-        let facts = Facts {
+        Facts {
             agent: question.known.agent(),
             destination: Destination { host: question.host, address, port },
             request: question.request.map(|request| request as &dyn RequestFacts),
-            at,
-        };
+            content: None,
+            usage: circumstances.usage,
+            at: circumstances.at,
+        }
+    }
+
+    /// The first rule that lets it through where what the request carries meets its condition.
+    pub(super) fn waiting(&self, rules: &Rules, facts: &Facts<'_>) -> Option<String> {
+        let waits = |rule: &&Rule| matches!(rule.says(facts), Says::NotYet(part) if part.is_of_content());
+        let rule = rules.of(self.agent?).filter(|rule| rule.action == RuleAction::Allow).find(waits)?;
+        Some(format!("{} {} allows it where its content meets the condition", rule.policy.0, rule.name))
+    }
+
+    /// A step for each rule of this agent.
+    pub(super) fn rules(&self, rules: &Rules, facts: &Facts<'_>) -> Vec<Step> {
+        let Some(agent) = self.agent else { return Vec::new() };
         let refused = self.denial.as_ref().filter(|denial| refuses(denial));
         let decides = |rule: &Rule| {
             refused.is_some_and(|denial| {
@@ -43,14 +57,14 @@ impl Inquiry<'_> {
             .of(agent)
             .take(TOLD)
             .filter(|rule| !decides(rule))
-            .map(|rule| step(false, told(rule, &facts)))
+            .map(|rule| step(false, told(rule, facts)))
             .collect();
         let more = rules.of(agent).count().saturating_sub(TOLD);
         if more > 0 {
             steps.push(step(false, format!("and {more} more")));
         }
         // What decides stands last.
-        steps.extend(rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, &facts))));
+        steps.extend(rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, told(rule, facts))));
         steps
     }
 }
@@ -64,6 +78,7 @@ fn told(rule: &Rule, facts: &Facts<'_>) -> String {
     let says = match rule.says(facts) {
         Says::Holds => "holds".to_owned(),
         Says::HoldsNot => "does not hold".to_owned(),
+        Says::NotYet(part) if part.is_of_content() => "is asked after the content is read".to_owned(),
         Says::NotYet(Part::Request) => "is asked again with each request".to_owned(),
         Says::NotYet(part) => format!("needs `{}`, which is not known here", part.as_str()),
         Says::Fails(why) => format!("could not be evaluated: {why}"),

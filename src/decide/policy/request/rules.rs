@@ -1,9 +1,10 @@
 //! What rules of EgressPolicies say of a request: they refuse it, let it through, or bind it.
 
-use super::{Judge, Obligations, Passage, Route};
+use super::{Judge, Passage, Route};
+use crate::decide::policy::obligations::Obligations;
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
-use crate::model::condition::{Destination, Facts};
+use crate::model::condition::{Destination, Facts, Uses};
 use crate::model::types::Denial;
 
 impl<'a> Judge<'a> {
@@ -17,16 +18,17 @@ impl<'a> Judge<'a> {
     }
 
     /// Where a network opened the connection, a request may say any name or none: rules for the names that were given
-    /// for the address refuse it all the same.
-    pub(super) fn check_shadow(&self, passage: &Passage) -> Result<(), Denial> {
+    /// for the address refuse it all the same. Answers with what they ask of what the request carries.
+    pub(super) fn check_shadow(&self, passage: &Passage) -> Result<Uses, Denial> {
         if self.rules.none_for(self.agent) {
-            return Ok(());
+            return Ok(Uses::default());
         }
         let facts = self.facts(passage.name_source());
-        passage.shadow.iter().try_for_each(|name| {
+        passage.shadow.iter().try_fold(Uses::default(), |asks, name| {
             let destination = Destination { host: Some(name), ..facts.destination };
             let concerned = Concerned { host: Some(name), ..self.concerned() };
-            self.rules.look(self.agent, &Facts { destination, ..facts }).check(&concerned)
+            let found = self.rules.look(self.agent, &Facts { destination, ..facts });
+            found.check(&concerned).map(|()| asks.and(found.asks()))
         })
     }
 
@@ -35,19 +37,21 @@ impl<'a> Judge<'a> {
         self.found(NameSource::None).err()
     }
 
-    /// What binds that which a route lets through, unless a rule for the route refuses.
+    /// What binds that which a route lets through, unless a rule for the route refuses; and what rules for the route ask
+    /// of what the request carries.
     pub(super) fn bound(
         &self,
         found: Findings<'a>,
         route: &Route,
         source: NameSource,
-    ) -> Result<Option<Box<Obligations>>, Denial> {
+    ) -> Result<(Option<Box<Obligations>>, Uses), Denial> {
         if self.rules.none_for(self.agent) {
-            return Ok(None);
+            return Ok((None, Uses::default()));
         }
         let behind = self.rules.look_behind(self.agent, route, &self.facts(source));
         behind.check(&self.concerned())?;
-        Ok(found.bind(behind, route))
+        let asks = behind.asks();
+        Ok((found.bind(behind, route), asks))
     }
 
     /// Where the gateway dialled its own answer for a name, the address asked for says nothing.
@@ -58,13 +62,15 @@ impl<'a> Judge<'a> {
             agent: self.known.agent(),
             destination: Destination { host: self.request.name(), address, port },
             request: Some(self.request),
+            content: self.content,
+            usage: self.circumstances.usage,
             at: self.circumstances.at,
         }
     }
 
     fn concerned(&self) -> Concerned<'_> {
-        let (host, destination, at) = (self.request.name(), self.destination, self.circumstances.at);
-        Concerned { known: self.known, host, destination, at }
+        let (known, circumstances) = (self.known, self.circumstances);
+        Concerned { known, host: self.request.name(), destination: self.destination, circumstances }
     }
 }
 
@@ -73,8 +79,13 @@ impl Findings<'_> {
     pub(super) fn allows(&self) -> Option<Route> {
         match self.opens()? {
             Opens::Always(rule) => Some(rule.place()),
-            // Everything is known here but what no engine tells.
+            // It waits for what the request carries.
             Opens::Requests(_) => None,
         }
+    }
+
+    /// Whether a rule may let it through, by what the request carries.
+    pub(super) fn may_allow(&self) -> bool {
+        matches!(self.opens(), Some(Opens::Requests(_)))
     }
 }

@@ -16,17 +16,19 @@ use crate::model::types::wording::{did_you_mean, one_of, quoted};
 impl Checker<'_> {
     /// Looks at `value`, which stands at `place`, as something to compare a variable with.
     pub(super) fn check_domain(&mut self, variable: &Node, value: &Node, place: &IdedExpr) {
-        let Node::Variable(variable) = variable else { return };
+        let (name, domain) = match variable {
+            Node::Variable(variable) => (variable.name, variable.domain),
+            Node::Field(field, _) => (field.name, field.domain),
+            _ => return,
+        };
         match value {
             Node::Literal(Literal::List(items)) => {
                 let Expr::List(list) = &place.expr else { return };
                 for (item, node) in items.iter().zip(&list.elements) {
-                    self.check_word(variable.name, variable.domain, item, self.parsed.range(node));
+                    self.check_word(name, domain, item, self.parsed.range(node));
                 }
             }
-            Node::Literal(literal) => {
-                self.check_word(variable.name, variable.domain, literal, self.parsed.range(place))
-            }
+            Node::Literal(literal) => self.check_word(name, domain, literal, self.parsed.range(place)),
             _ => {}
         }
     }
