@@ -13,6 +13,7 @@ use std::time::Duration;
 use clawgress::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
 use clawgress::decide::ledger::{Durability, Ledger, LedgerConfig, OnUnavailable};
 use clawgress::decide::policy::{Circumstances, Flow, Passage, PolicySet};
+use clawgress::model::condition::Content;
 use clawgress::model::manifest::{self, Resources, SourceFile};
 use clawgress::model::types::{AgreedName, ClientAddress, HostName, OriginalDestination, Scheme, Timestamp};
 use clawgress::perceive::dns::Memory;
@@ -226,8 +227,13 @@ impl Set {
     }
 
     fn passage(&self, known: &Known, hello: &Hello) -> Passage {
-        let flow =
-            Flow { destination: OriginalDestination(destination()), hello, given: &[host()], stale: &[], once: &[] };
+        let flow = Flow {
+            destination: OriginalDestination(destination()),
+            hello,
+            given: &[host()],
+            stale: &[],
+            once: &[],
+        };
         self.policy
             .connection(known, flow, Circumstances::default())
             .expect("invariant: an allowed connection")
@@ -259,9 +265,10 @@ mod policy {
         let (agreed, known) = (AgreedName::new(host(), 443, Scheme::Https), set.known());
         let passage = set.passage(&known, &set.hello);
         let request = Request::read(&agreed, &parts).expect("invariant: a valid request");
+        let content = Content::default();
         bencher.bench(|| {
             let permit = set.policy.request(black_box(&known), &passage, &request, Circumstances::default());
-            permit.expect("invariant: an allowed request")
+            permit.and_then(|permit| permit.settle(&content)).expect("invariant: an allowed request")
         });
     }
 

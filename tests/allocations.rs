@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use clawgress::decide::policy::{Circumstances, EncryptedDns, Flow, Lookup, Mode, Passage, PolicySet};
+use clawgress::model::condition::Content;
 use clawgress::model::config::Resolvers;
 use clawgress::model::manifest::{SourceFile, load};
 use clawgress::model::types::{AgreedName, ClientAddress, HostName, OriginalDestination, Scheme};
@@ -96,10 +97,12 @@ impl Set {
         let head = head.header("user-agent", "agent/1.0").body(()).expect("a request").into_parts().0;
         let request = Request::read(&agreed, &head).expect("a request");
         let known = self.known();
-        let permit = nothing(url, || {
-            self.policy.request(&known, passage, &request, Circumstances::default()).expect("allowed")
+        let content = Content::default();
+        let clearance = nothing(url, || {
+            let permit = self.policy.request(&known, passage, &request, Circumstances::default());
+            permit.and_then(|permit| permit.settle(&content)).expect("allowed")
         });
-        assert!(permit.route().rule.is_some());
+        assert!(clearance.route().rule.is_some());
     }
 }
 

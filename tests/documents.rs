@@ -301,21 +301,22 @@ fn what_conditions_may_name_and_ask_is_documented_as_it_is() {
     use clawgress::model::condition::catalogue::{Domain, Kind, VARIABLES};
     use clawgress::model::condition::functions::{FUNCTIONS, Form, LOOPS};
     let text = file("docs/conditions.md");
+    let means = |meaning: &str, domain| match domain {
+        Domain::Words(words) => format!("{meaning}: `{}`", words.join("`, `")),
+        Domain::Numbers(first, last) => format!("{meaning}, {first} to {last}"),
+        _ => meaning.to_owned(),
+    };
     let mut tables = [String::new(), String::new(), String::new(), String::new()];
     for variable in VARIABLES {
-        let mut meaning = variable.meaning.to_owned();
-        match variable.domain {
-            Domain::Words(words) => meaning.push_str(&format!(": `{}`", words.join("`, `"))),
-            Domain::Numbers(first, last) => meaning.push_str(&format!(", {first} to {last}")),
-            _ => {}
-        }
+        let meaning = means(variable.meaning, variable.domain);
         let absent = if variable.optional { "; may be absent" } else { "" };
         let name = format!("`{}`", variable.name);
         let kind = format!("`{}`", variable.kind.type_of());
         tables[0].push_str(&row(&[&name, &kind, &format!("{meaning}{absent}")]));
         if let Kind::Objects(object) = variable.kind {
-            for (name, kind, meaning) in object.fields {
-                tables[1].push_str(&row(&[&format!("`{name}`"), &format!("`{}`", kind.type_of()), meaning]));
+            for field in object.fields {
+                let (name, kind) = (format!("`{}`", field.name), format!("`{}`", field.kind.type_of()));
+                tables[1].push_str(&row(&[&name, &kind, &means(field.meaning, field.domain)]));
             }
         }
     }

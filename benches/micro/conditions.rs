@@ -89,7 +89,8 @@ fn judge(bencher: Bencher<'_, '_>, name: &str) {
         address: Some(destination().ip()),
         port: Some(destination().port()),
     };
-    let facts = Facts { agent: &agent, destination, request: Some(&Post), at: Default::default() };
+    let (request, at) = (Some(&Post as &dyn RequestFacts), Default::default());
+    let facts = Facts { agent: &agent, destination, request, content: None, usage: None, at };
     assert_eq!(condition.holds(&facts), Ok(true), "{name}");
     bencher.bench_local(|| condition.holds(black_box(&facts)));
 }

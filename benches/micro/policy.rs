@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use clawgress::decide::policy::{Circumstances, Flow, Lookup, Passage, Permit, PolicySet};
+use clawgress::decide::policy::{Circumstances, Clearance, Flow, Lookup, Passage, PolicySet};
+use clawgress::model::condition::Content;
 use clawgress::model::manifest::Resources;
 use clawgress::model::types::{AgreedName, HostName, OriginalDestination, Scheme};
 use clawgress::perceive::hello::{ClientHello, Hello};
@@ -189,6 +190,7 @@ struct Asked {
     given: [HostName; 1],
     hello: Hello,
     port: u16,
+    content: Content,
 }
 
 impl Asked {
@@ -202,11 +204,13 @@ impl Asked {
             given: [shape.host()],
             hello: Hello::Tls(name),
             port: shape.port(),
+            content: Content::default(),
         }
     }
 
     fn connection(&self, destination: SocketAddr, hello: &Hello, given: &[HostName]) -> Passage {
-        let flow = Flow { destination: OriginalDestination(destination), hello, given, stale: &[], once: &[] };
+        let flow =
+            Flow { destination: OriginalDestination(destination), hello, given, stale: &[], once: &[] };
         let passage = self.policy.connection(&self.known, flow, Circumstances::default());
         passage.expect("invariant: an allowed connection")
     }
@@ -215,9 +219,9 @@ impl Asked {
         self.connection(SocketAddr::from(([192, 0, 2, 10], self.port)), &self.hello, &self.given)
     }
 
-    fn permit(&self, passage: &Passage, request: &Request<'_>) -> Permit {
+    fn clearance(&self, passage: &Passage, request: &Request<'_>) -> Clearance {
         let permit = self.policy.request(black_box(&self.known), passage, request, Circumstances::default());
-        permit.expect("invariant: an allowed request")
+        permit.and_then(|permit| permit.settle(&self.content)).expect("invariant: an allowed request")
     }
 }
 
@@ -243,7 +247,7 @@ mod evaluate {
         let agreed = AgreedName::new(shape.host(), 443, Scheme::Https);
         let passage = asked.by_name();
         let request = Request::read(&agreed, &parts).expect("invariant: a valid request");
-        bencher.bench(|| asked.permit(&passage, &request));
+        bencher.bench(|| asked.clearance(&passage, &request));
     }
 
     #[divan::bench(args = NAMED)]

@@ -206,7 +206,11 @@ impl Set {
             policy: &self.policy,
             resources: &self.resources,
             known: &known,
-            circumstances: Circumstances { at: case.at.unwrap_or_default(), standing: &Standing::new() },
+            circumstances: Circumstances {
+                at: case.at.unwrap_or_default(),
+                standing: &Standing::new(),
+                usage: None,
+            },
             given: &given,
             stale: &[],
         };

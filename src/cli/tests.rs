@@ -224,7 +224,11 @@ fn the_schema_of_a_kind_is_printed_without_a_daemon_and_the_kinds_are_listed_wit
             Exit::Usage,
             "error: unknown kind `EgresGateway`\nhint: did you mean `EgressGateway`?\n",
         ),
-        ("Secret", Exit::No, "error: `Secret` is no kind of policy document\nhint: it could be read by others"),
+        (
+            "Secret",
+            Exit::No,
+            "error: `Secret` is no kind of policy document\nhint: it could be read by others",
+        ),
     ] {
         let ended = run(&format!("clawgress schema {kind}"));
         assert_eq!((ended.code, ended.out.as_str()), (code, ""));

@@ -99,7 +99,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_due_when_the_minute_changes_where_time_matters_and_otherwise_when_something_else_is_in_force() {
+    async fn it_is_due_when_the_minute_changes_where_time_matters_and_otherwise_when_something_else_is_in_force()
+     {
         let (change, mut policy) = watch::channel(());
         let (begun, hour) = (Instant::now(), Duration::from_secs(3600));
         assert!(timeout(hour, Again::EachMinute.due(&mut policy)).await.is_ok());

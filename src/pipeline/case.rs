@@ -10,8 +10,10 @@ use super::arrival::Refused;
 use super::deny::{self, Heard};
 use super::road::{Road, Snapshot};
 use super::site::Site;
+use super::underway::Underway;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
-use crate::decide::policy::{Circumstances, Obligations, Permit, Route};
+use crate::decide::policy::{Circumstances, Clearance, Obligations, Permit, Route};
+use crate::model::condition::Content;
 use crate::model::types::agreed_name::Scheme;
 use crate::model::types::{Denial, HostName, Reason, RequestId, Timestamp};
 use crate::perceive::identity::Known;
@@ -53,14 +55,26 @@ impl<'a> Case<'a> {
         self.snapshot.circumstances(self.at)
     }
 
-    /// Judges the request, and puts the agent away where a rule says so.
+    /// Judges the request by its head, and puts the agent away where a rule says so.
     ///
     /// # Errors
     /// Why it may not go.
-    pub fn judge(&self, request: &Request<'_>) -> Result<Permit, Denial> {
+    pub fn judge<'c>(&'c self, request: &'c Request<'c>) -> Result<Permit<'c>, Denial> {
         let known = self.known.as_ref().map_err(Denial::clone)?;
         let permit = self.snapshot.policy.request(known, &self.site.passage, request, self.circumstances());
-        permit.inspect_err(|denial| self.site.road.shared.heed(&known.agent().name, denial))
+        permit.inspect_err(|denial| self.heed(denial))
+    }
+
+    /// Asks the rules that waited for what the request carries, and puts the agent away where one says so.
+    ///
+    /// # Errors
+    /// Why it may not go.
+    pub fn settle(&self, permit: Permit<'_>, content: &Content) -> Result<Clearance, Denial> {
+        permit.settle(content).inspect_err(|denial| self.heed(denial))
+    }
+
+    fn heed(&self, denial: &Denial) {
+        self.site.road.shared.heed(&self.site.known.agent().name, denial);
     }
 
     /// The record of its decision.
@@ -87,9 +101,9 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The verdict of a permit.
-    pub fn allow(&self, permit: &Permit) -> Verdict {
-        allowed_by(&self.snapshot, permit.speaks(), permit.obligations())
+    /// The verdict of a clearance.
+    pub fn allow(&self, clearance: &Clearance) -> Verdict {
+        allowed_by(&self.snapshot, clearance.speaks(), clearance.obligations())
     }
 
     /// A disagreement of names, with what its connection is known by, for the record.
@@ -130,14 +144,15 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Judges a request once more, by what is in force now: for what lives longer than an answer.
+/// Judges a request once more, by what is in force now: for what lives longer than an answer. What it carries is what was
+/// found when it was sent.
 ///
 /// # Errors
 /// Why it would be refused.
-pub fn judged_anew(site: &Site, head: &request::Parts) -> Result<Permit, Denial> {
+pub fn judged_anew(site: &Site, asked: &Underway) -> Result<Clearance, Denial> {
     let case = Case::begin(site);
-    let request = Request::read(&site.agreed, head)?;
-    case.judge(&request)
+    let request = Request::read(&site.agreed, &asked.head)?;
+    case.judge(&request).and_then(|permit| case.settle(permit, &asked.content))
 }
 
 /// Records a stream of HTTP/2 of which no request came. The library has reset it, and tells nobody why.

@@ -305,18 +305,16 @@ async fn relayed(
         let due = pin!(Again::of(&desk.road, &known).due(&mut policy));
         let interrupts = Interrupts { drain: &mut drain, due };
         match relay(&passage, &entry, &mut line, interrupts, Patience::default()).await {
-            Stopped::Due => {
-                match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
-                    Ok(anew) => {
-                        pace(desk, &known, &anew, [&out, &back]);
-                        passage = anew;
-                    }
-                    Err(denial) => {
-                        desk.sockets.refuse(arrival.client, arrival.destination, 0, Why::Prohibited);
-                        break (Some(LAPSED), Some(denial));
-                    }
+            Stopped::Due => match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
+                Ok(anew) => {
+                    pace(desk, &known, &anew, [&out, &back]);
+                    passage = anew;
                 }
-            }
+                Err(denial) => {
+                    desk.sockets.refuse(arrival.client, arrival.destination, 0, Why::Prohibited);
+                    break (Some(LAPSED), Some(denial));
+                }
+            },
             Stopped::Idle => break (Some("idle"), None),
             Stopped::Drain => break (Some("shutdown"), None),
             Stopped::WorkloadGone => break (Some("client-closed"), None),

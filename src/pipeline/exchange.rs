@@ -28,7 +28,8 @@ use super::watch::Busy;
 use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Trailers};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
-use crate::decide::policy::{Obligations, Permit};
+use crate::decide::policy::{Clearance, Obligations};
+use crate::model::condition::Content;
 use crate::model::types::{Denial, HostName, Reason, RequestId};
 use crate::perceive::request::guard::Refusal;
 use crate::perceive::request::{Request, hop_by_hop};
@@ -44,7 +45,7 @@ struct Going {
     wait: Duration,
     /// How fast its bytes may move, among what is asked again while it is underway.
     underway: Rc<Underway>,
-    permit: Permit,
+    clearance: Clearance,
     entry: Option<Entry>,
     /// Whether the daemon is about to end.
     drain: watch::Receiver<bool>,
@@ -129,14 +130,17 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         }
     };
     let (paces, agent) = (&site.road.shared.paces, &site.known.agent().name);
-    let charged = |permit: Permit| Ok((paces.charge(agent, permit.obligations())?, permit));
-    let (wait, permit) = match case.judge(&canonical).and_then(charged) {
+    // Nobody reads what requests carry yet: a rule that asks for it does not load.
+    let content = Content::default();
+    let settled = case.judge(&canonical).and_then(|permit| case.settle(permit, &content));
+    let charged = |clearance: Clearance| Ok((paces.charge(agent, clearance.obligations())?, clearance));
+    let (wait, clearance) = match settled.and_then(charged) {
         Ok(permitted) => permitted,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
-    let underway = site.begin(&head, &permit, canonical.name());
-    let opening = case.opening(Some(&canonical), Some(&head), case.allow(&permit));
-    let entry = match site.road.shared.ledger.open_request(&permit, &opening).await {
+    let underway = site.begin((&head, content), &clearance, canonical.name());
+    let opening = case.opening(Some(&canonical), Some(&head), case.allow(&clearance));
+    let entry = match site.road.shared.ledger.open_request(&clearance, &opening).await {
         Ok(entry) => entry,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
@@ -145,7 +149,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         started: case.started,
         wait,
         underway,
-        permit,
+        clearance,
         entry: Some(entry),
         drain: site.road.drain.clone(),
         sent: Rc::default(),
@@ -158,7 +162,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
-    let head = outgoing(head, (&target, &authority), going.permit.obligations());
+    let head = outgoing(head, (&target, &authority), going.clearance.obligations());
     match go(&site, &going, leg, (head, body.inner)).await {
         Ok((reply, added)) => relay(&site, going, (reply, added), back),
         Err(denial) => fail(going, denial, &back.watched),
@@ -190,7 +194,7 @@ async fn go(
     leg: Leg,
     (head, body): (Result<request::Parts, Denial>, Incoming),
 ) -> Result<(Reply, Duration), Denial> {
-    let withheld = transform::names(going.permit.obligations());
+    let withheld = transform::names(going.clearance.obligations());
     let trailers = Trailers { strip: hop_by_hop::strip_trailers, withheld };
     let body = RequestBody::new(body, going.sent.clone(), trailers).paced(going.underway.tempo.clone());
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
@@ -207,7 +211,7 @@ async fn go(
         };
         let (fresh, added) = (sender.is_fresh(), going.started.elapsed());
         going.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
-        match sender.send(&going.permit, going.entry(), request).await {
+        match sender.send(&going.clearance, going.entry(), request).await {
             Ok(reply) => return Ok((reply, added)),
             Err(Failure::Unsent(unsent)) if !fresh => request = *unsent,
             Err(failure) => return Err(failed(failure)),
@@ -294,10 +298,7 @@ fn is_bodiless(method: &Method, status: StatusCode) -> bool {
 }
 
 /// What bounds the tunnel that a request has opened: it is judged by it anew, whenever something else is in force.
-fn ends(
-    site: &Rc<Site>,
-    underway: Rc<Underway>,
-) -> tunnel::Ends<impl Fn() -> Result<Again, Denial> + use<>> {
+fn ends(site: &Rc<Site>, underway: Rc<Underway>) -> tunnel::Ends<impl Fn() -> Result<Again, Denial> + use<>> {
     let (own, tempo) = (site.clone(), underway.tempo.clone());
     // It ends by that judgement, and nothing beside it on the connection does.
     underway.granted.take();
@@ -305,8 +306,8 @@ fn ends(
         drain: site.road.drain.clone(),
         policy: site.road.shared.watch(),
         judge: move || {
-            let permit = case::judged_anew(&own, &underway.head)?;
-            underway.tempo.set(own.tempo(&permit));
+            let clearance = case::judged_anew(&own, &underway)?;
+            underway.tempo.set(own.tempo(&clearance));
             Ok(Again::of(&own.road, &own.known))
         },
         tempo,

@@ -1,7 +1,7 @@
 //! The paces of all agents under all Throttle rules, so that everything of one agent under one rule shares them.
 //!
 //! A pace that is at rest says nothing, and is forgotten when there are many. Decides nothing: which rules hold stands in
-//! the `Permit` or the `Passage`.
+//! the `Clearance` or the `Passage`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -52,8 +52,9 @@ impl Quarantines {
     /// Those that wait.
     pub fn waiting(&self) -> Vec<Imposed> {
         let waiting = self.locked();
-        let imposed = |(agent, quarantine): (&Arc<str>, &Quarantine)| {
-            Imposed { agent: agent.clone(), quarantine: quarantine.clone() }
+        let imposed = |(agent, quarantine): (&Arc<str>, &Quarantine)| Imposed {
+            agent: agent.clone(),
+            quarantine: quarantine.clone(),
         };
         waiting.iter().map(imposed).collect()
     }

@@ -57,7 +57,7 @@ impl Snapshot {
 
     /// What a decision at this moment depends on beside documents and traffic.
     pub fn circumstances(&self, at: Timestamp) -> Circumstances<'_> {
-        Circumstances { at, standing: &self.standing }
+        Circumstances { at, standing: &self.standing, usage: None }
     }
 }
 

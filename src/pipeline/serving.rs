@@ -166,7 +166,8 @@ where
     F: Future<Output = Response<Answer>> + 'static,
 {
     let watch = Watch::new(protocol == Protocol::Http11);
-    let mut served = pin!(serve(road, stream, protocol, (&answer, &|| (), &|| Ok(Again::WhenChanged)), &watch));
+    let mut served =
+        pin!(serve(road, stream, protocol, (&answer, &|| (), &|| Ok(Again::WhenChanged)), &watch));
     if timeout(REFUSAL_LINGER, &mut served).await.is_err() && watch.lingers() {
         served.await;
     }

@@ -16,7 +16,8 @@ use super::underway::{self, Underway};
 use crate::act::dial::Protocol;
 use crate::act::upstream::{Key, LiveTempo, Offer, Sender, Tempo};
 use crate::decide::ledger::Entry;
-use crate::decide::policy::{NameSource, Passage, Permit, is_approval};
+use crate::decide::policy::{Clearance, NameSource, Passage, is_approval};
+use crate::model::condition::Content;
 use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::limits::TLS_HANDSHAKE_TIME;
 use crate::model::types::{Denial, HostName, Reason};
@@ -104,12 +105,18 @@ impl Site {
     }
 
     /// Notes a request that may go. To be kept until its bodies have passed.
-    pub fn begin(&self, head: &request::Parts, permit: &Permit, host: Option<&HostName>) -> Rc<Underway> {
-        let route = permit.route();
+    pub fn begin(
+        &self,
+        (head, content): (&request::Parts, Content),
+        clearance: &Clearance,
+        host: Option<&HostName>,
+    ) -> Rc<Underway> {
+        let route = clearance.route();
         let host = host.filter(|_| is_approval(&route.policy));
         let underway = Rc::new(Underway {
             head: underway::copy(head),
-            tempo: LiveTempo::new(self.tempo(permit)),
+            content,
+            tempo: LiveTempo::new(self.tempo(clearance)),
             granted: RefCell::new(host.map(|host| (host.clone(), route.policy.clone()))),
         });
         let mut all = self.underway.borrow_mut();
@@ -119,8 +126,8 @@ impl Site {
     }
 
     /// How fast what is permitted like this may go.
-    pub fn tempo(&self, permit: &Permit) -> Tempo {
-        self.road.shared.paces.tempo(&self.known.agent().name, permit.obligations())
+    pub fn tempo(&self, clearance: &Clearance) -> Tempo {
+        self.road.shared.paces.tempo(&self.known.agent().name, clearance.obligations())
     }
 
     /// Something else is in force, or it is later: when to ask again. What goes on goes at the pace in force.
@@ -168,8 +175,9 @@ impl Site {
         let Some(known) = known.filter(|known| known.agent().name == self.known.agent().name) else { return };
         for one in self.underway.borrow().iter().filter_map(Weak::upgrade) {
             let Ok(request) = Request::read(&self.agreed, &one.head) else { continue };
-            if let Ok(permit) = snapshot.policy.request(&known, &self.passage, &request, circumstances) {
-                one.tempo.set(self.tempo(&permit));
+            let permit = snapshot.policy.request(&known, &self.passage, &request, circumstances);
+            if let Ok(clearance) = permit.and_then(|permit| permit.settle(&one.content)) {
+                one.tempo.set(self.tempo(&clearance));
             }
         }
     }

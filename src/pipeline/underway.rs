@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use http::{Request, request};
 
 use crate::act::upstream::LiveTempo;
+use crate::model::condition::Content;
 use crate::model::types::{HostName, PolicyRef};
 
 /// See the module.
@@ -15,6 +16,8 @@ use crate::model::types::{HostName, PolicyRef};
 pub struct Underway {
     /// Its head, as it was judged.
     pub head: request::Parts,
+    /// What was found that it carries.
+    pub content: Content,
     /// How fast its bytes may move.
     pub tempo: LiveTempo,
     /// The approval that it lives by, and for which host.

@@ -455,8 +455,10 @@ fn datagrams_past_an_agents_pace_are_lost_and_those_of_others_are_not(lab: Lab) 
     for _ in 0..20 {
         exchange(&bob, &[b'x'; 1000]).expect("an answer to each");
     }
-    daemon.record(&json!({"kind": "connection", "protocol": "udp", "agent_id": "alice", "decision": "throttle",
-                          "policy_id": "EgressPolicy/pace", "rule": "slow"}));
+    daemon.record(
+        &json!({"kind": "connection", "protocol": "udp", "agent_id": "alice", "decision": "throttle",
+                          "policy_id": "EgressPolicy/pace", "rule": "slow"}),
+    );
     assert_eq!(daemon.terminate(), 0);
     daemon.start_again();
     daemon.record(&json!({"agent_id": "bob", "phase": "complete", "decision": "allow", "datagrams_out": 20, "bytes_out": 20_000}));

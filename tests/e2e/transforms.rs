@@ -121,7 +121,8 @@ fn a_route_for_post_carries_no_other_method_in_a_field(lab: Lab) {
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &posts)]);
     let origin = Origin::ok(&lab, PLAIN, Wire::Plain);
     let mut talk = plain(lab.workload(), PLAIN);
-    let with = |field: &str| format!("POST /x HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 0\r\n{field}\r\n\r\n");
+    let with =
+        |field: &str| format!("POST /x HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 0\r\n{field}\r\n\r\n");
     for field in ["X-HTTP-Method-Override: DELETE", "x_http_method: put", "X-Method-Override: POST, PATCH"] {
         talk.ask(with(field)).is_refusal(403, "policy.no-route");
     }

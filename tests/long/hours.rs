@@ -40,7 +40,8 @@ spec:
     for (kind, path) in [("connection", None), ("request", Some("/ws"))] {
         within(Duration::from_secs(100), "the next minute", || {
             let rows = daemon.records(&["--kind", kind, "--reason", "policy.denied"]);
-            let ended = |row: &&serde_json::Value| row["rule"] == "over" && (path.is_none() || row["path"] == "/ws");
+            let ended =
+                |row: &&serde_json::Value| row["rule"] == "over" && (path.is_none() || row["path"] == "/ws");
             rows.iter().find(ended).map(|_| ())
         });
     }

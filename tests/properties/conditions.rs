@@ -27,6 +27,9 @@ fn leaves() -> Exprs {
         "time.unix",
         "request.content_length",
         "destination.port",
+        "usage.requests_today",
+        "ai.estimated_tokens",
+        "size(dlp.matches)",
     ];
     let texts = [
         "\"\"",
@@ -42,12 +45,20 @@ fn leaves() -> Exprs {
         "request.headers.nothing",
         "agent.labels.tier",
         "request.query['dry']",
+        "ai.model",
+        "ai.provider",
+        "mcp.tool",
+        "ai.tools[0]",
     ];
     Exprs {
         truth: prop::sample::select(vec![
             "true",
             "false",
             "has(request.content_length)",
+            "has(mcp.tool)",
+            "has(ai.model)",
+            "ai.stream",
+            "dlp.matches.exists(one, one.class == 'keys' && one.confidence > 0.5)",
             "has(agent.labels.zone)",
             "('dry' in request.query)",
         ])

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use clawgress::decide::policy::{Circumstances, Flow, Passage, PolicySet};
+use clawgress::model::condition::Content;
 use clawgress::model::manifest::{SourceFile, load};
 use clawgress::model::types::{AgreedName, Denial, HostName, OriginalDestination, Scheme};
 use clawgress::perceive::hello::{ClientHello, Hello};
@@ -63,7 +64,9 @@ fn requests(policy: &PolicySet, known: &Known, passage: &Passage, name: &HostNam
         let agreed = AgreedName::new(name.clone(), 443, Scheme::Https);
         let request = Request::read(&agreed, &head).expect("a request");
         let permit = policy.request(known, passage, &request, Circumstances::default());
-        permit.map_or_else(|denial| denied(&denial), |permit| Ok(permit.route().policy.0.to_string()))
+        let clearance = permit.and_then(|permit| permit.settle(&Content::default()));
+        clearance
+            .map_or_else(|denial| denied(&denial), |clearance| Ok(clearance.route().policy.0.to_string()))
     };
     REQUESTS.map(answer).into()
 }

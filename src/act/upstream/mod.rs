@@ -1,6 +1,6 @@
 //! Send a request, relay a flow: the last step, on the wire.
 //!
-//! Nothing is sent without the proofs that it may be: a `Permit` or `Passage`, and the `Entry` that says the decision
+//! Nothing is sent without the proofs that it may be: a `Clearance` or `Passage`, and the `Entry` that says the decision
 //! is on disk. Start with `send.rs`, then `relay.rs` and `datagrams.rs`.
 
 pub mod gathered;

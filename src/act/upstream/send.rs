@@ -31,7 +31,7 @@ use super::gathered::Gathered;
 use super::pool::{Key, Lease, Line, Pool};
 use crate::act::dial::Protocol;
 use crate::decide::ledger::Entry;
-use crate::decide::policy::Permit;
+use crate::decide::policy::Clearance;
 use crate::model::types::Denial;
 use crate::model::types::limits::{HEAD_BYTES, HEAD_FIELDS, RESPONSE_HEAD_TIME};
 
@@ -163,7 +163,7 @@ impl Sender {
     /// A [`Failure`] that says whether anything was sent.
     pub async fn send(
         self,
-        _permit: &Permit,
+        _clearance: &Clearance,
         _entry: &Entry,
         request: Request<RequestBody>,
     ) -> Result<Reply, Failure> {

@@ -29,7 +29,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::decide::policy::{Leave, Passage, Permit};
+use crate::decide::policy::{Clearance, Leave, Passage};
 use crate::model::types::{Denial, PolicyRef, Reason, RequestId};
 use crate::platform::sys::clock;
 
@@ -188,8 +188,8 @@ impl Ledger {
     }
 
     /// Records that a request is allowed. For `durability: process` it gives way once and waits for nothing.
-    pub async fn open_request(&self, permit: &Permit, opening: &Opening) -> Result<Entry, Denial> {
-        let (decision, by) = permit.speaks();
+    pub async fn open_request(&self, clearance: &Clearance, opening: &Opening) -> Result<Entry, Denial> {
+        let (decision, by) = clearance.speaks();
         self.open(opening, decision, (Some(&by.policy), by.rule.as_deref())).await
     }
 

@@ -89,7 +89,8 @@ pub struct Explanation {
 }
 
 impl PolicySet {
-    /// Explains what would be decided. Nothing is recorded, nothing is sent.
+    /// Explains what would be decided, as far as the head of a request tells: nobody knows here what it would carry. Nothing is
+    /// recorded, nothing is sent.
     pub fn explain(&self, question: &Question<'_>, circumstances: Circumstances<'_>) -> Explanation {
         let (let_through, denial) = match self.judged(question, circumstances) {
             Ok(let_through) => (Some(let_through), None),
@@ -130,11 +131,13 @@ impl PolicySet {
                 Some(policy) if is_approval(policy) => "approvals",
                 _ => "routes",
             };
-            let rules = inquiry.rules(&self.rules, circumstances.at);
+            let facts = inquiry.facts(circumstances);
+            let rules = inquiry.rules(&self.rules, &facts);
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;
             if reason == Some(Reason::PolicyNoRoute) {
-                explanation.nearest = inquiry.nearest(&self.rules, circumstances.at);
+                let waiting = inquiry.waiting(&self.rules, &facts);
+                explanation.nearest = waiting.or_else(|| inquiry.nearest(&self.rules, &facts));
             }
         }
         explanation
@@ -186,7 +189,8 @@ impl PolicySet {
         Ok(match question.request.filter(|_| reads) {
             Some(request) => {
                 let permit = self.request(question.known, &passage, request, circumstances)?;
-                LetThrough::new(permit.route(), permit.speaks(), reads)
+                let clearance = permit.so_far()?;
+                LetThrough::new(clearance.route(), clearance.speaks(), reads)
             }
             None => LetThrough::new(passage.route(), passage.speaks(), reads),
         })

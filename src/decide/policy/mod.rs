@@ -1,5 +1,5 @@
 //! Policy: checked resources compiled once, then three pure questions: may this name be looked up, may this connection
-//! live, may this request go.
+//! live, may this request go. The last is asked in two steps: by the request's head, and by what it carries (`Permit`).
 
 mod standing;
 mod circumstances;
@@ -19,7 +19,7 @@ mod compile;
 mod words;
 pub mod passage;
 pub mod obligations;
-pub mod permit;
+pub mod clearance;
 mod rules;
 mod connection;
 mod request;
@@ -27,13 +27,14 @@ pub mod explain;
 
 pub use approvals::is_approval;
 pub use circumstances::Circumstances;
+pub use clearance::Clearance;
 pub use connection::{Answer, Flow, Refusal};
 pub use encrypted_dns::EncryptedDns;
 pub use obligations::{Obligations, Throttle};
 pub use passage::{Mode, NameSource, Passage, Route};
-pub use permit::Permit;
 pub use plan::PolicySet;
 pub use query::{Chooser, Leave, Lookup};
+pub use request::Permit;
 pub use standing::{Quarantine, Standing};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a permission is bound to: the rules that hold for what they let through.
 //!
-//! Made by `rules` alone. Whoever acts on a `Permit` or a `Passage` meets them; nothing here does.
+//! Made by `rules` alone. Whoever acts on a `Clearance` or a `Passage` meets them; nothing here does.
 
 use std::sync::Arc;
 

@@ -122,7 +122,7 @@ impl PolicySet {
         // Nothing but class IN is ever let through.
         let host = lookup.host.filter(|_| lookup.class == CLASS_IN);
         let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-        let concerned = Concerned { known, host, destination: nowhere, at: circumstances.at };
+        let concerned = Concerned { known, host, destination: nowhere, circumstances };
         let leave = leave.or_else(|| circumstances.approved_lookup(known, lookup));
         self.rules
             .judge_name(*agent, &concerned, leave)?

@@ -1,8 +1,9 @@
-//! The second question: may this request go?
+//! The second question: may this request go? By its head here; what it carries is asked about by `request/permit.rs`.
 //!
 //! Judged against the set in force now, which may be newer than the one that opened the connection. Rules see the
 //! one canonical request; nothing is matched against raw bytes.
 
+mod permit;
 mod rules;
 mod shadow;
 
@@ -10,14 +11,14 @@ use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use super::circumstances::Circumstances;
+use super::clearance::Clearance;
 use super::l4_index::Asker;
 use super::loose::Readings;
-use super::obligations::Obligations;
 use super::passage::{Mode, NameSource, Passage, Route};
-use super::permit::Permit;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
-use super::rules::Rules;
+use super::rules::{Findings, Rules};
 use super::words;
+use crate::model::condition::{Content, Uses};
 use crate::model::manifest::resources::{
     DefaultPolicy, HeaderMatch, HttpMatch, L4Protocol, ListenerProtocol, PathMatch, QueryMatch,
 };
@@ -25,6 +26,8 @@ use crate::model::types::address::{classify, embedded};
 use crate::model::types::{AddressClass, Denial, HostName};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
+pub use permit::Permit;
+use permit::Taken;
 
 impl PolicySet {
     /// Judges one request on a connection that may live, by each method by which servers may take it: it goes where it may
@@ -32,28 +35,29 @@ impl PolicySet {
     ///
     /// # Errors
     /// The [`Denial`] that the agent gets.
-    pub fn request(
-        &self,
-        known: &Known,
-        passage: &Passage,
-        request: &Request<'_>,
-        circumstances: Circumstances<'_>,
-    ) -> Result<Permit, Denial> {
-        let mut permit = self.by_one_method(known, passage, request, circumstances)?;
+    pub fn request<'a>(
+        &'a self,
+        known: &'a Known,
+        passage: &'a Passage,
+        request: &'a Request<'a>,
+        circumstances: Circumstances<'a>,
+    ) -> Result<Permit<'a>, Denial> {
+        let mut permit = self.by_one_method(known, passage, Taken::AsSent(request), circumstances)?;
         for method in request.other_methods() {
-            let further = self.by_one_method(known, passage, &request.taken_as(method), circumstances);
+            let taken = Taken::ByAnotherMethod(Box::new(request.taken_as(method)));
+            let further = self.by_one_method(known, passage, taken, circumstances);
             permit = permit.and(further.map_err(|denial| words::by_another_method(denial, request, method))?);
         }
         Ok(permit)
     }
 
-    fn by_one_method(
-        &self,
-        known: &Known,
-        passage: &Passage,
-        request: &Request<'_>,
-        circumstances: Circumstances<'_>,
-    ) -> Result<Permit, Denial> {
+    fn by_one_method<'a>(
+        &'a self,
+        known: &'a Known,
+        passage: &'a Passage,
+        request: Taken<'a>,
+        circumstances: Circumstances<'a>,
+    ) -> Result<Permit<'a>, Denial> {
         let plan = self.gateways.get(known.gateway());
         let (Some(plan), Some(agent)) = (plan, self.agents.get(&known.agent().name)) else {
             return Err(words::unknown_agent(known));
@@ -66,10 +70,12 @@ impl PolicySet {
             known,
             request,
             circumstances,
+            content: None,
             destination: passage.destination(),
             readings: OnceCell::new(),
         };
-        judge.verdict(passage).map(|(route, obligations)| Permit { route, obligations })
+        let verdict = judge.verdict(passage)?;
+        Permit::new(judge, passage, verdict)
     }
 
     /// Why a request on a refused connection is refused, where the request itself tells more than the connection did.
@@ -83,28 +89,36 @@ impl PolicySet {
         let plan = self.gateways.get(known.gateway())?;
         let agent = *self.agents.get(&known.agent().name)?;
         let (rules, readings) = (&self.rules, OnceCell::new());
-        let judge = Judge { plan, rules, agent, known, request, circumstances, destination, readings };
-        judge.denied_by_http(request.name()).or_else(|| judge.refused_by_rules())
+        let (request, content) = (Taken::AsSent(request), None);
+        let judge =
+            Judge { plan, rules, agent, known, request, circumstances, content, destination, readings };
+        judge.denied_by_http(judge.request.name()).or_else(|| judge.refused_by_rules())
     }
 }
 
+#[derive(Debug)]
 struct Judge<'a> {
     plan: &'a GatewayPlan,
     rules: &'a Rules,
     agent: usize,
     known: &'a Known,
-    request: &'a Request<'a>,
+    request: Taken<'a>,
     circumstances: Circumstances<'a>,
+    /// What the request carries, once that is known.
+    content: Option<&'a Content>,
     destination: SocketAddr,
     /// The path as lenient servers read it, once a denying rule has asked.
     readings: OnceCell<Readings>,
 }
 
+/// What comes of a request so far, and what its rules ask of what it carries.
+type Verdict = (Result<Clearance, Denial>, Uses);
+
 impl<'a> Judge<'a> {
-    /// What lets it through, and what binds it.
-    fn verdict(&self, passage: &Passage) -> Result<(Route, Option<Box<Obligations>>), Denial> {
+    /// What comes of it by its head.
+    fn verdict(&self, passage: &Passage) -> Result<Verdict, Denial> {
         if let Some(seen) = self.request.dns_words() {
-            return Err(words::encrypted_dns_request(self.known, self.request, self.destination).seen(seen));
+            return Err(words::encrypted_dns_request(self.known, &self.request, self.destination).seen(seen));
         }
         let source = passage.name_source();
         if let Some(denial) = self.denied_by_l4(source) {
@@ -119,11 +133,28 @@ impl<'a> Judge<'a> {
         if let Some(denial) = self.denied_by_http(self.request.name()) {
             return Err(denial);
         }
-        let found = self.found(source)?;
-        self.check_shadow(passage)?;
-        let route = self.by_route(passage, || self.allowed_by_rule(&found, source))?;
-        let obligations = self.bound(found, &route, passage)?;
-        Ok((route, obligations))
+        self.ruled(passage)
+    }
+
+    /// What rules and routes come to, by what is known.
+    ///
+    /// # Errors
+    /// What refuses it whatever else becomes known.
+    fn ruled(&self, passage: &Passage) -> Result<Verdict, Denial> {
+        let source = passage.name_source();
+        let (found, asks) = self.found(source)?;
+        let asks = asks.and(self.check_shadow(passage)?);
+        let by_rule = || self.of_opening_rules(&found, source, Findings::allows);
+        let route = match self.by_route(passage, by_rule) {
+            Ok(route) => route,
+            // A rule may let it through yet.
+            Err(denial) if self.of_opening_rules(&found, source, Findings::may_allow) => {
+                return Ok((Err(denial), asks));
+            }
+            Err(denial) => return Err(denial),
+        };
+        let (obligations, behind) = self.bound(found, &route, passage)?;
+        Ok((Ok(Clearance { route, obligations }), asks.and(behind)))
     }
 
     /// What lets it through: where HTTP routes name the host, one of them; else an L4 route; what no route does, a rule
@@ -132,14 +163,14 @@ impl<'a> Judge<'a> {
         let default = self.plan.default == DefaultPolicy::AllowAll;
         if self.request.name().is_some_and(|host| self.plan.http_index.allows_something(self.agent, host)) {
             let listener = listener_of(passage);
-            let mut allowing = self.plan.http_index.allowing(self.agent, self.request, listener);
+            let mut allowing = self.plan.http_index.allowing(self.agent, &self.request, listener);
             let found = allowing.find_map(|rank| self.matching(rank, Doubt::Misses));
             // A host that nobody proved they do not open: they say what may be asked of it, where something else opens it.
             let unproven = self.is_unproven(passage.name_source());
             let found = found.filter(|_| !unproven || default || self.opener(passage).is_some());
             let found = found.map(|entry| entry.route.clone());
             return found.or_else(by_rule).or_else(|| self.by_approval(passage)).ok_or_else(|| {
-                words::no_route_for_request(self.known, self.request, self.destination, &self.plan.policy)
+                words::no_route_for_request(self.known, &self.request, self.destination, &self.plan.policy)
             });
         }
         if let Some(entry) = self.opener(passage) {
@@ -205,7 +236,7 @@ impl<'a> Judge<'a> {
 
     fn denied_by_http(&self, host: Option<&HostName>) -> Option<Denial> {
         let readings = || self.readings.get_or_init(|| Readings::of(self.request.path()));
-        let mut denying = self.plan.http_index.denying(self.agent, (host, self.request), readings);
+        let mut denying = self.plan.http_index.denying(self.agent, (host, &self.request), readings);
         let entry = denying.find_map(|rank| self.matching(rank, Doubt::Matches))?;
         Some(words::denied(self.known, &entry.effect, &entry.route, self.destination))
     }
@@ -248,7 +279,7 @@ impl<'a> Judge<'a> {
     }
 
     fn matches_request(&self, one: &HttpMatch, doubt: Doubt) -> bool {
-        let request = self.request;
+        let request = &self.request;
         let header = |wanted: &HeaderMatch| {
             doubt.settle(request.header_values(&wanted.name).map(|value| value == wanted.value.as_bytes()))
         };

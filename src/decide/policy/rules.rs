@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::passage::Route;
-use crate::model::condition::{Condition, Facts, Part, Unevaluable};
+use crate::model::condition::{Condition, Facts, Part, Unevaluable, Uses};
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{Agent, EgressPolicy, PolicyTarget, RuleAction};
 use crate::model::types::PolicyRef;
@@ -46,6 +46,8 @@ pub(super) struct Rule {
     /// The route for whose traffic it holds; absent where it holds for all of the agent's.
     route: Option<PolicyRef>,
     when: Option<Arc<Condition>>,
+    /// What its condition asks of what a request carries: nothing, where the head of a request is enough.
+    asks: Uses,
     pub(super) action: RuleAction,
 }
 
@@ -68,6 +70,8 @@ impl Rule {
             Ok(true) => Says::Holds,
             Ok(false) => Says::HoldsNot,
             Err(Unevaluable::NotYet(part)) => Says::NotYet(part),
+            // It is about calls of models or tools, and this is none.
+            Err(Unevaluable::Without(_)) => Says::HoldsNot,
             Err(Unevaluable::Failed(why)) => Says::Fails(why),
         }
     }
@@ -113,6 +117,7 @@ impl Rules {
                 name: rule.name.clone(),
                 route: route_of(&policy.target),
                 when: rule.when.clone(),
+                asks: rule.when.as_ref().map(|when| when.uses().of_content()).unwrap_or_default(),
                 action: rule.action.clone(),
             }));
             numbers.push(first..all.len());

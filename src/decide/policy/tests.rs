@@ -3,6 +3,7 @@
 
 mod approvals;
 mod behind;
+mod content;
 mod methods;
 mod networks;
 mod order;
@@ -15,7 +16,8 @@ mod walk;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::model::manifest::{SourceFile, load};
+use crate::model::condition::Content;
+use crate::model::manifest::{Resources, SourceFile, load};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
 use crate::model::types::{Denial, HostName, OriginalDestination};
 use crate::perceive::hello::{ClientHello, Hello, Http1Hello};
@@ -66,6 +68,10 @@ impl Set {
     }
 
     fn of(files: &[&str]) -> Self {
+        Self::compiled(&Self::resources(files))
+    }
+
+    fn resources(files: &[&str]) -> Resources {
         let number = |(number, text): (usize, &&str)| {
             let text = text.replace("kind: Eg", "apiVersion: clawgress.io/v1alpha1\nkind: Eg");
             let text = text.replace("kind: Agent\n", "apiVersion: clawgress.io/v1alpha1\nkind: Agent\n");
@@ -74,12 +80,15 @@ impl Set {
             SourceFile::new(format!("{number}.yaml"), text.into_bytes())
         };
         let files: Vec<_> = files.iter().enumerate().map(number).collect();
-        let resources = load(&files).unwrap_or_else(|report| {
+        load(&files).unwrap_or_else(|report| {
             panic!("{:#?}", report.errors.iter().map(|error| error.render(false)).collect::<Vec<_>>())
-        });
+        })
+    }
+
+    fn compiled(resources: &Resources) -> Self {
         Self {
-            policy: PolicySet::compile(&resources, Default::default()),
-            directory: Directory::build(&resources),
+            policy: PolicySet::compile(resources, Default::default()),
+            directory: Directory::build(resources),
         }
     }
 
@@ -107,7 +116,8 @@ impl Set {
         let request = Request::read(&agreed, &head).unwrap();
         let known = self.directory.by_name("alice").unwrap();
         let answer = self.policy.request(&known, passage, &request, Circumstances::default());
-        told(answer.map(|permit| permit.route().clone()))
+        let settled = answer.and_then(|permit| permit.settle(&Content::default()));
+        told(settled.map(|clearance| clearance.route().clone()))
     }
 
     /// What one request over TLS comes to, its connection included.
@@ -144,7 +154,8 @@ impl Set {
         let known = self.directory.by_name(ask.agent).unwrap();
         self.policy
             .request(&known, &passage, &request, Circumstances::default())
-            .map(|permit| permit.route().clone())
+            .and_then(|permit| permit.settle(&Content::default()))
+            .map(|clearance| clearance.route().clone())
     }
 }
 

@@ -211,7 +211,11 @@ pub(super) fn no_route_for_request(
 
 /// A refusal under another name than the one that was said.
 pub(super) fn by_another_name(denial: Denial, name: &HostName, destination: SocketAddr) -> Denial {
-    if denial.evidence.is_some() { denial } else { denial.seen(format!("{} was given for {name}", destination.ip())) }
+    if denial.evidence.is_some() {
+        denial
+    } else {
+        denial.seen(format!("{} was given for {name}", destination.ip()))
+    }
 }
 
 /// A refusal of what a field or a parameter makes of a request.

@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::content::{Finding, FindingClass};
 use super::facts::Facts;
 use super::types::Type;
 use super::uses::Part;
-use super::value::{Map, Value};
+use super::value::{List, Map, Value};
 use crate::model::types::address::classify;
 use crate::model::types::time::Civil;
 
@@ -77,14 +78,33 @@ pub enum Domain {
 }
 
 /// What a list of the catalogue holds.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Object {
     /// What it is called in messages.
     pub name: &'static str,
-    /// Which part of the world it belongs to.
-    pub part: Part,
-    /// Its fields: name, type, meaning.
-    pub fields: &'static [(&'static str, Kind, &'static str)],
+    /// Its fields.
+    pub fields: &'static [Field],
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// One field of a finding, the only object there is.
+#[derive(Debug)]
+pub struct Field {
+    /// How a condition spells it.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Which values it can have.
+    pub domain: Domain,
+    /// What it means, in a sentence without its full stop.
+    pub meaning: &'static str,
+    /// Its value.
+    pub(super) read: for<'a> fn(&'a Finding) -> Value<'a>,
 }
 
 impl Kind {
@@ -140,11 +160,28 @@ pub fn fields_of(root: &str) -> impl Iterator<Item = &'static str> + '_ {
 /// One finding of inspection.
 static FINDING: Object = Object {
     name: "finding",
-    part: Part::Dlp,
     fields: &[
-        ("class", Kind::Text, "`secrets`, `keys`, `pii`, `phi`, `placeholder` or `custom`"),
-        ("detector", Kind::Text, "What found it, such as `iban`"),
-        ("confidence", Kind::Double, "How sure that is, from 0.0 to 1.0"),
+        Field {
+            name: "class",
+            kind: Kind::Text,
+            domain: Domain::Words(FindingClass::WORDS),
+            meaning: "What kind of thing it is",
+            read: |finding| Value::text(finding.class.as_str()),
+        },
+        Field {
+            name: "detector",
+            kind: Kind::Text,
+            domain: Domain::Any,
+            meaning: "What found it, such as `iban`",
+            read: |finding| Value::text(&finding.detector),
+        },
+        Field {
+            name: "confidence",
+            kind: Kind::Double,
+            domain: Domain::Any,
+            meaning: "How sure that is, from 0.0 to 1.0",
+            read: |finding| Value::Double(finding.confidence),
+        },
     ],
 };
 
@@ -231,35 +268,51 @@ pub static VARIABLES: &[Variable] = &[
     )
     .within(Domain::Count)
     .maybe()
-    .read(|facts| {
-        let bytes = facts.request?.content_length()?;
-        Some(Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX)))
-    }),
-    Variable::new("ai.provider", Kind::Text, Part::Ai, "The provider of the model").maybe(),
-    Variable::new("ai.model", Kind::Text, Part::Ai, "The model that is asked for").maybe(),
-    Variable::new("ai.stream", Kind::Bool, Part::Ai, "Whether the answer is streamed"),
+    .read(|facts| facts.request?.content_length().map(whole)),
+    Variable::new("ai.provider", Kind::Text, Part::Ai, "The provider of the model")
+        .maybe()
+        .read(|facts| facts.ai()?.provider.as_deref().map(Value::text)),
+    Variable::new("ai.model", Kind::Text, Part::Ai, "The model that is asked for")
+        .maybe()
+        .read(|facts| facts.ai()?.model.as_deref().map(Value::text)),
+    Variable::new("ai.stream", Kind::Bool, Part::Ai, "Whether the answer is streamed")
+        .read(|facts| Some(Value::Bool(facts.ai()?.stream))),
     Variable::new("ai.max_output_tokens", Kind::Int, Part::Ai, "Tokens that the answer may have at most")
-        .maybe(),
-    Variable::new("ai.estimated_tokens", Kind::Int, Part::Ai, "Tokens of the question, as estimated"),
-    Variable::new("ai.tools", Kind::Texts, Part::Ai, "The names of the tools that the model may call"),
-    Variable::new("mcp.server", Kind::Text, Part::Mcp, "The McpServer").maybe(),
-    Variable::new("mcp.method", Kind::Text, Part::Mcp, "The JSON-RPC method, such as `tools/call`").maybe(),
-    Variable::new("mcp.tool", Kind::Text, Part::Mcp, "The tool that is called").maybe(),
-    Variable::new("dlp.matches", Kind::Objects(&FINDING), Part::Dlp, "What inspection found in the request"),
-    Variable::new("usage.requests_today", Kind::Int, Part::Usage, "Requests of the agent since midnight"),
-    Variable::new("usage.tokens_today", Kind::Int, Part::Usage, "Tokens that the agent used since midnight"),
+        .maybe()
+        .read(|facts| facts.ai()?.max_output_tokens.map(whole)),
+    Variable::new("ai.estimated_tokens", Kind::Int, Part::Ai, "Tokens of the question, as estimated")
+        .read(|facts| Some(whole(facts.ai()?.estimated_tokens))),
+    Variable::new("ai.tools", Kind::Texts, Part::Ai, "The names of the tools that the model may call")
+        .read(|facts| Some(Value::List(List::Texts(&facts.ai()?.tools)))),
+    Variable::new("mcp.server", Kind::Text, Part::Mcp, "The McpServer")
+        .maybe()
+        .read(|facts| facts.mcp()?.server.as_deref().map(Value::text)),
+    Variable::new("mcp.method", Kind::Text, Part::Mcp, "The JSON-RPC method, such as `tools/call`")
+        .maybe()
+        .read(|facts| facts.mcp()?.method.as_deref().map(Value::text)),
+    Variable::new("mcp.tool", Kind::Text, Part::Mcp, "The tool that is called")
+        .maybe()
+        .read(|facts| facts.mcp()?.tool.as_deref().map(Value::text)),
+    Variable::new("dlp.matches", Kind::Objects(&FINDING), Part::Dlp, "What inspection found in the request")
+        .read(|facts| Some(Value::List(List::Findings(facts.content?.findings.as_deref()?)))),
+    Variable::new("usage.requests_today", Kind::Int, Part::Usage, "Requests of the agent since midnight")
+        .read(|facts| Some(whole(facts.usage?.requests_today))),
+    Variable::new("usage.tokens_today", Kind::Int, Part::Usage, "Tokens that the agent used since midnight")
+        .read(|facts| Some(whole(facts.usage?.tokens_today))),
     Variable::new(
         "usage.bytes_today",
         Kind::Int,
         Part::Usage,
         "Bytes that the agent sent and got since midnight",
-    ),
+    )
+    .read(|facts| Some(whole(facts.usage?.bytes_today))),
     Variable::new(
         "usage.cost_usd_today",
         Kind::Double,
         Part::Usage,
         "US dollars that the agent cost since midnight",
-    ),
+    )
+    .read(|facts| Some(Value::Double(facts.usage?.cost_usd_today))),
     Variable::new("time.hour", Kind::Int, Part::Time, "The hour")
         .within(Domain::Numbers(0, 23))
         .read(|facts| time(facts, |civil| civil.hour)),
@@ -280,6 +333,11 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new("time.unix", Kind::Int, Part::Time, "Seconds since 1970-01-01 00:00:00")
         .read(|facts| Some(Value::Int(facts.at.0.div_euclid(1_000_000)))),
 ];
+
+/// A count; one that 64 bits with a sign cannot hold is as many as they can.
+fn whole<'a>(count: u64) -> Value<'a> {
+    Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
+}
 
 fn or_empty(text: Option<&str>) -> Option<Value<'_>> {
     Some(Value::text(text.unwrap_or_default()))

@@ -185,14 +185,17 @@ impl Checker<'_> {
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Typed {
         if let Some(root) = self.root(&select.operand) {
             return match self.variable(node, root, &select.field) {
-                Some(variable) => fact(variable),
+                Some(variable) => Typed::new(Node::Variable(variable), variable.kind.type_of()),
                 None => Typed::wrong(),
             };
         }
         let operand = self.expression(&select.operand);
         match &operand.of {
             Type::Any => self.of_nothing(&select.operand),
-            Type::Object(object) => self.object_field(node, object, &select.field),
+            Type::Object(object) => {
+                let object = *object;
+                self.object_field(node, (operand.node, object), &select.field)
+            }
             Type::Map(of) => {
                 let of = (**of).clone();
                 self.check_key(&operand.node, &select.field, self.parsed.field(node));
@@ -228,11 +231,12 @@ impl Checker<'_> {
         None
     }
 
-    fn object_field(&mut self, node: &IdedExpr, object: &'static Object, field: &str) -> Typed {
-        if let Some((_, kind, _)) = object.fields.iter().find(|(name, _, _)| *name == field) {
-            return Typed::new(Node::Unknown(object.part), kind.type_of());
+    fn object_field(&mut self, node: &IdedExpr, (of, object): (Node, &'static Object), field: &str) -> Typed {
+        if let Some(field) = object.fields.iter().find(|one| one.name == field) {
+            let kind = field.kind.type_of();
+            return Typed::new(Node::Field(field, Box::new(of)), kind);
         }
-        let names = || object.fields.iter().map(|(name, _, _)| *name);
+        let names = || object.fields.iter().map(|one| one.name);
         let hint = did_you_mean(field, names()).unwrap_or_else(|| format!("it has {}", one_of(names())));
         let message = format!("a {} has no field {}", object.name, quoted(field));
         self.wrong(self.parsed.field(node), message, Some(hint))
@@ -257,16 +261,11 @@ impl Checker<'_> {
         };
         if let Some(root) = self.root(&select.operand) {
             let Some(variable) = self.variable(argument, root, &select.field) else { return Typed::wrong() };
-            if !variable.optional {
+            if !variable.optional && !variable.part.is_of_some() {
                 let message = format!("`{}` is always there", variable.name);
                 return self.wrong(self.parsed.range(node), message, Some("leave `has(...)` out".into()));
             }
-            let node = if variable.part.is_enforced() {
-                Node::Present(variable)
-            } else {
-                Node::Unknown(variable.part)
-            };
-            return Typed::new(node, Type::Bool);
+            return Typed::new(Node::Present(variable), Type::Bool);
         }
         let operand = self.expression(&select.operand);
         match &operand.of {
@@ -340,13 +339,6 @@ impl Checker<'_> {
         let entries = keys.into_iter().zip(values).map(|(key, value)| (key, value.node)).collect();
         Typed::new(Node::Map(entries), Type::Map(Box::new(of)))
     }
-}
-
-/// A variable as an expression. What no engine tells stays unknown, whatever surrounds it.
-fn fact(variable: &'static Variable) -> Typed {
-    let node =
-        if variable.part.is_enforced() { Node::Variable(variable) } else { Node::Unknown(variable.part) };
-    Typed::new(node, variable.kind.type_of())
 }
 
 fn literal_of(node: &Node) -> Option<Literal> {

@@ -12,6 +12,7 @@ mod functions;
 mod loops;
 
 use super::Unevaluable;
+use super::content::{Content, Sought};
 use super::facts::{Destination, Facts};
 use super::node::{Comparison, Node, Operator};
 use super::uses::Part;
@@ -24,6 +25,8 @@ use crate::model::types::{AgentProfile, Timestamp};
 enum Fail {
     /// Something is not known yet.
     NotYet(Part),
+    /// The request has no such part.
+    Without(Part),
     /// It has none on these facts.
     Failed(String),
     /// The work is used up. Nothing that surrounds it can have a value either.
@@ -47,6 +50,7 @@ pub fn holds(node: &Node, facts: &Facts<'_>) -> Result<bool, Unevaluable> {
     let mut run = Run { facts: *facts, work: CONDITION_WORK, locals: Vec::new() };
     run.truth(node).map_err(|fail| match fail {
         Fail::NotYet(part) => Unevaluable::NotYet(part),
+        Fail::Without(part) => Unevaluable::Without(part),
         Fail::Failed(why) => Unevaluable::Failed(why),
         Fail::Exhausted => {
             Unevaluable::Failed(format!("it takes more than {CONDITION_WORK} steps on what was sent"))
@@ -66,13 +70,21 @@ pub fn constant<T>(node: &Node, make: impl FnOnce(&Value<'_>) -> T) -> Result<T,
         environment: None,
         labels: BTreeMap::new(),
     };
-    let facts =
-        Facts { agent: &agent, destination: Destination::default(), request: None, at: Timestamp::default() };
+    let facts = Facts {
+        agent: &agent,
+        destination: Destination::default(),
+        request: None,
+        content: None,
+        usage: None,
+        at: Timestamp::default(),
+    };
     let mut run = Run { facts, work: CONDITION_WORK, locals: Vec::new() };
     match run.value(node) {
         Ok(value) => Ok(make(&value)),
         Err(Fail::Failed(why)) => Err(why),
-        Err(Fail::NotYet(_) | Fail::Exhausted) => Err(format!("it takes more than {CONDITION_WORK} steps")),
+        Err(Fail::NotYet(_) | Fail::Without(_) | Fail::Exhausted) => {
+            Err(format!("it takes more than {CONDITION_WORK} steps"))
+        }
     }
 }
 
@@ -87,13 +99,18 @@ impl Fail {
         Self::because("a value has a type that does not fit")
     }
 
-    /// Of two reasons the one that tells more: that all is used up, that more may be known later, the first.
-    fn or(self, other: Self) -> Self {
-        match (&self, &other) {
-            (Self::Exhausted, _) | (Self::NotYet(_), Self::NotYet(_) | Self::Failed(_)) => self,
-            (_, Self::Exhausted | Self::NotYet(_)) => other,
-            _ => self,
-        }
+    /// Of the reasons of both sides of `&&` (`decisive` is false) or `||` the one that counts, else the first: that all is
+    /// used up, that more may be known later, that it fails. What is about a call that there is not can make no `&&` true,
+    /// whatever the other side lacks, and tells nothing of the other side of an `||`.
+    fn or(self, other: Self, decisive: bool) -> Self {
+        let rank = |fail: &Self| match fail {
+            Self::Exhausted => 0,
+            Self::Without(_) if !decisive => 1,
+            Self::NotYet(_) => 2,
+            Self::Failed(_) => 3,
+            Self::Without(_) => 4,
+        };
+        if rank(&other) < rank(&self) { other } else { self }
     }
 }
 
@@ -128,11 +145,15 @@ impl<'a> Run<'a> {
                 let absent = || format!("`{0}` has no value here; ask `has({0})` first", variable.name);
                 (variable.read)(&self.facts).ok_or_else(|| Fail::Failed(absent()))
             }
-            Node::Present(variable) => {
-                self.known(variable.part)?;
-                Ok(Value::Bool((variable.read)(&self.facts).is_some()))
-            }
-            Node::Unknown(part) => Err(Fail::NotYet(*part)),
+            Node::Present(variable) => match self.known(variable.part) {
+                Ok(()) => Ok(Value::Bool((variable.read)(&self.facts).is_some())),
+                Err(Fail::Without(_)) => Ok(Value::Bool(false)),
+                Err(fail) => Err(fail),
+            },
+            Node::Field(field, of) => match self.value(of)? {
+                Value::Finding(finding) => Ok((field.read)(finding)),
+                _ => Err(Fail::mistyped()),
+            },
             Node::Local(place) => self.locals.get(*place).cloned().ok_or_else(Fail::mistyped),
             Node::Not(inner) => Ok(Value::Bool(!self.truth(inner)?)),
             Node::And(both) => self.joined(both, false).map(Value::Bool),
@@ -177,11 +198,20 @@ impl<'a> Run<'a> {
 
     /// Whether a part of the world is known at this place of the road.
     fn known(&self, part: Part) -> Result<(), Fail> {
+        let Facts { destination, request, content, usage, .. } = &self.facts;
         let there = match part {
-            Part::DestinationAddress => self.facts.destination.address.is_some(),
-            Part::DestinationPort => self.facts.destination.port.is_some(),
-            Part::Request => self.facts.request.is_some(),
-            _ => part.is_enforced(),
+            Part::DestinationAddress => destination.address.is_some(),
+            Part::DestinationPort => destination.port.is_some(),
+            Part::Request => request.is_some(),
+            Part::Ai | Part::Mcp | Part::Dlp => match content {
+                Some(content) => return carries(content, part),
+                None => false,
+            },
+            // It is counted all the time: where nobody tells it, nobody will.
+            Part::Usage if usage.is_none() => {
+                return Err(Fail::because("nobody tells what the agent has used"));
+            }
+            Part::Usage | Part::Agent | Part::DestinationHost | Part::Time => true,
         };
         if there { Ok(()) } else { Err(Fail::NotYet(part)) }
     }
@@ -195,7 +225,7 @@ impl<'a> Run<'a> {
         };
         match (left, self.truth(right)) {
             (_, Ok(truth)) if truth == decisive => Ok(decisive),
-            (Err(left), Err(right)) => Err(left.or(right)),
+            (Err(left), Err(right)) => Err(left.or(right, decisive)),
             (Ok(_), right) => right,
             (left, Ok(_)) => left,
         }
@@ -286,6 +316,27 @@ impl<'a> Run<'a> {
             }
             _ => Err(Fail::mistyped()),
         }
+    }
+}
+
+/// Whether a request that was read has this part, and somebody has looked for it.
+fn carries(content: &Content, part: Part) -> Result<(), Fail> {
+    fn outcome<T>(sought: &Sought<T>) -> Option<bool> {
+        match sought {
+            Sought::Unknown => None,
+            Sought::Absent => Some(false),
+            Sought::Found(_) => Some(true),
+        }
+    }
+    let has = match part {
+        Part::Ai => outcome(&content.ai),
+        Part::Mcp => outcome(&content.mcp),
+        _ => content.findings.as_ref().map(|_| true),
+    };
+    match has {
+        Some(true) => Ok(()),
+        Some(false) => Err(Fail::Without(part)),
+        None => Err(Fail::because(format!("nobody has looked for `{}` in what was sent", part.as_str()))),
     }
 }
 

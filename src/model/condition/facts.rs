@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::content::{AiCall, Content, McpCall, Sought, Usage};
 use crate::model::types::address::embedded;
 use crate::model::types::{AgentProfile, HostName, Timestamp};
 
@@ -18,6 +19,10 @@ pub struct Facts<'a> {
     pub destination: Destination<'a>,
     /// The request; none while only a name or a connection is judged.
     pub request: Option<&'a dyn RequestFacts>,
+    /// What the request carries; none as long as nobody has read it.
+    pub content: Option<&'a Content>,
+    /// What the agent has used up; none where nobody counts.
+    pub usage: Option<&'a Usage>,
     /// When, for `time`.
     pub at: Timestamp,
 }
@@ -31,6 +36,16 @@ impl<'a> Facts<'a> {
             destination: Destination { address: Some(inner.into()), ..self.destination },
             ..self
         })
+    }
+
+    /// The call of a model that the request is, where it is one.
+    pub(super) fn ai(&self) -> Option<&'a AiCall> {
+        self.content.map(|content| &content.ai).and_then(Sought::found)
+    }
+
+    /// The call of a tool that the request is, where it is one.
+    pub(super) fn mcp(&self) -> Option<&'a McpCall> {
+        self.content.map(|content| &content.mcp).and_then(Sought::found)
     }
 }
 

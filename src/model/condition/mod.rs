@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub mod uses;
+pub mod content;
 pub mod facts;
 pub mod types;
 mod value;
@@ -24,6 +25,7 @@ mod check;
 #[cfg(test)]
 mod tests;
 
+pub use content::{AiCall, Content, Finding, FindingClass, McpCall, Sought, Usage};
 pub use facts::{Destination, Facts, RequestFacts};
 pub use uses::{Part, Uses};
 
@@ -55,10 +57,13 @@ pub struct Fault {
 /// Why a condition has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unevaluable {
-    /// It asks for what is not known yet: of a request where there is a connection only, of an address where a name is
-    /// looked up. The same condition may have an answer later on the road.
+    /// It asks for what is not known yet: of a request where there is a connection only, of what a request carries
+    /// while its head alone was read. The same condition may have an answer later on the road.
     #[error("`{}` is not known here", .0.as_str())]
     NotYet(Part),
+    /// It is about something that this request has not: the call of a model, or of a tool.
+    #[error("it has no `{}`", .0.as_str())]
+    Without(Part),
     /// It fails on these facts, whenever it is asked: the reason in words, for the record.
     #[error("{0}")]
     Failed(String),
@@ -107,7 +112,8 @@ impl Condition {
     /// Whether it holds for these facts. Only what it names is looked at.
     ///
     /// `false && unknown` is false and `true || unknown` is true (CEL, "Logical Operators"), so a condition on a host
-    /// and a method can be false before there is a method.
+    /// and a method can be false before there is a method. What is about the call of a model has no answer where there is no such
+    /// call, `&&` with it neither.
     ///
     /// # Errors
     /// Where it has no answer: the caller refuses, or asks again when more is known.

@@ -2,10 +2,9 @@
 //!
 //! Made by `check.rs` only, which is why `evaluate.rs` may take fitting types for granted.
 
-use super::catalogue::Variable;
+use super::catalogue::{Field, Variable};
 use super::functions::{Does, Quantifier};
 use super::pattern::Pattern;
-use super::uses::Part;
 use super::value::Literal;
 
 /// An expression.
@@ -17,8 +16,8 @@ pub enum Node {
     Variable(&'static Variable),
     /// Whether the facts say anything: `has()` of an optional variable.
     Present(&'static Variable),
-    /// What no engine tells yet.
-    Unknown(Part),
+    /// `a.b` where `a` is what a list of the facts holds.
+    Field(&'static Field, Box<Self>),
     /// What a loop is at, counted from the outermost.
     Local(usize),
     /// `!a`

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::{Condition, Destination, Facts, Part, RequestFacts, Unevaluable};
+use super::{Condition, Destination, Facts, Part, RequestFacts, Unevaluable, Usage};
 use crate::model::types::limits::{
     CONDITION_AUTOMATON_BYTES, CONDITION_BYTES, CONDITION_DEPTH, CONDITION_LOOPS, CONDITION_NODES,
     CONDITION_WORK, POLICY_AUTOMATA_BYTES,
@@ -103,7 +103,8 @@ fn judge(text: &str, request: Option<&dyn RequestFacts>, address: Option<&str>) 
     let address = address.map(|address| address.parse::<SocketAddr>().unwrap());
     let (address, port) = (address.map(|address| address.ip()), address.map(|address| address.port()));
     let destination = Destination { host: Some(&host), address, port };
-    condition.holds(&Facts { agent: &agent, destination, request, at: friday_night() })
+    let at = friday_night();
+    condition.holds(&Facts { agent: &agent, destination, request, content: None, usage: None, at })
 }
 
 /// What it is for the upload over IPv4, which is the same over IPv6 where it names no address.
@@ -218,10 +219,14 @@ fn what_is_not_known_yet_is_told_apart_from_what_fails() {
     );
     assert_eq!(by_name(r#"ai.model == "x""#), Err(Unevaluable::NotYet(Part::Ai)));
     assert_eq!(by_name("dlp.matches.exists(m, m.confidence > 0.8)"), Err(Unevaluable::NotYet(Part::Dlp)));
-    let nameless =
-        Facts { agent: &alice(), destination: Destination::default(), request: None, at: friday_night() };
+    let (destination, usage) = (Destination::default(), Some(&Usage::default()));
+    let at = friday_night();
+    let nameless = Facts { agent: &alice(), destination, request: None, content: None, usage, at };
     let condition = Condition::check(r#"destination.host == """#).unwrap();
     assert_eq!(condition.holds(&nameless), Ok(true));
+    assert_eq!(Condition::check("usage.tokens_today < 5").unwrap().holds(&nameless), Ok(true));
+    let uncounted = Err(Unevaluable::Failed("nobody tells what the agent has used".into()));
+    assert_eq!(by_name("usage.tokens_today < 5"), uncounted);
 }
 
 #[test]
@@ -236,6 +241,8 @@ fn a_condition_tells_what_it_needs() {
     assert!(!request.by_name() && !request.by_connection());
     assert_eq!(request.not_yet_enforced().count(), 0);
     let later = uses(r#"has(ai.model) || has(mcp.tool) || size(dlp.matches) > 0 || usage.tokens_today > 5"#);
+    assert_eq!(later.of_content().parts().collect::<Vec<_>>(), [Part::Ai, Part::Mcp, Part::Dlp]);
+    assert!(request.of_content().is_empty() && !later.by_connection());
     assert_eq!(later.not_yet_enforced().collect::<Vec<_>>(), [Part::Ai, Part::Mcp, Part::Dlp, Part::Usage]);
     assert_eq!(uses("true").parts().count(), 0);
 }
@@ -384,6 +391,7 @@ fn faults(text: &str) -> Vec<String> {
         .collect()
 }
 
+mod content;
 mod mistakes;
 
 #[test]
@@ -412,7 +420,8 @@ fn each_part_that_is_joined_at_the_top_is_judged_by_itself_and_told_as_it_was_wr
     let agent = alice();
     let host = HostName::parse("api.example").unwrap();
     let destination = Destination { host: Some(&host), ..Destination::default() };
-    let facts = Facts { agent: &agent, destination, request: None, at: friday_night() };
+    let facts =
+        Facts { agent: &agent, destination, request: None, content: None, usage: None, at: friday_night() };
     let text = r#"agent.team == "red" && (time.hour < 6 || time.hour > 22)
         && request.method == "GET" && !has(agent.labels.zone)"#;
     let condition = Condition::check(text).unwrap();

@@ -2,6 +2,10 @@
 //!
 //! Found while the condition is checked. Read next: `catalogue.rs`, which says of each variable what part it is.
 
+/// The parts that no engine tells yet: a rule that asks for one of them is refused when it is loaded. Whoever brings an
+/// engine takes its part out of here, once it tells it on every road. Everything behind the loader is in place.
+const NOT_YET_ENFORCED: &[Part] = &[Part::Ai, Part::Mcp, Part::Dlp, Part::Usage];
+
 /// A part of what can be known of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -59,9 +63,19 @@ impl Part {
         }
     }
 
-    /// Whether some engine tells it. A condition that names another part can be checked, and has no answer.
+    /// Whether some engine tells it.
     pub fn is_enforced(self) -> bool {
-        !matches!(self, Self::Ai | Self::Mcp | Self::Dlp | Self::Usage)
+        !NOT_YET_ENFORCED.contains(&self)
+    }
+
+    /// Whether it is known once what a request carries was read, and no earlier.
+    pub fn is_of_content(self) -> bool {
+        matches!(self, Self::Ai | Self::Mcp | Self::Dlp)
+    }
+
+    /// Whether some requests have it and others have not.
+    pub fn is_of_some(self) -> bool {
+        matches!(self, Self::Ai | Self::Mcp)
     }
 }
 
@@ -74,6 +88,23 @@ impl Uses {
     #[must_use]
     pub fn with(self, part: Part) -> Self {
         Self(self.0 | 1 << part as u8)
+    }
+
+    /// With all parts of another set.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Those of them that are known once what a request carries was read.
+    #[must_use]
+    pub fn of_content(self) -> Self {
+        self.parts().filter(|part| part.is_of_content()).fold(Self::default(), Self::with)
+    }
+
+    /// Whether it names nothing.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether it names that part.
@@ -93,7 +124,7 @@ impl Uses {
 
     /// Whether a connection is enough to judge it, without a request.
     pub fn by_connection(self) -> bool {
-        !self.parts().any(|part| matches!(part, Part::Request | Part::Ai | Part::Mcp | Part::Dlp))
+        !self.parts().any(|part| part == Part::Request || part.is_of_content())
     }
 
     /// Whether the name alone is enough to judge it, as when a name is looked up.

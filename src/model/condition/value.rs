@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::content::Finding;
 use super::facts::RequestFacts;
 
 /// A value that stands in the condition itself.
@@ -55,6 +56,7 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     List(List<'a>),
     Map(Map<'a>),
+    Finding(&'a Finding),
 }
 
 /// Values in order.
@@ -62,6 +64,10 @@ pub enum Value<'a> {
 pub enum List<'a> {
     /// As the condition has them.
     Written(&'a [Literal]),
+    /// As a request has them.
+    Texts(&'a [Box<str>]),
+    /// As inspection has them.
+    Findings(&'a [Finding]),
     /// As they were computed.
     Made(Rc<[Value<'a>]>),
 }
@@ -120,6 +126,8 @@ impl<'a> List<'a> {
     pub fn len(&self) -> usize {
         match self {
             Self::Written(items) => items.len(),
+            Self::Texts(texts) => texts.len(),
+            Self::Findings(findings) => findings.len(),
             Self::Made(items) => items.len(),
         }
     }
@@ -128,6 +136,8 @@ impl<'a> List<'a> {
     pub fn get(&self, place: usize) -> Option<Value<'a>> {
         match self {
             Self::Written(items) => items.get(place).map(Literal::value),
+            Self::Texts(texts) => texts.get(place).map(|text| Value::text(text)),
+            Self::Findings(findings) => findings.get(place).map(Value::Finding),
             Self::Made(items) => items.get(place).cloned(),
         }
     }

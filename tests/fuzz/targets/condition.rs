@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use clawgress::model::condition::{Condition, Destination, Facts, RequestFacts, Unevaluable};
+use clawgress::model::condition::{
+    AiCall, Condition, Content, Destination, Facts, Finding, FindingClass, RequestFacts, Sought, Unevaluable,
+    Usage,
+};
 use clawgress::model::types::{AgentProfile, HostName, Timestamp};
 use serde::Serialize;
 
@@ -30,21 +33,29 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// What a condition says of a look-up, a connection and a request; that of the request is what CEL says.
-pub fn answers(condition: &Condition) -> [Result<bool, Unevaluable>; 3] {
+/// What a condition says of a look-up, a connection, a request, and what that carries; that of the request is what CEL says.
+pub fn answers(condition: &Condition) -> [Result<bool, Unevaluable>; 4] {
     let agent = agent();
     let host = HostName::parse("api.example").expect("a name");
     let at = Timestamp::parse("2026-11-27T22:15:00Z").expect("a time");
-    let facts = |address: Option<SocketAddr>, request: Option<&'static dyn RequestFacts>| {
+    let (content, usage) = (content(), Usage { requests_today: 7, ..Usage::default() });
+    let facts = |address: Option<SocketAddr>,
+                 request: Option<&'static dyn RequestFacts>,
+                 content: Option<&Content>| {
         let port = address.map(|address| address.port());
         let destination =
             Destination { host: Some(&host), address: address.map(|address| address.ip()), port };
-        condition.holds(&Facts { agent: &agent, destination, request, at })
+        condition.holds(&Facts { agent: &agent, destination, request, content, usage: Some(&usage), at })
     };
     let address = Some(SocketAddr::from(([192, 0, 2, 10], 443)));
-    let answers = [facts(None, None), facts(address, None), facts(address, Some(&Post))];
-    for (early, late) in [(&answers[0], &answers[1]), (&answers[1], &answers[2])] {
-        if let Ok(early) = early {
+    let answers = [
+        facts(None, None, None),
+        facts(address, None, None),
+        facts(address, Some(&Post), None),
+        facts(address, Some(&Post), Some(&content)),
+    ];
+    for pair in answers.windows(2) {
+        if let (Ok(early), late) = (&pair[0], &pair[1]) {
             assert_eq!(Ok(early), late.as_ref(), "{}: what is known early stays", condition.text());
         }
     }
@@ -52,6 +63,14 @@ pub fn answers(condition: &Condition) -> [Result<bool, Unevaluable>; 3] {
         assert_eq!(*ours, theirs, "{}: the interpreter of cel says otherwise", condition.text());
     }
     answers
+}
+
+/// The call of a model, in which something was found, and of no tool.
+fn content() -> Content {
+    let model = Some("small".into());
+    let ai = AiCall { model, tools: vec!["search".into()], ..AiCall::default() };
+    let finding = Finding { class: FindingClass::Keys, detector: "pem".into(), confidence: 0.9 };
+    Content { ai: Sought::Found(ai), mcp: Sought::Absent, findings: Some(vec![finding]) }
 }
 
 fn agent() -> AgentProfile {

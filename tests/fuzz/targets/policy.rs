@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use clawgress::decide::policy::{Circumstances, Flow, PolicySet};
+use clawgress::model::condition::Content;
 use clawgress::model::manifest::{SourceFile, load};
 use clawgress::model::types::{AgreedName, HostName, OriginalDestination, Scheme};
 use clawgress::perceive::hello::{ClientHello, Hello};
@@ -71,9 +72,10 @@ pub fn check(bytes: &[u8]) {
     let destination = OriginalDestination(SocketAddr::from(([192, 0, 2, 1], 443)));
     let flow = Flow { destination, hello: &hello, given: &[name], stale: &[], once: &[] };
     let passage = policy.connection(&known, flow, Circumstances::default()).expect("the connection may live");
-    match policy.request(&known, &passage, &request, Circumstances::default()) {
-        Ok(permit) => {
-            assert_eq!(&*permit.route().policy.0, "EgressHTTPRoute/open");
+    let permit = policy.request(&known, &passage, &request, Circumstances::default());
+    match permit.and_then(|permit| permit.settle(&Content::default())) {
+        Ok(clearance) => {
+            assert_eq!(&*clearance.route().policy.0, "EgressHTTPRoute/open");
             is_not_denied(&request);
         }
         Err(denial) => assert_eq!(denial.reason.code(), "policy.denied", "{request:?}"),

@@ -1,6 +1,7 @@
 //! What rules of EgressPolicies say of a connection: they refuse it, open it, or bind it.
 //!
-//! What a rule needs a request for is not known here, and is asked again with each. Read next: `../rules.rs`.
+//! What a rule needs a request for, or what that carries, is not known here, and is asked again with each. Read next:
+//! `../rules.rs`.
 
 use super::claim::Claim;
 use super::{Judge, L4Entry, Listeners, Opening, Route};
@@ -156,12 +157,14 @@ impl<'a> Judge<'a> {
             agent: self.known.agent(),
             destination: Destination { host: name, address, port: Some(asked.port()) },
             request: None,
+            content: None,
+            usage: self.circumstances.usage,
             at: self.circumstances.at,
         }
     }
 
     fn concerned<'f>(&'f self, host: Option<&'f HostName>) -> Concerned<'f> {
-        let (destination, at) = (self.flow.destination.0, self.circumstances.at);
-        Concerned { known: self.known, host, destination, at }
+        let (destination, circumstances) = (self.flow.destination.0, self.circumstances);
+        Concerned { known: self.known, host, destination, circumstances }
     }
 }

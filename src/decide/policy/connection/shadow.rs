@@ -36,7 +36,10 @@ impl<'a> Judge<'a> {
     }
 
     /// Refuses what an L4 rule denies under one of these names.
-    pub(super) fn check_denied_names<'n>(&self, names: impl Iterator<Item = &'n HostName>) -> Result<(), Denial> {
+    pub(super) fn check_denied_names<'n>(
+        &self,
+        names: impl Iterator<Item = &'n HostName>,
+    ) -> Result<(), Denial> {
         let mut named = names.flat_map(|name| self.l4_index().denying(self.asker(), name));
         named.find_map(|rank| self.denied_by(&self.plan.l4[rank])).map_or(Ok(()), Err)
     }

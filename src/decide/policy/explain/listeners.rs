@@ -49,7 +49,7 @@ impl PolicySet {
         }];
         let mut standing = Standing::new();
         standing.approve(&question.known.agent().name, "supposed", &hosts, Timestamp(i64::MAX));
-        self.judged(question, Circumstances { at, standing: &standing }).is_ok()
+        self.judged(question, Circumstances { at, standing: &standing, usage: None }).is_ok()
     }
 
     fn listeners(&self, known: &Known) -> Listeners {

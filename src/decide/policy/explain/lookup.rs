@@ -55,11 +55,12 @@ impl PolicySet {
         let agent = self.agents.get(&known.agent().name).copied();
         let inquiry =
             Inquiry { plan, agent, question: &question, lookup: Some(lookup), denial, reads: false };
-        let rules = inquiry.rules(&self.rules, circumstances.at);
+        let facts = inquiry.facts(circumstances);
+        let rules = inquiry.rules(&self.rules, &facts);
         let opener = explanation.opened_by.as_ref().map(|route| &route.policy);
         explanation.steps = inquiry.steps_of_lookup(rules, opener);
         if reason == Some(Reason::DnsDenied) {
-            explanation.nearest = inquiry.nearest(&self.rules, circumstances.at);
+            explanation.nearest = inquiry.nearest(&self.rules, &facts);
         }
         explanation
     }

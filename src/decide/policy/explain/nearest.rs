@@ -6,7 +6,6 @@ use crate::decide::policy::passage::Route;
 use crate::decide::policy::rules::{Rule, Rules};
 use crate::model::condition::{Facts, Part, Unevaluable};
 use crate::model::manifest::resources::RuleAction;
-use crate::model::types::Timestamp;
 
 /// What would have allowed it, but for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +43,8 @@ impl From<String> for Nearest {
 impl Inquiry<'_> {
     /// A route that names the host and misses by something else; else an Allow rule of whose condition a part holds;
     /// else a route for other agents, one for a similar host, or any Allow rule.
-    pub(super) fn nearest(&self, rules: &Rules, at: Timestamp) -> Option<Nearest> {
-        let missed = self.missed(rules, at);
+    pub(super) fn nearest(&self, rules: &Rules, facts: &Facts<'_>) -> Option<Nearest> {
+        let missed = self.missed(rules, facts);
         let (partly, wholly) = match missed {
             Some(missed) if missed.partly => (Some(missed.nearest), None),
             missed => (None, missed.map(|missed| missed.nearest)),
@@ -57,10 +56,9 @@ impl Inquiry<'_> {
     }
 
     /// The Allow rule of this agent that misses by the fewest parts of its condition; of equal ones the first.
-    fn missed(&self, rules: &Rules, at: Timestamp) -> Option<Missed> {
-        let facts = self.facts(at);
+    fn missed(&self, rules: &Rules, facts: &Facts<'_>) -> Option<Missed> {
         let allowing = rules.of(self.agent?).filter(|rule| rule.action == RuleAction::Allow);
-        let missed = allowing.filter_map(|rule| missed_by(rule, &facts));
+        let missed = allowing.filter_map(|rule| missed_by(rule, facts));
         missed.min_by_key(|(parts, missed)| (!missed.partly, *parts)).map(|(_, missed)| missed)
     }
 }

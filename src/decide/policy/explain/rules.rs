@@ -1,12 +1,13 @@
 //! What each rule that was looked at came to, in words.
 
-use super::{Inquiry, SOME_PUBLIC_ADDRESS, Step};
+use super::{Inquiry, Nearest, SOME_PUBLIC_ADDRESS, Step};
+use crate::decide::policy::circumstances::Circumstances;
 use crate::decide::policy::passage::Route;
 use crate::decide::policy::plan::PolicySet;
 use crate::decide::policy::rules::{Rule, Rules, Says};
 use crate::model::condition::{Destination, Facts, Part, RequestFacts};
 use crate::model::manifest::resources::RuleAction;
-use crate::model::types::{Denial, Reason, Timestamp};
+use crate::model::types::{Denial, Reason};
 use crate::perceive::identity::Known;
 
 /// Rules that are told one by one; of more the number.
@@ -33,10 +34,17 @@ impl PolicySet {
 }
 
 impl Inquiry<'_> {
+    /// The first rule that lets it through where what the request carries meets its condition.
+    pub(super) fn waiting(&self, rules: &Rules, facts: &Facts<'_>) -> Option<Nearest> {
+        let waits = |rule: &&Rule| matches!(rule.says(facts), Says::NotYet(part) if part.is_of_content());
+        let rule = rules.of(self.agent?).filter(|rule| rule.action == RuleAction::Allow).find(waits)?;
+        let text = format!("{} {} allows it where its content meets the condition", rule.policy.0, rule.name);
+        Some(text.into())
+    }
+
     /// A step for each rule of this agent.
-    pub(super) fn rules(&self, rules: &Rules, at: Timestamp) -> Vec<Step> {
+    pub(super) fn rules(&self, rules: &Rules, facts: &Facts<'_>) -> Vec<Step> {
         let Some(agent) = self.agent else { return Vec::new() };
-        let facts = self.facts(at);
         let refused = self.denial.as_ref().filter(|denial| refuses(denial));
         let decides = |rule: &Rule| {
             refused.is_some_and(|denial| {
@@ -48,19 +56,21 @@ impl Inquiry<'_> {
             .of(agent)
             .take(TOLD)
             .filter(|rule| !decides(rule))
-            .map(|rule| step(false, self.told(rule, &facts)))
+            .map(|rule| step(false, self.told(rule, facts)))
             .collect();
         let more = rules.of(agent).count().saturating_sub(TOLD);
         if more > 0 {
             steps.push(step(false, format!("and {more} more")));
         }
         // What decides stands last.
-        steps.extend(rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, self.told(rule, &facts))));
+        steps.extend(
+            rules.of(agent).find(|rule| decides(rule)).map(|rule| step(true, self.told(rule, facts))),
+        );
         steps
     }
 
     /// What conditions are judged by.
-    pub(super) fn facts(&self, at: Timestamp) -> Facts<'_> {
+    pub(super) fn facts<'f>(&'f self, circumstances: Circumstances<'f>) -> Facts<'f> {
         let question = self.question;
         // A look-up leads nowhere yet.
         let place = Some(question.destination).filter(|place| place.port() != 0);
@@ -69,7 +79,9 @@ impl Inquiry<'_> {
             agent: question.known.agent(),
             destination: Destination { host: question.host, address, port },
             request: question.request.map(|request| request as &dyn RequestFacts),
-            at,
+            content: None,
+            usage: circumstances.usage,
+            at: circumstances.at,
         }
     }
 
@@ -79,7 +91,9 @@ impl Inquiry<'_> {
         let supposed = host.filter(|_| address == Some(SOME_PUBLIC_ADDRESS));
         let told = told(rule, facts, self.reads);
         match supposed.filter(|_| rule.asks_for(Part::DestinationAddress)) {
-            Some(host) => format!("{told}, if {host} leads to a public address such as {SOME_PUBLIC_ADDRESS}"),
+            Some(host) => {
+                format!("{told}, if {host} leads to a public address such as {SOME_PUBLIC_ADDRESS}")
+            }
             None => told,
         }
     }
@@ -97,6 +111,7 @@ fn told(rule: &Rule, facts: &Facts<'_>, reads: bool) -> String {
         Says::NotYet(part) if facts.destination.port.is_none() => {
             format!("needs `{}`, which a name alone does not tell", part.as_str())
         }
+        Says::NotYet(part) if part.is_of_content() => "is asked after the content is read".to_owned(),
         Says::NotYet(Part::Request) if reads => "is asked again with each request".to_owned(),
         Says::NotYet(Part::Request) => "needs `request`, and nobody reads one here".to_owned(),
         Says::NotYet(part) => format!("needs `{}`, which is not known here", part.as_str()),

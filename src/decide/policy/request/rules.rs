@@ -2,37 +2,40 @@
 
 use smallvec::SmallVec;
 
-use super::{Judge, Obligations, Passage, Route};
+use super::{Judge, Passage, Route};
+use crate::decide::policy::obligations::Obligations;
 use crate::decide::policy::passage::NameSource;
 use crate::decide::policy::rules::{Concerned, Findings, Opens};
-use crate::model::condition::{Destination, Facts};
+use crate::model::condition::{Destination, Facts, Uses};
 use crate::model::types::{Denial, HostName, PolicyRef};
 
 impl<'a> Judge<'a> {
-    /// What rules come to, unless one of them refuses.
-    pub(super) fn found(&self, source: NameSource) -> Result<Findings<'a>, Denial> {
+    /// What rules come to, unless one of them refuses, and what they ask of what the request carries.
+    pub(super) fn found(&self, source: NameSource) -> Result<(Findings<'a>, Uses), Denial> {
         if self.rules.none_for(self.agent) {
-            return Ok(Findings::default());
+            return Ok((Findings::default(), Uses::default()));
         }
         self.asked(&[], self.request.name(), source)
     }
 
-    /// Refuses what a rule refuses under another name than the request's own.
-    pub(super) fn check_rules_for(&self, name: &HostName, source: NameSource) -> Result<(), Denial> {
+    /// Refuses what a rule refuses under another name than the request's own. Answers with what rules ask of what the request
+    /// carries.
+    pub(super) fn check_rules_for(&self, name: &HostName, source: NameSource) -> Result<Uses, Denial> {
         if self.rules.none_for(self.agent) {
-            return Ok(());
+            return Ok(Uses::default());
         }
-        self.asked(&[], Some(name), source).map(drop)
+        self.asked(&[], Some(name), source).map(|(_, asks)| asks)
     }
 
-    /// What rules come to under one name, unless one of them refuses: those for everything, or those for what these routes let
-    /// through. An IPv4 address inside the destination is where a translator leads, so it is asked about as well.
+    /// What rules come to under one name, unless one of them refuses, and what they ask of what the request carries: those for
+    /// everything, or those for what these routes let through. An IPv4 address inside the destination is where a translator
+    /// leads, so it is asked about as well.
     fn asked(
         &self,
         routes: &[&PolicyRef],
         host: Option<&HostName>,
         source: NameSource,
-    ) -> Result<Findings<'a>, Denial> {
+    ) -> Result<(Findings<'a>, Uses), Denial> {
         let look = |facts: &Facts<'_>| match routes {
             [] => self.rules.look(self.agent, facts),
             routes => self.rules.look_behind(self.agent, routes, facts),
@@ -41,16 +44,25 @@ impl<'a> Judge<'a> {
         let concerned = Concerned { host, ..self.concerned() };
         let found = look(&facts);
         found.check(&concerned)?;
-        facts.inside().try_for_each(|facts| look(&facts).check(&concerned)).map(|()| found)
+        let asks = facts.inside().try_fold(found.asks(), |asks, facts| {
+            let inside = look(&facts);
+            inside.check(&concerned).map(|()| asks.and(inside.asks()))
+        })?;
+        Ok((found, asks))
     }
 
-    /// The rule that lets this request through though no route does. A name that is believed for nothing but its network is no
-    /// name to it.
-    pub(super) fn allowed_by_rule(&self, found: &Findings<'a>, source: NameSource) -> Option<Route> {
+    /// Asks the rules that may let this request through though no route does. A name that is believed for nothing but its network is
+    /// no name to them.
+    pub(super) fn of_opening_rules<T>(
+        &self,
+        found: &Findings<'a>,
+        source: NameSource,
+        answer: impl FnOnce(&Findings<'a>) -> T,
+    ) -> T {
         if self.rules.none_for(self.agent) || !self.is_unproven(source) {
-            return found.allows();
+            return answer(found);
         }
-        self.rules.look(self.agent, &self.facts(None, source)).allows()
+        answer(&self.rules.look(self.agent, &self.facts(None, source)))
     }
 
     /// Why rules refuse a request on a connection that is refused already.
@@ -58,25 +70,26 @@ impl<'a> Judge<'a> {
         self.found(NameSource::None).err()
     }
 
-    /// What binds that which a route lets through, unless a rule for the route refuses. Where an L4 route opened the connection,
-    /// it lets through what an HTTP route allows there, too.
+    /// What binds that which a route lets through, unless a rule for the route refuses; and what rules for the route ask of what
+    /// the request carries. Where an L4 route opened the connection, it lets through what an HTTP route allows there, too.
     pub(super) fn bound(
         &self,
         found: Findings<'a>,
         route: &Route,
         passage: &Passage,
-    ) -> Result<Option<Box<Obligations>>, Denial> {
+    ) -> Result<(Option<Box<Obligations>>, Uses), Denial> {
         if self.rules.none_for(self.agent) {
-            return Ok(None);
+            return Ok((None, Uses::default()));
         }
         let source = passage.name_source();
         let opened = Some(passage.route()).filter(|opened| !opened.is_of_requests());
         let now = self.opener(passage).map(|entry| &entry.route);
         let routes: SmallVec<[&PolicyRef; 3]> =
             [Some(route), opened, now].into_iter().flatten().map(|route| &route.policy).collect();
-        let behind = self.asked(&routes, self.request.name(), source)?;
-        self.check_others(passage, |name| self.asked(&routes, Some(name), source).map(drop))?;
-        Ok(found.bind(behind, route))
+        let (behind, asks) = self.asked(&routes, self.request.name(), source)?;
+        let others = |name: &HostName| self.asked(&routes, Some(name), source).map(|(_, asks)| asks);
+        let asks = asks.and(self.check_others(passage, others)?);
+        Ok((found.bind(behind, route), asks))
     }
 
     /// Where the gateway dialled its own answer for a name, the address asked for says nothing.
@@ -86,14 +99,16 @@ impl<'a> Judge<'a> {
         Facts {
             agent: self.known.agent(),
             destination: Destination { host, address, port },
-            request: Some(self.request),
+            request: Some(&*self.request),
+            content: self.content,
+            usage: self.circumstances.usage,
             at: self.circumstances.at,
         }
     }
 
     fn concerned(&self) -> Concerned<'_> {
-        let (host, destination, at) = (self.request.name(), self.destination, self.circumstances.at);
-        Concerned { known: self.known, host, destination, at }
+        let (known, circumstances) = (self.known, self.circumstances);
+        Concerned { known, host: self.request.name(), destination: self.destination, circumstances }
     }
 }
 
@@ -102,8 +117,13 @@ impl Findings<'_> {
     pub(super) fn allows(&self) -> Option<Route> {
         match self.opens()? {
             Opens::Always(rule) => Some(rule.place()),
-            // Everything is known here but what no engine tells.
+            // It waits for what the request carries.
             Opens::Requests(_) => None,
         }
+    }
+
+    /// Whether a rule may let it through, by what the request carries.
+    pub(super) fn may_allow(&self) -> bool {
+        matches!(self.opens(), Some(Opens::Requests(_)))
     }
 }

@@ -2,11 +2,12 @@
 //! address was given for. Read next: `../connection/shadow.rs`.
 
 use super::{Asker, Effect, Judge, L4Entry, NameSource, Passage, words};
+use crate::model::condition::Uses;
 use crate::model::types::{Denial, HostName};
 
 impl Judge<'_> {
-    /// Refuses what is denied under one of those names.
-    pub(super) fn check_shadow(&self, passage: &Passage) -> Result<(), Denial> {
+    /// Refuses what is denied under one of those names. Answers with what rules ask of what the request carries.
+    pub(super) fn check_shadow(&self, passage: &Passage) -> Result<Uses, Denial> {
         self.check_others(passage, |name| self.check_by_name(name, passage.name_source()))
     }
 
@@ -14,19 +15,20 @@ impl Judge<'_> {
     pub(super) fn check_others(
         &self,
         passage: &Passage,
-        check: impl Fn(&HostName) -> Result<(), Denial>,
-    ) -> Result<(), Denial> {
+        check: impl Fn(&HostName) -> Result<Uses, Denial>,
+    ) -> Result<Uses, Denial> {
         let named = || self.request.name().is_some_and(|name| self.is_named(name));
         if passage.shadow.is_empty() || passage.name_source() == NameSource::Given && named() {
-            return Ok(());
+            return Ok(Uses::default());
         }
-        let others = passage.shadow.iter().filter(|name| Some(*name) != self.request.name());
-        let refused =
-            others.map(|name| (name, check(name))).find_map(|(name, checked)| Some((name, checked.err()?)));
-        refused.map_or(Ok(()), |(name, denial)| Err(words::by_another_name(denial, name, self.destination)))
+        let mut others = passage.shadow.iter().filter(|name| Some(*name) != self.request.name());
+        others.try_fold(Uses::default(), |asks, name| match check(name) {
+            Ok(more) => Ok(asks.and(more)),
+            Err(denial) => Err(words::by_another_name(denial, name, self.destination)),
+        })
     }
 
-    fn check_by_name(&self, name: &HostName, source: NameSource) -> Result<(), Denial> {
+    fn check_by_name(&self, name: &HostName, source: NameSource) -> Result<Uses, Denial> {
         let asker = Asker { agent: self.agent, port: self.destination.port() };
         let mut denying = self.plan.tcp.denying(asker, name).map(|rank| &self.plan.l4[rank]);
         let here = |entry: &L4Entry| entry.cidrs.is_empty() || entry.leads_to(self.destination);

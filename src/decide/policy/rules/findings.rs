@@ -8,20 +8,23 @@ use std::net::SocketAddr;
 use smallvec::SmallVec;
 
 use super::{Rule, Says};
+use crate::decide::policy::circumstances::Circumstances;
 use crate::decide::policy::obligations::{Obligations, Throttle};
 use crate::decide::policy::passage::Route;
 use crate::decide::policy::words;
-use crate::model::condition::{Facts, Part};
+use crate::model::condition::{Facts, Part, Uses};
 use crate::model::manifest::resources::RuleAction;
-use crate::model::types::{Decision, Denial, HostName, Timestamp};
+use crate::model::types::{Decision, Denial, HostName};
 use crate::perceive::identity::Known;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::decide::policy) struct Findings<'r> {
     holding: SmallVec<[&'r Rule; 4]>,
-    /// The first Allow rule that has to see a request.
+    /// The first Allow rule that has to see a request, or what it carries.
     waiting: Option<&'r Rule>,
+    /// What rules that wait ask of what a request carries.
+    asks: Uses,
     /// The first rule whose condition could not be evaluated, and why.
     failed: Option<(&'r Rule, String)>,
     /// The first rule that may refuse, by an address that nobody knows yet.
@@ -45,14 +48,18 @@ pub(in crate::decide::policy) struct Concerned<'a> {
     pub known: &'a Known,
     pub host: Option<&'a HostName>,
     pub destination: SocketAddr,
-    pub at: Timestamp,
+    pub circumstances: Circumstances<'a>,
 }
 
 impl<'r> Findings<'r> {
     pub(super) fn of(rules: impl Iterator<Item = &'r Rule>, facts: &Facts<'_>) -> Self {
         let mut found = Self::default();
         for rule in rules {
-            match rule.says(facts) {
+            let says = rule.says(facts);
+            if let Says::NotYet(_) = says {
+                found.asks = found.asks.and(rule.asks);
+            }
+            match says {
                 Says::Holds => found.holding.push(rule),
                 Says::HoldsNot => {}
                 Says::NotYet(Part::DestinationAddress) if rule.refuses() => found.unconfirmed = true,
@@ -64,7 +71,9 @@ impl<'r> Findings<'r> {
                 Says::NotYet(_) if rule.action == RuleAction::Allow => {
                     found.waiting = found.waiting.or(Some(rule));
                 }
-                Says::NotYet(Part::Request) => found.unread |= rule.refuses(),
+                Says::NotYet(part) if part == Part::Request || part.is_of_content() => {
+                    found.unread |= rule.refuses();
+                }
                 Says::NotYet(_) => {}
                 Says::Fails(why) => found.failed = found.failed.or(Some((rule, why))),
             }
@@ -89,6 +98,11 @@ impl<'r> Findings<'r> {
         Ok(())
     }
 
+    /// What rules that wait ask of what a request carries.
+    pub(in crate::decide::policy) fn asks(&self) -> Uses {
+        self.asks
+    }
+
     /// Whether a rule may refuse by what requests say.
     pub(in crate::decide::policy) fn has_to_read(&self) -> bool {
         self.unread
@@ -100,7 +114,7 @@ impl<'r> Findings<'r> {
     /// `identity.quarantined`.
     pub(super) fn quarantine(&self, concerned: &Concerned<'_>) -> Result<(), Denial> {
         match self.first(|action| matches!(action, RuleAction::Quarantine { .. })) {
-            Some(rule) => Err(words::quarantined_by_rule(concerned.known, rule, concerned.at)),
+            Some(rule) => Err(words::quarantined_by_rule(concerned.known, rule, concerned.circumstances.at)),
             None => Ok(()),
         }
     }

@@ -29,7 +29,9 @@ impl Rules {
             agent: concerned.known.agent(),
             destination: Destination { host: concerned.host, ..Destination::default() },
             request: None,
-            at: concerned.at,
+            content: None,
+            usage: concerned.circumstances.usage,
+            at: concerned.circumstances.at,
         };
         let found = self.look(agent, &facts);
         found.quarantine(concerned)?;

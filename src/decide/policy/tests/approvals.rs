@@ -28,7 +28,7 @@ struct During<'a>(&'a Set, &'a Standing);
 
 impl During<'_> {
     fn circumstances(&self) -> Circumstances<'_> {
-        Circumstances { at: NOW, standing: self.1 }
+        Circumstances { at: NOW, standing: self.1, usage: None }
     }
 
     fn connect(&self, ask: Ask<'_>, hello: &Hello) -> Result<Passage, Denial> {
@@ -51,7 +51,7 @@ impl During<'_> {
             let request = Request::read(&agreed, &head)?;
             let known = self.0.directory.by_name(ask.agent).unwrap();
             let permit = self.0.policy.request(&known, &passage, &request, self.circumstances())?;
-            Ok(permit.route().clone())
+            permit.settle(&Content::default()).map(|clearance| clearance.route().clone())
         });
         told(answer)
     }

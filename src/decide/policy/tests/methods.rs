@@ -44,12 +44,16 @@ fn a_denied_method_is_met_in_a_field_and_an_allow_rule_opens_no_other_method() {
     let set = Set::with(&closed);
     let field = ("x-http-method-override", "DELETE");
     assert_eq!(posted(&set, "b.example/x", field), Err("policy.denied"));
-    assert_eq!(posted(&set, "b.example/x", ("x-http-method-override", "PUT")), Ok("EgressHTTPRoute/all".into()));
+    assert_eq!(
+        posted(&set, "b.example/x", ("x-http-method-override", "PUT")),
+        Ok("EgressHTTPRoute/all".into())
+    );
     let rule = "kind: EgressPolicy\nmetadata: {name: p}\nspec:\n  targetRef: {kind: EgressGateway, name: default}\n  rules:\n    \
                 - {name: put, when: 'request.method == \"PUT\"', action: Allow}\n    \
                 - {name: erase, when: 'request.method == \"DELETE\"', action: Deny}\n---\n";
     let set = Set::with(&(routes() + rule));
-    let put = |fields: &[(&str, &str)]| told(set.request(alice(&["a.example"]), "PUT", "a.example/x", fields));
+    let put =
+        |fields: &[(&str, &str)]| told(set.request(alice(&["a.example"]), "PUT", "a.example/x", fields));
     assert_eq!(put(&[]), Ok("EgressPolicy/p".into()));
     assert_eq!(put(&[("x-http-method", "PATCH")]), Err("policy.no-route"));
     assert_eq!(posted(&set, "b.example/x", field), Err("policy.denied"));
@@ -70,7 +74,8 @@ fn what_binds_a_request_by_either_method_binds_it() {
     let request = Request::read(&agreed, &head).unwrap();
     let known = set.directory.by_name("alice").unwrap();
     let permit = set.policy.request(&known, &passage, &request, Circumstances::default()).unwrap();
-    let bound = permit.obligations().unwrap();
+    let clearance = permit.settle(&Content::default()).unwrap();
+    let bound = clearance.obligations().unwrap();
     assert_eq!((bound.throttles().len(), bound.transforms().len()), (1, 1));
     assert_eq!((bound.decision(), bound.by().rule.as_deref()), (Decision::Throttle, Some("slow")));
     for rule in ["slow throttles it", "tag transforms it", "told raises an alert"] {

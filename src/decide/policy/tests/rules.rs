@@ -4,7 +4,7 @@ use super::*;
 use crate::model::types::{Decision, Timestamp};
 
 /// Alice is of the red team, bob of the blue one; only alice is a developer.
-const TEAMS: &str = "
+pub(super) const TEAMS: &str = "
 kind: Agent
 metadata: {name: alice, labels: {tier: dev}}
 spec: {team: red, project: demo, sources: {addresses: [10.77.0.2/32]}}
@@ -23,7 +23,7 @@ spec:
     - {name: udp, protocol: UDP}
 ";
 
-fn policy_for(target: &str, name: &str, more: &str, rules: &[&str]) -> String {
+pub(super) fn policy_for(target: &str, name: &str, more: &str, rules: &[&str]) -> String {
     format!(
         "kind: EgressPolicy\nmetadata: {{name: {name}}}\nspec:\n  targetRef: {{kind: {target}}}\n  {more}\n  rules:\n    - {}\n---\n",
         rules.join("\n    - ")
@@ -31,12 +31,12 @@ fn policy_for(target: &str, name: &str, more: &str, rules: &[&str]) -> String {
 }
 
 /// Rules for everybody who leaves through the gateway.
-fn policy(name: &str, rules: &[&str]) -> String {
+pub(super) fn policy(name: &str, rules: &[&str]) -> String {
     policy_for("EgressGateway, name: default", name, "", rules)
 }
 
 /// `a.example` is open, and `b.example` for what is read.
-fn routes() -> String {
+pub(super) fn routes() -> String {
     l4("open", "{destinationHostnames: [a.example]}") + &http_route("read", "b.example", "{method: GET}")
 }
 
@@ -44,12 +44,22 @@ fn with(documents: &str) -> Set {
     Set::of(&[TEAMS, &(routes() + documents)])
 }
 
-fn ask<'a>(agent: &'a str, given: &'a [&'a str]) -> Ask<'a> {
+pub(super) fn ask<'a>(agent: &'a str, given: &'a [&'a str]) -> Ask<'a> {
     Ask { agent, to: (PUBLIC, 443), given, stale: &[] }
 }
 
 /// A request over TLS, with its whole permission.
-fn permit(set: &Set, agent: &str, method: &str, url: &str) -> Result<Permit, Denial> {
+fn permit(set: &Set, agent: &str, method: &str, url: &str) -> Result<Clearance, Denial> {
+    carrying(set, agent, (method, url), &Content::default())
+}
+
+/// The same of a request that carries this.
+pub(super) fn carrying(
+    set: &Set,
+    agent: &str,
+    (method, url): (&str, &str),
+    content: &Content,
+) -> Result<Clearance, Denial> {
     let (name, path) = url.split_at(url.find('/').expect("a path"));
     let given = [name];
     let ask = ask(agent, &given);
@@ -59,14 +69,18 @@ fn permit(set: &Set, agent: &str, method: &str, url: &str) -> Result<Permit, Den
     let head = head.body(()).unwrap().into_parts().0;
     let request = Request::read(&agreed, &head)?;
     let known = set.directory.by_name(agent).unwrap();
-    set.policy.request(&known, &passage, &request, Circumstances::default())
+    set.policy.request(&known, &passage, &request, Circumstances::default())?.settle(content)
 }
 
 /// What a request comes to: the word and who speaks, or the code and who refuses.
 fn comes_to(set: &Set, agent: &str, method: &str, url: &str) -> String {
-    match permit(set, agent, method, url) {
-        Ok(permit) => {
-            let (decision, by) = permit.speaks();
+    in_words(permit(set, agent, method, url))
+}
+
+pub(super) fn in_words(answer: Result<Clearance, Denial>) -> String {
+    match answer {
+        Ok(clearance) => {
+            let (decision, by) = clearance.speaks();
             format!("{} {} {}", decision.as_str(), by.policy.0, by.rule.as_deref().unwrap_or("-"))
         }
         Err(denial) => {
@@ -181,7 +195,7 @@ fn a_name_is_looked_up_where_an_allow_rule_holds_or_cannot_be_known_from_the_nam
     assert_eq!(looked("destination.host == \"z.example\"", "a.example"), Ok(Chooser::Documents));
 }
 
-fn look_up(set: &Set, agent: &str, name: &str) -> Result<Chooser, &'static str> {
+pub(super) fn look_up(set: &Set, agent: &str, name: &str) -> Result<Chooser, &'static str> {
     let (known, name) = (set.directory.by_name(agent).unwrap(), host(name));
     let answer = set.policy.query(&known, &Lookup::of_host(&name), Circumstances::default());
     answer.map(|leave| leave.chooser()).map_err(|denial| denial.reason.code())
@@ -448,6 +462,7 @@ fn a_request_to_a_network_says_no_other_name_to_go_around_a_rule_for_the_one_tha
         let request = Request::read(&agreed, &head).unwrap();
         let known = set.directory.by_name("alice").unwrap();
         let answer = set.policy.request(&known, &passage, &request, Circumstances::default());
+        let answer = answer.and_then(|permit| permit.settle(&Content::default()));
         answer.map(drop).map_err(|denial| denial.reason.code())
     };
     assert_eq!(asked("POST", &["x.example"]), Err("policy.denied"));

@@ -20,7 +20,9 @@ fn another_name_goes_around_no_denial_of_a_host_that_the_address_was_given_for()
     let set = Set::with(&closed());
     let both = &["n.example", "h.example"][..];
     for (scheme, port) in [("http", 80), ("https", 443)] {
-        for (given, stale) in [(both, &[][..]), (&["h.example"], &[]), (&["n.example"], &["h.example"]), (&[], &["h.example"])] {
+        for (given, stale) in
+            [(both, &[][..]), (&["h.example"], &[]), (&["n.example"], &["h.example"]), (&[], &["h.example"])]
+        {
             let asks = |path: &str| {
                 let url = format!("{scheme}://n.example{path}");
                 set.request(at(port, given, stale), "GET", &url, &[])
@@ -37,9 +39,12 @@ fn another_name_goes_around_no_denial_of_a_host_that_the_address_was_given_for()
 
 #[test]
 fn a_name_that_a_route_names_goes_by_its_own_rules() {
-    for route in [l4("own", "{destinationHostnames: [n.example]}"), http_route("own", "n.example", "{method: GET}")] {
+    for route in
+        [l4("own", "{destinationHostnames: [n.example]}"), http_route("own", "n.example", "{method: GET}")]
+    {
         let set = Set::with(&(closed() + &route));
-        let asks = |given: &[&str]| told(set.request(at(80, given, &[]), "GET", "http://n.example/vault/x", &[]));
+        let asks =
+            |given: &[&str]| told(set.request(at(80, given, &[]), "GET", "http://n.example/vault/x", &[]));
         assert!(asks(&["n.example", "h.example"]).is_ok());
         // What is only claimed is believed for nothing but the network.
         assert_eq!(asks(&["h.example"]), Err("policy.denied"));
@@ -49,8 +54,14 @@ fn a_name_that_a_route_names_goes_by_its_own_rules() {
 #[test]
 fn bytes_and_http2_with_prior_knowledge_go_around_it_no_more_than_requests_do() {
     let set = Set::with(&closed());
-    for (given, stale) in [(&["n.example", "h.example"][..], &[][..]), (&["n.example"], &["h.example"]), (&[], &["h.example"])] {
-        assert_eq!(set.opens(at(5432, given, stale), &Hello::Opaque), Err("policy.no-route"), "{given:?} {stale:?}");
+    for (given, stale) in
+        [(&["n.example", "h.example"][..], &[][..]), (&["n.example"], &["h.example"]), (&[], &["h.example"])]
+    {
+        assert_eq!(
+            set.opens(at(5432, given, stale), &Hello::Opaque),
+            Err("policy.no-route"),
+            "{given:?} {stale:?}"
+        );
     }
     let ask = at(80, &["n.example", "h.example"], &[]);
     let passage = set.connect(ask, &Hello::Http2).unwrap();
@@ -70,11 +81,22 @@ fn a_connection_that_its_address_opens_is_denied_under_every_name_that_the_addre
     let set = Set::with(&closed);
     let hellos = [Hello::Opaque, Hello::Http2, tls_to("n.example")];
     for hello in &hellos {
-        for (given, stale) in [(&["n.example", "h.example"][..], &[][..]), (&["n.example"], &["h.example"]), (&[], &["h.example"])] {
-            assert_eq!(set.opens(at(5432, given, stale), hello), Err("policy.denied"), "{hello:?} {given:?} {stale:?}");
+        for (given, stale) in [
+            (&["n.example", "h.example"][..], &[][..]),
+            (&["n.example"], &["h.example"]),
+            (&[], &["h.example"]),
+        ] {
+            assert_eq!(
+                set.opens(at(5432, given, stale), hello),
+                Err("policy.denied"),
+                "{hello:?} {given:?} {stale:?}"
+            );
         }
         assert_eq!(set.opens(at(5432, &["n.example"], &[]), hello), Ok(OPEN.into()), "{hello:?}");
     }
     let named = Set::with(&(closed + &l4("own", "{destinationHostnames: [n.example]}")));
-    assert_eq!(named.opens(at(5432, &["n.example"], &["h.example"]), &Hello::Opaque), Ok("EgressL4Route/own".into()));
+    assert_eq!(
+        named.opens(at(5432, &["n.example"], &["h.example"]), &Hello::Opaque),
+        Ok("EgressL4Route/own".into())
+    );
 }

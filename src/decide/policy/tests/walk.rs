@@ -402,7 +402,8 @@ proptest! {
                 obligations: None,
             };
             let decided = set.request(&known, &passage, &request, Circumstances::default());
-            let decided = decided.map(|permit| permit.route().clone()).map_err(|denial| (denial.reason.code(), denial.policy.unwrap()));
+            let decided = decided.and_then(|permit| permit.settle(&Content::default()));
+            let decided = decided.map(|clearance| clearance.route().clone()).map_err(|denial| (denial.reason.code(), denial.policy.unwrap()));
             let plan = &set.gateways["default"];
             prop_assert_eq!(decided, asked.decide(plan, &request, listener), "{:?} {} {}", asked, method, path);
         }

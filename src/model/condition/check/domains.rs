@@ -19,6 +19,7 @@ use crate::model::types::wording::quoted;
 fn bounded(node: &Node) -> Option<(&'static str, Domain)> {
     match node {
         Node::Variable(variable) => Some((variable.name, variable.domain)),
+        Node::Field(field, _) => Some((field.name, field.domain)),
         _ => None,
     }
 }

@@ -57,7 +57,7 @@ impl<'a> Run<'a> {
                 Err(Fail::Exhausted) => return Err(Fail::Exhausted),
                 Err(fail) => {
                     without = Some(match without {
-                        Some(first) => first.or(fail),
+                        Some(first) => first.or(fail, decisive),
                         None => fail,
                     });
                 }

@@ -95,7 +95,7 @@ fn asked_again(
         policy: &snapshot.policy,
         resources: &snapshot.resources,
         known: &known,
-        circumstances: Circumstances { at: row.at(), standing },
+        circumstances: Circumstances { at: row.at(), standing, usage: None },
         given: &given,
         stale: &[],
     })

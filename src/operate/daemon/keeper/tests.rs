@@ -271,5 +271,8 @@ fn of_what_is_still_to_be_written_of_an_agent_the_longest_is_enough() {
         let is = |change: &&Change| **change == Change::Quarantine(of_agent(agent, until));
         written.iter().filter(is).count()
     };
-    assert_eq!((longest(0, Some(2 * HOUR + 99)), longest(49, Some(2 * HOUR + 99)), longest(7, None)), (1, 1, 1));
+    assert_eq!(
+        (longest(0, Some(2 * HOUR + 99)), longest(49, Some(2 * HOUR + 99)), longest(7, None)),
+        (1, 1, 1)
+    );
 }

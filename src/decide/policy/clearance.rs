@@ -1,18 +1,19 @@
-//! The proof that one request may go.
+//! The proof that one request may leave: every rule that concerns it has been answered.
 
 use super::obligations::Obligations;
 use super::passage::{Route, speaks};
 use crate::model::types::Decision;
 
-/// Proof that policy lets a request go. Made by `PolicySet::request` alone.
+/// Proof that policy lets a request leave. Made by `Permit::settle` alone, so that no record is opened and nothing is sent while
+/// a rule waits for what the request carries.
 #[derive(Debug)]
 #[must_use]
-pub struct Permit {
+pub struct Clearance {
     pub(super) route: Route,
     pub(super) obligations: Option<Box<Obligations>>,
 }
 
-impl Permit {
+impl Clearance {
     /// The same permission, bound by what binds another one too.
     pub(super) fn and(self, other: Self) -> Self {
         let obligations = match (self.obligations, other.obligations) {

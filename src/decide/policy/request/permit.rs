@@ -1,0 +1,134 @@
+//! What a request may do by its head, and what is left to ask once it is known what the request carries.
+//!
+//! Rules on `ai`, `mcp` and `dlp` travel in here with everything that they were judged by, so that they cannot be asked
+//! about another request. Until they are answered nothing can be recorded as allowed, and nothing sent: that takes a
+//! `Clearance`. Read next: `../clearance.rs`.
+
+use std::ops::Deref;
+
+use super::Judge;
+use crate::decide::policy::clearance::Clearance;
+use crate::decide::policy::passage::Passage;
+use crate::model::condition::{Content, Uses};
+use crate::model::types::Denial;
+use crate::perceive::request::Request;
+
+/// A request as a server may take it.
+#[derive(Debug)]
+pub(super) enum Taken<'a> {
+    /// By the method in its request line.
+    AsSent(&'a Request<'a>),
+    /// By one that a field or a parameter asks for.
+    ByAnotherMethod(Box<Request<'a>>),
+}
+
+impl<'a> Deref for Taken<'a> {
+    type Target = Request<'a>;
+
+    fn deref(&self) -> &Request<'a> {
+        match self {
+            Self::AsSent(request) => request,
+            Self::ByAnotherMethod(request) => request,
+        }
+    }
+}
+
+/// Proof that policy lets a request go as far as its head tells. Made by `PolicySet::request` alone.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit<'a> {
+    state: State<'a>,
+    /// The same for each further method by which servers may take it.
+    further: Vec<State<'a>>,
+}
+
+#[derive(Debug)]
+enum State<'a> {
+    /// No rule asks for more.
+    Answered(Clearance),
+    Pending(Box<Pending<'a>>),
+}
+
+/// What is needed to ask again.
+#[derive(Debug)]
+struct Pending<'a> {
+    judge: Judge<'a>,
+    passage: &'a Passage,
+    asks: Uses,
+    so_far: Result<Clearance, Denial>,
+}
+
+impl<'a> Permit<'a> {
+    /// What comes of a request by its head; `asks` is what its rules ask of what it carries. A refusal may be so far only where a
+    /// rule that asks may let through.
+    pub(super) fn new(
+        judge: Judge<'a>,
+        passage: &'a Passage,
+        (so_far, asks): (Result<Clearance, Denial>, Uses),
+    ) -> Result<Self, Denial> {
+        let state = match so_far {
+            Ok(clearance) if asks.is_empty() => State::Answered(clearance),
+            Err(denial) if asks.is_empty() => return Err(denial),
+            so_far => State::Pending(Box::new(Pending { judge, passage, asks, so_far })),
+        };
+        Ok(Self { state, further: Vec::new() })
+    }
+
+    /// What may go by both.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.further.push(other.state);
+        self.further.extend(other.further);
+        self
+    }
+
+    /// What its rules ask of what the request carries: nothing, where nobody has to read it on their account.
+    pub fn asks(&self) -> Uses {
+        let states = std::iter::once(&self.state).chain(&self.further);
+        states.fold(Uses::default(), |asks, state| asks.and(state.asks()))
+    }
+
+    /// Asks the rules that waited. All rules hold together, those that were answered by the head among them, in the order in
+    /// which they hold for everything else.
+    ///
+    /// # Errors
+    /// The [`Denial`] that the agent gets; `policy.unevaluable` where a rule asks for what nobody has looked for.
+    pub fn settle(self, content: &Content) -> Result<Clearance, Denial> {
+        self.each(|state| state.settle(content))
+    }
+
+    /// What would come of it, did no rule hold that waits: for those who explain.
+    pub(in crate::decide::policy) fn so_far(self) -> Result<Clearance, Denial> {
+        self.each(State::so_far)
+    }
+
+    fn each(self, answer: impl Fn(State<'a>) -> Result<Clearance, Denial>) -> Result<Clearance, Denial> {
+        let first = answer(self.state)?;
+        self.further.into_iter().try_fold(first, |clearance, state| Ok(clearance.and(answer(state)?)))
+    }
+}
+
+impl State<'_> {
+    fn asks(&self) -> Uses {
+        match self {
+            Self::Answered(_) => Uses::default(),
+            Self::Pending(pending) => pending.asks,
+        }
+    }
+
+    fn settle(self, content: &Content) -> Result<Clearance, Denial> {
+        match self {
+            Self::Answered(clearance) => Ok(clearance),
+            Self::Pending(pending) => {
+                let Pending { judge, passage, .. } = *pending;
+                Judge { content: Some(content), ..judge }.ruled(passage)?.0
+            }
+        }
+    }
+
+    fn so_far(self) -> Result<Clearance, Denial> {
+        match self {
+            Self::Answered(clearance) => Ok(clearance),
+            Self::Pending(pending) => pending.so_far,
+        }
+    }
+}

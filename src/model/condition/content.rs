@@ -1,0 +1,118 @@
+//! What was found in what a request carries, and what an agent has used up: the facts behind `ai`, `mcp`, `dlp` and
+//! `usage`.
+//!
+//! Whoever reads bodies and counts supplies them; nothing here does. What nobody looked for is told apart from what is
+//! not there: the first leaves a condition without an answer, the second says that it is about something else. Read
+//! next: `facts.rs`.
+
+/// What was found in one request. By default nobody has looked for anything.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Content {
+    /// `ai`: the call of a language model.
+    pub ai: Sought<AiCall>,
+    /// `mcp`: the call of a tool.
+    pub mcp: Sought<McpCall>,
+    /// `dlp.matches`; none where nobody has looked.
+    pub findings: Option<Vec<Finding>>,
+}
+
+/// What became of looking for something that some requests have and others have not.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Sought<T> {
+    /// Nobody has looked, or nobody could tell.
+    #[default]
+    Unknown,
+    /// It is not there.
+    Absent,
+    /// It is this.
+    Found(T),
+}
+
+impl<T> Sought<T> {
+    /// What was found.
+    pub fn found(&self) -> Option<&T> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::Unknown | Self::Absent => None,
+        }
+    }
+}
+
+/// The call of a language model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AiCall {
+    /// Whose model it is.
+    pub provider: Option<Box<str>>,
+    /// The model that is asked for.
+    pub model: Option<Box<str>>,
+    /// Whether the answer is to come in pieces.
+    pub stream: bool,
+    /// Tokens that the answer may have at most, where the request bounds it.
+    pub max_output_tokens: Option<u64>,
+    /// Tokens of the question, as estimated.
+    pub estimated_tokens: u64,
+    /// The names of the tools that the model may call.
+    pub tools: Vec<Box<str>>,
+}
+
+/// The call of a tool (Model Context Protocol).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct McpCall {
+    /// The McpServer, where a document declares it.
+    pub server: Option<Box<str>>,
+    /// The JSON-RPC method.
+    pub method: Option<Box<str>>,
+    /// The tool, where one is called.
+    pub tool: Option<Box<str>>,
+}
+
+/// One thing that inspection found. It never holds the text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What kind of thing it is.
+    pub class: FindingClass,
+    /// What found it.
+    pub detector: Box<str>,
+    /// How sure that is, from 0.0 to 1.0.
+    pub confidence: f64,
+}
+
+/// What kind of thing was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindingClass {
+    /// Passwords, connection strings and other secret values without a service's format.
+    Secrets,
+    /// Credentials of known services, and private keys.
+    Keys,
+    /// What identifies a person.
+    Pii,
+    /// What is known of a person's health.
+    Phi,
+    /// What stands in for a secret that the agent does not hold.
+    Placeholder,
+    /// What a document describes.
+    Custom,
+}
+
+impl FindingClass {
+    /// Their words in conditions, in the order of the classes.
+    pub const WORDS: &'static [&'static str] = &["secrets", "keys", "pii", "phi", "placeholder", "custom"];
+
+    /// Its word in conditions.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+/// What an agent has used up since midnight, UTC.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Usage {
+    /// Requests.
+    pub requests_today: u64,
+    /// Tokens, of questions and answers.
+    pub tokens_today: u64,
+    /// Bytes, sent and got.
+    pub bytes_today: u64,
+    /// US dollars.
+    pub cost_usd_today: f64,
+}
