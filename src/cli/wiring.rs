@@ -19,7 +19,7 @@ pub struct Judgement {
     pub documents: u64,
     /// The set's digest, where it is valid.
     pub digest: Option<String>,
-    /// What is wrong.
+    /// What is wrong; of a valid set, what may not be meant.
     pub diagnostics: Vec<Diagnostic>,
     /// The same for people, each with the line shown.
     pub rendered: String,
@@ -94,7 +94,9 @@ pub fn judge(files: &[PolicyFile], colour: bool) -> Result<Judgement, Failure> {
             files: resources.files as u64,
             documents: resources.documents.len() as u64,
             digest: Some(resources.digest.to_string()),
-            ..Judgement::default()
+            diagnostics: resources.warnings.iter().map(warning).collect(),
+            rendered: resources.warnings.iter().map(|one| one.render(colour) + "\n\n").collect(),
+            summary: String::new(),
         },
         Err(report) => Judgement {
             files: report.files as u64,
@@ -104,6 +106,10 @@ pub fn judge(files: &[PolicyFile], colour: bool) -> Result<Judgement, Failure> {
             ..Judgement::default()
         },
     })
+}
+
+fn warning(found: &manifest::Diagnostic) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..diagnostic(found) }
 }
 
 fn diagnostic(found: &manifest::Diagnostic) -> Diagnostic {

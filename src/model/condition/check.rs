@@ -336,8 +336,11 @@ impl Checker<'_> {
         }
         operators::settle_numbers(&mut values);
         let of = self.common(&nodes, &values, "a map");
+        let whole = keys.len() == values.len();
         let entries = keys.into_iter().zip(values).map(|(key, value)| (key, value.node)).collect();
-        Typed::new(Node::Map(entries), Type::Map(Box::new(of)))
+        // Of a map with a wrong key nothing is computed.
+        let node = if whole { Node::Map(entries) } else { Typed::wrong().node };
+        Typed::new(node, Type::Map(Box::new(of)))
     }
 }
 

@@ -175,7 +175,7 @@ fn what_has_no_value_says_why() {
         (r#"request.query.tag == "a""#, "request.query has several values at `tag`"),
         (r#"request.headers["x-bytes"] == "a""#, "request.headers has no UTF-8 text at `x-bytes`"),
         ("int(agent.name) == 1", "a text that should be a number is none"),
-        ("int(1e30) == 1", "a number does not fit into 64 bits"),
+        ("int(1e30 * double(time.hour)) == 1", "a number does not fit into 64 bits"),
         (
             r#"agent.labels[request.headers["x-twice"]] == "a""#,
             "agent.labels has no value at the key that is asked for",

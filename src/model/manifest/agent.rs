@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::fields::{Fields, Item};
 use super::header::{Header, Index};
 use super::kinds::Kind;
-use super::report::quoted;
+use super::report::{Diagnostic, quoted};
 use super::resources::Agent;
 use super::schema::{Field, Form, Object, Shape, words};
 use super::source::Place;
@@ -82,11 +82,39 @@ static EGRESS_REF: Object = Object::new(
 );
 
 /// Which agent has which source network and which card, over all agents of a set. The same twice is a mistake; a network
-/// inside another is not: the longest prefix wins.
+/// inside another is none, because the longest prefix says whose an address is, and is warned of.
 #[derive(Debug, Default)]
 pub struct Sources {
     networks: BTreeMap<IpNet, (Arc<str>, Place)>,
     cards: BTreeMap<MacAddress, (Arc<str>, Place)>,
+}
+
+impl Sources {
+    /// One warning for each network of an agent that has networks of others inside.
+    pub fn overlaps(&self) -> Vec<Diagnostic> {
+        let mut around: Vec<(&IpNet, &Arc<str>, &Place)> = Vec::new();
+        let mut warned = BTreeMap::new();
+        // Networks are in order of their addresses, the wider first: what is around one is what has not ended.
+        for (network, (agent, place)) in &self.networks {
+            around.retain(|(outer, ..)| outer.contains(network));
+            if let Some((outer, other, at)) = around.last().filter(|(_, other, _)| *other != agent) {
+                warned.entry(*outer).or_insert_with(|| {
+                    let message = format!(
+                        "{outer} of agent {} has a network of agent {} inside",
+                        quoted(other),
+                        quoted(agent)
+                    );
+                    let hint = format!(
+                        "addresses in {network} ({place}) prove {}: the longer prefix counts",
+                        quoted(agent)
+                    );
+                    Diagnostic::bare((*at).clone(), message).hint(hint).as_warning()
+                });
+            }
+            around.push((network, agent, place));
+        }
+        warned.into_values().collect()
+    }
 }
 
 /// Reads one agent.

@@ -88,6 +88,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
     resources.gateways.clone_from(&specs.index.gateways);
     resources.documents = documents(&headers);
     resources.digest = digest::digest(&resources.documents).into();
+    resources.warnings = specs.agent_sources.overlaps();
     // A second document of a name is read for its mistakes alone, and by itself.
     for header in &repeated {
         specs.agent_sources = agent::Sources::default();

@@ -3,9 +3,9 @@
 //! `source` to `fields` are the strict reader, which settings use too; `kinds` to `load` are the
 //! documents. It never reads a file and never returns part of a set that has a mistake. Start with `load.rs`.
 
-pub mod resources;
 pub mod source;
 pub mod report;
+pub mod resources;
 pub mod tree;
 pub mod schema;
 pub mod scope;

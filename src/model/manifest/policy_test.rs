@@ -1,4 +1,7 @@
-//! `kind: PolicyTest`: what its documents have. They stand in files of their own, and `model/cases` reads them.
+//! `kind: PolicyTest`: what its documents have.
+//!
+//! They stand in files of their own and are no policy: the loader refuses them, and `model/cases` reads them. Read next:
+//! `cases/read.rs`.
 
 use std::sync::Arc;
 

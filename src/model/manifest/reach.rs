@@ -1,5 +1,8 @@
 //! Whether requests are ever seen of the traffic that a policy of rules is about. Where they are not, what asks for them
 //! could never hold or be done.
+//!
+//! It knows listeners, agents and routes that were read without a mistake; of anything else it complains of nothing. Read
+//! next: `egress_policy.rs`.
 
 use super::fields::Item;
 use super::header::Index;

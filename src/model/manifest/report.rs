@@ -33,6 +33,9 @@ pub struct Diagnostic {
     /// The line and the bytes of it that are wrong, where it can be shown.
     #[serde(skip)]
     excerpt: Option<Excerpt>,
+    /// Whether it is no mistake.
+    #[serde(skip)]
+    warns: bool,
 }
 
 /// A line of a file with a stretch of it marked.
@@ -46,7 +49,7 @@ impl Diagnostic {
     /// A mistake without the line it stands in.
     pub fn bare(place: Place, message: impl Into<String>) -> Self {
         let Place { file, line, column } = place;
-        Self { file, line, column, message: message.into(), hint: None, excerpt: None }
+        Self { file, line, column, message: message.into(), hint: None, excerpt: None, warns: false }
     }
 
     /// A mistake at a stretch of a text; of a stretch over several lines the first is shown.
@@ -66,6 +69,12 @@ impl Diagnostic {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same for what is right, and may not be what was meant.
+    #[must_use]
+    pub fn as_warning(self) -> Self {
+        Self { warns: true, ..self }
     }
 
     /// Where it stands.
@@ -90,16 +99,17 @@ impl Diagnostic {
             Some(hint) if hint.starts_with("did you mean") => (Some(hint.as_str()), None),
             hint => (None, hint.as_deref()),
         };
+        let level = if self.warns { Level::WARNING } else { Level::ERROR };
         let mut group = match &self.excerpt {
             Some(excerpt) => {
                 let marked = excerpt.marked.start..excerpt.marked.end;
                 let annotation = AnnotationKind::Primary.span(marked).label(label);
                 let snippet = Snippet::source(excerpt.line.as_str()).line_start(self.line).path(&*self.file);
-                Level::ERROR.primary_title(&*self.message).element(snippet.annotation(annotation))
+                level.primary_title(&*self.message).element(snippet.annotation(annotation))
             }
             None => {
                 let origin = Origin::path(&*self.file).line(self.line).char_column(self.column);
-                Level::ERROR.primary_title(&*self.message).element(origin)
+                level.primary_title(&*self.message).element(origin)
             }
         };
         if let Some(text) = advice.or(if self.excerpt.is_none() { label } else { None }) {

@@ -13,6 +13,7 @@ mod rules;
 
 pub use rules::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Transform, Would};
 
+use super::report::Diagnostic;
 use crate::model::types::{AgentProfile, DenyResponse, Grant, HostPattern, MacAddress};
 
 /// A whole valid set of documents.
@@ -36,6 +37,8 @@ pub struct Resources {
     pub digest: Arc<str>,
     /// How many files were read.
     pub files: usize,
+    /// What is right, and may not be what was meant.
+    pub warnings: Vec<Diagnostic>,
     /// Every document as it was written, for `get` and `describe`, by kind and name.
     pub documents: Vec<Document>,
 }

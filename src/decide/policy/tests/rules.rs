@@ -107,7 +107,12 @@ fn a_policy_holds_for_the_agents_of_its_gateway_agent_team_or_project_that_its_s
         ("Team, name: blue", "", false, true),
         ("Project, name: demo", "", true, true),
         ("Project, name: demo", "sourceAgents: {matchLabels: {tier: prod}}", false, true),
-        ("Agent, name: alice", "sourceAgents: {matchLabels: {tier: prod}}", false, false),
+        (
+            "Team, name: red",
+            "sourceAgents: {matchExpressions: [{key: tier, operator: NotIn, values: [prod]}]}",
+            true,
+            false,
+        ),
     ] {
         let set = with(&policy_for(target, "p", more, &["{name: no, action: Deny}"]));
         for (agent, denied) in [("alice", alice), ("bob", bob)] {

@@ -598,12 +598,12 @@ fn anchors_tags_and_aliases_hide_no_mistake_behind_them() {
     assert_eq!(
         mistakes(load(&[file("g.yaml", &text)])),
         [
-            "g.yaml:7:29 anchors are not accepted (remove it, and write the value out)",
-            "g.yaml:10:29 tags are not accepted (remove it; a quoted value is a text)",
-            "g.yaml:10:29 unknown `protocol` `HTPT` (did you mean `HTTP`?)",
+            "g.yaml:7:32 anchors are not accepted (remove it, and write the value out)",
+            "g.yaml:10:35 tags are not accepted (remove it; a quoted value is a text)",
+            "g.yaml:10:35 unknown `protocol` `HTPT` (did you mean `HTTP`?)",
             "g.yaml:11:3 field `mode` has no value (give it one, or remove the line)",
             "g.yaml:11:9 aliases are not accepted (write the value out)",
-            "g.yaml:12:18 unknown `defaultPolicy` `allow-none` (did you mean `allow-all`?)",
+            "g.yaml:12:18 unknown `defaultPolicy` `allow-none` (it can be `deny-all` or `allow-all`)",
         ]
     );
 }

@@ -336,8 +336,8 @@ fn a_condition_on_several_lines_has_its_mistakes_on_their_own_lines() {
         (">\n        agent.name == 'x' &&\n\n          agent.nam == 'b'", "12:17"),
         ("agent.name == 'x'\n        && agent.nam == 'b'", "10:18"),
         ("'agent.name == ''x''\n\n        && agent.nam == ''b'''", "11:18"),
-        (r#""agent.name == \"x\" && agent.nam == \"b\"""#, "9:42"),
-        ("\"agent.name == \\\"\\u00e4\\x41\\\" \\\n        && agent.nam == 'b'\"", "10:18"),
+        (r#""agent.name == \"x\" && agent.nam == \"b\"""#, "9:43"),
+        ("\"agent.team == \\\"\\u00e4\\x41\\\" \\\n        && agent.nam == 'b'\"", "10:18"),
         ("\"agent.name == 'x'\\n\\\n        \\  && agent.nam == 'b'\"", "10:21"),
     ];
     for (when, place) in cases {

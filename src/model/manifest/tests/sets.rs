@@ -257,6 +257,46 @@ fn an_address_proves_one_agent_and_the_longer_prefix_wins() {
 }
 
 #[test]
+fn a_network_inside_that_of_another_agent_is_warned_of() {
+    let agent = |name: &str, networks: &str| {
+        let text = format!(
+            "apiVersion: clawgress.io/v1alpha1\nkind: Agent\nmetadata: {{name: {name}}}\nspec: {{sources: {{addresses: [{networks}]}}}}"
+        );
+        file(&format!("{name}.yaml"), &text)
+    };
+    let warned = |files: [SourceFile; 3]| -> Vec<String> {
+        let set = load(&files).unwrap_or_else(|report| panic!("{report}"));
+        set.warnings.iter().map(|one| one.render(false)).collect()
+    };
+    let gateway = file("g.yaml", GATEWAY);
+    for (pool, one, beside) in
+        [("10.0.0.0/24", "10.0.0.5/32", "10.0.1.5/32"), ("fd77::/64", "fd77::5/128", "fd77:0:0:1::5/128")]
+    {
+        let told = warned([
+            agent("bob", &format!("'{pool}'")),
+            agent("alice", &format!("'{one}', '{beside}'")),
+            gateway.clone(),
+        ]);
+        let [told] = &told[..] else { panic!("{told:?}") };
+        let message = format!("warning: {pool} of agent `bob` has a network of agent `alice` inside\n");
+        assert!(told.starts_with(&message) && told.contains("bob.yaml:4:30"), "{told}");
+        let hint =
+            format!("hint: addresses in {one} (alice.yaml:4:30) prove `alice`: the longer prefix counts");
+        assert!(told.contains(&hint), "{told}");
+        assert_eq!(
+            warned([
+                agent("bob", &format!("'{beside}'")),
+                agent("alice", &format!("'{one}'")),
+                gateway.clone()
+            ]),
+            [""; 0]
+        );
+        let own = agent("bob", &format!("'{pool}', '{one}'"));
+        assert_eq!(warned([own, agent("alice", &format!("'{beside}'")), gateway.clone()]), [""; 0]);
+    }
+}
+
+#[test]
 fn a_card_proves_one_agent_however_it_is_spelled() {
     let agent = |name: &str, address: &str, mac: &str| {
         let text = format!(
