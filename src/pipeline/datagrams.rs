@@ -290,9 +290,8 @@ async fn relayed(
 ) {
     // The belief is held until the flow ends.
     let Judged { arrival, known, mut passage, held: _held, .. } = judged;
-    let (out, back) = (Moved::default(), Moved::default());
+    let (out, back, mut drain) = (Moved::default(), Moved::default(), desk.road.drain.clone());
     pace(desk, &known, &passage, [&out, &back]);
-    let mut drain = desk.road.drain.clone();
     let mut line = Line {
         workload: &ends.workload,
         upstream: &ends.upstream,
@@ -302,8 +301,8 @@ async fn relayed(
         back: &back,
     };
     let (end, denial) = loop {
-        let due = pin!(Again::of(&desk.road, &known).due(&mut policy));
-        let interrupts = Interrupts { drain: &mut drain, due };
+        let again = Again::of(&desk.road, &known);
+        let interrupts = Interrupts { drain: &mut drain, due: pin!(again.due(&mut policy)) };
         match relay(&passage, &entry, &mut line, interrupts, Patience::default()).await {
             Stopped::Due => match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
                 Ok(anew) => {

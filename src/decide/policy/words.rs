@@ -211,19 +211,18 @@ pub(super) fn no_route_for_request(
 
 /// A refusal under another name than the one that was said.
 pub(super) fn by_another_name(denial: Denial, name: &HostName, destination: SocketAddr) -> Denial {
-    if denial.evidence.is_some() {
-        denial
-    } else {
-        denial.seen(format!("{} was given for {name}", destination.ip()))
-    }
+    besides(denial, format!("{} was given for {name}", destination.ip()))
 }
 
 /// A refusal of what a field or a parameter makes of a request.
 pub(super) fn by_another_method(denial: Denial, request: &Request<'_>, method: &Method) -> Denial {
-    if denial.evidence.is_some() {
-        return denial;
-    }
-    denial.seen(format!("the request line says {}, a field or parameter asks for {method}", request.method()))
+    let own = request.method();
+    besides(denial, format!("the request line says {own}, a field or parameter asks for {method}"))
+}
+
+fn besides(denial: Denial, seen: String) -> Denial {
+    let before = denial.evidence.as_deref().map(|before| format!("{before}; {seen}"));
+    denial.seen(before.unwrap_or(seen))
 }
 
 /// A resolver on the list: `listed` is what stands there, `place` what the agent asked for.
