@@ -20,6 +20,9 @@ pub(super) enum Verb {
     Post,
 }
 
+/// What of a body stands in the record, in words.
+type Given = fn(&[u8]) -> Option<String>;
+
 /// One row of the table.
 pub(super) struct Route {
     pub verb: Verb,
@@ -27,8 +30,8 @@ pub(super) struct Route {
     pub path: &'static str,
     /// The command's name in the record, for calls that change something.
     pub audited: Option<&'static str>,
-    /// What of the body stands in the record, in words.
-    pub given: Option<fn(&[u8]) -> Option<String>>,
+    /// Puts what was given with it into words.
+    pub given: Option<Given>,
     pub handler: fn(&dyn Backend, &Call) -> Result<Reply, Fault>,
 }
 
@@ -67,7 +70,7 @@ const fn recorded(command: &'static str, route: Route) -> Route {
     Route { audited: Some(command), ..route }
 }
 
-const fn given(words: fn(&[u8]) -> Option<String>, route: Route) -> Route {
+const fn given(words: Given, route: Route) -> Route {
     Route { given: Some(words), ..route }
 }
 
