@@ -225,7 +225,7 @@ impl<'a> Judge<'a> {
                 && takes
                 && self.opens(entry, source)
         };
-        if !by_network || self.l4(source).any(|entry| names(entry)) {
+        if !by_network || self.l4(source).any(names) {
             return Ok(());
         }
         match classify(self.destination.ip()) {
