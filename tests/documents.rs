@@ -279,8 +279,7 @@ fn every_rule_in_the_documentation_of_policy_loads_as_it_stands() {
     let header = "apiVersion: clawgress.io/v1alpha1\n";
     let base =
         "kind: Agent\nmetadata: {name: alice}\nspec: {team: red, sources: {addresses: [10.77.0.2/32]}}\n";
-    let gateway =
-        "kind: EgressGateway\nmetadata: {name: default}\nspec: {listeners: [{name: tcp, protocol: TCP}]}\n";
+    let gateway = "kind: EgressGateway\nmetadata: {name: default}\nspec: {listeners: [{name: tcp, protocol: TCP}, {name: web, protocol: HTTP}]}\n";
     let documents = [base, gateway].into_iter().chain(examples.iter().map(String::as_str));
     let text: Vec<String> = documents.map(|one| format!("{header}{one}")).collect();
     let file = SourceFile::new("policy.md", text.join("---\n").into_bytes());
