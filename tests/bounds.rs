@@ -275,7 +275,7 @@ fn the_bounds_of_approvals_are_documented() {
                 APPROVAL_TTL_DEFAULT.as_secs() / 3600,
                 APPROVAL_TTL.as_secs() / 86_400
             ),
-            format!("The last {} approvals and quarantines", grouped(REGISTRY_HISTORY)),
+            format!("Of approvals and of quarantines the {} that ended last", grouped(REGISTRY_HISTORY)),
             format!("at most {APPROVALS_PER_AGENT} approvals in force"),
         ],
     );

@@ -12,7 +12,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("decide::policy", "perceive::hello", &["Alpn", "ClientHello", "Hello", "Http1Hello"]),
     ("decide::policy", "perceive::request", &["Request"]),
     ("decide::ledger", "perceive::identity", &["Known"]),
-    ("decide::ledger", "decide::policy", &["Clearance", "Passage"]),
+    ("decide::ledger", "decide::policy", &["Clearance", "Leave", "Passage"]),
     ("act::*", "decide::policy", &["Clearance", "Mode", "NameSource", "Passage", "Route"]),
     ("act::*", "decide::ledger", &["Entry", "Outcome"]),
     ("act::*", "decide::quota", &["Pace"]),

@@ -1,8 +1,10 @@
 //! Rules of EgressPolicies, compiled: for each agent those that can concern it, in the order in which they speak.
 //!
 //! Higher priority first, then by the document's name, then as they stand in it; never by the order of files. All rules
-//! whose conditions hold count. An agent without rules costs one look. Read next: `findings.rs`, what they come to.
+//! whose conditions hold count. An agent without rules costs one look. Read next: `index.rs`, how they are found;
+//! `findings.rs`, what they come to.
 
+mod index;
 mod findings;
 mod lookup;
 
@@ -17,6 +19,7 @@ use crate::model::manifest::resources::{Agent, EgressPolicy, PolicyTarget, RuleA
 use crate::model::types::PolicyRef;
 
 pub(super) use findings::{Concerned, Findings, Opens};
+use index::Own;
 
 /// All rules of a set.
 #[derive(Debug, Default)]
@@ -24,15 +27,7 @@ pub(super) struct Rules {
     /// In the order in which they speak.
     all: Vec<Rule>,
     /// For each agent its rules; agents with the same ones share them.
-    of_agents: Vec<Own>,
-}
-
-/// The rules that can concern an agent.
-#[derive(Debug, Clone)]
-struct Own {
-    numbers: Arc<[u32]>,
-    /// Whether one of them asks what time it is.
-    ask_time: bool,
+    of_agents: Vec<Arc<Own>>,
 }
 
 /// One rule.
@@ -125,14 +120,12 @@ impl Rules {
         for (number, rule) in all.iter_mut().enumerate() {
             rule.rank = u32::try_from(number).unwrap_or(u32::MAX);
         }
-        let mut shared: HashMap<Vec<usize>, Own> = HashMap::new();
+        let mut shared: HashMap<Vec<usize>, Arc<Own>> = HashMap::new();
         let of_agents = resources.agents.values().map(|agent| {
             let concerned = policies.iter().enumerate().filter(|(_, (_, policy))| concerns(policy, agent));
             let concerned: Vec<usize> = concerned.map(|(number, _)| number).collect();
             let expand = |concerned: &Vec<usize>| {
-                let rules = concerned.iter().flat_map(|number| &all[numbers[*number].clone()]);
-                let ask_time = rules.clone().any(|rule| rule.asks_for(Part::Time));
-                Own { numbers: rules.map(|rule| rule.rank).collect(), ask_time }
+                Arc::new(Own::of(concerned.iter().flat_map(|number| &all[numbers[*number].clone()])))
             };
             shared.entry(concerned).or_insert_with_key(expand).clone()
         });
@@ -163,19 +156,19 @@ impl Rules {
 
     /// The first rule that lets this through, or may once more is known.
     fn opener(&self, agent: usize, facts: &Facts<'_>) -> Option<&Rule> {
-        let mut allowing = self.of(agent).filter(|rule| rule.action == RuleAction::Allow);
+        let mut allowing =
+            self.everywhere(agent, facts.destination.host).filter(|rule| rule.action == RuleAction::Allow);
         allowing.find(|rule| matches!(rule.says(facts), Says::Holds | Says::NotYet(_)))
     }
 
     /// What the rules come to that hold for everything of an agent.
     pub(super) fn look(&self, agent: usize, facts: &Facts<'_>) -> Findings<'_> {
-        Findings::of(self.of(agent).filter(|rule| rule.route.is_none()), facts)
+        Findings::of(self.everywhere(agent, facts.destination.host), facts)
     }
 
     /// What the rules come to that hold for what one of these routes lets through.
     pub(super) fn look_behind(&self, agent: usize, routes: &[&PolicyRef], facts: &Facts<'_>) -> Findings<'_> {
-        let of_them = |rule: &&Rule| rule.route.as_ref().is_some_and(|own| routes.contains(&own));
-        Findings::of(self.of(agent).filter(of_them), facts)
+        Findings::of(self.behind(agent, routes, facts.destination.host), facts)
     }
 }
 

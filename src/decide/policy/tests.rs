@@ -4,6 +4,7 @@
 mod approvals;
 mod behind;
 mod content;
+mod found;
 mod methods;
 mod networks;
 mod order;

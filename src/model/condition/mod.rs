@@ -104,6 +104,11 @@ impl Condition {
         &self.text
     }
 
+    /// The only hosts for which it can hold, where it says so: by `destination.host ==` or `in`, joined to the rest by `&&`.
+    pub fn hosts(&self) -> Option<Vec<&str>> {
+        self.node.hosts()
+    }
+
     /// What it names.
     pub fn uses(&self) -> Uses {
         self.uses

@@ -5,6 +5,7 @@
 use super::catalogue::{Field, Variable};
 use super::functions::{Does, Quantifier};
 use super::pattern::Pattern;
+use super::uses::Part;
 use super::value::Literal;
 
 /// An expression.
@@ -61,6 +62,32 @@ impl Node {
             Self::And(both) => both.iter().flat_map(Self::conjuncts).collect(),
             other => vec![other],
         }
+    }
+
+    /// The only hosts for which it can be true, where it says so.
+    pub fn hosts(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::And(both) => both.iter().filter_map(Self::hosts).min_by_key(Vec::len),
+            Self::Or(both) => {
+                let [one, other] = both.each_ref().map(Self::hosts);
+                Some([one?, other?].concat())
+            }
+            Self::Compare(Comparison::Equal, both) => match &**both {
+                [host, Self::Literal(Literal::Text(text))] | [Self::Literal(Literal::Text(text)), host]
+                    if host.is_host() =>
+                {
+                    Some(vec![&**text])
+                }
+                _ => None,
+            },
+            Self::InTexts(host, texts) if host.is_host() => Some(texts.iter().map(|text| &**text).collect()),
+            Self::Literal(Literal::Bool(false)) => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
+    fn is_host(&self) -> bool {
+        matches!(self, Self::Variable(variable) if variable.part == Part::DestinationHost)
     }
 }
 

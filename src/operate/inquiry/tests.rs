@@ -198,7 +198,8 @@ fn a_rule_on_requests_is_not_said_to_be_asked_again_where_nobody_reads_any() {
         let found = told(&set, target);
         assert_eq!(step(&found, "rules").text, format!("EgressPolicy/p reads: Alert, {says}"), "{target}");
     }
-    let passed = [base(PASSED_THROUGH), l4_route("site", "", matches), policy(&[rule])];
+    let listeners = format!("{PASSED_THROUGH}, {{name: web, protocol: HTTP}}");
+    let passed = [base(&listeners), l4_route("site", "", matches), policy(&[rule])];
     let found = told(&passed, "GET https://site.example/");
     assert!(step(&found, "rules").text.ends_with("nobody reads one here"), "{found:?}");
     assert_eq!(found.decision, Decision::Allow);

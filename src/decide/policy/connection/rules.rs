@@ -141,7 +141,8 @@ impl<'a> Judge<'a> {
             }
             None => Findings::default(),
         };
-        let obligations = self.found(name, source).bind(behind, &opening.route);
+        let obligations =
+            self.found(name, source).of_connection().bind(behind.of_connection(), &opening.route);
         Ok(Opening { obligations, ..opening })
     }
 

@@ -50,7 +50,8 @@ impl Inquiry<'_> {
         named
             .map(|(named, route)| (strsim::jaro_winkler(&named, host.as_str()), named, route))
             .filter(|(likeness, ..)| *likeness > ALIKE)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
+            // The first of those that are most alike.
+            .min_by(|a, b| b.0.total_cmp(&a.0))
             .map(|(_, named, route)| format!("{} names {named}, this was {host}", route.policy.0))
     }
 

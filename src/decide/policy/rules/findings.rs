@@ -140,6 +140,16 @@ impl<'r> Findings<'r> {
         self.holding.iter().find(|rule| is(&rule.action)).copied()
     }
 
+    /// The same for a connection: what only changes or counts requests binds none.
+    pub(in crate::decide::policy) fn of_connection(mut self) -> Self {
+        self.holding.retain(|rule| match &rule.action {
+            RuleAction::Transform(_) => false,
+            RuleAction::Throttle(rates) => rates.bytes.is_some(),
+            _ => true,
+        });
+        self
+    }
+
     /// What binds that which `route` lets through, by these rules and those of the route itself.
     pub(in crate::decide::policy) fn bind(self, behind: Self, route: &Route) -> Option<Box<Obligations>> {
         let mut rules = self.holding;

@@ -13,11 +13,6 @@ fn nameless() -> Hello {
     Hello::Tls(ClientHello { server_name: None, alpn: Default::default(), ech: false })
 }
 
-/// On the listeners of that name alone.
-fn on(section: &str, route: &str) -> String {
-    route.replace("{name: default}", &format!("{{name: default, sectionName: {section}}}"))
-}
-
 const NO_POST: &str = "{name: no, when: 'request.method == \"POST\"', action: Deny}";
 
 #[test]
@@ -30,9 +25,6 @@ fn tls_without_a_name_goes_around_no_rule_for_the_route_that_would_open_it() {
     };
     assert_eq!(opened(&open, "EgressL4Route, name: open"), Err("tls.no-name"));
     assert_eq!(opened(&open, "EgressGateway, name: default"), Err("tls.no-name"));
-    let bytes = on("raw", &raw);
-    let meant = Ok("EgressL4Route/raw".to_owned());
-    assert_eq!(opened(&bytes, "EgressL4Route, name: raw"), meant, "for bytes that nobody reads");
     // Had it said its name, `open` would have let it through.
     let both = open + &raw;
     assert_eq!(opened(&both, "EgressL4Route, name: raw"), Ok("EgressL4Route/open".into()));
