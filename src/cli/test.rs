@@ -92,7 +92,10 @@ fn invalid(report: &Report, context: &mut Context) -> Failure {
 
 /// Sets of documents, each loaded once, or why it cannot be.
 #[derive(Default)]
-struct Sets(BTreeMap<(PathBuf, Vec<Arc<str>>), Result<Arc<Set>, Arc<str>>>);
+struct Sets(BTreeMap<(PathBuf, Vec<Arc<str>>), Found>);
+
+/// A set, or why it does not load.
+type Found = Result<Arc<Set>, Arc<str>>;
 
 /// Why a set does not load: every mistake, and all of them in a word.
 struct Unloadable {

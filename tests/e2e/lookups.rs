@@ -369,8 +369,8 @@ spec: {parentRefs: [{name: default}], hostnames: [dns.google], rules: [{}]}
         let text = last["text"].as_str().expect("text");
         assert!(text.starts_with(seen), "{target}: {text}");
         assert!(daemon.cli(&arguments).text().contains(text), "{target}: the line is whole on a terminal");
-        let hints = told["hints"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let hint = hints.filter(|hint| hint.contains("allowResolvers")).last();
+        let mut hints = told["hints"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let hint = hints.rfind(|hint| hint.contains("allowResolvers"));
         assert_eq!(hint.is_some(), allow.is_some(), "{target}: {told}");
         let named = allow.is_none_or(|allow| {
             hint.is_some_and(|hint| hint.ends_with(&format!("`spec.dns.allowResolvers: {allow}`")))
