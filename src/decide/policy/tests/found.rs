@@ -72,6 +72,6 @@ fn the_record_of_a_connection_names_no_rule_that_only_changes_or_counts_requests
     let changes = "{name: tag, action: Transform, setHeaders: {x-a: b}}";
     let counts = "{name: few, action: Throttle, requestsPerSecond: 1}";
     assert_eq!(speaks(&[changes, counts]), (Decision::Allow, false));
-    let slows = "{name: slow, action: Throttle, bytesPerSecond: 1000}";
+    let slows = "{name: slow, action: Throttle, bytesPerSecond: 4096}";
     assert_eq!(speaks(&[changes, slows]), (Decision::Throttle, true));
 }

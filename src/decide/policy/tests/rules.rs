@@ -537,8 +537,8 @@ fn explain_tells_what_each_rule_came_to_and_the_one_that_decides_last() {
 #[test]
 fn explain_says_the_word_of_the_record_and_what_lets_it_through() {
     for (rule, decision) in [
-        ("action: Throttle, requestsPerSecond: 5", Decision::Throttle),
-        ("action: Transform, removeHeaders: [X-Note]", Decision::Transform),
+        ("action: Throttle, bytesPerSecond: 4096", Decision::Throttle),
+        ("action: Transform, removeHeaders: [X-Note]", Decision::Allow),
         ("action: Alert", Decision::Alert),
         ("action: LogOnly", Decision::LogOnly),
         ("action: Deny", Decision::Deny),

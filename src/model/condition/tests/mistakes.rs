@@ -70,7 +70,7 @@ fn what_comes_out_of_an_empty_list_or_map_is_a_fault_where_something_is_asked_of
     }
     // What is wrong already is blamed once.
     assert_eq!(faults("[nme][0].x == 'a'").len(), 1);
-    assert_eq!(faults("[][0].x == nme").len(), 1);
+    assert_eq!(faults("[][0].x == nme").len(), 2, "each of two by itself");
 }
 
 #[test]
