@@ -195,10 +195,11 @@ where
             Ok::<_, Infallible>(response)
         })
     };
+    // Boxed: for HTTP/1 hyper keeps room for one answer as long as the connection lives, in use or not; for HTTP/2 it moves
+    // each several times before it runs.
+    let service = service_fn(|request| Box::pin(respond(request)));
     match protocol {
         Protocol::Http11 => {
-            // Boxed: hyper keeps room for one answer as long as the connection lives, in use or not.
-            let service = service_fn(|request| Box::pin(respond(request)));
             let io = TokioIo::new(Guarded::new(stream, watch.clone()));
             let mut connection = pin!(http1_builder().serve_connection(io, service).with_upgrades());
             let gracefully =
@@ -209,7 +210,7 @@ where
         Protocol::H2 => {
             let stream = Gathered::new(Framed::new(stream, watch.clone()));
             let mut connection =
-                pin!(http2_builder().serve_connection(TokioIo::new(stream.clone()), service_fn(respond)));
+                pin!(http2_builder().serve_connection(TokioIo::new(stream.clone()), service));
             let mut told = 0;
             let settle = |cx: &mut Context<'_>, ending: bool| {
                 stream.settle(cx);
