@@ -40,11 +40,20 @@ enum Shape {
     Networks,
     /// One host, each rule for a port of its own.
     Ports,
+    /// One route, and rules of EgressPolicies with a condition on a host of its own each: one of them is asked.
+    Conditions,
 }
 
-const NAMED: [Shape; 6] =
-    [Shape::Spread, Shape::OneHost, Shape::Paths, Shape::Headers, Shape::OneAgent, Shape::Selectors];
-const ALL: [Shape; 8] = [
+const NAMED: [Shape; 7] = [
+    Shape::Spread,
+    Shape::OneHost,
+    Shape::Paths,
+    Shape::Headers,
+    Shape::OneAgent,
+    Shape::Selectors,
+    Shape::Conditions,
+];
+const ALL: [Shape; 9] = [
     Shape::Spread,
     Shape::OneHost,
     Shape::Paths,
@@ -53,6 +62,7 @@ const ALL: [Shape; 8] = [
     Shape::Selectors,
     Shape::Networks,
     Shape::Ports,
+    Shape::Conditions,
 ];
 
 impl Shape {
@@ -114,6 +124,12 @@ impl Shape {
                     format!("{{destinationHostnames: [host-0.example], {ports}}}")
                 };
                 l4_route(&mut text, 0, &(0..RULES).map(one).collect::<Vec<_>>().join(", "));
+            }
+            Self::Conditions => {
+                http_route(&mut text, 0, (0, "{}"), &rules(std::iter::once("/v1".to_owned())));
+                for number in 0..RULES / 100 {
+                    policy(&mut text, number);
+                }
             }
         }
         text
@@ -181,6 +197,17 @@ fn http_route(text: &mut String, number: usize, (host, agents): (usize, &str), r
 fn l4_route(text: &mut String, number: usize, matches: &str) {
     let spec = format!("{{parentRefs: [{{name: default}}], rules: [{{matches: [{matches}]}}]}}");
     document(text, "EgressL4Route", &format!("route-{number:05}"), &spec);
+}
+
+/// A hundred rules with a condition each.
+fn policy(text: &mut String, number: usize) {
+    let rule = |host| {
+        let when = format!("destination.host == \"host-{host}.example\" && request.method == \"DELETE\"");
+        format!("{{name: r{host}, when: '{when}', action: Deny}}")
+    };
+    let rules = (number * 100..number * 100 + 100).map(rule).collect::<Vec<_>>().join(", ");
+    let spec = format!("{{targetRef: {{kind: EgressGateway, name: default}}, rules: [{rules}]}}");
+    document(text, "EgressPolicy", &format!("policy-{number:05}"), &spec);
 }
 
 /// A compiled shape, and who asks.
