@@ -50,7 +50,7 @@ fn psql_asks_where_a_route_names_its_port() {
     let refused = psql("paste.example", "select 1");
     assert!(refused.failed_with(2).contains("server closed the connection unexpectedly"), "{refused}");
     daemon.record(&json!({
-        "kind": "connection", "destination_host": "paste.example", "destination_port": 5432,
+        "kind": "connection", "destination_address": "192.0.2.12", "destination_port": 5432,
         "reason": "policy.no-route",
     }));
 }
