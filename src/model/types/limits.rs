@@ -405,3 +405,8 @@ pub const REGISTRY_HISTORY: usize = 10_000;
 pub const IMPOSED_WAITING: usize = 1024;
 /// Time that the registry's database may be locked by another program before a command fails.
 pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);
+
+/// Objects and arrays inside each other in one JSON document of a provider or a tool; their own schemas need about 20.
+pub const JSON_DEPTH: usize = 128;
+/// Bytes of one number in JSON. The longest that doubles need has 24; more is somebody's integer, or an attack.
+pub const JSON_NUMBER_BYTES: usize = 256;

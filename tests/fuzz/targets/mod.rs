@@ -10,6 +10,7 @@ mod frames;
 mod guard;
 mod hygiene;
 mod journal;
+mod json;
 mod manifest;
 mod names;
 mod path;
@@ -31,6 +32,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("guard", guard::check),
     ("hygiene", hygiene::check),
     ("journal", journal::check),
+    ("json", json::check),
     ("manifest", manifest::check),
     ("names", names::check),
     ("path", path::check),

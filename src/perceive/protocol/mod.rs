@@ -1,0 +1,6 @@
+//! What the bytes mean: model calls, streams of events, tools.
+//!
+//! Pure: everything here is fed with bytes in pieces of any size and answers with facts. Nothing here holds a byte
+//! back, changes one, or decides anything. Read next: `json/mod.rs`.
+
+pub mod json;
