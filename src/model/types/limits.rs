@@ -410,3 +410,9 @@ pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);
 pub const JSON_DEPTH: usize = 128;
 /// Bytes of one number in JSON. The longest that doubles need has 24; more is somebody's integer, or an attack.
 pub const JSON_NUMBER_BYTES: usize = 256;
+/// Bytes kept of the name of a server-sent event; the longest of any provider has 46.
+pub const EVENT_NAME_BYTES: usize = 64;
+/// Bytes of one message of an AWS event stream, headers and payload together: what AWS's own readers take.
+pub const EVENT_STREAM_MESSAGE_BYTES: u32 = 24 * 1024 * 1024;
+/// Bytes of the headers of one such message (the same).
+pub const EVENT_STREAM_HEADER_BYTES: u32 = 128 * 1024;

@@ -4,3 +4,5 @@
 //! back, changes one, or decides anything. Read next: `json/mod.rs`.
 
 pub mod json;
+pub mod events;
+pub mod event_stream;

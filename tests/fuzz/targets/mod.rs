@@ -6,6 +6,7 @@
 mod answer;
 pub mod condition;
 mod dns;
+mod events;
 mod frames;
 mod guard;
 mod hygiene;
@@ -28,6 +29,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("answer", answer::check),
     ("condition", condition::check),
     ("dns", dns::check),
+    ("events", events::check),
     ("frames", frames::check),
     ("guard", guard::check),
     ("hygiene", hygiene::check),
