@@ -416,3 +416,13 @@ pub const EVENT_NAME_BYTES: usize = 64;
 pub const EVENT_STREAM_MESSAGE_BYTES: u32 = 24 * 1024 * 1024;
 /// Bytes of the headers of one such message (the same).
 pub const EVENT_STREAM_HEADER_BYTES: u32 = 128 * 1024;
+/// Compressed bytes that are decoded in one step.
+pub const DECODING_STEP_BYTES: usize = 4 * 1024;
+/// Bytes that may be decoded to at once, beyond which no more is read.
+pub const DECODED_BYTES: usize = 1024 * 1024;
+/// Bytes that each compressed byte adds to what may be decoded to, up to the same. What providers send comes to 50 at
+/// most; more is a bomb.
+pub const DECODED_PER_BYTE: usize = 256;
+/// Window of zstd, in powers of two: the largest that a content coding may have (RFC 9659, section 3). The one of brotli
+/// is bounded by its format, at 16 MiB.
+pub const ZSTD_WINDOW_LOG: u32 = 23;

@@ -6,3 +6,4 @@
 pub mod json;
 pub mod events;
 pub mod event_stream;
+pub mod decoding;
