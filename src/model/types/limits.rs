@@ -426,3 +426,6 @@ pub const DECODED_PER_BYTE: usize = 256;
 /// Window of zstd, in powers of two: the largest that a content coding may have (RFC 9659, section 3). The one of brotli
 /// is bounded by its format, at 16 MiB.
 pub const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Bytes of the name of a model; Bedrock's ARNs may have as many.
+pub const MODEL_NAME_BYTES: usize = 2048;
