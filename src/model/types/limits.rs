@@ -429,3 +429,9 @@ pub const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Bytes of the name of a model; Bedrock's ARNs may have as many.
 pub const MODEL_NAME_BYTES: usize = 2048;
+/// Names of tools kept of one request, and of one answer; OpenAI takes 128 in a request.
+pub const TOOL_NAMES: usize = 512;
+/// Bytes kept of the name of a tool; providers take 64 to 128.
+pub const TOOL_NAME_BYTES: usize = 256;
+/// Bytes of text of one request whose tokens are counted, which takes some milliseconds; the rest is estimated.
+pub const TOKENS_COUNTED_BYTES: usize = 32 * 1024;
