@@ -7,6 +7,7 @@ mod answer;
 pub mod condition;
 mod dns;
 mod events;
+mod exchange;
 mod frames;
 mod guard;
 mod hygiene;
@@ -30,6 +31,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("condition", condition::check),
     ("dns", dns::check),
     ("events", events::check),
+    ("exchange", exchange::check),
     ("frames", frames::check),
     ("guard", guard::check),
     ("hygiene", hygiene::check),
