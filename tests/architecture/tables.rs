@@ -35,6 +35,7 @@ pub const PURE: &[&str] = &[
     "perceive::framing",
     "perceive::request",
     "perceive::response",
+    "perceive::protocol",
     "decide::policy",
     "decide::tunnel",
     "decide::quota",
