@@ -120,6 +120,17 @@ impl AnswerReader {
         }
     }
 
+    /// So many bytes have come that nobody here can read: they are taken for text.
+    pub fn unread(&mut self, length: usize) {
+        self.layers.facts.said = self.layers.facts.said.saturating_add(length as u64);
+        self.layers.facts.figures.doubt();
+    }
+
+    /// What the request is estimated at, where that was not known before.
+    pub fn estimate_input(&mut self, tokens: u64) {
+        self.input_estimate = tokens;
+    }
+
     /// What is to be paid for so far: for an answer that may have to be cut short.
     pub fn usage_so_far(&self) -> Option<Usage> {
         let said = self.layers.facts.said.div_ceil(BYTES_PER_TOKEN);

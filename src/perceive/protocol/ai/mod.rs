@@ -2,7 +2,7 @@
 //!
 //! [`Endpoint`] says what a path asks for, [`QuestionReader`] reads the request, [`AnswerReader`] the response while it
 //! passes. The formats are those that the providers publish; what a provider counts is taken from its own figures and
-//! nowhere else. Read next: `endpoint.rs`, `question.rs`, `answer.rs`.
+//! nowhere else. [`Call`] joins them for one exchange. Read next: `call.rs`, `endpoint.rs`, `question.rs`, `answer.rs`.
 
 mod endpoint;
 mod tokens;
@@ -11,10 +11,12 @@ mod question;
 mod usage;
 mod facts;
 mod answer;
+mod call;
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Answer, AnswerReader};
+pub use call::Call;
 pub use endpoint::{Endpoint, Operation};
 pub use question::{Malformed, Question, QuestionReader};
 pub use tokens::{Tokenizer, warm};

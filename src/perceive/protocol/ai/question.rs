@@ -92,6 +92,15 @@ struct Seen {
 impl QuestionReader {
     /// For a request to this endpoint. Feed it JSON alone: what [`Operation::Other`] takes may be anything.
     pub fn new(endpoint: &Endpoint) -> Self {
+        Self::estimating(endpoint, Estimate::default())
+    }
+
+    /// The same, where a rough estimate of the input will do: it needs no vocabulary (`warm`) and keeps no text.
+    pub fn rough(endpoint: &Endpoint) -> Self {
+        Self::estimating(endpoint, Estimate::rough())
+    }
+
+    fn estimating(endpoint: &Endpoint, estimate: Estimate) -> Self {
         let seen = Seen {
             matters: Matters::of(endpoint),
             is_object: false,
@@ -104,7 +113,7 @@ impl QuestionReader {
             tools: Vec::new(),
             tools_offered: 0,
             name: Vec::new(),
-            estimate: Estimate::default(),
+            estimate,
         };
         Self { endpoint: endpoint.clone(), scanner: Scanner::default(), seen }
     }

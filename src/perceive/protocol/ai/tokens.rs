@@ -61,6 +61,8 @@ pub struct Estimate {
     kept: String,
     /// Where each kept text ends.
     ends: Vec<usize>,
+    /// How many bytes may be kept.
+    most: usize,
     /// Bytes of the present text, and whether all of them may be data.
     length: u64,
     is_data: bool,
@@ -76,6 +78,7 @@ impl Default for Estimate {
         Self {
             kept: String::new(),
             ends: Vec::new(),
+            most: TOKENS_COUNTED_BYTES,
             length: 0,
             is_data: true,
             begin: 0,
@@ -86,6 +89,11 @@ impl Default for Estimate {
 }
 
 impl Estimate {
+    /// Counts nothing, and keeps nothing to be counted: the factor alone.
+    pub fn rough() -> Self {
+        Self { most: 0, ..Self::default() }
+    }
+
     /// Adds tokens that are no text: what surrounds a message, a tool.
     pub fn add(&mut self, tokens: u64) {
         self.tokens = self.tokens.saturating_add(tokens);
@@ -99,7 +107,7 @@ impl Estimate {
         if self.full {
             return;
         }
-        let mut room = (TOKENS_COUNTED_BYTES - self.kept.len()).min(piece.len());
+        let mut room = (self.most - self.kept.len()).min(piece.len());
         self.full = room < piece.len();
         while !piece.is_char_boundary(room) {
             room -= 1;
@@ -163,6 +171,17 @@ mod tests {
         assert_eq!(total(&[text], Tokenizer::O200k), 9);
         assert_eq!(total(&[text, text], Tokenizer::O200k), 18, "each text by itself");
         assert_eq!(total(&["", "hello"], Tokenizer::O200k), 1);
+    }
+
+    #[test]
+    fn a_rough_estimate_keeps_nothing_and_counts_nothing() {
+        let mut estimate = Estimate::rough();
+        for text in ["Tell me a joke about opentelemetry", "", "üü"] {
+            estimate.piece(text);
+            estimate.over();
+        }
+        assert_eq!((estimate.kept.capacity(), estimate.ends.capacity()), (0, 0));
+        assert_eq!(estimate.total(Tokenizer::O200k), 10);
     }
 
     #[test]
