@@ -31,12 +31,19 @@ kind: EgressHTTPRoute
 metadata: {name: models}
 spec:
   parentRefs: [{kind: EgressGateway, name: default}]
-  hostnames: [api.openai.com, api.anthropic.com, models.example]
+  hostnames:
+    - api.openai.com
+    - api.anthropic.com
+    - generativelanguage.googleapis.com
+    - bedrock-runtime.us-east-1.amazonaws.com
+    - models.example
   rules: [{}]
 ";
 
 const OPENAI: &str = "api.openai.com";
 const ANTHROPIC: &str = "api.anthropic.com";
+const GOOGLE: &str = "generativelanguage.googleapis.com";
+const BEDROCK: &str = "bedrock-runtime.us-east-1.amazonaws.com";
 /// In no table.
 const NOBODY: &str = "models.example";
 const CHAT: &str = "/v1/chat/completions";
@@ -58,6 +65,7 @@ const FIELDS: [&str; 11] = [
 
 const QUESTION: &str =
     r#"{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"Tell me a joke"}]}"#;
+const A_JOKE: &str = r#"{"model":"claude-sonnet-4-5","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"A joke"}]}"#;
 const WHOLE: &str = concat!(
     r#"{"id":"c1","object":"chat.completion","model":"gpt-4o-2024-08-06","choices":[{"index":0,"message":"#,
     r#"{"role":"assistant","content":null,"tool_calls":[{"id":"t1","type":"function","function":"#,
@@ -91,6 +99,17 @@ const MESSAGES: &str = concat!(
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 );
 
+/// Thoughts stand beside the candidates.
+const GENERATED: &str = concat!(
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Knock, \"}]}}],",
+    "\"usageMetadata\":{\"promptTokenCount\":8,\"totalTokenCount\":8},\"modelVersion\":\"gemini-2.5-flash-001\"}\r\n\r\n",
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"knock.\"}]},\"finishReason\":\"STOP\"}],",
+    "\"usageMetadata\":{\"promptTokenCount\":8,\"candidatesTokenCount\":5,\"thoughtsTokenCount\":40,",
+    "\"totalTokenCount\":53},\"modelVersion\":\"gemini-2.5-flash-001\"}\r\n\r\n",
+);
+/// Its figures stand in the head alone.
+const INVOKED: &str = r#"{"outputs":[{"text":"Knock, knock.","stop_reason":"stop"}]}"#;
+
 /// An exchange: what is asked, what is answered, and what is on record then.
 struct Exchange {
     host: &'static str,
@@ -112,15 +131,16 @@ fn exchange(
 
 const JSON: &str = "Content-Type: application/json\r\n";
 const EVENTS: &str = "Content-Type: text/event-stream\r\n";
+const COUNTED: &str = "Content-Type: application/json\r\nX-Amzn-Bedrock-Input-Token-Count: 12\r\n\
+    X-Amzn-Bedrock-Output-Token-Count: 7\r\n";
 const CODED_EVENTS: &str = "Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n";
 
-fn exchanges() -> Vec<Exchange> {
+fn of_openai() -> Vec<Exchange> {
     let chat = (OPENAI, CHAT, QUESTION);
     let asked = json!({"provider": "openai", "model_requested": "gpt-4o", "token_estimate": 11});
     let answered = |more: Value| with(&with(&asked, json!({"model": "gpt-4o-2024-08-06"})), more);
     let figures = answered(json!({"tokens_input": 11, "tokens_output": 6}));
     let stream = format!("{PIECES}{STOPPED}{FIGURES}{DONE}");
-    let messages = r#"{"model":"claude-sonnet-4-5","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"A joke"}]}"#;
     vec![
         exchange(
             chat,
@@ -142,13 +162,42 @@ fn exchanges() -> Vec<Exchange> {
             (JSON, "{\"error\":{\"message\":\"No.\",\"code\":null}}"),
             with(&asked, json!({"tokens_input": 11, "tokens_output": 0, "usage_estimated": true})),
         ),
+    ]
+}
+
+fn of_others() -> Vec<Exchange> {
+    vec![
         exchange(
-            (ANTHROPIC, "/v1/messages", messages),
+            (ANTHROPIC, "/v1/messages", A_JOKE),
             (EVENTS, MESSAGES),
             json!({
                 "provider": "anthropic", "model_requested": "claude-sonnet-4-5", "token_estimate": 9,
                 "model": "claude-sonnet-4-5-20250929", "tokens_input": 25, "tokens_output": 15,
                 "tokens_cache_read": 100, "tokens_cache_write": 10, "tool_calls": ["get_joke"],
+            }),
+        ),
+        exchange(
+            (
+                GOOGLE,
+                "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
+                r#"{"contents":[{"role":"user","parts":[{"text":"Tell me a joke"}]}]}"#,
+            ),
+            (EVENTS, GENERATED),
+            json!({
+                "provider": "google", "model_requested": "gemini-2.5-flash", "token_estimate": 11,
+                "model": "gemini-2.5-flash-001", "tokens_input": 8, "tokens_output": 5, "tokens_reasoning": 40,
+            }),
+        ),
+        exchange(
+            (
+                BEDROCK,
+                "/model/mistral.mixtral-v0%3A1/invoke",
+                r#"{"prompt":"Tell me a joke","max_tokens":64}"#,
+            ),
+            (COUNTED, INVOKED),
+            json!({
+                "provider": "bedrock", "model_requested": "mistral.mixtral-v0:1", "token_estimate": 7,
+                "model": "mistral.mixtral-v0:1", "tokens_input": 12, "tokens_output": 7,
             }),
         ),
         exchange((OPENAI, "/v1/files", QUESTION), (JSON, WHOLE), json!({})),
@@ -181,7 +230,7 @@ fn chunked(body: &[u8]) -> Vec<u8> {
 
 /// The gateway, and the look-alikes of providers on both ports: `X-Exchange` says which of the exchanges it is.
 fn start<'a>(lab: &'a Lab, bodies: Vec<Vec<u8>>) -> (Resolver, Daemon<'a>) {
-    let names = [OPENAI, ANTHROPIC, NOBODY];
+    let names = [OPENAI, ANTHROPIC, GOOGLE, BEDROCK, NOBODY];
     let leaf = lab.pki().leaf(&names);
     for (address, wire) in [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))] {
         let bodies = bodies.clone();
@@ -227,7 +276,7 @@ fn ended(daemon: &Daemon<'_>, length: usize) -> Value {
 
 #[apply(over_both)]
 fn the_record_of_a_call_says_what_was_asked_and_what_it_cost_and_no_byte_is_changed(lab: Lab) {
-    let all = exchanges();
+    let all: Vec<Exchange> = of_openai().into_iter().chain(of_others()).collect();
     let answer = |exchange: &Exchange| {
         let head = format!("HTTP/1.1 200 OK\r\n{}Transfer-Encoding: chunked\r\n\r\n", exchange.fields);
         [head.into_bytes(), chunked(&exchange.body), b"0\r\n\r\n".to_vec()].concat()
@@ -240,7 +289,7 @@ fn the_record_of_a_call_says_what_was_asked_and_what_it_cost_and_no_byte_is_chan
             assert_eq!(heard.status, 200);
             assert!(heard.body == *body, "exchange {number} over {way} came as it was sent");
             let row = ended(&daemon, body.len());
-            assert_eq!((&row["protocol"], &row["path"]), (&json!("http/1.1"), &json!(path)), "{row}");
+            assert_eq!((&row["protocol"], &row["status"]), (&json!("http/1.1"), &json!(200)), "{row}");
             assert_eq!(told(&row), exchange.told, "exchange {number} over {way}: {row}");
         }
     }
