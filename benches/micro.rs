@@ -1,5 +1,5 @@
 //! Micro-benchmarks of what every connection and every request pays: sniffing, the byte guard, the canonical view,
-//! policy, conditions, memory of names, DNS answers, records, leaves.
+//! policy, conditions, memory of names, DNS answers, records, leaves, exchanges with AI providers.
 //!
 //! They go through the public interface. Minting is not part of it, so it is measured as what a handshake for a new
 //! name costs more than one for a known name. Policy is asked in a small set and in one of 1,000 agents and 1,000
@@ -33,6 +33,8 @@ mod conditions;
 mod dns;
 #[path = "micro/policy.rs"]
 mod large;
+#[path = "micro/protocol.rs"]
+mod protocol;
 #[path = "micro/tls.rs"]
 mod tls;
 

@@ -7,3 +7,4 @@ pub mod framing;
 pub mod request;
 pub mod response;
 pub mod identity;
+pub mod protocol;

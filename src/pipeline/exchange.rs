@@ -25,12 +25,13 @@ use super::transform;
 use super::tunnel;
 use super::underway::Underway;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, Failure, LAPSED, Reply, RequestBody, Trailers};
+use crate::act::upstream::{Closing, Failure, LAPSED, Reading, Reply, RequestBody, Trailers};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::{Clearance, Obligations};
 use crate::model::condition::Content;
 use crate::model::types::{Denial, HostName, Reason, RequestId};
+use crate::perceive::protocol::ai::Call;
 use crate::perceive::request::guard::Refusal;
 use crate::perceive::request::{Request, hop_by_hop};
 
@@ -58,6 +59,8 @@ struct Going {
     host: Option<HostName>,
     method: Method,
     is_grpc: bool,
+    /// What reads its bodies.
+    reading: Reading,
 }
 
 impl Going {
@@ -79,6 +82,7 @@ impl Going {
             sent: self.sent.clone(),
             dialled: self.dialled.get(),
             cut: self.cut.clone(),
+            reading: self.reading.clone(),
         }
     }
 }
@@ -95,6 +99,7 @@ impl Drop for Going {
             dialled: self.dialled.get(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
+            model_call: self.reading.finish(false),
             ..Outcome::default()
         });
     }
@@ -158,6 +163,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         host: canonical.name().cloned(),
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
+        reading: reading(&canonical),
     };
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
@@ -167,6 +173,12 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         Ok((reply, added)) => relay(&site, going, (reply, added), back),
         Err(denial) => fail(going, denial, &back.watched),
     }
+}
+
+/// What reads the exchange, where it is a call of a model.
+fn reading(request: &Request<'_>) -> Reading {
+    let asked = (request.method(), request.path());
+    Reading::of(request.name().and_then(|host| Call::begin(host, asked, request.headers())))
 }
 
 /// The head as it goes to the upstream: target in origin form, and as `Host` the authority that was judged (RFC 9112,
@@ -197,6 +209,7 @@ async fn go(
     let withheld = transform::names(going.clearance.obligations());
     let trailers = Trailers { strip: hop_by_hop::strip_trailers, withheld };
     let body = RequestBody::new(body, going.sent.clone(), trailers).paced(going.underway.tempo.clone());
+    let body = body.read_by(going.reading.clone());
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
     let mut request = HttpRequest::from_parts(head?, body);
     if !going.wait.is_zero() {
@@ -265,9 +278,13 @@ fn relay(
     let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
     let underway = going.underway.clone();
+    let bodiless = is_bodiless(&going.method, status);
+    if !switches && !bodiless {
+        going.reading.begin_answer(status.as_u16(), &head.headers);
+    }
     let closing = going.closing(status, added);
     if !switches {
-        let body = body.closing(closing, is_bodiless(&going.method, status)).paced(underway.tempo.clone());
+        let body = body.closing(closing, bodiless).paced(underway.tempo.clone());
         let answer = Answer::Reply { body, _busy: back.busy, _underway: underway };
         return Response::from_parts(head, answer);
     }
@@ -326,6 +343,7 @@ fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Answer>
         latency: going.started.elapsed(),
         dialled: going.dialled.get(),
         denial: Some(denial),
+        model_call: going.reading.finish(false),
         ..Outcome::default()
     });
     answered(response, &going.method)

@@ -23,6 +23,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::upstream", "perceive::request", &["Request"]),
     ("act::upstream", "perceive::framing", &["Frames", "frames"]),
     ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
+    ("act::upstream", "perceive::protocol", &["Call"]),
 ];
 
 /// The wings whose modules are stages.
@@ -35,6 +36,7 @@ pub const PURE: &[&str] = &[
     "perceive::framing",
     "perceive::request",
     "perceive::response",
+    "perceive::protocol",
     "decide::policy",
     "decide::tunnel",
     "decide::quota",

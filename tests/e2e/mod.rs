@@ -32,6 +32,7 @@ pub mod kernel_shares;
 pub mod leaving;
 pub mod lookups;
 pub mod messages;
+pub mod model_calls;
 pub mod names;
 pub mod operator;
 pub mod origin;

@@ -3,6 +3,7 @@
 
 pub mod beliefs;
 pub mod browser;
+pub mod exchanges;
 pub mod go;
 pub mod hostile;
 pub mod hours;

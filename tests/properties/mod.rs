@@ -8,6 +8,7 @@ mod framing;
 mod journal;
 mod lookups;
 mod naming;
+mod protocol;
 mod resolving;
 mod sniffing;
 

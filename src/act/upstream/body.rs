@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::faults;
 use super::pool::Lease;
+use super::reading::Reading;
 use super::tempo::{Gate, LiveTempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
@@ -30,6 +31,7 @@ pub struct RequestBody {
     sent: Rc<Cell<u64>>,
     trailers: Trailers,
     gate: Option<Gate>,
+    reading: Reading,
 }
 
 /// How trailers are made fit to be forwarded.
@@ -45,7 +47,7 @@ impl RequestBody {
     /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
     pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, trailers: Trailers) -> Self {
         let inner = Some(inner).filter(|inner| !inner.is_end_stream());
-        Self { inner, sent, trailers, gate: None }
+        Self { inner, sent, trailers, gate: None, reading: Reading::default() }
     }
 
     /// The same body, at a tempo.
@@ -53,21 +55,27 @@ impl RequestBody {
         Self { gate: Some(Gate::of(tempo)), ..self }
     }
 
+    /// The same body, read as it passes.
+    pub fn read_by(self, reading: Reading) -> Self {
+        Self { reading, ..self }
+    }
+
     /// No body.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         let trailers = Trailers { strip: |_, _| (), withheld: Vec::new() };
-        Self { inner: None, sent: Rc::default(), trailers, gate: None }
+        Self { inner: None, sent: Rc::default(), trailers, gate: None, reading: Reading::default() }
     }
 
     /// The same body again, where it is empty: any other may have been read.
     pub(super) fn again(&self) -> Option<Self> {
-        let Self { inner, sent, trailers, .. } = self;
+        let Self { inner, sent, trailers, reading, .. } = self;
         inner.is_none().then(|| Self {
             inner: None,
             sent: sent.clone(),
             trailers: trailers.clone(),
             gate: None,
+            reading: reading.clone(),
         })
     }
 
@@ -88,10 +96,11 @@ impl Body for RequestBody {
         let this = self.get_mut();
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         let mut polled = poll_counted(inner, cx, &this.sent, &mut this.gate);
-        if let Poll::Ready(Some(Ok(frame))) = &mut polled
-            && let Some(trailers) = frame.trailers_mut()
-        {
-            (this.trailers.strip)(trailers, &this.trailers.withheld);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
+            this.reading.asked(frame);
+            if let Some(trailers) = frame.trailers_mut() {
+                (this.trailers.strip)(trailers, &this.trailers.withheld);
+            }
         }
         polled
     }
@@ -140,6 +149,8 @@ pub struct Closing {
     pub dialled: Option<SocketAddr>,
     /// Why the connection was cut, once it is.
     pub cut: Rc<OnceCell<Denial>>,
+    /// What reads its bodies.
+    pub reading: Reading,
 }
 
 impl Closing {
@@ -169,6 +180,7 @@ impl Closing {
             dialled: self.dialled,
             denial,
             end,
+            model_call: self.reading.finish(end.is_none()),
             ..Outcome::default()
         });
     }
@@ -181,6 +193,7 @@ impl Closing {
             latency: self.started.elapsed(),
             dialled: self.dialled,
             denial: Some(denial),
+            model_call: self.reading.finish(false),
             ..Outcome::default()
         });
     }
@@ -252,11 +265,14 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
         let mut polled = poll_counted(&mut this.inner, cx, &this.received, &mut this.gate);
-        if let Poll::Ready(Some(Ok(frame))) = &mut polled
-            && let Some(trailers) = frame.trailers_mut()
-        {
-            // As in the head: it would lead around the gateway.
-            trailers.remove(header::ALT_SVC);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
+            if let Some(closing) = &this.closing {
+                closing.reading.answered(frame);
+            }
+            if let Some(trailers) = frame.trailers_mut() {
+                // As in the head: it would lead around the gateway.
+                trailers.remove(header::ALT_SVC);
+            }
         }
         match &polled {
             Poll::Ready(None) => this.end(None, None),

@@ -6,6 +6,7 @@
 pub mod gathered;
 mod executor;
 mod tempo;
+mod reading;
 mod body;
 mod answers;
 mod counted;
@@ -18,5 +19,6 @@ pub mod datagrams;
 pub use body::{Closing, LAPSED, ReplyBody, RequestBody, Trailers};
 pub use executor::LocalExecutor;
 pub use pool::{Key, Offer, Pool};
+pub use reading::Reading;
 pub use send::{Failure, Reply, Sender};
 pub use tempo::{LiveTempo, Rests, Tempo};

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::model::types::limits::{RECORD_BYTES, RECORD_PATH_BYTES};
-use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
+use crate::model::types::{Denial, ModelCall, PolicyRef, Reason, RequestId, Timestamp};
 
 use super::json::Object;
 use super::record::{Asked, Decision, Kind, Opening, Outcome, Subject};
@@ -44,6 +44,17 @@ pub const FIELDS: &[&str] = &[
     "policy_digest",
     "enforcement_mode",
     "evidence",
+    "provider",
+    "model",
+    "model_requested",
+    "token_estimate",
+    "tokens_input",
+    "tokens_output",
+    "tokens_cache_read",
+    "tokens_cache_write",
+    "tokens_reasoning",
+    "usage_estimated",
+    "tool_calls",
     "bytes_out",
     "bytes_in",
     "datagrams_out",
@@ -60,10 +71,15 @@ const NAME_BYTES: usize = 512;
 const METHOD_BYTES: usize = 128;
 /// Escaped bytes of what was seen.
 const EVIDENCE_BYTES: usize = 4096;
+/// Bytes of the list of tools that a model wants called.
+const TOOL_CALLS_BYTES: usize = 2048;
 
-// Ten names and digests, one method, one path, one evidence; 2 KiB are ample for keys, numbers and fixed words.
-const _: () =
-    assert!(10 * NAME_BYTES + METHOD_BYTES + RECORD_PATH_BYTES + EVIDENCE_BYTES + 2048 <= RECORD_BYTES);
+// Ten names and digests, two models, one method, one path, one evidence, one list of tools; 2.5 KiB are ample for keys,
+// numbers and fixed words.
+const _: () = assert!(
+    12 * NAME_BYTES + METHOD_BYTES + RECORD_PATH_BYTES + EVIDENCE_BYTES + TOOL_CALLS_BYTES + 2560
+        <= RECORD_BYTES
+);
 
 /// Which half of the story a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,7 +274,32 @@ impl Object<'_> {
         self.text("evidence", evidence.unwrap_or_default(), EVIDENCE_BYTES);
     }
 
+    fn model_call(&mut self, call: &ModelCall) {
+        self.word("provider", call.provider.name());
+        self.text("model", call.model.as_deref().unwrap_or_default(), NAME_BYTES);
+        self.text("model_requested", call.requested.as_deref().unwrap_or_default(), NAME_BYTES);
+        self.number("token_estimate", call.token_estimate);
+        for (name, figure) in [
+            ("tokens_input", call.input),
+            ("tokens_output", call.output),
+            ("tokens_cache_read", call.cache_read),
+            ("tokens_cache_write", call.cache_write),
+            ("tokens_reasoning", call.reasoning),
+        ] {
+            if let Some(figure) = figure {
+                self.number(name, figure);
+            }
+        }
+        if call.is_estimated {
+            self.yes("usage_estimated");
+        }
+        self.texts("tool_calls", &call.tools, TOOL_CALLS_BYTES);
+    }
+
     fn ended(&mut self, kind: Kind, outcome: &Outcome) {
+        if let Some(call) = &outcome.model_call {
+            self.model_call(call);
+        }
         // Zero bytes say something about traffic and nothing about an event.
         let traffic = matches!(kind, Kind::Connection | Kind::Request);
         if traffic || outcome.bytes_out | outcome.bytes_in != 0 {

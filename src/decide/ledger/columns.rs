@@ -1,7 +1,7 @@
 //! The columns by which records are looked for, read back from a record's canonical bytes.
 //!
-//! Those bytes are one flat object whose keys are ours and need no escaping, so they are walked once and nothing but a
-//! wanted value is looked at. What is not such an object has no columns. Pure; never allocates but for an escaped value.
+//! Those bytes are one object whose keys are ours and need no escaping and in which nothing is deeper than a list of
+//! strings, so they are walked once and nothing but a wanted value is looked at. What is not such an object has no columns. Pure; never allocates but for an escaped value.
 //! A record's whole truth stays in its bytes.
 
 use std::borrow::Cow;
@@ -60,7 +60,8 @@ fn field(text: &str) -> Option<(&str, &str, &str)> {
     let value = rest.strip_prefix("\":")?;
     let end = match value.as_bytes().first()? {
         b'"' => string_end(value.as_bytes())?,
-        b'{' | b'[' => return None,
+        b'[' => list_end(value.as_bytes())?,
+        b'{' => return None,
         _ => memchr2(b',', b'}', value.as_bytes())?,
     };
     Some((name, &value[..end], &value[end..]))
@@ -75,6 +76,19 @@ fn string_end(bytes: &[u8]) -> Option<usize> {
             return Some(at + 1);
         }
         at += 2;
+    }
+}
+
+/// Where the list of strings ends with which these bytes begin, its bracket included.
+fn list_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        match bytes.get(at)? {
+            b'"' => at += string_end(&bytes[at..])?,
+            b',' => at += 1,
+            b']' => return Some(at + 1),
+            _ => return None,
+        }
     }
 }
 

@@ -63,6 +63,37 @@ impl<'a> Object<'a> {
         self.out.push(b'"');
     }
 
+    /// Strings from outside, with quotes and commas at most so many bytes; what there is no room for is left out. An empty
+    /// list has no value.
+    pub fn texts(&mut self, name: &'static str, values: &[Box<str>], bound: usize) {
+        if values.is_empty() {
+            return;
+        }
+        self.key(name);
+        self.out.push(b'[');
+        let end = self.out.len() + bound;
+        for (place, value) in values.iter().enumerate() {
+            // Two quotes, and the comma or the bracket.
+            let Some(room) = end.checked_sub(self.out.len() + 4).filter(|room| *room > 0) else {
+                self.cut = true;
+                break;
+            };
+            if place > 0 {
+                self.out.push(b',');
+            }
+            self.out.push(b'"');
+            self.cut |= escape(self.out, value, room);
+            self.out.push(b'"');
+        }
+        self.out.push(b']');
+    }
+
+    /// Something that is so. What is not so has no value.
+    pub fn yes(&mut self, name: &'static str) {
+        self.key(name);
+        self.out.extend_from_slice(b"true");
+    }
+
     /// An id, hyphenated and in lower case.
     pub fn id(&mut self, name: &'static str, id: RequestId) {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::model::types::Decision;
-use crate::model::types::{AgentProfile, Denial, HostName, PolicyRef, Reason, RequestId, Timestamp};
+use crate::model::types::{
+    AgentProfile, Denial, HostName, ModelCall, PolicyRef, Reason, RequestId, Timestamp,
+};
 
 /// What a record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +110,8 @@ pub struct Outcome {
     pub evidence: Option<String>,
     /// How it ended where that was not the orderly way: `client-closed`, `upstream-closed`, `reset`, `idle`, `shutdown`.
     pub end: Option<&'static str>,
+    /// What was asked of a model, and what it has cost.
+    pub model_call: Option<Box<ModelCall>>,
 }
 
 /// A decision on its way to the journal.

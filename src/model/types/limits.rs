@@ -309,7 +309,7 @@ pub const DNS_TUNNEL_QUERIES_PER_AGENT: u32 = 8 * 1024;
 pub const DNS_TUNNEL_ANSWER_BYTES_PER_AGENT: u32 = 2 * 1024 * 1024;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
-pub const RECORD_BYTES: usize = 16 * 1024;
+pub const RECORD_BYTES: usize = 20 * 1024;
 /// Bytes of a path kept in a record.
 pub const RECORD_PATH_BYTES: usize = 4 * 1024;
 
@@ -407,3 +407,33 @@ pub const STANDING_ROWS: usize = 4096;
 pub const REGISTRY_HISTORY: usize = 10_000;
 /// Time that the registry's database may be locked by another program before a command fails.
 pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);
+
+/// Objects and arrays inside each other in one JSON document of a provider or a tool; their own schemas need about 20.
+pub const JSON_DEPTH: usize = 128;
+/// Bytes of one number in JSON. The longest that doubles need has 24; more is somebody's integer, or an attack.
+pub const JSON_NUMBER_BYTES: usize = 256;
+/// Bytes kept of the name of a server-sent event; the longest of any provider has 46.
+pub const EVENT_NAME_BYTES: usize = 64;
+/// Bytes of one message of an AWS event stream, headers and payload together: what AWS's own readers take.
+pub const EVENT_STREAM_MESSAGE_BYTES: u32 = 24 * 1024 * 1024;
+/// Bytes of the headers of one such message (the same).
+pub const EVENT_STREAM_HEADER_BYTES: u32 = 128 * 1024;
+/// Compressed bytes that are decoded in one step.
+pub const DECODING_STEP_BYTES: usize = 4 * 1024;
+/// Bytes that may be decoded to at once, beyond which no more is read.
+pub const DECODED_BYTES: usize = 1024 * 1024;
+/// Bytes that each compressed byte adds to what may be decoded to, up to the same. What providers send comes to 50 at
+/// most; more is a bomb.
+pub const DECODED_PER_BYTE: usize = 256;
+/// Window of zstd, in powers of two: the largest that a content coding may have (RFC 9659, section 3). The one of brotli
+/// is bounded by its format, at 16 MiB.
+pub const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Bytes of the name of a model; Bedrock's ARNs may have as many.
+pub const MODEL_NAME_BYTES: usize = 2048;
+/// Names of tools kept of one request, and of one answer; OpenAI takes 128 in a request.
+pub const TOOL_NAMES: usize = 512;
+/// Bytes kept of the name of a tool; providers take 64 to 128.
+pub const TOOL_NAME_BYTES: usize = 256;
+/// Bytes of text of one request whose tokens are counted, which takes some milliseconds; the rest is estimated.
+pub const TOKENS_COUNTED_BYTES: usize = 32 * 1024;

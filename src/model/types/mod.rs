@@ -18,6 +18,8 @@ pub mod reason;
 pub mod decision;
 pub mod denial;
 pub mod grant;
+pub mod provider;
+pub mod model_call;
 pub mod limits;
 pub mod wording;
 
@@ -31,6 +33,8 @@ pub use fail_mode::FailMode;
 pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
+pub use model_call::ModelCall;
+pub use provider::Provider;
 pub use reason::Reason;
 pub use record_type::RecordType;
 pub use request_id::RequestId;

@@ -6,10 +6,13 @@
 mod answer;
 pub mod condition;
 mod dns;
+mod events;
+mod exchange;
 mod frames;
 mod guard;
 mod hygiene;
 mod journal;
+mod json;
 mod manifest;
 mod names;
 mod path;
@@ -27,10 +30,13 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("answer", answer::check),
     ("condition", condition::check),
     ("dns", dns::check),
+    ("events", events::check),
+    ("exchange", exchange::check),
     ("frames", frames::check),
     ("guard", guard::check),
     ("hygiene", hygiene::check),
     ("journal", journal::check),
+    ("json", json::check),
     ("manifest", manifest::check),
     ("names", names::check),
     ("path", path::check),

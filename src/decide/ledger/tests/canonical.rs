@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::decide::ledger::canonical::{Closing, Judged, write_end, write_opening, write_outcome};
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome};
 use crate::model::types::limits::{RECORD_BYTES, RECORD_PATH_BYTES};
-use crate::model::types::{Denial, Reason};
+use crate::model::types::{Denial, ModelCall, Reason};
 
-use super::{AT, id, opening, policy};
+use super::{AT, id, model_call, opening, policy};
 
 fn decision(opening: &Opening) -> String {
     let mut out = Vec::new();
@@ -51,6 +51,7 @@ fn an_outcome_has_these_bytes() {
         denial: None,
         evidence: Some("2 of 3".into()),
         end: Some("client-closed"),
+        model_call: None,
     };
     let mut out = Vec::new();
     write_outcome(&mut out, &closing, &outcome);
@@ -70,6 +71,70 @@ fn an_outcome_has_these_bytes() {
     let mut out = Vec::new();
     write_end(&mut out, &closing, None, "interrupted");
     assert_eq!(String::from_utf8(out).unwrap(), head.to_owned() + r#""end":"interrupted"}"#);
+}
+
+#[test]
+fn a_call_of_a_model_has_these_bytes() {
+    let closing = Closing { at: AT, request_id: id(7), kind: Kind::Request };
+    let write = |call: ModelCall| {
+        let mut out = Vec::new();
+        let outcome = Outcome { model_call: Some(Box::new(call)), ..Outcome::default() };
+        write_outcome(&mut out, &closing, &outcome);
+        String::from_utf8(out).unwrap()
+    };
+    let text = write(model_call());
+    let told = concat!(
+        r#""provider":"anthropic","model":"claude-1","model_requested":"claude","token_estimate":9,"tokens_input":8,"#,
+        r#""tokens_output":7,"tokens_cache_read":0,"tokens_cache_write":5,"tokens_reasoning":4,"usage_estimated":true,"#,
+        r#""tool_calls":["get_weather","say \"hi\""],"bytes_out":0,"#,
+    );
+    assert!(text.contains(told), "{text}");
+    let text = write(ModelCall {
+        model: None,
+        requested: None,
+        input: None,
+        output: None,
+        cache_read: None,
+        cache_write: None,
+        reasoning: None,
+        is_estimated: false,
+        tools: Vec::new(),
+        ..model_call()
+    });
+    assert!(text.contains(r#""provider":"anthropic","token_estimate":9,"bytes_out":0,"#), "{text}");
+}
+
+#[test]
+fn a_call_of_a_model_fits_into_a_record_whatever_it_names() {
+    for name in ["a", "\"", "\u{1}", "é", "\u{10ffff}"] {
+        for repeated in [1, 100, 3000] {
+            let name: Box<str> = name.repeat(repeated).into();
+            let (model, figure) = (Some(name.clone()), Some(u64::MAX));
+            let call = ModelCall {
+                requested: model.clone(),
+                model,
+                token_estimate: u64::MAX,
+                input: figure,
+                output: figure,
+                cache_read: figure,
+                cache_write: figure,
+                reasoning: figure,
+                tools: vec![name; 512],
+                ..model_call()
+            };
+            let long = "\u{1}".repeat(RECORD_BYTES);
+            let mut wordy = opening(1);
+            wordy.asked = Asked { method: Some(long.clone()), path: Some(long.clone()), protocol: None };
+            wordy.verdict.evidence = Some(long);
+            let ended = Outcome { model_call: Some(Box::new(call)), ..Outcome::default() };
+            let mut out = Vec::new();
+            write_opening(&mut out, &wordy, &Judged::of(&wordy), Some(&ended));
+            let value = parsed(str::from_utf8(&out).unwrap());
+            assert!(out.len() <= RECORD_BYTES, "{}", out.len());
+            assert_eq!(value["truncated"], true);
+            assert!(!value["tool_calls"].as_array().unwrap().is_empty(), "{value}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::decide::ledger::columns::Columns;
 use crate::decide::ledger::record::{Kind, Outcome};
 use crate::model::types::{AgentProfile, Denial, Reason, Timestamp};
 
-use super::{AT, id, opening};
+use super::{AT, id, model_call, opening};
 
 /// What JSON says of a record, beside what its columns say.
 fn compare(record: &str) {
@@ -28,7 +28,9 @@ fn outcomes_have_their_columns() {
     let closing = Closing { at: AT, request_id: id(7), kind: Kind::Request };
     let denial = Denial::built_in(Reason::TlsUntrustedUpstream, "No.").seen("\"decision\":\"allow\",\\");
     for denial in [None, Some(denial)] {
-        let outcome = Outcome { status: Some(200), denial, end: Some("idle"), ..Outcome::default() };
+        let model_call = Some(Box::new(model_call()));
+        let outcome =
+            Outcome { status: Some(200), denial, end: Some("idle"), model_call, ..Outcome::default() };
         let mut out = Vec::new();
         write_outcome(&mut out, &closing, &outcome);
         compare(str::from_utf8(&out).unwrap());
@@ -49,7 +51,9 @@ fn what_is_no_flat_object_has_no_columns() {
     for text in ["{}", "[]", "x", "{\"v\":1}", "{\"v\":{\"phase\":\"decision\"}}"] {
         assert_eq!(Columns::read(text), None, "{text}");
     }
-    assert_eq!(Columns::read(&whole.replacen("\"v\":1", "\"v\":[1]", 1)), None);
+    for list in ["[1]", "[[\"a\"]]", "[\"a\"", "[{}]"] {
+        assert_eq!(Columns::read(&whole.replacen("\"v\":1", &format!("\"v\":{list}"), 1)), None, "{list}");
+    }
     assert_eq!(Columns::read(&(whole + "}")), None);
 }
 

@@ -8,7 +8,7 @@ mod whole;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::types::{AgentProfile, HostName, PolicyRef, RequestId, Timestamp};
+use crate::model::types::{AgentProfile, HostName, ModelCall, PolicyRef, Provider, RequestId, Timestamp};
 
 use super::record::{Asked, Decision, Kind, Opening, Subject, Verdict};
 use super::{Durability, Ledger, LedgerConfig, OnUnavailable};
@@ -50,6 +50,22 @@ fn opening(number: u128) -> Opening {
             policy_digest: "sha256:9f2c".into(),
             evidence: None,
         },
+    }
+}
+
+fn model_call() -> ModelCall {
+    ModelCall {
+        provider: Provider::Anthropic,
+        requested: Some("claude".into()),
+        model: Some("claude-1".into()),
+        token_estimate: 9,
+        input: Some(8),
+        output: Some(7),
+        cache_read: Some(0),
+        cache_write: Some(5),
+        reasoning: Some(4),
+        is_estimated: true,
+        tools: vec!["get_weather".into(), "say \"hi\"".into()],
     }
 }
 

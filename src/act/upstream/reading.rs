@@ -1,0 +1,51 @@
+//! What reads an exchange as a call of a model while its bodies pass; nothing for every other exchange, at no cost.
+//!
+//! Both bodies show it their bytes; whoever closes the record asks what they told. Read next: `body.rs`, then
+//! `perceive/protocol/ai/call.rs`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Frame;
+
+use crate::model::types::ModelCall;
+use crate::perceive::protocol::ai::Call;
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Reading(Option<Rc<RefCell<Call>>>);
+
+impl Reading {
+    /// Of this call, if it is one.
+    pub fn of(call: Option<Call>) -> Self {
+        Self(call.map(|call| Rc::new(RefCell::new(call))))
+    }
+
+    /// A frame of the request has passed.
+    pub(super) fn asked(&self, frame: &Frame<Bytes>) {
+        if let (Some(call), Some(data)) = (&self.0, frame.data_ref()) {
+            call.borrow_mut().ask(data);
+        }
+    }
+
+    /// The head of the answer is there, and a body may follow.
+    pub fn begin_answer(&self, status: u16, headers: &HeaderMap) {
+        if let Some(call) = &self.0 {
+            call.borrow_mut().begin_answer(status, headers);
+        }
+    }
+
+    /// A frame of the answer passes.
+    pub(super) fn answered(&self, frame: &Frame<Bytes>) {
+        if let (Some(call), Some(data)) = (&self.0, frame.data_ref()) {
+            call.borrow_mut().answer(data);
+        }
+    }
+
+    /// The exchange is over; whether its answer came to its end.
+    pub fn finish(&self, is_whole: bool) -> Option<Box<ModelCall>> {
+        self.0.as_ref().map(|call| Box::new(call.borrow_mut().finish(is_whole)))
+    }
+}

@@ -1,0 +1,30 @@
+//! A call of a language model as records tell of it: what was asked of whom, and what it has cost.
+
+use super::provider::Provider;
+
+/// One call. The figures are the provider's own, in its own way of counting, or an estimate that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelCall {
+    /// Whose model it is.
+    pub provider: Provider,
+    /// The model that was asked for: the path's, or else the body's.
+    pub requested: Option<Box<str>>,
+    /// The model that answered, in the provider's words.
+    pub model: Option<Box<str>>,
+    /// Tokens of input, as they were estimated from the request.
+    pub token_estimate: u64,
+    /// Tokens of input.
+    pub input: Option<u64>,
+    /// Tokens of output.
+    pub output: Option<u64>,
+    /// Tokens of input read from a cache.
+    pub cache_read: Option<u64>,
+    /// Tokens of input written to a cache.
+    pub cache_write: Option<u64>,
+    /// Tokens that the model thought.
+    pub reasoning: Option<u64>,
+    /// Whether the figures are not the provider's final ones.
+    pub is_estimated: bool,
+    /// The tools that the model wants called, in order; bounded by [`super::limits::TOOL_NAMES`].
+    pub tools: Vec<Box<str>>,
+}

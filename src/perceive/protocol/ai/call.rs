@@ -1,0 +1,235 @@
+//! One call of a model, from both sides, while it passes: what was asked, and what it has cost.
+//!
+//! Is shown copies of the bytes that go by; never holds one back, changes one or fails the traffic. Of what cannot be read
+//! the fields are missing, or the figures are an estimate that says so. Read next: `question.rs`, `answer.rs`.
+
+use http::{HeaderMap, Method, header};
+
+use super::answer::AnswerReader;
+use super::endpoint::Endpoint;
+use super::question::QuestionReader;
+use super::tokens::BYTES_PER_TOKEN;
+use crate::model::types::{HostName, ModelCall, Provider};
+use crate::perceive::protocol::decoding::Decoder;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Call {
+    endpoint: Endpoint,
+    /// Nothing once the request cannot be read.
+    question: Option<(QuestionReader, Decoder)>,
+    /// Bytes of the request.
+    asked: u64,
+    /// Since its head is there; without a decoder where it cannot be read.
+    answer: Option<(AnswerReader, Option<Decoder>)>,
+}
+
+impl Call {
+    /// For a request with this method, canonical path (`model::types::path`) and fields to this host. Nothing unless the
+    /// host is in the table of providers and the path asks for something that is paid for by tokens.
+    pub fn begin(host: &HostName, (method, path): (&Method, &str), headers: &HeaderMap) -> Option<Self> {
+        // Nothing else is paid for: most requests need no look at the table.
+        if method != Method::POST {
+            return None;
+        }
+        let endpoint = Endpoint::read(Provider::of(host)?, method, path);
+        if !endpoint.operation.spends() {
+            return None;
+        }
+        let question = decoder(headers).map(|decoder| (QuestionReader::rough(&endpoint), decoder));
+        Some(Self { endpoint, question, asked: 0, answer: None })
+    }
+
+    /// Bytes of the request's body.
+    pub fn ask(&mut self, bytes: &[u8]) {
+        self.asked = self.asked.saturating_add(bytes.len() as u64);
+        let Some((reader, decoder)) = &mut self.question else { return };
+        let mut is_read = true;
+        let decoded = decoder.feed(bytes, |piece| is_read = is_read && reader.feed(piece).is_ok());
+        if decoded.is_err() || !is_read {
+            self.question = None;
+        }
+    }
+
+    /// The head of the answer, one that a body may follow.
+    pub fn begin_answer(&mut self, status: u16, headers: &HeaderMap) {
+        self.answer = Some((AnswerReader::new(&self.endpoint, status, headers, 0), decoder(headers)));
+    }
+
+    /// Bytes of the answer's body.
+    pub fn answer(&mut self, bytes: &[u8]) {
+        let Some((reader, decoder)) = &mut self.answer else { return };
+        let decoded = decoder.as_mut().map(|decoder| decoder.feed(bytes, |piece| reader.feed(piece)));
+        if !matches!(decoded, Some(Ok(()))) {
+            *decoder = None;
+            reader.unread(bytes.len());
+        }
+    }
+
+    /// The exchange is over; `is_whole` says whether the answer came to its end. What comes later is not read.
+    pub fn finish(&mut self, is_whole: bool) -> ModelCall {
+        let question = self.question.take().and_then(|(reader, _)| reader.finish().ok());
+        let factor = self.asked.div_ceil(BYTES_PER_TOKEN);
+        let token_estimate = question.as_ref().map_or(factor, |question| question.input_estimate);
+        let asked = question.and_then(|question| question.model);
+        let mut call = ModelCall {
+            provider: self.endpoint.provider,
+            requested: asked.or_else(|| self.endpoint.model.clone()),
+            model: None,
+            token_estimate,
+            input: None,
+            output: None,
+            cache_read: None,
+            cache_write: None,
+            reasoning: None,
+            is_estimated: false,
+            tools: Vec::new(),
+        };
+        let Some((mut reader, _)) = self.answer.take() else { return call };
+        reader.estimate_input(token_estimate);
+        let answer = reader.finish();
+        (call.model, call.tools) = (answer.model, answer.tools);
+        if let Some(usage) = answer.usage {
+            (call.input, call.output, call.reasoning) = (usage.input, usage.output, usage.reasoning);
+            (call.cache_read, call.cache_write) = (usage.cache_read, usage.cache_write);
+            // Figures of a stream are cumulated, and those at its end are final; many clients do not wait for the end of the
+            // body behind them.
+            call.is_estimated = usage.estimated || !is_whole && answer.stop.is_none();
+        }
+        call
+    }
+}
+
+/// What undoes the coding of a body with these fields; nothing where that cannot be done.
+fn decoder(headers: &HeaderMap) -> Option<Decoder> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let coding = codings.next().map_or(Some(""), |value| value.to_str().ok())?;
+    if codings.next().is_some() {
+        return None;
+    }
+    Decoder::new(coding)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Tell me a joke"}]}"#;
+    const ANSWER: &str = concat!(
+        r#"{"model":"gpt-4o-2024-08-06","choices":[{"finish_reason":"tool_calls","message":{"content":null,"#,
+        r#""tool_calls":[{"function":{"name":"tell","arguments":"{}"}}]}}],"usage":{"prompt_tokens":11,"#,
+        r#""completion_tokens":7,"prompt_tokens_details":{"cached_tokens":3}}}"#
+    );
+    const STREAM: &str = concat!(
+        "data: {\"model\":\"gpt-4o-1\",\"choices\":[{\"delta\":{\"content\":\"twelve bytes\"}}]}\n\n",
+        "data: {\"model\":\"gpt-4o-1\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+    );
+
+    fn fields(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn begin(host: &str, path: &str, fields: &HeaderMap) -> Option<Call> {
+        Call::begin(&HostName::parse(host).unwrap(), (&Method::POST, path), fields)
+    }
+
+    /// A call of `/v1/chat/completions` with this question and answer, in pieces of three bytes.
+    fn chat(question: &[u8], (fields, answer): (&HeaderMap, &[u8]), is_whole: bool) -> ModelCall {
+        let mut call = begin("api.openai.com", "/v1/chat/completions", &HeaderMap::new()).unwrap();
+        question.chunks(3).for_each(|piece| call.ask(piece));
+        call.begin_answer(200, fields);
+        answer.chunks(3).for_each(|piece| call.answer(piece));
+        call.finish(is_whole)
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn only_what_is_paid_for_at_a_known_provider_is_read() {
+        let none = HeaderMap::new();
+        assert!(begin("api.openai.com", "/v1/responses", &none).is_some());
+        for (host, path) in [
+            ("api.openai.com", "/v1/files"),
+            ("api.openai.com", "/v1/responses/input_tokens"),
+            ("site.example", "/v1/chat/completions"),
+        ] {
+            assert!(begin(host, path, &none).is_none(), "{host}{path}");
+        }
+        let host = HostName::parse("api.openai.com").unwrap();
+        assert!(Call::begin(&host, (&Method::GET, "/v1/responses"), &none).is_none());
+    }
+
+    #[test]
+    fn question_and_answer_are_read_coded_or_not() {
+        let expected = ModelCall {
+            provider: Provider::OpenAi,
+            requested: Some("gpt-4o".into()),
+            model: Some("gpt-4o-2024-08-06".into()),
+            token_estimate: 11,
+            input: Some(11),
+            output: Some(7),
+            cache_read: Some(3),
+            cache_write: None,
+            reasoning: None,
+            is_estimated: false,
+            tools: vec!["tell".into()],
+        };
+        let json = fields(&[("content-type", "application/json")]);
+        assert_eq!(chat(QUESTION.as_bytes(), (&json, ANSWER.as_bytes()), true), expected);
+        let coded = fields(&[("content-type", "application/json"), ("content-encoding", "gzip")]);
+        assert_eq!(chat(QUESTION.as_bytes(), (&coded, &gzip(ANSWER)), true), expected);
+        let mut call = begin("api.openai.com", "/v1/chat/completions", &coded).unwrap();
+        call.ask(&gzip(QUESTION));
+        assert_eq!(call.finish(false).requested.as_deref(), Some("gpt-4o"));
+    }
+
+    #[test]
+    fn without_figures_the_cost_is_an_estimate_and_says_so() {
+        let events = fields(&[("content-type", "text/event-stream")]);
+        let call = chat(QUESTION.as_bytes(), (&events, STREAM.as_bytes()), true);
+        assert_eq!((call.input, call.output, call.is_estimated), (Some(11), Some(3), true));
+        assert_eq!(call.model.as_deref(), Some("gpt-4o-1"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_estimated_by_its_length() {
+        let unknown = fields(&[("content-encoding", "compress")]);
+        let call = chat(b"no JSON, and so on, 24 B.", (&unknown, &[7; 40]), true);
+        assert_eq!((call.token_estimate, call.requested.as_deref()), (7, None));
+        assert_eq!((call.input, call.output, call.is_estimated), (Some(7), Some(10), true));
+        let broken = fields(&[("content-encoding", "gzip")]);
+        let call = chat(QUESTION.as_bytes(), (&broken, &[7; 40]), true);
+        assert!(call.is_estimated && call.output > Some(0), "{call:?}");
+    }
+
+    #[test]
+    fn figures_of_an_answer_that_broke_off_are_an_estimate_unless_the_model_had_stopped() {
+        let events = fields(&[("content-type", "text/event-stream")]);
+        let usage = r#""usage":{"prompt_tokens":13,"completion_tokens":2}"#;
+        let middle = format!("data: {{\"choices\":[],{usage}}}\n\n");
+        let call = chat(QUESTION.as_bytes(), (&events, middle.as_bytes()), false);
+        assert_eq!((call.input, call.output, call.is_estimated), (Some(13), Some(2), true));
+        let ended = format!("{STREAM}{middle}");
+        let call = chat(QUESTION.as_bytes(), (&events, ended.as_bytes()), false);
+        assert_eq!((call.input, call.output, call.is_estimated), (Some(13), Some(2), false));
+    }
+
+    #[test]
+    fn a_question_without_an_answer_or_with_a_refusal_has_cost_nothing() {
+        let mut call = begin("api.openai.com", "/v1/chat/completions", &HeaderMap::new()).unwrap();
+        call.ask(QUESTION.as_bytes());
+        call.begin_answer(429, &fields(&[("content-type", "application/json")]));
+        call.answer(br#"{"error":{"code":"insufficient_quota"}}"#);
+        let told = call.finish(true);
+        assert_eq!((told.requested.as_deref(), told.input, told.output), (Some("gpt-4o"), None, None));
+        assert!(!told.is_estimated);
+        call.ask(QUESTION.as_bytes());
+        assert_eq!(call.finish(true).requested, None, "what comes later is not read");
+    }
+}
