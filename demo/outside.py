@@ -19,6 +19,7 @@ ADDRESSES = {
     "db.example": "192.0.2.40",
     "time.example": "192.0.2.50",
     "revoked.example": "192.0.2.60",
+    "api.openai.com": "192.0.2.70",
     "rebound.example": "10.9.9.9",
 }
 
@@ -75,6 +76,15 @@ def resolve(server):
         server.sendto(head + question + answers, client)
 
 
+def spoken():
+    """A chat completion as OpenAI streams it: a word an event, and what it has cost at the end."""
+    common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-4o-mini-2024-07-18"}
+    for word in ("Nothing ", "leaves ", "unseen."):
+        yield {**common, "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
+    yield {**common, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    yield {**common, "choices": [], "usage": {"prompt_tokens": 23, "completion_tokens": 5, "total_tokens": 28}}
+
+
 class Site(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -89,6 +99,15 @@ class Site(BaseHTTPRequestHandler):
                 pass
             heard("nobody listens any more")
             self.close_connection = True
+            return
+        if self.path == "/v1/chat/completions":
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            for event in spoken():
+                self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+            self.wfile.write(b"data: [DONE]\n\n")
             return
         text = json.dumps({"model": "demo-1", "says": "hello from the outside"}).encode() + b"\n"
         self.send_response(200)
@@ -148,7 +167,7 @@ def tick(server):
 # Ctrl-C is for the demo, which ends this.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 # Everything listens before anything is said to be ready.
-sites = [site(name) for name in ("api.model.example", "paste.example", "old.example")]
+sites = [site(name) for name in ("api.model.example", "api.openai.com", "paste.example", "old.example")]
 for serve in sum([resolver(), database(), clock(), *sites], []):
     threading.Thread(target=serve, daemon=True).start()
 print("ready", flush=True)
