@@ -349,7 +349,7 @@ fn a_clock_that_is_set_back_shuts_nobody_out() {
 proptest! {
     #[test]
     fn no_order_of_names_carries_more_out_of_a_zone_than_its_bounds(
-        names in proptest::collection::vec(("[a-z0-9]{1,63}(\\.[a-z0-9]{1,40}){0,2}", 0_u16..70), 1..400)
+        names in proptest::collection::vec(("[a-z0-9]{1,63}(\\.[a-z0-9]{1,40})?", 0_u16..70), 1..200)
     ) {
         let scene = Scene::new();
         let mut count = std::collections::BTreeSet::new();
