@@ -1,8 +1,8 @@
 //! The columns by which records are looked for, read back from a record's canonical bytes.
 //!
 //! Those bytes are one object whose keys are ours and need no escaping and in which nothing is deeper than a list of
-//! strings, so they are walked once and nothing but a wanted value is looked at. What is not such an object has no columns. Pure; never allocates but for an escaped value.
-//! A record's whole truth stays in its bytes.
+//! strings, so they are walked once and nothing but a wanted value is looked at. What is not such an object has no
+//! columns. Pure; never allocates but for an escaped value. A record's whole truth stays in its bytes.
 
 use std::borrow::Cow;
 
