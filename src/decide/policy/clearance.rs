@@ -2,7 +2,7 @@
 
 use super::obligations::Obligations;
 use super::passage::{Route, speaks};
-use crate::model::types::Decision;
+use crate::model::types::{Decision, Holds};
 
 /// Proof that policy lets a request leave. Made by `Permit::settle` alone, so that no record is opened and nothing is sent while
 /// a rule waits for what the request carries.
@@ -11,6 +11,7 @@ use crate::model::types::Decision;
 pub struct Clearance {
     pub(super) route: Route,
     pub(super) obligations: Option<Box<Obligations>>,
+    pub(super) holds: Option<Box<Holds>>,
 }
 
 impl Clearance {
@@ -31,6 +32,11 @@ impl Clearance {
     /// What binds it; nothing where no rule holds.
     pub fn obligations(&self) -> Option<&Obligations> {
         self.obligations.as_deref()
+    }
+
+    /// What binds it in amounts; nothing where no document does.
+    pub fn holds(&self) -> Option<&Holds> {
+        self.holds.as_deref()
     }
 
     /// The word for the record, and what speaks there.

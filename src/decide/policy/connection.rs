@@ -366,6 +366,7 @@ impl<'a> Judge<'a> {
             private_allowed,
             route: opening.route,
             obligations: opening.obligations,
+            holds: None,
         }
     }
 }

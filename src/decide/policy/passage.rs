@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::obligations::Obligations;
-use crate::model::types::{Decision, HostName, PolicyRef};
+use crate::model::types::{Decision, Holds, HostName, PolicyRef};
 
 /// What is done with an allowed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,7 @@ pub struct Passage {
     pub(super) private_allowed: bool,
     pub(super) route: Route,
     pub(super) obligations: Option<Box<Obligations>>,
+    pub(super) holds: Option<Box<Holds>>,
 }
 
 impl Passage {
@@ -130,6 +131,11 @@ impl Passage {
     /// What binds it; nothing where no rule holds.
     pub fn obligations(&self) -> Option<&Obligations> {
         self.obligations.as_deref()
+    }
+
+    /// What binds it in amounts, where it is not read; nothing where no document does.
+    pub fn holds(&self) -> Option<&Holds> {
+        self.holds.as_deref()
     }
 
     /// The word for the record, and what speaks there.

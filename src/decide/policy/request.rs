@@ -154,7 +154,7 @@ impl<'a> Judge<'a> {
             Err(denial) => return Err(denial),
         };
         let (obligations, behind) = self.bound(found, &route, passage)?;
-        Ok((Ok(Clearance { route, obligations }), asks.and(behind)))
+        Ok((Ok(Clearance { route, obligations, holds: None }), asks.and(behind)))
     }
 
     /// What lets it through: where HTTP routes name the host, one of them; else an L4 route; what no route does, a rule

@@ -176,7 +176,10 @@ fn concerns(policy: &EgressPolicy, agent: &Agent) -> bool {
     let profile = &agent.profile;
     let targeted = match &policy.target {
         PolicyTarget::Gateway(name) => agent.gateway == *name,
-        PolicyTarget::L4Route(_) | PolicyTarget::HttpRoute(_) => true,
+        PolicyTarget::L4Route(_)
+        | PolicyTarget::HttpRoute(_)
+        | PolicyTarget::AiRoute(_)
+        | PolicyTarget::McpRoute(_) => true,
         PolicyTarget::Agent(name) => profile.name == *name,
         PolicyTarget::Team(name) => profile.team.as_ref() == Some(name),
         PolicyTarget::Project(name) => profile.project.as_ref() == Some(name),
@@ -188,6 +191,8 @@ fn route_of(target: &PolicyTarget) -> Option<PolicyRef> {
     match target {
         PolicyTarget::L4Route(name) => Some(PolicyRef::new("EgressL4Route", name)),
         PolicyTarget::HttpRoute(name) => Some(PolicyRef::new("EgressHTTPRoute", name)),
+        PolicyTarget::AiRoute(name) => Some(PolicyRef::new("AIProviderRoute", name)),
+        PolicyTarget::McpRoute(name) => Some(PolicyRef::new("MCPRoute", name)),
         _ => None,
     }
 }

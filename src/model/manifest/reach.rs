@@ -37,7 +37,7 @@ impl Reach<'_> {
                 self.resources.l4_routes.get(name).is_none_or(|route| self.route_shows(route))
             }
             // It cannot hang on anything else.
-            PolicyTarget::HttpRoute(_) => true,
+            PolicyTarget::HttpRoute(_) | PolicyTarget::AiRoute(_) | PolicyTarget::McpRoute(_) => true,
         }
     }
 

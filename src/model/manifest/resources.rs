@@ -10,8 +10,18 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 mod rules;
+mod models;
+mod tools;
+mod quotas;
 
+pub use models::{
+    AiMatch, AiRoute, AiRule, InferenceAction, InferencePolicy, PreferredModel, TokenCaps,
+};
+pub use quotas::{BandwidthPolicy, BudgetPolicy, Per, RateLimitPolicy, RateScope};
 pub use rules::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Transform, Would};
+pub use tools::{
+    McpMatch, McpRoute, McpRule, McpServer, ServerPath, ServerUrl, ToolCaps, ToolPolicy, ToolRate,
+};
 
 use super::report::Diagnostic;
 use crate::model::types::{AgentProfile, DenyResponse, Grant, HostPattern, MacAddress};
@@ -31,6 +41,22 @@ pub struct Resources {
     pub deny_policies: BTreeMap<Arc<str>, DenyPolicy>,
     /// Egress policies, by name.
     pub egress_policies: BTreeMap<Arc<str>, EgressPolicy>,
+    /// AI provider routes, by name.
+    pub ai_routes: BTreeMap<Arc<str>, AiRoute>,
+    /// MCP routes, by name.
+    pub mcp_routes: BTreeMap<Arc<str>, McpRoute>,
+    /// MCP servers, by name.
+    pub mcp_servers: BTreeMap<Arc<str>, McpServer>,
+    /// Tool policies, by name.
+    pub tool_policies: BTreeMap<Arc<str>, ToolPolicy>,
+    /// Inference policies, by name.
+    pub inference_policies: BTreeMap<Arc<str>, InferencePolicy>,
+    /// Budgets, by name.
+    pub budgets: BTreeMap<Arc<str>, BudgetPolicy>,
+    /// Rate limits, by name.
+    pub rate_limits: BTreeMap<Arc<str>, RateLimitPolicy>,
+    /// Bandwidths, by name.
+    pub bandwidths: BTreeMap<Arc<str>, BandwidthPolicy>,
     /// Approvals, by name.
     pub approvals: BTreeMap<Arc<str>, Approval>,
     /// SHA-256 over the canonical form of all documents, whatever their files and order: `sha256:` and 64 hex digits.
@@ -315,6 +341,10 @@ pub enum DenyTarget {
     L4(Arc<str>),
     /// An EgressHTTPRoute.
     Http(Arc<str>),
+    /// An AIProviderRoute.
+    Ai(Arc<str>),
+    /// An MCPRoute.
+    Mcp(Arc<str>),
 }
 
 /// `kind: EgressApproval`: hosts for one agent, for a time that begins when the gateway first sees the document.

@@ -157,6 +157,8 @@ fn deny_policy(resources: &Resources, name: &str) -> Sentences {
     let target = match &policy.target {
         DenyTarget::L4(name) => format!("EgressL4Route/{name}"),
         DenyTarget::Http(name) => format!("EgressHTTPRoute/{name}"),
+        DenyTarget::Ai(name) => format!("AIProviderRoute/{name}"),
+        DenyTarget::Mcp(name) => format!("MCPRoute/{name}"),
     };
     let status = policy.response.as_ref().map(|response| format!(" with status {}", response.status));
     let mut all = BTreeSet::from([format!("{target} refuses what it names{}", status.unwrap_or_default())]);

@@ -32,6 +32,10 @@ pub enum PolicyTarget {
     L4Route(Arc<str>),
     /// What this EgressHTTPRoute lets through.
     HttpRoute(Arc<str>),
+    /// What this AIProviderRoute lets through.
+    AiRoute(Arc<str>),
+    /// What this MCPRoute lets through.
+    McpRoute(Arc<str>),
     /// One agent.
     Agent(Arc<str>),
     /// The agents of a team.

@@ -49,6 +49,8 @@ fn whom(policy: &EgressPolicy) -> String {
         PolicyTarget::Gateway(name) => format!("{agents} through gateway {name}"),
         PolicyTarget::L4Route(name) => format!("{agents} by EgressL4Route/{name}"),
         PolicyTarget::HttpRoute(name) => format!("{agents} by EgressHTTPRoute/{name}"),
+        PolicyTarget::AiRoute(name) => format!("{agents} by AIProviderRoute/{name}"),
+        PolicyTarget::McpRoute(name) => format!("{agents} by MCPRoute/{name}"),
         PolicyTarget::Agent(name) if all => format!("agent {name}"),
         PolicyTarget::Agent(name) => format!("agent {name}, if one of {agents}"),
         PolicyTarget::Team(name) => narrowed(format!("team {name}")),
