@@ -42,7 +42,7 @@ pub fn response(denial: &Denial, id: RequestId, heard: Heard<'_>) -> Response<By
 /// What happened, and what to do next.
 fn sentence(denial: &Denial, id: RequestId) -> String {
     let quote = id.short();
-    let next = match denial.reason.retry() {
+    let next = match denial.retry() {
         Retry::Never => format!("Do not retry; an operator can look up request {quote}."),
         Retry::Later => format!("Try again later; if it stays so, tell an operator request {quote}."),
         Retry::AfterApproval => {
@@ -66,7 +66,7 @@ fn problem(denial: &Denial, id: RequestId, detail: &str, host: Option<&HostName>
     if let Some(policy) = &denial.policy {
         body.insert("policy".into(), (*policy.0).into());
     }
-    body.insert("retry".into(), denial.reason.retry().as_str().into());
+    body.insert("retry".into(), denial.retry().as_str().into());
     let own = host.map(|host| own_members(host, denial, detail)).unwrap_or_default();
     body.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
     let text = serde_json::to_vec_pretty(&Value::Object(body)).unwrap_or_default();

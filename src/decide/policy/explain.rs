@@ -7,6 +7,7 @@ mod lookup;
 mod routes;
 mod nearest;
 mod rules;
+mod services;
 mod stages;
 
 use std::collections::BTreeSet;
@@ -135,7 +136,7 @@ impl PolicySet {
             let rules = inquiry.rules(&self.rules, &facts);
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;
-            if reason == Some(Reason::PolicyNoRoute) {
+            if matches!(reason, Some(Reason::PolicyNoRoute | Reason::McpServer)) {
                 let waiting = inquiry.waiting(&self.rules, &facts);
                 explanation.nearest = waiting.or_else(|| inquiry.nearest(&self.rules, &facts));
             }
@@ -159,7 +160,9 @@ impl PolicySet {
         let plans = self.gateways.values();
         let allowing = plans.flat_map(|plan| {
             let l4 = plan.l4.iter().map(|entry| (&entry.route, &entry.effect, &entry.hosts));
-            l4.chain(plan.http.iter().map(|entry| (&entry.route, &entry.effect, &entry.hosts)))
+            let http = plan.http.iter().map(|entry| (&entry.route, &entry.effect, &entry.hosts));
+            let services = plan.services.iter().map(|one| (&one.route, &one.effect, &one.hosts));
+            l4.chain(http).chain(services)
         });
         let allowing = allowing.filter(|(_, effect, _)| allows(effect));
         let exact = allowing.flat_map(|(route, _, hosts)| hosts.iter().map(move |host| (route, host)));
@@ -337,8 +340,6 @@ impl Inquiry<'_> {
 
     /// How many rules of this agent were looked at, and whether one of them allows.
     fn routes(&self, opened: &str, opener: Option<&PolicyRef>, bound: bool) -> String {
-        let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).count();
-        let http = self.http().filter(|entry| self.mine(&entry.agents)).count();
         let verdict = match opener {
             Some(policy) if policy.0.starts_with("EgressPolicy/") => {
                 format!("none allows it, {} does", policy.0)
@@ -347,7 +348,7 @@ impl Inquiry<'_> {
             Some(_) if opened == "routes" => "one allows it".to_owned(),
             _ => "none allows it".to_owned(),
         };
-        format!("{} looked at, {verdict}", l4 + http)
+        format!("{} looked at, {verdict}{}", self.looked_at(), self.on_content())
     }
 
     fn default(&self) -> String {

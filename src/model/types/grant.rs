@@ -69,6 +69,15 @@ impl fmt::Display for ApprovedHost {
     }
 }
 
+/// A tool that an approval lets an agent call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ApprovedTool {
+    /// The McpServer by its name; or the host of a server that no document declares.
+    pub server: Arc<str>,
+    /// The tool.
+    pub tool: Box<str>,
+}
+
 /// What an approval opens, for whom and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {

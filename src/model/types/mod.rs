@@ -33,11 +33,13 @@ pub use budget::{BudgetMode, Limit, NANODOLLARS, Period, Subject, Uncounted, Uni
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
-pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
-pub use holds::{BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve};
+pub use grant::{ApprovedHost, ApprovedHostError, ApprovedTool, Cause, Grant};
+pub use holds::{
+    BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve,
+};
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
-pub use model_call::ModelCall;
+pub use model_call::{InferenceAction, ModelCall};
 pub use provider::Provider;
 pub use reason::Reason;
 pub use record_type::RecordType;

@@ -82,6 +82,14 @@ reasons! {
     PolicyDenied = "policy.denied", 403, Never, "Denied by policy";
     /// The condition of a rule could not be evaluated.
     PolicyUnevaluable = "policy.unevaluable", 403, Never, "Policy could not be evaluated";
+    /// A policy wants an operator's leave for this call of a tool.
+    ApprovalRequired = "approval.required", 403, AfterApproval, "Approval required";
+    /// A route names the host and the endpoint, and none of them the model.
+    AiModel = "ai.model", 403, Never, "Model not allowed";
+    /// No document declares this MCP server for the agent.
+    McpServer = "mcp.server", 403, AfterApproval, "MCP server not allowed";
+    /// The tool may not be called.
+    McpTool = "mcp.tool", 403, Never, "Tool not allowed";
     /// DNS name, SNI, certificate and Host do not agree.
     NameMismatch = "name.mismatch", 421, Never, "Names do not agree";
     /// The claimed name could not be confirmed by the gateway's own resolver.
@@ -136,6 +144,8 @@ reasons! {
     ProtocolExtension = "protocol.extension", 403, Never, "Packet options are not allowed";
     /// More requests than the agent may send in this time.
     QuotaRequests = "quota.requests", 429, Later, "Too many requests";
+    /// More tokens than a request may ask for, or than are left.
+    QuotaTokens = "quota.tokens", 429, Later, "Token limit reached";
     /// An operator's command that cannot be done as it was given; nothing was changed.
     AdminRefused = "admin.refused", 400, Never, "Command refused";
     /// The decision could not be recorded.

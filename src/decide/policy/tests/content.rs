@@ -38,7 +38,7 @@ fn model(name: &str) -> Content {
 
 /// What is no call, and in which nothing was found.
 fn plain() -> Content {
-    Content { ai: Sought::Absent, mcp: Sought::Absent, findings: Some(Vec::new()) }
+    Content { ai: Sought::Absent, mcp: Sought::Absent, findings: Some(Vec::new()), ..Content::default() }
 }
 
 fn finding(class: FindingClass) -> Content {
