@@ -72,6 +72,21 @@ pub struct McpCall {
     pub tool: Option<Box<str>>,
 }
 
+/// The method of a message that calls a tool (MCP, "Tools").
+const CALL: &str = "tools/call";
+
+impl McpCall {
+    /// Whether it does nothing but call a tool.
+    pub fn is_call(&self) -> bool {
+        self.method.as_deref() == Some(CALL)
+    }
+
+    /// The tool that it calls; a call that names none calls one without a name, which nothing allows but a star.
+    pub fn called(&self) -> Option<&str> {
+        (self.is_call() || self.tool.is_some()).then(|| self.tool.as_deref().unwrap_or_default())
+    }
+}
+
 /// One thing that inspection found. It never holds the text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -90,6 +105,11 @@ impl Content {
             (Sought::Found(one), []) => std::slice::from_ref(one),
             (_, all) => all,
         }
+    }
+
+    /// The tools that they call, one for each call.
+    pub fn tools_called(&self) -> impl Iterator<Item = &str> {
+        self.messages().iter().filter_map(McpCall::called)
     }
 
     /// The same with one message of a batch alone.

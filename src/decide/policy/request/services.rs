@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::{Judge, Readings, listener_of, words};
 use crate::decide::policy::passage::{Passage, Route};
 use crate::decide::policy::services::{Door, Models, Service, Tools};
-use crate::model::condition::{Content, McpCall, Part, Sought, Uses};
+use crate::model::condition::{Content, Part, Sought, Uses};
 use crate::model::types::{Denial, HostName, ToolSieve};
 
 /// Services, first the one that speaks.
@@ -38,9 +38,6 @@ pub(super) struct Through<'a> {
     /// The name of the tool server, where it is one.
     pub server: Option<Arc<str>>,
 }
-
-/// The method of a message that calls a tool (MCP, "Tools").
-const CALL: &str = "tools/call";
 
 /// Header fields that nothing but MCP has (MCP, "Streamable HTTP").
 const FIELDS: [&str; 3] = ["mcp-protocol-version", "mcp-session-id", "mcp-method"];
@@ -153,7 +150,7 @@ impl<'a> Judge<'a> {
     ) -> Result<Served<'a>, Denial> {
         let mut by = Few::new();
         for call in content.messages() {
-            let tool = called(call);
+            let tool = call.called();
             let allows = |service: &&&Service| {
                 tool.is_none_or(|tool| service.tools().is_some_and(|tools| tools.allows(tool)))
             };
@@ -171,7 +168,7 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        let shows_tools = content.messages().iter().any(|call| call.method.as_deref() != Some(CALL));
+        let shows_tools = content.messages().iter().any(|call| !call.is_call());
         let sieve = shows_tools.then(|| sieve(&routes, servers)).flatten();
         let server = Some(server_name(host, servers));
         by.extend(servers.iter().copied());
@@ -271,7 +268,7 @@ impl<'a> Judge<'a> {
                 Err(words::services::unread(self.known, route))
             }
             Some((content, _)) => {
-                let mut called = content.messages().iter().filter_map(called);
+                let mut called = content.tools_called();
                 Ok(if called.any(|tool| tools.allows(tool)) { Named::Yes } else { Named::No })
             }
         }
@@ -293,12 +290,6 @@ enum Named {
 
 fn through(services: Few<'_>) -> Served<'_> {
     Served::Through(Through { services, ..Through::default() })
-}
-
-/// The tool that a message calls; a call that names none calls one without a name, which nothing allows but a star.
-pub(super) fn called(call: &McpCall) -> Option<&str> {
-    let calls = call.method.as_deref() == Some(CALL) || call.tool.is_some();
-    calls.then(|| call.tool.as_deref().unwrap_or_default())
 }
 
 /// The name of a server: that of its document, else its host.

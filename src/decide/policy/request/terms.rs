@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::services::{Through, called};
+use super::services::Through;
 use super::{Judge, words};
 use crate::decide::policy::amounts::{Carried, Inference};
 use crate::decide::policy::passage::{Passage, Route};
@@ -155,18 +155,17 @@ impl<'a> Judge<'a> {
         Err(words::services::too_much(self.known, asked, *most, policy))
     }
 
-    /// What holds for calls of tools. Of a batch each call counts by itself, so that a hold stands there for each.
+    /// What holds for calls of tools. Of a batch each call counts by itself: a rate stands there for each of them, and a budget
+    /// once, for whoever counts knows how many there are ([`Content::tools_called`](crate::model::condition::Content)).
     fn bind_tools(&self, through: &Through<'a>, holds: &mut Holds) -> Result<(), Denial> {
         let Some(server) = &through.server else { return Ok(()) };
         holds.tools.clone_from(&through.sieve);
         let Some(content) = self.content else { return Ok(()) };
-        for tool in content.messages().iter().filter_map(called) {
+        for tool in content.tools_called() {
             let of_routes = through.services.iter().filter_map(|service| service.tools());
             let allowing = of_routes.filter(|tools| tools.allows(tool));
-            let before = holds.budgets.len();
             for calls in allowing.filter_map(|tools| tools.calls.as_ref()) {
-                // Two matches of one rule share its count.
-                if !holds.budgets[before..].contains(calls) {
+                if !holds.budgets.contains(calls) {
                     holds.budgets.push(calls.clone());
                 }
             }

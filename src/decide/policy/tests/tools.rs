@@ -240,7 +240,7 @@ fn calls_are_counted_and_paced_each_by_itself() {
     });
     let holds = |content: &Content| settled(&set, MCP, content).unwrap().holds().cloned();
     let two = holds(&messages(&["tools/call a", "tools/list", "tools/call b"])).unwrap();
-    assert_eq!((two.budgets.len(), two.rates.len()), (2, 2));
+    assert_eq!((two.budgets.len(), two.rates.len()), (1, 2));
     let budget = &two.budgets[0];
     assert_eq!(
         (budget.limits[0].unit, budget.limits[0].max, &budget.limits[0].window),
