@@ -36,11 +36,11 @@ pub static SPEC: Object = Object::new(
         ),
     ],
 )
-.with_any_of(AnyOf {
+.with_any_of(&[AnyOf {
     fields: &["agent", "sandbox"],
     lacking: "the approval names no agent",
     hint: "write `agent: NAME`",
-});
+}]);
 
 static HOST: Object = Object::new(
     "A host that an approval opens.",

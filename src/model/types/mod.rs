@@ -23,6 +23,7 @@ pub mod model_call;
 pub mod budget;
 pub mod holds;
 pub mod limits;
+pub mod quota_limits;
 pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
@@ -34,7 +35,9 @@ pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
 pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
-pub use holds::{BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve};
+pub use holds::{
+    BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve,
+};
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
 pub use model_call::ModelCall;
