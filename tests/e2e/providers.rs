@@ -73,7 +73,9 @@ pub fn answer(taken: &Taken) -> Vec<u8> {
     let last = path.rsplit(['/', ':']).next().unwrap_or_default();
     match (last, stream) {
         ("completions", false) => whole(&chat()),
-        ("completions", true) => events(&chat_events(asked["stream_options"]["include_usage"] == json!(true))),
+        ("completions", true) => {
+            events(&chat_events(asked["stream_options"]["include_usage"] == json!(true)))
+        }
         ("responses", false) => whole(&response("completed", true)),
         ("responses", true) => events(&response_events()),
         ("embeddings", _) => whole(&embeddings()),
@@ -227,9 +229,7 @@ fn message() -> Value {
 fn message_events() -> Vec<Value> {
     let mut begun = message();
     (begun["content"], begun["stop_reason"], begun["usage"]) = (json!([]), Value::Null, spent(1));
-    let delta = |text: &str| {
-        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
-    };
+    let delta = |text: &str| json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}});
     vec![
         json!({"type": "message_start", "message": begun}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::tools;
-use crate::e2e::providers::{BEDROCK, GOOGLE, HOSTS, INPUT, JOKE, OPENAI, OUTPUT, Providers, ANTHROPIC};
+use crate::e2e::providers::{ANTHROPIC, BEDROCK, GOOGLE, HOSTS, INPUT, JOKE, OPENAI, OUTPUT, Providers};
 use crate::lab::program::Program;
 use crate::lab::{Daemon, Lab};
 
@@ -120,7 +120,7 @@ fn openais_client_for_python() {
     });
     let embedded = json!({
         "provider": "openai", "model_requested": "text-embedding-3-small", "tokens_input": INPUT,
-        "tokens_output": 0, "usage_estimated": null,
+        "tokens_output": null, "usage_estimated": null,
     });
     let steps = [
         step(("chat", "/v1/chat/completions"), CHAT, of_openai()),
@@ -170,8 +170,8 @@ fn googles_client_for_python() {
         "tokens_input": INPUT, "tokens_output": OUTPUT, "tokens_reasoning": 40, "usage_estimated": null,
     });
     let steps = [
-        step(("generate", "/v1beta/models/gemini-2.5-flash:generateContent"), FIGURES, told.clone()),
-        step(("generate-stream", "/v1beta/models/gemini-2.5-flash:streamGenerateContent"), FIGURES, told),
+        step(("generate", "/v1/models/gemini-2.5-flash:generateContent"), FIGURES, told.clone()),
+        step(("generate-stream", "/v1/models/gemini-2.5-flash:streamGenerateContent"), FIGURES, told),
     ];
     agree("SSL_CERT_FILE", GOOGLE, |lab| python(lab, "genai_client.py"), &steps);
 }
@@ -187,7 +187,11 @@ fn amazons_client_for_python() {
     });
     let invoked = || of_anthropic("bedrock", MODEL);
     let steps = [
-        step(("converse", "/model/anthropic.claude-sonnet-4-5-20250929-v1:0/converse"), CONVERSED, conversed.clone()),
+        step(
+            ("converse", "/model/anthropic.claude-sonnet-4-5-20250929-v1:0/converse"),
+            CONVERSED,
+            conversed.clone(),
+        ),
         step(
             ("converse-stream", "/model/anthropic.claude-sonnet-4-5-20250929-v1:0/converse-stream"),
             CONVERSED,
@@ -195,10 +199,7 @@ fn amazons_client_for_python() {
         ),
         step(("invoke", "/model/anthropic.claude-sonnet-4-5-20250929-v1:0/invoke"), MESSAGES, invoked()),
         step(
-            (
-                "invoke-stream",
-                "/model/anthropic.claude-sonnet-4-5-20250929-v1:0/invoke-with-response-stream",
-            ),
+            ("invoke-stream", "/model/anthropic.claude-sonnet-4-5-20250929-v1:0/invoke-with-response-stream"),
             MESSAGES,
             invoked(),
         ),
