@@ -145,7 +145,7 @@ fn url(item: &Item<'_>, text: &str) -> Option<ServerUrl> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => match port.parse::<u16>() {
             Ok(port) if port > 0 => (host, port),
-            _ => return fault("has a port that is not between 1 and 65535", "without it, it is 443 or 80"),
+            _ => return fault("has a port outside 1 to 65535", "without it, it is 443 or 80"),
         },
         _ => (authority, if tls { 443 } else { 80 }),
     };

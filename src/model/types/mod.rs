@@ -17,13 +17,13 @@ pub mod record_type;
 pub mod reason;
 pub mod decision;
 pub mod denial;
+pub mod limits;
+pub mod quota_limits;
 pub mod grant;
 pub mod provider;
 pub mod model_call;
 pub mod budget;
 pub mod holds;
-pub mod limits;
-pub mod quota_limits;
 pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
@@ -34,7 +34,7 @@ pub use budget::{BudgetMode, Limit, NANODOLLARS, Period, Subject, Uncounted, Uni
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
-pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
+pub use grant::{ApprovedHost, ApprovedHostError, ApprovedTool, Cause, Grant};
 pub use holds::{
     BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve,
 };

@@ -164,7 +164,7 @@ fn tokens_are_counted_only_where_requests_are_seen() {
     assert_eq!(
         told,
         [format!(
-            "a.yaml:4:73 `unit: tokens` are known by what is asked of models, and no listener that the policy is about shows requests {hint}"
+            "a.yaml:4:71 `unit: tokens` are known by what is asked of models, and no listener that the policy is about shows requests {hint}"
         )]
     );
     assert!(set("BudgetPolicy", &spec("bytes")).is_ok());

@@ -46,10 +46,7 @@ fn urls_of_servers_say_what_is_wrong_with_them() {
             "has a query or fragment (remove it: servers are told apart by host and path)",
         ),
         ("https://me@mcp.example.com/", "has a user (remove it: credentials have no place in documents)"),
-        (
-            "https://mcp.example.com:0/",
-            "has a port that is not between 1 and 65535 (without it, it is 443 or 80)",
-        ),
+        ("https://mcp.example.com:0/", "has a port outside 1 to 65535 (without it, it is 443 or 80)"),
     ] {
         let spec =
             format!("{{parentRefs: [{{name: default}}], rules: [{{matches: [{{servers: ['{url}']}}]}}]}}");
