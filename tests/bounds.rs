@@ -1,6 +1,6 @@
 //! The bounds that the documentation names are those of `src/model/types/limits.rs`: change both.
 
-use clawgress::model::types::limits;
+use clawgress::model::types::{limits, quota_limits};
 
 use crate::documents::file;
 
@@ -277,6 +277,20 @@ fn the_bounds_of_approvals_are_documented() {
             ),
             format!("Of approvals and of quarantines the {} that ended last", grouped(REGISTRY_HISTORY)),
             format!("at most {APPROVALS_PER_AGENT} approvals in force"),
+            format!("up to {} tools", quota_limits::APPROVAL_TOOLS),
+        ],
+    );
+}
+
+#[test]
+fn the_bounds_of_counting_are_documented() {
+    use quota_limits::*;
+    let (least, most) = (EXECUTION_IDLE_LEAST.as_secs() / 60, EXECUTION_IDLE_MOST.as_secs() / 86_400);
+    says(
+        "docs/prices.md",
+        &[
+            format!("`1h` by default, {least} minute to {most} days"),
+            format!("a figure with more than {USD_DECIMALS} decimals"),
         ],
     );
 }

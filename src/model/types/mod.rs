@@ -17,12 +17,13 @@ pub mod record_type;
 pub mod reason;
 pub mod decision;
 pub mod denial;
+pub mod limits;
+pub mod quota_limits;
 pub mod grant;
 pub mod provider;
 pub mod model_call;
 pub mod budget;
 pub mod holds;
-pub mod limits;
 pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};

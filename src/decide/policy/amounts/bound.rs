@@ -125,16 +125,7 @@ fn budget(limits: &Arc<[Limit]>, mode: BudgetMode) -> What {
 
 fn whose(per: Per, target: &PolicyTarget) -> Whose {
     match per {
-        Per::Target => Whose::Named(match target {
-            PolicyTarget::Gateway(name) => format!("EgressGateway/{name}").into(),
-            PolicyTarget::L4Route(name) => format!("EgressL4Route/{name}").into(),
-            PolicyTarget::HttpRoute(name) => format!("EgressHTTPRoute/{name}").into(),
-            PolicyTarget::AiRoute(name) => format!("AIProviderRoute/{name}").into(),
-            PolicyTarget::McpRoute(name) => format!("MCPRoute/{name}").into(),
-            PolicyTarget::Agent(name) => format!("Agent/{name}").into(),
-            PolicyTarget::Team(name) => format!("Team/{name}").into(),
-            PolicyTarget::Project(name) => format!("Project/{name}").into(),
-        }),
+        Per::Target => Whose::Named(target.to_string().into()),
         Per::Execution => Whose::Execution,
         Per::Agent => Whose::Agent,
         Per::Team => Whose::Team,

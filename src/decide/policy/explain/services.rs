@@ -3,7 +3,7 @@
 use super::routes::{Near, called, on_listeners};
 use super::{Inquiry, ListenerProtocol};
 use crate::decide::policy::services::{Door, Models, Service, Tools};
-use crate::model::manifest::resources::{ServerPath, ServerUrl};
+use crate::model::manifest::resources::ServerUrl;
 use crate::model::types::HostName;
 use crate::perceive::hello::Hello;
 
@@ -106,7 +106,7 @@ impl Inquiry<'_> {
         let at_door = tools.servers.iter().any(|url| is_at(url, host, door));
         let path = self.question.request.map(|request| request.path());
         let on_path = path.is_none_or(|path| tools.is_server(host, door, path));
-        Some((usize::from(!at_door) + usize::from(!on_path), shape(url)))
+        Some((usize::from(!at_door) + usize::from(!on_path), url.to_string()))
     }
 }
 
@@ -114,18 +114,6 @@ fn is_at(url: &ServerUrl, host: &HostName, door: Door) -> bool {
     url.host.matches(host)
         && url.port == door.port
         && url.tls == (door.listener == ListenerProtocol::TlsTerminate)
-}
-
-fn shape(url: &ServerUrl) -> String {
-    let scheme = if url.tls { "https" } else { "http" };
-    let path = match &url.path {
-        ServerPath::Exact(path) => path.to_string(),
-        ServerPath::Beginning(path) => format!("{path}*"),
-    };
-    match (url.tls, url.port) {
-        (true, 443) | (false, 80) => format!("{scheme}://{}{path}", url.host),
-        (_, port) => format!("{scheme}://{}:{port}{path}", url.host),
-    }
 }
 
 fn list(names: &[Box<str>]) -> String {

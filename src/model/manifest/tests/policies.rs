@@ -115,17 +115,14 @@ fn a_target_that_is_not_there_is_named_with_what_is() {
         ("Team, name: rad", "no agent has the team `rad` (did you mean `red`?)"),
         ("Team, name: purple", "no agent has the team `purple` (agents have `red`)"),
         ("Project, name: x", "no agent has the project `x` (agents have `demo`)"),
-        (
-            "MCPRoute, name: x",
-            "`kind: MCPRoute` is not yet enforced (remove it: what it asks for would not be done)",
-        ),
+        ("MCPRoute, name: x", "there is no MCPRoute named `x` (there is no MCPRoute)"),
         (
             "Role, name: x",
-            "a policy cannot be for `Role` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `Agent`, `Team` or `Project`)",
+            "a policy cannot be for `Role` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `AIProviderRoute`, `MCPRoute`, `Agent`, `Team` or `Project`)",
         ),
         (
             "Host, name: x",
-            "a policy cannot be for `Host` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `Agent`, `Team` or `Project`)",
+            "a policy cannot be for `Host` (it can be `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `AIProviderRoute`, `MCPRoute`, `Agent`, `Team` or `Project`)",
         ),
     ] {
         let spec = format!("  targetRef: {{kind: {target}}}\n  rules: [{{name: a, action: Alert}}]\n");
