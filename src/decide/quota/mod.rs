@@ -2,6 +2,8 @@
 
 mod pace;
 mod rates;
+mod share;
 
 pub use pace::Pace;
 pub use rates::{Excess, Rates};
+pub use share::Share;
