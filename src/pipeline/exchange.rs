@@ -134,11 +134,11 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
             return early(case.refuse(None, Some(&head), &denial), &head, body).await;
         }
     };
-    let (paces, agent) = (&site.road.shared.paces, &site.known.agent().name);
     // Nobody reads what requests carry yet: a rule that asks for it does not load.
     let content = Content::default();
     let settled = case.judge(&canonical).and_then(|permit| case.settle(permit, &content));
-    let charged = |clearance: Clearance| Ok((paces.charge(agent, clearance.obligations())?, clearance));
+    let paces = &site.road.shared.paces;
+    let charged = |clearance: Clearance| Ok((paces.charge(site.asker(), (&clearance).into())?, clearance));
     let (wait, clearance) = match settled.and_then(charged) {
         Ok(permitted) => permitted,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
@@ -334,6 +334,8 @@ fn ends(site: &Rc<Site>, underway: Rc<Underway>) -> tunnel::Ends<impl Fn() -> Re
 /// A refusal after the decision: the upstream failed, or the rest of the request was malformed.
 fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Answer> {
     let denial = watched.refusal_in_body().map_or(denial, Refusal::denial);
+    // A body that may go on no longer breaks off, and the upstream's failure comes of that.
+    let denial = going.underway.tempo.spent().unwrap_or(denial);
     let response =
         deny::response(&denial, going.id, Heard { host: going.host.as_ref(), grpc: going.is_grpc });
     going.take_entry().close(Outcome {

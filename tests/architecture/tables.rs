@@ -15,7 +15,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("decide::ledger", "decide::policy", &["Clearance", "Leave", "Passage"]),
     ("act::*", "decide::policy", &["Clearance", "Mode", "NameSource", "Passage", "Route"]),
     ("act::*", "decide::ledger", &["Entry", "Outcome"]),
-    ("act::*", "decide::quota", &["Pace"]),
+    ("act::*", "decide::quota", &["Pace", "Share"]),
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),

@@ -13,15 +13,28 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::faults;
+use super::lane::{Gate, Spent};
 use super::pool::Lease;
 use super::reading::Reading;
-use super::tempo::{Gate, LiveTempo};
+use super::relay::SPENT;
+use super::tempo::LiveTempo;
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
-use crate::model::types::Denial;
+use crate::model::types::{Denial, Direction};
 
 /// The word of records for what ended because what had let it through stands no longer.
 pub const LAPSED: &str = "lapsed";
+
+/// Why a body breaks off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Whoever sends it broke it off, or it is malformed.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    /// No more of it may move.
+    #[error(transparent)]
+    Spent(#[from] Spent),
+}
 
 /// A request body on its way out.
 #[derive(Debug)]
@@ -52,7 +65,7 @@ impl RequestBody {
 
     /// The same body, at a tempo.
     pub fn paced(self, tempo: LiveTempo) -> Self {
-        Self { gate: Some(Gate::of(tempo)), ..self }
+        Self { gate: Some(Gate::of(tempo, Direction::Up)), ..self }
     }
 
     /// The same body, read as it passes.
@@ -87,12 +100,12 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         let mut polled = poll_counted(inner, cx, &this.sent, &mut this.gate);
@@ -106,11 +119,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.as_ref().is_none_or(|inner| is_over(inner, self.gate.as_ref()))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), |inner| hint(inner, self.gate.as_ref()))
     }
 }
 
@@ -120,16 +133,26 @@ fn poll_counted(
     cx: &mut Context<'_>,
     counter: &Cell<u64>,
     gate: &mut Option<Gate>,
-) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
     let polled = match gate {
-        Some(gate) => gate.poll(cx, |cx| Pin::new(body).poll_frame(cx)),
-        None => Pin::new(body).poll_frame(cx),
+        Some(gate) => gate.poll(cx, |cx| Pin::new(body).poll_frame(cx).map_err(BodyError::from)),
+        None => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
     };
     if let Poll::Ready(Some(Ok(frame))) = &polled {
         let length = frame.data_ref().map_or(0, Bytes::len);
         counter.set(counter.get() + length as u64);
     }
     polled
+}
+
+/// Whether a body has passed its gate to the end.
+fn is_over(body: &Incoming, gate: Option<&Gate>) -> bool {
+    body.is_end_stream() && gate.is_none_or(Gate::is_empty)
+}
+
+/// What is still to come of a body, behind its gate.
+fn hint(body: &Incoming, gate: Option<&Gate>) -> SizeHint {
+    gate.map_or_else(|| body.size_hint(), |gate| gate.hint(body.size_hint()))
 }
 
 /// What is needed to close the record of an exchange.
@@ -165,9 +188,9 @@ impl Closing {
         self.finished((sent, received), end, None);
     }
 
-    /// Closes the record of something that may go on no longer.
-    pub fn end(self, sent: u64, received: u64, denial: Denial) {
-        self.finished((sent, received), Some(LAPSED), Some(denial));
+    /// Closes the record of something that may go on no longer, with the word for that and the reason.
+    pub fn end(self, sent: u64, received: u64, (end, denial): (&'static str, Denial)) {
+        self.finished((sent, received), Some(end), Some(denial));
     }
 
     fn finished(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
@@ -224,7 +247,7 @@ impl ReplyBody {
 
     /// The same body, at a tempo.
     pub fn paced(mut self, tempo: LiveTempo) -> Self {
-        self.gate = Some(Gate::of(tempo));
+        self.gate = Some(Gate::of(tempo, Direction::Down));
         self
     }
 
@@ -247,8 +270,17 @@ impl ReplyBody {
         }
     }
 
+    fn is_over(&self) -> bool {
+        is_over(&self.inner, self.gate.as_ref())
+    }
+
     /// A body that was broken off is on record with what was wrong with it.
-    fn fail(&mut self, error: &hyper::Error) {
+    fn fail(&mut self, error: &BodyError) {
+        // Where the request may go on no longer, its answer breaks off too.
+        if let Some(spent) = self.gate.as_ref().and_then(Gate::spent) {
+            return self.end(Some(SPENT), Some(spent));
+        }
+        let BodyError::Http(error) = error else { return self.end(Some(SPENT), None) };
         let refused = self.lease.as_ref().and_then(Lease::refused);
         let denial = refused.or_else(|| faults::violation(error)).or_else(|| faults::silence(error));
         self.end(Some("upstream-failed"), denial);
@@ -257,12 +289,12 @@ impl ReplyBody {
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let mut polled = poll_counted(&mut this.inner, cx, &this.received, &mut this.gate);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled {
@@ -278,26 +310,24 @@ impl Body for ReplyBody {
             Poll::Ready(None) => this.end(None, None),
             Poll::Ready(Some(Err(error))) => this.fail(error),
             // Nothing follows trailers, and whoever sends them on does not ask for it.
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || this.inner.is_end_stream() => {
-                this.end(None, None)
-            }
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || this.is_over() => this.end(None, None),
             _ => {}
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        hint(&self.inner, self.gate.as_ref())
     }
 }
 
 impl Drop for ReplyBody {
     fn drop(&mut self) {
-        let whole = self.ended || self.inner.is_end_stream() || self.expected == Some(self.received.get());
+        let whole = self.ended || self.is_over() || self.expected == Some(self.received.get());
         match self.closing.as_ref().and_then(|closing| closing.cut.get().cloned()) {
             _ if whole => self.end(None, None),
             Some(cut) => self.end(Some(LAPSED), Some(cut)),

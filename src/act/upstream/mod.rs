@@ -6,19 +6,21 @@
 pub mod gathered;
 mod executor;
 mod tempo;
+mod lane;
 mod reading;
+pub mod relay;
 mod body;
 mod answers;
 mod counted;
 mod faults;
 mod pool;
 pub mod send;
-pub mod relay;
 pub mod datagrams;
 
-pub use body::{Closing, LAPSED, ReplyBody, RequestBody, Trailers};
+pub use body::{BodyError, Closing, LAPSED, ReplyBody, RequestBody, Trailers};
 pub use executor::LocalExecutor;
+pub use lane::{Lane, Spent};
 pub use pool::{Key, Offer, Pool};
 pub use reading::Reading;
 pub use send::{Failure, Reply, Sender};
-pub use tempo::{LiveTempo, Rests, Tempo};
+pub use tempo::{LiveTempo, Meter, Tempo};

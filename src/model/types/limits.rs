@@ -389,6 +389,12 @@ pub const THROTTLE_WAIT: Duration = Duration::from_secs(5);
 /// Paces kept, one for each agent under each Throttle rule it has met, before those that are at rest are forgotten.
 pub const PACES_KEPT: usize = 4096;
 
+/// Numbers kept of rates, one for each subject under each policy it has met, before those at rest are forgotten; where that
+/// leaves more than half, those nearest to rest go too, so that an agent with many addresses fills no memory.
+pub const RATES_KEPT: usize = 65_536;
+/// Bytes of one direction after which whoever counts them is told, and may end it: what may pass beyond a budget.
+pub const METER_BYTES: u64 = 64 * 1024;
+
 /// Hosts that one approval names (kars CRD reference, EgressApproval).
 pub const APPROVAL_HOSTS: usize = 16;
 /// Characters of the reason of an approval or a quarantine (the same).

@@ -30,7 +30,7 @@ pub use address::{AddressClass, ClientAddress, OriginalDestination};
 pub use agent::AgentProfile;
 pub use agreed_name::{AgreedName, Scheme};
 pub use authority::{Authority, AuthorityError, Host};
-pub use budget::{BudgetMode, Limit, NANODOLLARS, Period, Subject, Uncounted, Unit, Window};
+pub use budget::{BudgetMode, Direction, Limit, NANODOLLARS, Period, Subject, Uncounted, Unit, Window};
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
