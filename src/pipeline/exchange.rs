@@ -334,8 +334,11 @@ fn ends(site: &Rc<Site>, underway: Rc<Underway>) -> tunnel::Ends<impl Fn() -> Re
 /// A refusal after the decision: the upstream failed, or the rest of the request was malformed.
 fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Answer> {
     let denial = watched.refusal_in_body().map_or(denial, Refusal::denial);
-    let response =
-        deny::response(&denial, going.id, Heard { host: going.host.as_ref(), grpc: going.is_grpc });
+    let response = deny::response(
+        &denial,
+        going.id,
+        Heard { host: going.host.as_ref(), grpc: going.is_grpc, ..Heard::default() },
+    );
     going.take_entry().close(Outcome {
         status: Some(response.status().as_u16()),
         bytes_out: going.sent.get(),
@@ -387,7 +390,8 @@ pub async fn refused(
         (request.as_ref(), (!is_malformed).then_some(&head)),
         denial,
     );
-    let mut response = deny::response(denial, id, Heard { host: refused.host(), grpc: is_grpc(&head) });
+    let mut response =
+        deny::response(denial, id, Heard { host: refused.host(), grpc: is_grpc(&head), ..Heard::default() });
     if head.version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
