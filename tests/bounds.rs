@@ -303,3 +303,23 @@ fn the_bounds_of_kept_sets_are_documented() {
         &[format!("the last {SETS_KEPT} of them and at most {}", size(SETS_KEPT_BYTES))],
     );
 }
+
+#[test]
+fn the_bounds_of_mcp_are_documented() {
+    use limits::*;
+    says(
+        "docs/tools.md",
+        &[
+            format!("one message or a list of up to {MCP_BATCH}"),
+            format!("one of more than {MCP_BATCH} messages"),
+            format!(
+                "an `id` or a method of more than {} bytes, the name of a tool or a prompt of more than {} bytes, a URI of more than {},",
+                MCP_ID_BYTES.max(MCP_METHOD_BYTES),
+                MCP_NAME_BYTES,
+                size(MCP_URI_BYTES as u64)
+            ),
+            format!("An answer or an event may have {}.", size(MCP_ANSWER_BYTES as u64)),
+            format!("with one of more than {MCP_NAME_BYTES} bytes, is not shown"),
+        ],
+    );
+}

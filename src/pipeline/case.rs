@@ -139,7 +139,7 @@ impl<'a> Case<'a> {
         deny::response(
             denial,
             self.id,
-            Heard { host: self.site.passage.host(), grpc: head.is_some_and(is_grpc) },
+            Heard { host: self.site.passage.host(), grpc: head.is_some_and(is_grpc), ..Heard::default() },
         )
     }
 }

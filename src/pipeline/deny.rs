@@ -1,5 +1,5 @@
 //! One denial, in the words of whoever hears it: problem details for HTTP, the error shape of a provider's own API,
-//! a status for gRPC.
+//! a status for gRPC, an error of JSON-RPC for MCP.
 //!
 //! It never reveals rules, patterns or paths; `Denial::evidence` stays in the record.
 
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::types::reason::Retry;
 use crate::model::types::{Denial, HostName, RequestId, Sequel};
+use crate::perceive::protocol::mcp::{Waiting, error_for};
 
 /// The header that carries the code on every denied HTTP response.
 pub const REASON_HEADER: &str = "x-clawgress-reason";
@@ -20,13 +21,20 @@ pub struct Heard<'a> {
     pub host: Option<&'a HostName>,
     /// Whether it was a gRPC call.
     pub grpc: bool,
+    /// Who waits for an answer over MCP, where it was a message of that protocol.
+    pub mcp: Option<&'a Waiting>,
 }
 
 /// The response to a refused request.
 pub fn response(denial: &Denial, id: RequestId, heard: Heard<'_>) -> Response<Bytes> {
     let detail = sentence(denial, id);
-    let mut response =
-        if heard.grpc { grpc(denial, &detail) } else { problem(denial, id, &detail, heard.host) };
+    let mut response = if heard.grpc {
+        grpc(denial, &detail)
+    } else if let Some(response) = heard.mcp.and_then(|waiting| json_rpc(denial, id, &detail, waiting)) {
+        response
+    } else {
+        problem(denial, id, &detail, heard.host)
+    };
     let headers = response.headers_mut();
     headers.insert(REASON_HEADER, HeaderValue::from_static(denial.reason.code()));
     if let Some(Sequel::Retry(after)) = denial.sequel {
@@ -101,6 +109,20 @@ fn own_members(host: &HostName, denial: &Denial, detail: &str) -> Vec<(&'static 
     }
 }
 
+/// An error of JSON-RPC, where anybody waits for one. Its status is 200, as an error of the server's own would have: at any
+/// other one clients of MCP end the session, and show nobody the sentence.
+fn json_rpc(denial: &Denial, id: RequestId, detail: &str, waiting: &Waiting) -> Option<Response<Bytes>> {
+    let mut data = json!({
+        "code": denial.reason.code(), "request_id": id.to_string(), "retry": denial.reason.retry().as_str(),
+    });
+    if let Some(policy) = &denial.policy {
+        data["policy"] = (*policy.0).into();
+    }
+    let mut response = Response::new(Bytes::from(error_for(waiting, detail, &data)?));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Some(response)
+}
+
 /// A trailers-only gRPC response (gRPC over HTTP/2, "Responses").
 fn grpc(denial: &Denial, detail: &str) -> Response<Bytes> {
     let status = match denial.status() {
@@ -137,6 +159,7 @@ fn percent_encoded(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::types::{PolicyRef, Reason};
+    use crate::perceive::protocol::mcp;
 
     fn id() -> RequestId {
         RequestId::parse("0199c0de-7a31-7c55-b0a4-5f3e8c1d9a10").unwrap()
@@ -186,7 +209,7 @@ mod tests {
     #[test]
     fn evidence_never_reaches_the_agent() {
         for grpc in [false, true] {
-            let response = response(&no_route(), id(), Heard { host: None, grpc });
+            let response = response(&no_route(), id(), Heard { grpc, ..Heard::default() });
             assert!(!format!("{response:?}").contains("SECRET EVIDENCE"));
         }
     }
@@ -194,30 +217,64 @@ mod tests {
     #[test]
     fn provider_sdks_find_their_own_error_shape() {
         let openai = HostName::parse("api.openai.com").unwrap();
-        let heard = body(&response(&no_route(), id(), Heard { host: Some(&openai), grpc: false }));
+        let heard = body(&response(&no_route(), id(), Heard { host: Some(&openai), ..Heard::default() }));
         assert_eq!(heard["error"]["code"], "policy.no-route");
         assert_eq!(heard["error"]["message"], heard["detail"]);
         let anthropic = HostName::parse("api.anthropic.com").unwrap();
-        let heard = body(&response(&no_route(), id(), Heard { host: Some(&anthropic), grpc: false }));
+        let heard = body(&response(&no_route(), id(), Heard { host: Some(&anthropic), ..Heard::default() }));
         assert_eq!(heard["type"], "error");
         assert_eq!(heard["error"]["type"], "permission_error");
         for host in ["api.github.com", "bedrock-runtime.us-east-1.amazonaws.com"] {
             let host = HostName::parse(host).unwrap();
-            let heard = body(&response(&no_route(), id(), Heard { host: Some(&host), grpc: false }));
+            let heard = body(&response(&no_route(), id(), Heard { host: Some(&host), ..Heard::default() }));
             assert_eq!(heard["message"], heard["detail"]);
         }
         let other = HostName::parse("amazonaws.com.example").unwrap();
-        let heard = body(&response(&no_route(), id(), Heard { host: Some(&other), grpc: false }));
+        let heard = body(&response(&no_route(), id(), Heard { host: Some(&other), ..Heard::default() }));
         assert_eq!(heard.get("message"), None);
     }
 
     #[test]
     fn grpc_hears_a_status_in_a_trailers_only_response() {
-        let response = response(&no_route(), id(), Heard { host: None, grpc: true });
+        let response = response(&no_route(), id(), Heard { grpc: true, ..Heard::default() });
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["grpc-status"], "7");
         assert!(response.headers()["grpc-message"].to_str().unwrap().starts_with("Agent alice may not"));
         assert!(response.body().is_empty());
+    }
+
+    #[test]
+    fn a_client_of_mcp_hears_an_error_with_the_identifier_it_waits_for() {
+        let messages = |body: &str| mcp::read(body.as_bytes(), &HeaderMap::new()).unwrap().waiting();
+        let call = messages(r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send"}}"#);
+        let heard = response(&no_route(), id(), Heard { mcp: Some(&call), ..Heard::default() });
+        assert_eq!(heard.status(), 200);
+        assert_eq!(heard.headers()["content-type"], "application/json");
+        assert_eq!(heard.headers()[REASON_HEADER], "policy.no-route");
+        assert!(!format!("{heard:?}").contains("SECRET EVIDENCE"));
+        let told = body(&heard);
+        assert_eq!(
+            (&told["jsonrpc"], &told["id"], &told["error"]["code"]),
+            (&"2.0".into(), &7.into(), &(-32003).into())
+        );
+        assert!(
+            told["error"]["message"].as_str().unwrap().starts_with("Agent alice may not reach"),
+            "{told}"
+        );
+        assert_eq!(
+            told["error"]["data"],
+            json!({
+                "code": "policy.no-route", "request_id": "0199c0de-7a31-7c55-b0a4-5f3e8c1d9a10",
+                "retry": "after-approval", "policy": "EgressGateway/default",
+            })
+        );
+        // Nobody waits for an answer to this: the status tells.
+        let told = messages(r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#);
+        let heard = response(&no_route(), id(), Heard { mcp: Some(&told), ..Heard::default() });
+        assert_eq!(
+            (heard.status().as_u16(), &heard.headers()["content-type"]),
+            (403, &HeaderValue::from_static("application/problem+json"))
+        );
     }
 
     #[test]

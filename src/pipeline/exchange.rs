@@ -336,8 +336,11 @@ fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Answer>
     let denial = watched.refusal_in_body().map_or(denial, Refusal::denial);
     // A body that may go on no longer breaks off, and the upstream's failure comes of that.
     let denial = going.underway.tempo.spent().unwrap_or(denial);
-    let response =
-        deny::response(&denial, going.id, Heard { host: going.host.as_ref(), grpc: going.is_grpc });
+    let response = deny::response(
+        &denial,
+        going.id,
+        Heard { host: going.host.as_ref(), grpc: going.is_grpc, ..Heard::default() },
+    );
     going.take_entry().close(Outcome {
         status: Some(response.status().as_u16()),
         bytes_out: going.sent.get(),
@@ -389,7 +392,8 @@ pub async fn refused(
         (request.as_ref(), (!is_malformed).then_some(&head)),
         denial,
     );
-    let mut response = deny::response(denial, id, Heard { host: refused.host(), grpc: is_grpc(&head) });
+    let mut response =
+        deny::response(denial, id, Heard { host: refused.host(), grpc: is_grpc(&head), ..Heard::default() });
     if head.version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

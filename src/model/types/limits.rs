@@ -443,3 +443,17 @@ pub const TOOL_NAMES: usize = 512;
 pub const TOOL_NAME_BYTES: usize = 256;
 /// Bytes of text of one request whose tokens are counted, which takes some milliseconds; the rest is estimated.
 pub const TOKENS_COUNTED_BYTES: usize = 32 * 1024;
+
+/// Messages in one batch of MCP, which only revision 2025-03-26 has; clients send a handful.
+pub const MCP_BATCH: usize = 64;
+/// Bytes of the identifier of a request of MCP; clients count, or send a UUID.
+pub const MCP_ID_BYTES: usize = 128;
+/// Bytes of the name of a method of MCP; the longest of its own has 36.
+pub const MCP_METHOD_BYTES: usize = 128;
+/// Bytes of the name of a tool or a prompt of MCP, twice what its revisions recommend for tools.
+pub const MCP_NAME_BYTES: usize = 256;
+/// Bytes of the URI of a resource of MCP, as much as of a path.
+pub const MCP_URI_BYTES: usize = 4 * 1024;
+/// Bytes of one answer that may hold a list of tools, or of one event of a stream of them, held until it is whole; a
+/// description of a thousand tools has about one million.
+pub const MCP_ANSWER_BYTES: usize = 4 * 1024 * 1024;
