@@ -20,6 +20,7 @@ use super::connection::Flow;
 use super::passage::Route;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
 use super::query::{Leave, Lookup};
+use crate::model::condition::Content;
 use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
@@ -53,6 +54,8 @@ pub struct Question<'a> {
     pub hello: &'a Hello,
     /// The request, for HTTP.
     pub request: Option<&'a Request<'a>>,
+    /// What it would carry, where that is said.
+    pub content: Option<&'a Content>,
 }
 
 /// One thing that was looked at.
@@ -90,8 +93,8 @@ pub struct Explanation {
 }
 
 impl PolicySet {
-    /// Explains what would be decided, as far as the head of a request tells: nobody knows here what it would carry. Nothing is
-    /// recorded, nothing is sent.
+    /// Explains what would be decided: as far as the head of a request tells, unless the question says what it would carry.
+    /// Nothing is recorded, nothing is sent.
     pub fn explain(&self, question: &Question<'_>, circumstances: Circumstances<'_>) -> Explanation {
         let (let_through, denial) = match self.judged(question, circumstances) {
             Ok(let_through) => (Some(let_through), None),
@@ -192,7 +195,10 @@ impl PolicySet {
         Ok(match question.request.filter(|_| reads) {
             Some(request) => {
                 let permit = self.request(question.known, &passage, request, circumstances)?;
-                let clearance = permit.so_far()?;
+                let clearance = match question.content {
+                    Some(content) => permit.settle(content)?,
+                    None => permit.so_far()?,
+                };
                 LetThrough::new(clearance.route(), clearance.speaks(), reads)
             }
             None => LetThrough::new(passage.route(), passage.speaks(), reads),

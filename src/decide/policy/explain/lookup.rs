@@ -51,6 +51,7 @@ impl PolicySet {
             destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
             hello: &Hello::Silent,
             request: None,
+            content: None,
         };
         let agent = self.agents.get(&known.agent().name).copied();
         let inquiry =

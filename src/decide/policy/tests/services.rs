@@ -239,6 +239,7 @@ impl Sent<'_> {
             destination: SocketAddr::new(self.address.parse().unwrap(), 443),
             hello: &hello,
             request: Some(&request),
+            content: None,
         };
         set.policy.explain(&question, Circumstances::default())
     }
