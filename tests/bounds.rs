@@ -264,6 +264,11 @@ fn the_longest_wait_of_a_throttled_request_is_documented() {
 }
 
 #[test]
+fn the_numbers_kept_of_rates_are_documented() {
+    says("docs/rates.md", &[format!("{} numbers are kept", grouped(limits::RATES_KEPT))]);
+}
+
+#[test]
 fn the_bounds_of_approvals_are_documented() {
     use limits::*;
     says(

@@ -287,6 +287,23 @@ fn tempo(desk: &Desk, (known, client): (&Known, ClientAddress), passage: &Passag
     desk.road.shared.paces.tempo(Asker::new(known, client), passage.into())
 }
 
+/// What the workload hears and the record says of a flow whose destination cannot be reached any more, after so many answers.
+fn gone(
+    desk: &Desk,
+    arrival: Arrival,
+    passage: &Passage,
+    (address, answers): (SocketAddr, u64),
+    error: io::Error,
+) -> (Option<&'static str>, Option<Denial>) {
+    let silent = error.kind() == io::ErrorKind::ConnectionRefused;
+    let why = if silent { Why::NoPort } else { Why::NoWay };
+    desk.sockets.refuse(arrival.client, arrival.destination, 0, why);
+    match answers {
+        0 => (None, Some(dial::unreachable(passage, address, error))),
+        _ => (Some("upstream-closed"), None),
+    }
+}
+
 /// Relays until the flow ends, and closes its record.
 async fn relayed(
     desk: &Desk,
@@ -332,13 +349,7 @@ async fn relayed(
             Stopped::Drain => break (Some("shutdown"), None),
             Stopped::WorkloadGone => break (Some("client-closed"), None),
             Stopped::Unreachable(error) => {
-                let silent = error.kind() == io::ErrorKind::ConnectionRefused;
-                let why = if silent { Why::NoPort } else { Why::NoWay };
-                desk.sockets.refuse(arrival.client, arrival.destination, 0, why);
-                break match back.datagrams() {
-                    0 => (None, Some(dial::unreachable(&passage, ends.address, error))),
-                    _ => (Some("upstream-closed"), None),
-                };
+                break gone(desk, arrival, &passage, (ends.address, back.datagrams()), error);
             }
         }
     };
