@@ -11,6 +11,7 @@ pub mod hours;
 pub mod http2;
 pub mod java;
 pub mod javascript;
+pub mod mcp;
 pub mod packages;
 pub mod postgres;
 pub mod python;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, header};
 use memchr::memchr2;
 
-use super::message::{Id, Messages};
+use super::message::{Id, Message, Messages};
 pub use super::sifting::Broken;
 use super::sifting::{Terms, sifted};
 use crate::model::types::ToolSieve;
@@ -43,7 +43,7 @@ impl Sieve {
     /// what was asked for before.
     pub fn is_needed(method: &Method, asked: Option<&Messages>) -> bool {
         match asked {
-            Some(asked) => asked.messages.iter().any(super::Message::lists_tools),
+            Some(asked) => asked.messages.iter().any(Message::lists_tools),
             None => method == Method::GET,
         }
     }

@@ -80,7 +80,6 @@ fn prompts_and_resources_have_names_and_are_no_tools() {
 
 #[test]
 fn what_two_readers_could_understand_differently_is_malformed() {
-    let long = "x".repeat(MCP_URI_BYTES + 1);
     let with = |members: &str| format!(r#"{{"jsonrpc":"2.0",{members}}}"#);
     for (body, malformed) in [
         (request("tools/call", r#""name":"a","name":"b""#), Malformed::Again("params.name")),
@@ -122,6 +121,21 @@ fn what_two_readers_could_understand_differently_is_malformed() {
         ("[[]]".to_owned(), Malformed::NoMessage),
         ("[7]".to_owned(), Malformed::NoMessage),
         (format!("[{0},{0}]", request("ping", "")), Malformed::SameId),
+    ] {
+        assert_eq!(plain(&body), Err(malformed), "{body}");
+    }
+    for bytes in
+        [&b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}"[..], b"", b"{", b"{}{}", b"\xef\xbb\xbf{}"]
+    {
+        assert!(matches!(read(bytes, &HeaderMap::new()), Err(Malformed::Json { .. })), "{bytes:?}");
+    }
+}
+
+#[test]
+fn what_is_longer_than_the_bounds_is_malformed() {
+    let long = "x".repeat(MCP_URI_BYTES + 1);
+    let with = |members: &str| format!(r#"{{"jsonrpc":"2.0",{members}}}"#);
+    for (body, malformed) in [
         (
             request("tools/call", &format!(r#""name":"{}""#, &long[..=MCP_NAME_BYTES])),
             Malformed::TooLong { member: "params.name", most: MCP_NAME_BYTES },
@@ -140,11 +154,6 @@ fn what_two_readers_could_understand_differently_is_malformed() {
         ),
     ] {
         assert_eq!(plain(&body), Err(malformed), "{body}");
-    }
-    for bytes in
-        [&b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}"[..], b"", b"{", b"{}{}", b"\xef\xbb\xbf{}"]
-    {
-        assert!(matches!(read(bytes, &HeaderMap::new()), Err(Malformed::Json { .. })), "{bytes:?}");
     }
 }
 
