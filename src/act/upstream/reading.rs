@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http_body::Frame;
 
 use crate::model::types::ModelCall;
-use crate::perceive::protocol::ai::Call;
+use crate::perceive::protocol::ai::{Call, Ending, Usage};
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +42,16 @@ impl Reading {
         if let (Some(call), Some(data)) = (&self.0, frame.data_ref()) {
             call.borrow_mut().answer(data);
         }
+    }
+
+    /// What is to be paid for so far.
+    pub(super) fn usage_so_far(&self) -> Option<Usage> {
+        self.0.as_ref().and_then(|call| call.borrow().usage_so_far())
+    }
+
+    /// How its answer can be ended early, by the fields that it has; nothing where it cannot.
+    pub fn ending(&self, headers: &HeaderMap) -> Option<Ending> {
+        self.0.as_ref().and_then(|call| Ending::of(call.borrow().endpoint(), headers))
     }
 
     /// The exchange is over; whether its answer came to its end.

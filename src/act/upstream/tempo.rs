@@ -161,6 +161,11 @@ impl Gate {
         Self { tempo, rests: None }
     }
 
+    /// Another one at the same tempo.
+    pub(super) fn again(&self) -> Self {
+        Self::of(self.tempo.clone())
+    }
+
     /// The next frame, once those before it have had their time.
     pub(super) fn poll<E>(
         &mut self,
