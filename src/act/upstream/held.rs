@@ -4,6 +4,7 @@
 //! buffers that they arrive in may be far larger than what is left of them. Never changes a byte. Read next: `body.rs`.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -137,7 +138,7 @@ impl Holding {
             self.pieces.push(self.last.freeze());
         }
         let Self { share, pieces, length, is_announced, trailers, .. } = self;
-        Held(Rc::new(Kept { pieces, length, is_announced, trailers, _share: share }))
+        Held(Rc::new(Kept { pieces, length, is_announced, trailers, share: Rc::new(share) }))
     }
 }
 
@@ -147,12 +148,13 @@ pub struct Held(Rc<Kept>);
 
 #[derive(Debug)]
 struct Kept {
+    /// None of them is empty.
     pieces: Vec<Bytes>,
     length: u64,
     /// Whether its head said how long it is.
     is_announced: bool,
     trailers: Option<HeaderMap>,
-    _share: Share,
+    share: Rc<Share>,
 }
 
 impl Held {
@@ -164,6 +166,33 @@ impl Held {
     /// How many they are.
     pub fn length(&self) -> u64 {
         self.0.length
+    }
+
+    /// All of them in one.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.pieces.concat()
+    }
+
+    /// The same with others in the place of some of them.
+    pub fn with(&self, range: Range<usize>, value: Vec<u8>) -> Self {
+        let (mut pieces, mut begin) = (Vec::with_capacity(self.0.pieces.len() + 2), 0);
+        let mut value = Some(Bytes::from(value));
+        for piece in &self.0.pieces {
+            let within = |at: usize| at.saturating_sub(begin).min(piece.len());
+            let (before, behind) = (piece.slice(..within(range.start)), piece.slice(within(range.end)..));
+            begin += piece.len();
+            pieces.push(before);
+            if range.start <= begin {
+                pieces.extend(value.take());
+            }
+            pieces.push(behind);
+        }
+        pieces.extend(value);
+        pieces.retain(|piece| !piece.is_empty());
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let Kept { is_announced, trailers, share, .. } = &*self.0;
+        let (trailers, share) = (trailers.clone(), share.clone());
+        Self(Rc::new(Kept { pieces, length, is_announced: *is_announced, trailers, share }))
     }
 }
 
@@ -256,6 +285,25 @@ mod tests {
     }
 
     #[test]
+    fn some_bytes_of_a_body_are_replaced_wherever_they_stand_and_the_others_stay() {
+        let room = Arc::default();
+        let bytes: Vec<u8> = (0..20_000_u32).map(|number| number as u8).collect();
+        let mut holding = begin(&room, "alice", None).unwrap();
+        bytes.chunks(100).for_each(|piece| holding.push(piece).unwrap());
+        let held = holding.finish();
+        assert!(held.pieces().count() > 1);
+        let edge = held.pieces().next().unwrap().len();
+        let most = bytes.len();
+        for range in [0..5, edge - 2..edge + 2, edge..edge + 1, edge - 1..edge, 0..most, most - 1..most, 7..7]
+        {
+            let expected = [&bytes[..range.start], b"another", &bytes[range.end..]].concat();
+            let other = held.with(range.clone(), b"another".to_vec());
+            assert!(other.bytes() == expected && other.length() == expected.len() as u64, "{range:?}");
+        }
+        assert!(held.bytes() == bytes);
+    }
+
+    #[test]
     fn a_body_over_the_bound_is_given_up_before_it_comes_and_while_it_comes() {
         let room = Arc::default();
         assert!(begin(&room, "alice", Some(HELD_BODY_BYTES)).is_ok());
@@ -272,28 +320,20 @@ mod tests {
 
     #[test]
     fn one_agent_takes_its_share_and_no_other_agents() {
-        let room = Arc::default();
-        let piece = vec![0; 1 << 20];
-        let mut held = Vec::new();
-        let mut fill = |agent: &str| loop {
-            let mut holding = begin(&room, agent, None).unwrap();
-            let pushed = (0..HELD_BODY_BYTES >> 20).try_for_each(|_| holding.push(&piece));
-            held.push(holding.finish());
-            if pushed == Err(Full::NoRoom) {
-                return;
-            }
-        };
-        fill("alice");
-        assert_eq!(taken(&room).0, HELD_BYTES_PER_AGENT);
-        fill("bob");
-        assert_eq!(taken(&room).0, 2 * HELD_BYTES_PER_AGENT);
-        fill("carol");
-        fill("dave");
+        let room: Arc<HeldRoom> = Arc::default();
+        let share = |agent: &str| Share { room: room.clone(), agent: agent.into(), bytes: 0 };
+        let mut shares = Vec::new();
+        for (number, agent) in ["alice", "bob", "carol", "dave"].into_iter().enumerate() {
+            let mut own = [share(agent), share(agent)];
+            while own[0].grow(1 << 20).is_ok() && own[1].grow(1 << 20).is_ok() {}
+            assert_eq!(taken(&room).0, (number as u64 + 1) * HELD_BYTES_PER_AGENT, "{agent}");
+            shares.push(own);
+        }
         assert_eq!(taken(&room).0, HELD_BYTES, "all of it is taken");
-        let mut other = begin(&room, "erin", None).unwrap();
-        assert_eq!(other.push(&[0]), Err(Full::NoRoom));
-        held.clear();
-        assert_eq!(other.push(&[0]), Ok(()));
+        let mut other = share("erin");
+        assert_eq!(other.grow(1), Err(Full::NoRoom));
+        shares.clear();
+        assert_eq!((taken(&room), other.grow(1)), ((0, 0), Ok(())));
     }
 
     #[test]

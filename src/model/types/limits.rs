@@ -452,6 +452,6 @@ pub const HELD_BODY_TIME: Duration = Duration::from_secs(300);
 /// Bytes of the pieces in which a held body is kept, from the first to the later ones.
 pub const HELD_PIECE_BYTES: [usize; 2] = [4 * 1024, 64 * 1024];
 /// Bytes that a body is decoded to before others get their turn: about a millisecond.
-pub const HELD_READING_BYTES: usize = 256 * 1024;
+pub const HELD_READING_BYTES: u64 = 256 * 1024;
 /// Bytes of one event behind which a stream is to be ended; beyond them it is broken off instead.
 pub const ENDING_EVENT_BYTES: usize = 1024 * 1024;

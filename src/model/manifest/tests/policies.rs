@@ -379,7 +379,6 @@ fn the_pattern_that_outgrows_what_all_of_a_set_may_have_is_refused_at_its_place(
 #[test]
 fn a_condition_on_what_no_engine_finds_out_is_not_yet_enforced() {
     for (condition, part) in [
-        ("ai.estimated_tokens > 5", "ai"),
         ("usage.requests_today > 5", "usage"),
         ("dlp.matches.exists(found, found.class == \"keys\")", "dlp"),
         ("has(mcp.tool)", "mcp"),

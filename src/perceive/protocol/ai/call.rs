@@ -20,6 +20,8 @@ pub struct Call {
     question: Asking,
     /// Bytes of the request.
     asked: u64,
+    /// The model that is asked in the place of the first.
+    another: Option<Box<str>>,
     /// Since its head is there; without a decoder where it cannot be read.
     answer: Option<(AnswerReader, Option<Decoder>)>,
 }
@@ -38,7 +40,7 @@ enum Asking {
 impl Call {
     /// For a request to this endpoint whose body was read before it is sent, and says this.
     pub fn asked(endpoint: Endpoint, question: Question) -> Self {
-        Self { endpoint, question: Asking::Read(question), asked: 0, answer: None }
+        Self { endpoint, question: Asking::Read(question), asked: 0, another: None, answer: None }
     }
 
     /// For a request with this method, canonical path (`model::types::path`) and fields to this host. Nothing unless the
@@ -56,12 +58,17 @@ impl Call {
             Some(decoder) => Asking::Passing(Box::new((QuestionReader::rough(&endpoint), decoder))),
             None => Asking::Hidden,
         };
-        Some(Self { endpoint, question, asked: 0, answer: None })
+        Some(Self { endpoint, question, asked: 0, another: None, answer: None })
     }
 
     /// What is called.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Another model is asked in the place of the one that was; the record says of the one that was that it was requested.
+    pub fn ask_another(&mut self, model: &str) {
+        self.another = Some(model.into());
     }
 
     /// What is asked, where that was read before it is sent.
@@ -132,6 +139,10 @@ impl Call {
         reader.estimate_input(token_estimate);
         let answer = reader.finish();
         (call.model, call.tools) = (answer.model, answer.tools);
+        if let (Some(another), Provider::Bedrock) = (self.another.take(), self.endpoint.provider) {
+            // Bedrock's answers name none.
+            call.model = Some(another);
+        }
         if let Some(usage) = answer.usage {
             (call.input, call.output, call.reasoning) = (usage.input, usage.output, usage.reasoning);
             (call.cache_read, call.cache_write) = (usage.cache_read, usage.cache_write);

@@ -17,6 +17,8 @@ mod demand;
 mod dialect;
 mod boundary;
 mod ending;
+mod safety;
+mod fallback;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +28,9 @@ pub use demand::Demand;
 pub use dialect::{Dialect, Fault, Refused};
 pub use ending::Ending;
 pub use endpoint::{Endpoint, Operation};
+pub use fallback::{Another, another};
 pub use question::{Malformed, Question, QuestionReader};
+pub use safety::{Safety, Violation};
 pub use tokens::{Tokenizer, warm};
 pub use usage::{Billed, Usage};
 pub use whole::{Body, Unreadable, Whole};

@@ -100,7 +100,7 @@ fn an_answer_of_gemini_ends_with_a_candidate_that_is_over_and_an_error_in_events
     assert!(events[0].1.starts_with("{\"error\":"), "Python's SDK looks for nothing behind it");
     assert_eq!(error["error"]["status"], "RESOURCE_EXHAUSTED");
     assert_eq!(error["candidates"][0]["finishReason"], "OTHER");
-    for (passed, items) in [(&b""[..], 1), (b"[{\"a\":\"]\"}", 2)] {
+    for (passed, items) in [(&b""[..], 1), (&b"[{\"a\":\"]\"}"[..], 2)] {
         let mut ending = Ending::of(&endpoint(call.0, call.1), &fields("application/json")).unwrap();
         ending.feed(passed);
         assert!(ending.is_between());
