@@ -328,3 +328,19 @@ fn the_bounds_of_mcp_are_documented() {
         ],
     );
 }
+
+#[test]
+fn the_bounds_of_held_bodies_are_documented() {
+    use limits::*;
+    let (whole, progress) = (HELD_BODY_TIME.as_secs(), BODY_TIME.as_secs());
+    says(
+        "docs/model-calls.md",
+        &[
+            format!("| one body, as it came and decoded | {} |", size(HELD_BODY_BYTES)),
+            format!("| all held bodies of one agent | {} |", size(HELD_BYTES_PER_AGENT)),
+            format!("| all held bodies | {} |", size(HELD_BYTES)),
+            format!("| {whole} s, and {} bytes in each {progress} s |", grouped(BODY_PROGRESS)),
+            format!("counted in the first {} of text", size(TOKENS_COUNTED_BYTES)),
+        ],
+    );
+}

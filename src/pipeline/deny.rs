@@ -8,21 +8,46 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::model::types::reason::Retry;
-use crate::model::types::{Denial, HostName, RequestId, Sequel};
+use crate::model::types::{Denial, HostName, Provider, RequestId, Sequel};
+use crate::perceive::protocol::ai::{Dialect, Ending, Endpoint, Fault, Operation, Refused};
 use crate::perceive::protocol::mcp::{Waiting, error_for};
+use crate::perceive::request::Request;
 
 /// The header that carries the code on every denied HTTP response.
 pub const REASON_HEADER: &str = "x-clawgress-reason";
+
+/// From so many seconds on waiting is long: whoever is told to ask again then should not sleep until then.
+const LONG: u32 = 60;
 
 /// What the refused message was, as far as it shapes the answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Heard<'a> {
     /// The host it was for.
     pub host: Option<&'a HostName>,
+    /// In whose words its client understands errors, where it called a model.
+    pub dialect: Option<Dialect>,
     /// Whether it was a gRPC call.
     pub grpc: bool,
     /// Who waits for an answer over MCP, where it was a message of that protocol.
     pub mcp: Option<&'a Waiting>,
+}
+
+impl<'a> Heard<'a> {
+    /// A message to this host, with its head where that can be read. At a host that no table knows the path alone tells of a
+    /// call of a model.
+    pub fn of(host: Option<&'a HostName>, request: Option<&Request<'_>>, grpc: bool) -> Self {
+        let provider = host.and_then(Provider::of);
+        let dialect = match request {
+            Some(request) => {
+                let whose = provider.unwrap_or(Provider::Custom);
+                let endpoint = Endpoint::read(whose, request.method(), request.path());
+                let is_known = provider.is_some() || endpoint.operation != Operation::Other;
+                is_known.then(|| Dialect::of(&endpoint))
+            }
+            None => provider.map(Dialect::of_provider),
+        };
+        Self { host, dialect, grpc, mcp: None }
+    }
 }
 
 /// The response to a refused request.
@@ -33,7 +58,7 @@ pub fn response(denial: &Denial, id: RequestId, heard: Heard<'_>) -> Response<By
     } else if let Some(response) = heard.mcp.and_then(|waiting| json_rpc(denial, id, &detail, waiting)) {
         response
     } else {
-        problem(denial, id, &detail, heard.host)
+        problem(denial, id, &detail, heard)
     };
     let headers = response.headers_mut();
     headers.insert(REASON_HEADER, HeaderValue::from_static(denial.reason.code()));
@@ -44,7 +69,45 @@ pub fn response(denial: &Denial, id: RequestId, heard: Heard<'_>) -> Response<By
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert("x-request-id", id);
     }
+    if let Some(dialect) = heard.dialect {
+        let refused = refused(denial, &detail, "");
+        if let Some(exception) = dialect.exception(refused) {
+            headers.insert("x-amzn-errortype", HeaderValue::from_static(exception));
+        }
+        if dialect.heeds_should_retry() && !is_soon(denial) {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+    }
     response
+}
+
+/// The bytes that end a running answer for this reason.
+pub fn ending(ending: &Ending, denial: &Denial, id: RequestId) -> Vec<u8> {
+    ending.bytes(refused(denial, &sentence(denial, id), &id.to_string()))
+}
+
+/// What providers tell apart of it.
+fn refused<'a>(denial: &Denial, message: &'a str, request_id: &'a str) -> Refused<'a> {
+    let fault = match denial.status() {
+        429 if is_soon(denial) => Fault::TooFast,
+        429 => Fault::UsedUp,
+        413 => Fault::TooLarge,
+        400 | 417 => Fault::Invalid,
+        502..=504 => Fault::Unavailable,
+        500.. => Fault::Failed,
+        _ => Fault::Forbidden,
+    };
+    Refused { fault, status: denial.status(), code: denial.reason.code(), message, request_id }
+}
+
+/// Whether asking again soon can help.
+fn is_soon(denial: &Denial) -> bool {
+    match (denial.reason.retry(), denial.sequel) {
+        (Retry::Later, Some(Sequel::Retry(after))) => after <= LONG,
+        // Budgets say when they are filled again; what says nothing may be filled at any time.
+        (Retry::Later, _) => denial.status() != 429 || !denial.reason.code().starts_with("quota."),
+        (Retry::Never | Retry::AfterApproval, _) => false,
+    }
 }
 
 /// What happened, and what to do next.
@@ -63,7 +126,7 @@ fn sentence(denial: &Denial, id: RequestId) -> String {
 }
 
 /// RFC 9457 problem details.
-fn problem(denial: &Denial, id: RequestId, detail: &str, host: Option<&HostName>) -> Response<Bytes> {
+fn problem(denial: &Denial, id: RequestId, detail: &str, heard: Heard<'_>) -> Response<Bytes> {
     let mut body = Map::new();
     body.insert("type".into(), format!("urn:clawgress:denial:{}", denial.reason.code()).into());
     body.insert("title".into(), denial.reason.title().into());
@@ -75,8 +138,15 @@ fn problem(denial: &Denial, id: RequestId, detail: &str, host: Option<&HostName>
         body.insert("policy".into(), (*policy.0).into());
     }
     body.insert("retry".into(), denial.retry().as_str().into());
-    let own = host.map(|host| own_members(host, denial, detail)).unwrap_or_default();
+    let own = match heard.dialect {
+        Some(dialect) => dialect.members(refused(denial, detail, &id.to_string())),
+        None => heard.host.map(|host| own_members(host, detail)).unwrap_or_default(),
+    };
     body.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    if heard.dialect == Some(Dialect::Google) {
+        // Its SDKs take a status of the document for the one of the error.
+        body.remove("status");
+    }
     let text = serde_json::to_vec_pretty(&Value::Object(body)).unwrap_or_default();
     let status = StatusCode::from_u16(denial.status()).unwrap_or(StatusCode::FORBIDDEN);
     let mut response = Response::new(Bytes::from([text, b"\n".to_vec()].concat()));
@@ -85,28 +155,12 @@ fn problem(denial: &Denial, id: RequestId, detail: &str, host: Option<&HostName>
     response
 }
 
-/// What a host's own SDKs read of an error, beside the problem's own members (API references of OpenAI and Anthropic,
-/// "Errors"; of AWS, "Common errors"; of GitHub, "Client errors"). They pick the exception by status.
-fn own_members(host: &HostName, denial: &Denial, detail: &str) -> Vec<(&'static str, Value)> {
-    let code = denial.reason.code();
-    match host.as_str() {
-        "api.openai.com" => {
-            let error = json!({"message": detail, "type": "clawgress_denial", "param": null, "code": code});
-            vec![("error", error)]
-        }
-        "api.anthropic.com" => {
-            let kind = match denial.status() {
-                400 => "invalid_request_error",
-                429 => "rate_limit_error",
-                500.. => "api_error",
-                _ => "permission_error",
-            };
-            vec![("type", "error".into()), ("error", json!({"type": kind, "message": detail}))]
-        }
-        "api.github.com" => vec![("message", detail.into())],
-        name if name.ends_with(".amazonaws.com") => vec![("message", detail.into())],
-        _ => Vec::new(),
-    }
+/// What the SDKs of hosts that serve no models read of an error, beside the problem's own members (API references of AWS,
+/// "Common errors"; of GitHub, "Client errors"). They pick the exception by status.
+fn own_members(host: &HostName, detail: &str) -> Vec<(&'static str, Value)> {
+    let name = host.as_str();
+    let reads_message = name == "api.github.com" || name.ends_with(".amazonaws.com");
+    if reads_message { vec![("message", detail.into())] } else { Vec::new() }
 }
 
 /// An error of JSON-RPC, where anybody waits for one. Its status is 200, as an error of the server's own would have: at any
@@ -157,6 +211,8 @@ fn percent_encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::model::types::{PolicyRef, Reason};
     use crate::perceive::protocol::mcp;
@@ -214,24 +270,59 @@ mod tests {
         }
     }
 
+    /// What a client of this host hears, whose request could not be read.
+    fn heard(host: &str, denial: &Denial) -> Response<Bytes> {
+        response(denial, id(), Heard::of(Some(&HostName::parse(host).unwrap()), None, false))
+    }
+
     #[test]
-    fn provider_sdks_find_their_own_error_shape() {
-        let openai = HostName::parse("api.openai.com").unwrap();
-        let heard = body(&response(&no_route(), id(), Heard { host: Some(&openai), ..Heard::default() }));
-        assert_eq!(heard["error"]["code"], "policy.no-route");
-        assert_eq!(heard["error"]["message"], heard["detail"]);
-        let anthropic = HostName::parse("api.anthropic.com").unwrap();
-        let heard = body(&response(&no_route(), id(), Heard { host: Some(&anthropic), ..Heard::default() }));
-        assert_eq!(heard["type"], "error");
-        assert_eq!(heard["error"]["type"], "permission_error");
-        for host in ["api.github.com", "bedrock-runtime.us-east-1.amazonaws.com"] {
-            let host = HostName::parse(host).unwrap();
-            let heard = body(&response(&no_route(), id(), Heard { host: Some(&host), ..Heard::default() }));
+    fn provider_sdks_find_their_own_error_shape_beside_the_problem() {
+        for host in ["api.openai.com", "team-1.openai.azure.com"] {
+            let heard = body(&heard(host, &no_route()));
+            assert_eq!(heard["error"]["code"], "policy.no-route");
+            assert_eq!(heard["error"]["message"], heard["detail"]);
+            assert_eq!(heard["code"], "policy.no-route");
+        }
+        let anthropic = body(&heard("api.anthropic.com", &no_route()));
+        assert_eq!(
+            (&anthropic["type"], &anthropic["error"]["type"]),
+            (&json!("error"), &json!("permission_error"))
+        );
+        assert_eq!(anthropic["request_id"], id().to_string());
+        let google = body(&heard("generativelanguage.googleapis.com", &no_route()));
+        assert_eq!(
+            (&google["error"]["status"], &google["error"]["code"]),
+            (&json!("PERMISSION_DENIED"), &json!(403))
+        );
+        assert_eq!(google.get("status"), None, "it would be read before the error's");
+        let bedrock = heard("bedrock-runtime.us-east-1.amazonaws.com", &no_route());
+        assert_eq!(bedrock.headers()["x-amzn-errortype"], "AccessDeniedException");
+        for host in ["api.github.com", "bedrock-runtime.us-east-1.amazonaws.com", "s3.amazonaws.com"] {
+            let heard = body(&heard(host, &no_route()));
             assert_eq!(heard["message"], heard["detail"]);
         }
-        let other = HostName::parse("amazonaws.com.example").unwrap();
-        let heard = body(&response(&no_route(), id(), Heard { host: Some(&other), ..Heard::default() }));
-        assert_eq!(heard.get("message"), None);
+        assert!(heard("s3.amazonaws.com", &no_route()).headers().get("x-amzn-errortype").is_none());
+        let other = body(&heard("amazonaws.com.example", &no_route()));
+        assert_eq!((other.get("message"), other.get("error")), (None, None));
+    }
+
+    #[test]
+    fn who_would_wait_long_is_told_not_to_and_a_short_wait_is_a_rate() {
+        let denied = |after| Denial {
+            sequel: Some(Sequel::Retry(after)),
+            ..Denial::built_in(Reason::QuotaRequests, "Too many requests.")
+        };
+        let (soon, late) =
+            (heard("api.openai.com", &denied(LONG)), heard("api.openai.com", &denied(LONG + 1)));
+        assert_eq!(body(&soon)["error"]["code"], "rate_limit_exceeded");
+        assert_eq!(soon.headers()["retry-after"], "60");
+        assert!(soon.headers().get("x-should-retry").is_none());
+        assert_eq!(body(&late)["error"]["type"], "insufficient_quota");
+        assert_eq!(late.headers()["x-should-retry"], "false");
+        let overload = Denial::built_in(Reason::Overload, "Full.");
+        assert!(heard("api.anthropic.com", &overload).headers().get("x-should-retry").is_none());
+        assert_eq!(heard("api.anthropic.com", &no_route()).headers()["x-should-retry"], "false");
+        assert!(heard("s3.amazonaws.com", &no_route()).headers().get("x-should-retry").is_none());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::upstream", "perceive::request", &["Request"]),
     ("act::upstream", "perceive::framing", &["Frames", "frames"]),
     ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
-    ("act::upstream", "perceive::protocol", &["Call"]),
+    ("act::upstream", "perceive::protocol", &["Call", "Ending", "Endpoint", "Usage"]),
 ];
 
 /// The wings whose modules are stages.

@@ -160,6 +160,11 @@ impl Gate {
         Self { tempo, direction, lane: None, held: None }
     }
 
+    /// Another one at the same tempo.
+    pub(super) fn again(&self) -> Self {
+        Self::of(self.tempo.clone(), self.direction)
+    }
+
     /// The next frame, once those before it have had their time.
     ///
     /// # Errors

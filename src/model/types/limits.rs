@@ -457,3 +457,21 @@ pub const MCP_URI_BYTES: usize = 4 * 1024;
 /// Bytes of one answer that may hold a list of tools, or of one event of a stream of them, held until it is whole; a
 /// description of a thousand tools has about one million.
 pub const MCP_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Tokens of output that are reserved for each choice of a call that bounds none, of a model whose own bound is not known.
+pub const DEFAULT_OUTPUT_TOKENS: u64 = 4096;
+
+/// Bytes of one request's body that is read whole before it is decided on: what the largest of providers takes (Anthropic,
+/// "Errors", request size limits).
+pub const HELD_BODY_BYTES: u64 = 32 * 1024 * 1024;
+/// Bytes of all bodies that are held at one time.
+pub const HELD_BYTES: u64 = 512 * 1024 * 1024;
+/// Bytes of those of one agent.
+pub const HELD_BYTES_PER_AGENT: u64 = 128 * 1024 * 1024;
+/// Time that a body may take to come whole. Within it, `BODY_TIME` and `BODY_PROGRESS` hold.
+pub const HELD_BODY_TIME: Duration = Duration::from_secs(300);
+/// Bytes of the pieces in which a held body is kept, from the first to the later ones.
+pub const HELD_PIECE_BYTES: [usize; 2] = [4 * 1024, 64 * 1024];
+/// Bytes that a body is decoded to before others get their turn: about a millisecond.
+pub const HELD_READING_BYTES: u64 = 256 * 1024;
+/// Bytes of one event behind which a stream is to be ended; beyond them it is broken off instead.
+pub const ENDING_EVENT_BYTES: usize = 1024 * 1024;

@@ -120,6 +120,8 @@ reasons! {
     TlsHandshake = "tls.handshake", 400, Later, "TLS handshake failed";
     /// Bytes that are not what they claim to be.
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
+    /// More in one body than is read before it is decided on.
+    ProtocolTooLarge = "protocol.too-large", 413, Never, "Request is too large to be judged";
     /// More frames or resets than anybody needs who wants an answer.
     ProtocolFlood = "protocol.flood", 429, Later, "Too many messages without a purpose";
     /// An `Expect` field with anything but `100-continue` (RFC 9110, section 10.1.1).

@@ -125,6 +125,7 @@ impl Parts {
             ca_pem: self.authority.ca_pem().into(),
             quarantines: Quarantines::default(),
             paces: Default::default(),
+            held: Default::default(),
             changed: watch::Sender::new(()),
             replacing: Mutex::default(),
         })
