@@ -111,9 +111,10 @@ impl Amounts {
         self.ask_executions
     }
 
-    /// Whether nothing can concern anything.
-    pub(super) fn is_empty(&self) -> bool {
-        self.of_agents.is_empty()
+    /// Whether nothing can concern what an agent sends, but where it calls tools.
+    pub(super) fn none_for(&self, agent: usize) -> bool {
+        let none = |own: &Own| own.bounds.is_empty() && own.models.is_empty();
+        self.behind.is_empty() && self.of_agents.get(agent).is_none_or(none)
     }
 
     /// The policies for calls of models that concern an agent.

@@ -29,7 +29,7 @@ impl<'a> Judge<'a> {
 
     /// What binds in amounts what a route lets through unread. Requests are bound each by itself.
     pub(super) fn held(&self, mode: Mode, route: &Route) -> Option<Box<Holds>> {
-        if mode.reads_requests() || self.amounts.is_empty() {
+        if mode.reads_requests() || self.amounts.none_for(self.agent) {
             return None;
         }
         let mut holds = Holds::default();

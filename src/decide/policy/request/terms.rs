@@ -27,7 +27,7 @@ impl<'a> Judge<'a> {
         through: &Through<'a>,
         passage: &Passage,
     ) -> Result<(Option<Box<Holds>>, Uses), Denial> {
-        if self.amounts.is_empty() && through.services.is_empty() {
+        if self.amounts.none_for(self.agent) && through.services.is_empty() {
             return Ok((None, Uses::default()));
         }
         let routes = self.routes(route, passage);
