@@ -222,7 +222,9 @@ mod tests {
         assert_eq!((document.feed(b"{\"error\":{}"), document.is_between()), (None, false));
         for (before, joint) in [("", "["), ("[", ""), ("[{}", ","), ("[{},", ""), ("[{}\n,\n", "")] {
             let mut list = List::default();
-            before.bytes().for_each(|byte| drop(list.step(byte)));
+            for byte in before.bytes() {
+                list.step(byte);
+            }
             assert_eq!(list.joint(), joint, "{before:?}");
         }
     }
