@@ -208,7 +208,7 @@ mod tests {
             bytes.extend(vec![7; usize::from(length) - 4]);
         }
         assert_eq!(ends(&Boundary::Messages(Message::default()), &bytes), [16, 36]);
-        assert_eq!(ends(&Boundary::Messages(Message::default()), &[0; 64]), [0_usize; 0], "nothing has no length");
+        assert!(ends(&Boundary::Messages(Message::default()), &[0; 64]).is_empty(), "nothing has no length");
     }
 
     #[test]
@@ -222,7 +222,9 @@ mod tests {
         assert_eq!((document.feed(b"{\"error\":{}"), document.is_between()), (None, false));
         for (before, joint) in [("", "["), ("[", ""), ("[{}", ","), ("[{},", ""), ("[{}\n,\n", "")] {
             let mut list = List::default();
-            before.bytes().for_each(|byte| drop(list.step(byte)));
+            for byte in before.bytes() {
+                list.step(byte);
+            }
             assert_eq!(list.joint(), joint, "{before:?}");
         }
     }
