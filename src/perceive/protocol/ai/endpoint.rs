@@ -44,24 +44,6 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// What an InferencePolicy calls it; nothing where it has no word for it.
-    pub const fn action(self) -> Option<InferenceAction> {
-        match self {
-            Self::Responses => Some(InferenceAction::Responses),
-            Self::Embeddings | Self::Embed => Some(InferenceAction::Embeddings),
-            Self::Chat
-            | Self::Completions
-            | Self::Messages
-            | Self::Generate
-            | Self::Predict
-            | Self::Converse
-            | Self::Invoke
-            | Self::Ollama
-            | Self::CountTokens => Some(InferenceAction::Chat),
-            Self::Other => None,
-        }
-    }
-
     /// How records name it.
     pub const fn name(self) -> &'static str {
         match self {
