@@ -14,9 +14,7 @@ mod models;
 mod tools;
 mod quotas;
 
-pub use models::{
-    AiMatch, AiRoute, AiRule, InferenceAction, InferencePolicy, PreferredModel, TokenCaps,
-};
+pub use models::{AiMatch, AiRoute, AiRule, InferenceAction, InferencePolicy, PreferredModel, TokenCaps};
 pub use quotas::{BandwidthPolicy, BudgetPolicy, Per, RateLimitPolicy, RateScope};
 pub use rules::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Transform, Would};
 pub use tools::{

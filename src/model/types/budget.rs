@@ -30,15 +30,8 @@ pub enum Unit {
 
 impl Unit {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Tokens,
-        Self::Usd,
-        Self::Requests,
-        Self::Bytes,
-        Self::BytesUp,
-        Self::BytesDown,
-        Self::Calls,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Tokens, Self::Usd, Self::Requests, Self::Bytes, Self::BytesUp, Self::BytesDown, Self::Calls];
 
     /// How records and commands name it.
     pub const fn as_str(self) -> &'static str {

@@ -34,7 +34,9 @@ pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
 pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
-pub use holds::{BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve};
+pub use holds::{
+    BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve,
+};
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
 pub use model_call::ModelCall;

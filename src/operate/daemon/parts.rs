@@ -14,6 +14,7 @@ use super::Error;
 use crate::act::dial::{Dialler, TrustAnchors};
 use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
+use crate::decide::quota::{Accounts, BudgetClock, Terms};
 use crate::decide::tunnel::Guard;
 use crate::model::config::{self, Config, DnsServer};
 use crate::model::types::AddressClass;
@@ -111,9 +112,14 @@ impl Parts {
 
     /// What all workers share.
     pub fn road(self, snapshot: Snapshot, home: Home, room: Room) -> Arc<Shared> {
+        let past = self.ledger.take_past();
+        let moments = BudgetClock::new(clock::now(), clock::uptime(), past.last);
+        let now = moments.at(clock::now(), clock::uptime());
         Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             ledger: self.ledger,
+            accounts: Accounts::restore(Terms::default(), past, now),
+            moments,
             memory: Arc::new(Memory::new()),
             answers: Arc::new(Cache::default()),
             guard: Guard::new(),
