@@ -39,6 +39,7 @@ pub mod origin;
 pub mod paces;
 pub mod passthrough;
 pub mod probes;
+pub mod providers;
 pub mod quarantine;
 pub mod records;
 pub mod reload;

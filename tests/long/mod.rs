@@ -15,5 +15,6 @@ pub mod postgres;
 pub mod python;
 pub mod quic;
 pub mod ruby;
+pub mod sdks;
 pub mod tools;
 pub mod upstreams;
