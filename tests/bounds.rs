@@ -1,6 +1,6 @@
 //! The bounds that the documentation names are those of `src/model/types/limits.rs`: change both.
 
-use clawgress::model::types::limits;
+use clawgress::model::types::{limits, quota_limits};
 
 use crate::documents::file;
 
@@ -264,6 +264,11 @@ fn the_longest_wait_of_a_throttled_request_is_documented() {
 }
 
 #[test]
+fn the_numbers_kept_of_rates_are_documented() {
+    says("docs/rates.md", &[format!("{} numbers are kept", grouped(limits::RATES_KEPT))]);
+}
+
+#[test]
 fn the_bounds_of_approvals_are_documented() {
     use limits::*;
     says(
@@ -277,6 +282,20 @@ fn the_bounds_of_approvals_are_documented() {
             ),
             format!("Of approvals and of quarantines the {} that ended last", grouped(REGISTRY_HISTORY)),
             format!("at most {APPROVALS_PER_AGENT} approvals in force"),
+            format!("up to {} tools", quota_limits::APPROVAL_TOOLS),
+        ],
+    );
+}
+
+#[test]
+fn the_bounds_of_counting_are_documented() {
+    use quota_limits::*;
+    let (least, most) = (EXECUTION_IDLE_LEAST.as_secs() / 60, EXECUTION_IDLE_MOST.as_secs() / 86_400);
+    says(
+        "docs/prices.md",
+        &[
+            format!("`1h` by default, {least} minute to {most} days"),
+            format!("a figure with more than {USD_DECIMALS} decimals"),
         ],
     );
 }
@@ -287,5 +306,41 @@ fn the_bounds_of_kept_sets_are_documented() {
     says(
         "docs/changing-policy.md",
         &[format!("the last {SETS_KEPT} of them and at most {}", size(SETS_KEPT_BYTES))],
+    );
+}
+
+#[test]
+fn the_bounds_of_mcp_are_documented() {
+    use limits::*;
+    says(
+        "docs/tools.md",
+        &[
+            format!("one message or a list of up to {MCP_BATCH}"),
+            format!("one of more than {MCP_BATCH} messages"),
+            format!(
+                "an `id` or a method of more than {} bytes, the name of a tool or a prompt of more than {} bytes, a URI of more than {},",
+                MCP_ID_BYTES.max(MCP_METHOD_BYTES),
+                MCP_NAME_BYTES,
+                size(MCP_URI_BYTES as u64)
+            ),
+            format!("An answer or an event may have {}.", size(MCP_ANSWER_BYTES as u64)),
+            format!("with one of more than {MCP_NAME_BYTES} bytes, is not shown"),
+        ],
+    );
+}
+
+#[test]
+fn the_bounds_of_held_bodies_are_documented() {
+    use limits::*;
+    let (whole, progress) = (HELD_BODY_TIME.as_secs(), BODY_TIME.as_secs());
+    says(
+        "docs/model-calls.md",
+        &[
+            format!("| one body, as it came and decoded | {} |", size(HELD_BODY_BYTES)),
+            format!("| all held bodies of one agent | {} |", size(HELD_BYTES_PER_AGENT)),
+            format!("| all held bodies | {} |", size(HELD_BYTES)),
+            format!("| {whole} s, and {} bytes in each {progress} s |", grouped(BODY_PROGRESS)),
+            format!("counted in the first {} of text", size(TOKENS_COUNTED_BYTES)),
+        ],
     );
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::lab::backends::{Wire, eventually};
 use crate::lab::namespace::FOLDER;
-use crate::lab::{Lab, RESOLVER_V4, RESOLVER_V6, UPSTREAM_V4, UPSTREAM_V6, Zone, nginx, topology};
+use crate::lab::{Lab, RESOLVER_V4, RESOLVER_V6, UPSTREAM_V4, UPSTREAM_V6, Zone, mcp, nginx, topology};
 
 const NAME: &str = "site.example";
 
@@ -354,4 +354,34 @@ fn an_address_added_outside_is_reachable_and_a_stopped_forwarder_stops_everythin
     assert!(reach());
     lab.gateway().set("net/ipv4/ip_forward", "0");
     assert!(!reach());
+}
+
+#[test]
+fn an_mcp_server_lists_and_calls_its_tools_in_sessions_and_without() {
+    let lab = Lab::new();
+    let json = lab.backends().mcp("192.0.2.11:80", Wire::Plain, mcp::Form::Json);
+    let events = lab.backends().mcp("192.0.2.12:80", Wire::Plain, mcp::Form::Events);
+    let post = |address: &str, more: &[&str], body: &str| {
+        let curl = lab.workload().command("curl").args(["-sS", "-i", "--json", body]).args(more);
+        curl.arg(format!("http://{address}/mcp")).run().succeeded()
+    };
+    let asks = |method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#)
+    };
+    let begun = post("192.0.2.11", &[], &asks("initialize", r#"{"protocolVersion":"2025-11-25"}"#));
+    assert!(begun.contains("mcp-session-id: 1") && begun.contains("2025-11-25"), "{begun}");
+    let list = post("192.0.2.11", &["-H", "Mcp-Session-Id: 1"], &asks("tools/list", "{}"));
+    assert!(mcp::TOOLS.iter().all(|tool| list.contains(tool)) && list.contains("application/json"), "{list}");
+    let lost = post("192.0.2.11", &["-H", "Mcp-Session-Id: 2"], &asks("tools/list", "{}"));
+    assert!(lost.contains("404"), "{lost}");
+    let called =
+        post("192.0.2.12", &[], &asks("tools/call", r#"{"name":"send_mail","arguments":{"to":"bob"}}"#));
+    assert!(
+        called.contains("text/event-stream") && called.contains("data: {") && called.contains("bob"),
+        "{called}"
+    );
+    assert_eq!(events.calls(), [("send_mail".to_owned(), serde_json::json!({"to": "bob"}))]);
+    assert!(json.calls().is_empty());
+    let told = post("192.0.2.12", &[], r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    assert!(told.contains("202"), "{told}");
 }

@@ -1,6 +1,6 @@
 //! `clawgress approvals`: what operators opened for a time.
 
-use super::approve::place;
+use super::approve::opened;
 use super::columns::{Cell, Columns};
 use super::context::{Context, Format};
 use super::exit::{Exit, Failure};
@@ -34,7 +34,7 @@ impl Approvals {
 /// A line each: name, agent, hosts, until when, how it stands, by whom, why.
 pub fn render(approvals: &[Approval], now: Timestamp, paint: Paint) -> String {
     let row = |approval: &Approval| {
-        let hosts: Vec<String> = approval.hosts.iter().map(|host| place(host)).collect();
+        let hosts = opened(approval);
         let until = approval.ended_at.or(approval.until).map(|until| words::clock(until, now));
         let style = match approval.state {
             ApprovalState::Active => Style::Good,

@@ -19,6 +19,9 @@ pub struct Approve {
     /// Which host, and on which port alone; `*.` stands for one label [repeatable]
     #[arg(long = "host", value_name = "HOST[:PORT]")]
     hosts: Vec<String>,
+    /// Which tool that a policy wants approved: an McpServer or a host, and one tool of it [repeatable]
+    #[arg(long = "tool", value_name = "SERVER/TOOL")]
+    tools: Vec<String>,
     /// Why
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -46,14 +49,15 @@ pub fn span(text: &str) -> Result<Duration, String> {
 impl Approve {
     /// Asks and prints.
     pub fn run(self, context: &mut Context) -> Result<Exit, Failure> {
-        let Self { who, hosts, reason, ttl, ticket } = self;
+        let Self { who, hosts, tools, reason, ttl, ticket } = self;
         let (agent, request) = if is_request_id(&who) { (None, Some(who)) } else { (Some(who), None) };
-        if let (Some(agent), true) = (&agent, hosts.is_empty()) {
+        if let (Some(agent), true) = (&agent, hosts.is_empty() && tools.is_empty()) {
             let message = format!("it is not said which host agent `{agent}` may reach");
             let hint = format!("clawgress approve {agent} --host HOST[:PORT] --reason TEXT --ttl 2h");
             return Err(Failure::new(Exit::Usage, message).hint(hint));
         }
-        let query = ApproveQuery { agent, hosts, request_id: request, reason, ticket, ttl_s: ttl.as_secs() };
+        let query =
+            ApproveQuery { agent, hosts, tools, request_id: request, reason, ticket, ttl_s: ttl.as_secs() };
         let approval = context.with_daemon(|mut client| async move { client.approve(&query).await })?;
         let now = context.now;
         context.one(&approval, |approval, paint| render(approval, now, paint))?;
@@ -63,7 +67,7 @@ impl Approve {
 
 /// What is open now, until when, and how to shut it.
 fn render(approval: &api::Approval, now: Timestamp, paint: Paint) -> String {
-    let hosts: Vec<String> = approval.hosts.iter().map(|host| place(host)).collect();
+    let hosts = opened(approval);
     let until = approval.until.map(|until| words::clock(until, now)).unwrap_or_default();
     let (agent, name) = (safe(&approval.agent), safe(&approval.name));
     let mut out = format!(
@@ -73,6 +77,12 @@ fn render(approval: &api::Approval, now: Timestamp, paint: Paint) -> String {
     );
     let _ = writeln!(out, "to end it earlier: clawgress revoke {name}");
     out
+}
+
+/// Hosts with their ports, and tools.
+pub fn opened(approval: &api::Approval) -> Vec<String> {
+    let tools = approval.tools.iter().map(|tool| format!("tool {tool}"));
+    approval.hosts.iter().map(|host| place(host)).chain(tools).collect()
 }
 
 /// `paste.example:443`, `paste.example (every port)`.

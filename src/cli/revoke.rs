@@ -18,7 +18,7 @@ impl Revoke {
         let name = self.name;
         let approval = context.with_daemon(|mut client| async move { client.revoke(&name).await })?;
         context.one(&approval, |approval: &Approval, _: Paint| {
-            let (agent, hosts) = (safe(&approval.agent), approval.hosts.join(", "));
+            let (agent, hosts) = (safe(&approval.agent), approval.opened().join(", "));
             format!("{} is revoked: {agent} may not reach {} by it\n", safe(&approval.name), safe(&hosts))
         })?;
         Ok(Exit::Done)

@@ -202,8 +202,9 @@ impl Set {
             at: case.at,
         };
         let takes_tls = self.policy.takes_tls(&known);
-        let inquiry =
+        let mut inquiry =
             Inquiry::new(&query, takes_tls, |_| SOME_PUBLIC_ADDRESS).map_err(|fault| fault.message)?;
+        inquiry.content.clone_from(&case.content);
         let given: Vec<_> = inquiry.name.iter().cloned().collect();
         let scene = Scene {
             policy: &self.policy,

@@ -3,5 +3,6 @@
 pub mod types;
 pub mod condition;
 pub mod manifest;
+pub mod prices;
 pub mod cases;
 pub mod config;

@@ -50,6 +50,11 @@ impl<'a> Case<'a> {
         Self { id, at, started: Instant::now(), snapshot, known, site }
     }
 
+    /// Where it has come.
+    pub fn site(&self) -> &'a Site {
+        self.site
+    }
+
     /// What its decision depends on beside documents and traffic.
     fn circumstances(&self) -> Circumstances<'_> {
         self.snapshot.circumstances(self.at)
@@ -136,11 +141,8 @@ impl<'a> Case<'a> {
     ) -> Response<Bytes> {
         let opening = self.opening(request, head, denied(&self.snapshot, denial));
         self.site.road.shared.ledger.refuse(&opening, denial);
-        deny::response(
-            denial,
-            self.id,
-            Heard { host: self.site.passage.host(), grpc: head.is_some_and(is_grpc) },
-        )
+        let heard = Heard::of(self.site.passage.host(), request, head.is_some_and(is_grpc));
+        deny::response(denial, self.id, heard)
     }
 }
 

@@ -8,6 +8,7 @@ use super::arrival::{Arrival, Judged, Refused, protocol};
 use super::case::allowed_by;
 use super::flow;
 use super::home;
+use super::paces::Asker;
 use super::peeked::{Look, Peeked};
 use super::refuse;
 use super::road::{Road, Snapshot};
@@ -82,13 +83,15 @@ async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Next {
             let refusal = Refusal { answer: snapshot.policy.answer_to_unknown(&hello), denial };
             (Refused { arrival, known: None, hello: Some(hello) }, refusal)
         }
-        Ok(known) => match judge(road, &snapshot, &known, arrival, &hello) {
-            Ok((passage, held)) => {
-                let judged = Judged { arrival, known, hello, passage, held };
-                return allowed(road, &snapshot, judged, stream).await;
+        Ok(known) => {
+            match judge(road, &snapshot, &known, arrival, &hello).and_then(counted(road, &known, arrival)) {
+                Ok((passage, held)) => {
+                    let judged = Judged { arrival, known, hello, passage, held };
+                    return allowed(road, &snapshot, judged, stream).await;
+                }
+                Err(refusal) => (Refused { arrival, known: Some(known), hello: Some(hello) }, refusal),
             }
-            Err(refusal) => (Refused { arrival, known: Some(known), hello: Some(hello) }, refusal),
-        },
+        }
     };
     Box::pin(refuse::connection(road, &snapshot, refused, refusal, stream)).await;
     Next::Nothing
@@ -122,6 +125,23 @@ pub(super) fn judge(
         _ => None,
     };
     Ok((passage, held))
+}
+
+/// Counts a connection that is not read as one request, by the rates that hold for it. Of any other each request counts.
+fn counted(
+    road: &Road,
+    known: &Known,
+    arrival: Arrival,
+) -> impl FnOnce((Passage, Option<Held>)) -> Result<(Passage, Option<Held>), Refusal> {
+    move |(passage, held)| {
+        let answer = match passage.mode() {
+            mode if mode.reads_requests() => return Ok((passage, held)),
+            Mode::PassThrough => Answer::Alert,
+            _ => Answer::Reset,
+        };
+        let counted = road.shared.paces.count(Asker::new(known, arrival.client), (&passage).into());
+        counted.map(|()| (passage, held)).map_err(|denial| Refusal { denial, answer })
+    }
 }
 
 /// The decision goes to disk; then the connection is relayed or opened as policy says.

@@ -20,18 +20,20 @@ use super::anew::{self, Again};
 use super::arrival::{Arrival, Judged, Refused};
 use super::claimed;
 use super::connection;
+use super::paces::Asker;
 use super::places::Place;
 use super::refusals::{Record, Refusals, RefusedFlow, too_many};
 use super::refuse;
 use super::road::{Road, Snapshot};
 use crate::act::dial;
-use crate::act::upstream::LAPSED;
 use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped, relay};
+use crate::act::upstream::relay::SPENT;
+use crate::act::upstream::{LAPSED, Lane, LiveTempo, Tempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Passage;
 use crate::model::types::limits::{UDP_FLOWS_SHARE, UDP_WAITING, UDP_WAITING_BYTES};
-use crate::model::types::{ClientAddress, Denial, OriginalDestination, Reason};
+use crate::model::types::{ClientAddress, Denial, Direction, OriginalDestination, Reason};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::intercept::Datagram;
@@ -164,6 +166,12 @@ impl Desk {
             }
             Ok((passage, held)) => match self.seat(key, &known) {
                 Some((seat, early)) => {
+                    let asker = Asker::new(&known, client);
+                    if let Err(denial) = self.road.shared.paces.count(asker, (&passage).into()) {
+                        drop(seat);
+                        let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
+                        return self.refuse(&snapshot, refused, &denial, length);
+                    }
                     self.wait(key, datagram);
                     let judged = Judged { arrival, known, hello, passage, held };
                     let allowed = Allowed { snapshot, judged, length, early, policy, seat };
@@ -274,10 +282,26 @@ async fn ends(road: &Road, judged: &Judged, entry: &Entry) -> Result<Ends, Denia
     Ok(Ends { workload, upstream, address })
 }
 
-/// Sets how fast the datagrams of a flow go, both ways together.
-fn pace(desk: &Desk, known: &Known, passage: &Passage, moved: [&Moved; 2]) {
-    let tempo = desk.road.shared.paces.tempo(&known.agent().name, passage.obligations());
-    moved.into_iter().for_each(|moved| moved.pace(tempo.clone()));
+/// How fast the datagrams of a flow may go.
+fn tempo(desk: &Desk, (known, client): (&Known, ClientAddress), passage: &Passage) -> Tempo {
+    desk.road.shared.paces.tempo(Asker::new(known, client), passage.into())
+}
+
+/// What the workload hears and the record says of a flow whose destination cannot be reached any more, after so many answers.
+fn gone(
+    desk: &Desk,
+    arrival: Arrival,
+    passage: &Passage,
+    (address, answers): (SocketAddr, u64),
+    error: io::Error,
+) -> (Option<&'static str>, Option<Denial>) {
+    let silent = error.kind() == io::ErrorKind::ConnectionRefused;
+    let why = if silent { Why::NoPort } else { Why::NoWay };
+    desk.sockets.refuse(arrival.client, arrival.destination, 0, why);
+    match answers {
+        0 => (None, Some(dial::unreachable(passage, address, error))),
+        _ => (Some("upstream-closed"), None),
+    }
 }
 
 /// Relays until the flow ends, and closes its record.
@@ -291,7 +315,10 @@ async fn relayed(
     // The belief is held until the flow ends.
     let Judged { arrival, known, mut passage, held: _held, .. } = judged;
     let (out, back, mut drain) = (Moved::default(), Moved::default(), desk.road.drain.clone());
-    pace(desk, &known, &passage, [&out, &back]);
+    let source = (&known, arrival.client);
+    let pace = LiveTempo::new(tempo(desk, source, &passage));
+    out.pace(Lane::new(pace.clone(), Direction::Up));
+    back.pace(Lane::new(pace.clone(), Direction::Down));
     let mut line = Line {
         workload: &ends.workload,
         upstream: &ends.upstream,
@@ -306,7 +333,7 @@ async fn relayed(
         match relay(&passage, &entry, &mut line, interrupts, Patience::default()).await {
             Stopped::Due => match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
                 Ok(anew) => {
-                    pace(desk, &known, &anew, [&out, &back]);
+                    pace.set(tempo(desk, source, &anew));
                     passage = anew;
                 }
                 Err(denial) => {
@@ -314,17 +341,15 @@ async fn relayed(
                     break (Some(LAPSED), Some(denial));
                 }
             },
+            Stopped::Spent => {
+                desk.sockets.refuse(arrival.client, arrival.destination, 0, Why::Prohibited);
+                break (Some(SPENT), pace.spent());
+            }
             Stopped::Idle => break (Some("idle"), None),
             Stopped::Drain => break (Some("shutdown"), None),
             Stopped::WorkloadGone => break (Some("client-closed"), None),
             Stopped::Unreachable(error) => {
-                let silent = error.kind() == io::ErrorKind::ConnectionRefused;
-                let why = if silent { Why::NoPort } else { Why::NoWay };
-                desk.sockets.refuse(arrival.client, arrival.destination, 0, why);
-                break match back.datagrams() {
-                    0 => (None, Some(dial::unreachable(&passage, ends.address, error))),
-                    _ => (Some("upstream-closed"), None),
-                };
+                break gone(desk, arrival, &passage, (ends.address, back.datagrams()), error);
             }
         }
     };

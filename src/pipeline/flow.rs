@@ -1,6 +1,5 @@
 //! A flow that is not opened: what was peeked is replayed untouched, then the kernel moves the bytes.
 
-use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
@@ -12,12 +11,13 @@ use tokio::time::timeout;
 use super::anew::{self, Again};
 use super::arrival::Judged;
 use super::claimed;
+use super::paces::Asker;
 use super::peeked::Peeked;
 use super::refuse;
 use super::road::Road;
 use crate::act::dial::{Dialled, UpstreamStream};
-use crate::act::upstream::relay::{self, FlowBytes};
-use crate::act::upstream::{LAPSED, Tempo};
+use crate::act::upstream::relay::{self, FlowBytes, SPENT};
+use crate::act::upstream::{LAPSED, LiveTempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Mode;
@@ -49,8 +49,8 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     };
     let latency = judged.arrival.started;
     let bytes = Arc::new(FlowBytes::default());
-    let tempo =
-        RefCell::new(road.shared.paces.tempo(&judged.known.agent().name, judged.passage.obligations()));
+    let asker = Asker::new(&judged.known, judged.arrival.client);
+    let tempo = LiveTempo::new(road.shared.paces.tempo(asker, (&judged.passage).into()));
     let moved = async {
         if judged.hello == Hello::Silent && speaks_first(road, stream.stream(), &upstream).await {
             return Some(SPOKE_LATE);
@@ -72,7 +72,10 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
         let _ = socket::reset_on_close(stream.stream());
         let _ = socket::reset_on_close(&upstream);
     }
-    let (end, denial) = ended.map_or_else(|refused| (Some(LAPSED), Some(refused)), |end| (end, None));
+    let (end, denial) = ended.map_or_else(
+        |refused| (Some(LAPSED), Some(refused)),
+        |end| (end, tempo.spent().filter(|_| end == Some(SPENT))),
+    );
     entry.close(Outcome {
         bytes_out: stream.ahead().len() as u64 + bytes.a_to_b(),
         bytes_in: bytes.b_to_a(),
@@ -89,7 +92,7 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
 async fn no_longer(
     road: &Road,
     judged: &Judged,
-    tempo: &RefCell<Tempo>,
+    tempo: &LiveTempo,
     policy: &mut watch::Receiver<()>,
 ) -> Denial {
     let Judged { arrival, known, hello, passage, .. } = judged;
@@ -98,7 +101,7 @@ async fn no_longer(
         again.due(policy).await;
         match anew::judged(road, *arrival, (known, passage), hello) {
             Ok(anew) => {
-                tempo.replace(road.shared.paces.tempo(&known.agent().name, anew.obligations()));
+                tempo.set(road.shared.paces.tempo(Asker::new(known, arrival.client), (&anew).into()));
                 again = Again::of(road, known);
             }
             Err(denial) => return denial,

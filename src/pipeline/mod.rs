@@ -4,9 +4,10 @@
 //! (`perceive::identity`), what is said first (`peeked`), whether it may live (`decide::policy`), puts that on record
 //! (`decide::ledger`) and hands it on: to `flow`, where bytes are only moved, or to `web`, where the upstream is reached
 //! (`act::dial`), TLS is opened (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame
-//! counter (`framed`). Each request takes the road of `exchange`: read, judged, recorded, sent, answered, closed. What is
-//! refused goes through `refuse` and `deny`. `dns` is the same road for queries, `datagrams` for UDP flows, and
-//! `dropped` records what never came here, because the kernel refused it. Only this folder knows the order of the stages.
+//! counter (`framed`). Each request takes the road of `exchange`: read, judged (by what it carries, where `held` had to read
+//! that), recorded, sent (`forward`), answered (`answering`), closed. What is refused goes through `refuse` and `deny`. `dns` is
+//! the same road for queries, `datagrams` for UDP flows, and `dropped` records what never came here, because the kernel
+//! refused it. Only this folder knows the order of the stages.
 
 mod places;
 mod quarantines;
@@ -31,6 +32,11 @@ mod bridge;
 mod tunnel;
 mod early;
 mod transform;
+mod held;
+mod going;
+mod forward;
+mod fallback;
+mod answering;
 mod exchange;
 mod refuse;
 mod home;

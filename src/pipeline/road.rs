@@ -13,7 +13,7 @@ use super::places::{Places, Room};
 use super::quarantines::Quarantines;
 use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
-use crate::act::upstream::Pool;
+use crate::act::upstream::{HeldRoom, Pool};
 use crate::decide::ledger::Ledger;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::decide::quota::{Accounts, BudgetClock};
@@ -94,6 +94,8 @@ pub struct Shared {
     pub accounts: Accounts,
     /// The time by which that is counted.
     pub moments: BudgetClock,
+    /// Room for bodies that are held until they are decided on.
+    pub held: Arc<HeldRoom>,
     /// Tells what lives long that another set is in force, or that other things stand for a time.
     pub changed: watch::Sender<()>,
     /// Held while the snapshot is replaced, so that nobody undoes what another has just done.

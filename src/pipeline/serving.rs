@@ -32,7 +32,7 @@ use super::underway::Underway;
 use super::watch::{Busy, Watch};
 use crate::act::dial::Protocol;
 use crate::act::upstream::gathered::Gathered;
-use crate::act::upstream::{LAPSED, LocalExecutor, ReplyBody};
+use crate::act::upstream::{BodyError, LAPSED, LocalExecutor, ReplyBody};
 use crate::model::types::limits::{
     FLOW_IDLE_TIME, HEAD_BYTES, HEAD_FIELDS, HTTP2_RESETS, HTTP2_STREAMS, KEEP_ALIVE_TIME, REFUSAL_LINGER,
 };
@@ -333,12 +333,12 @@ fn http2_builder() -> http2::Builder<LocalExecutor> {
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Reply { body, .. } => Pin::new(body).poll_frame(cx),
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),

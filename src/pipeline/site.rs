@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::anew::Again;
 use super::arrival::{Arrival, Judged};
 use super::claimed;
+use super::paces::Asker;
 use super::road::Road;
 use super::underway::{self, Underway};
 use crate::act::dial::Protocol;
@@ -125,9 +126,14 @@ impl Site {
         underway
     }
 
+    /// Who asks, for what is counted.
+    pub fn asker(&self) -> Asker<'_> {
+        Asker::new(&self.known, self.arrival.client)
+    }
+
     /// How fast what is permitted like this may go.
     pub fn tempo(&self, clearance: &Clearance) -> Tempo {
-        self.road.shared.paces.tempo(&self.known.agent().name, clearance.obligations())
+        self.road.shared.paces.tempo(self.asker(), clearance.into())
     }
 
     /// Something else is in force, or it is later: when to ask again. What goes on goes at the pace in force.

@@ -14,9 +14,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::anew::Again;
 use super::watch::Busy;
-use crate::act::upstream::{Closing, LiveTempo, Rests};
-use crate::model::types::Denial;
+use crate::act::upstream::relay::SPENT;
+use crate::act::upstream::{Closing, LAPSED, Lane, LiveTempo};
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
+use crate::model::types::{Denial, Direction};
 
 /// Bytes on the way in one direction.
 const BUFFER: usize = 16 * 1024;
@@ -28,7 +29,7 @@ struct Side<'m, S> {
     read: u64,
     written: u64,
     moved: &'m Moved,
-    rests: Rests,
+    lane: Lane,
 }
 
 /// What both sides tell the clock.
@@ -61,11 +62,11 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
-    let side = |inner| {
-        let rests = Rests::new(tempo.clone());
-        Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved, rests }
+    let side = |inner, direction| {
+        let lane = Lane::new(tempo.clone(), direction);
+        Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved, lane }
     };
-    let (mut workload, mut upstream) = (side(workload), side(upstream));
+    let (mut workload, mut upstream) = (side(workload, Direction::Up), side(upstream, Direction::Down));
     let end = tokio::select! {
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
             ended.err().map(|_| "reset")
@@ -73,11 +74,14 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
         () = idle(&moved) => Some("idle"),
         _ = drain.wait_for(|drains| *drains) => Some("shutdown"),
         denial = refused(policy, judge) => {
-            closing.end(workload.read, workload.written, denial);
+            closing.end(workload.read, workload.written, (LAPSED, denial));
             return drop(busy);
         }
     };
-    closing.finish(workload.read, workload.written, end);
+    match tempo.spent().filter(|_| end == Some("reset")) {
+        Some(denial) => closing.end(workload.read, workload.written, (SPENT, denial)),
+        None => closing.finish(workload.read, workload.written, end),
+    }
     drop(busy);
 }
 
@@ -110,18 +114,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.rests.poll(cx));
-        let before = buf.filled().len();
-        match ready!(Pin::new(&mut self.inner).poll_read(cx, buf)) {
+        ready!(self.lane.poll(cx)).map_err(io::Error::other)?;
+        let turn = self.lane.turn().min(buf.remaining());
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(turn));
+        match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part)) {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
             _ => {}
         }
-        let length = buf.filled().len() - before;
+        let length = part.filled().len();
+        buf.advance(length);
         if length == 0 {
             self.moved.ended.set(true);
         }
         self.read += length as u64;
-        self.rests.after(length);
+        self.lane.moved(length);
         self.moved.at.set(Instant::now());
         Poll::Ready(Ok(()))
     }

@@ -21,6 +21,7 @@ pub mod forged;
 pub mod frames;
 pub mod grpc;
 pub mod guard;
+pub mod holding;
 pub mod hostile;
 pub mod hygiene;
 pub mod http2;

@@ -200,7 +200,8 @@ async fn answer(state: &Arc<State>, request: Request<Incoming>) -> Result<Respon
 }
 
 impl Seen {
-    fn from(request: &Request<Incoming>) -> Self {
+    /// Of this request.
+    pub fn from(request: &Request<Incoming>) -> Self {
         let host =
             request.headers().get("host").map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
         Self {
@@ -254,7 +255,8 @@ fn fed(frames: Vec<io::Result<Frame<Bytes>>>) -> Response<Feed> {
     response
 }
 
-fn whole(kind: &'static str, text: String) -> Response<Feed> {
+/// A response whose body is known from the start.
+pub fn whole(kind: &'static str, text: String) -> Response<Feed> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let length = HeaderValue::from(text.len());
     let _ = sender.try_send(Ok(Frame::data(Bytes::from(text))));

@@ -1,6 +1,7 @@
 //! What takes long or needs more than apt's small packages, by `make test-long` alone: compiled with the feature
 //! `long-tests`, in the same laboratory and by the same rules as everything else.
 
+pub mod bandwidth;
 pub mod beliefs;
 pub mod browser;
 pub mod exchanges;
@@ -10,6 +11,7 @@ pub mod hours;
 pub mod http2;
 pub mod java;
 pub mod javascript;
+pub mod mcp;
 pub mod packages;
 pub mod postgres;
 pub mod python;

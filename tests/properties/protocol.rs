@@ -7,6 +7,7 @@ use clawgress::perceive::protocol::ai::{AnswerReader, Endpoint};
 use clawgress::perceive::protocol::decoding::Decoder;
 use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::{damaged, holds};
 
@@ -52,6 +53,57 @@ fn request() -> impl Strategy<Value = String> {
         json().prop_map(|value| format!("\"x\":{value}")),
     ];
     prop::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(",")))
+}
+
+/// A message of MCP, as clients and servers send them, or a list of some.
+fn mcp_message() -> impl Strategy<Value = String> {
+    let name = "\"(send|read|read_it|a|b|\\\\u0061|ü)\"|7|null";
+    let tool = (name, json()).prop_map(|(name, value)| format!("{{\"x\":{value} , \"name\": {name}}}"));
+    let tools = prop::collection::vec((tool, "[ \n]{0,2},[ ]{0,1}"), 0..6).prop_map(|tools| {
+        let tools: Vec<String> = tools.into_iter().flat_map(|(tool, comma)| [tool, comma]).collect();
+        tools[..tools.len().saturating_sub(1)].concat()
+    });
+    let params = (name, json())
+        .prop_map(|(name, value)| format!("{{\"name\":{name},\"arguments\":{{\"x\":{value}}}}}"))
+        .boxed();
+    let member = prop_oneof![
+        4 => "\"jsonrpc\":\"2\\.0\"",
+        3 => "\"id\":([0-9]{1,3}|\"[a-z]{0,3}\"|null|1\\.5)",
+        3 => "\"method\":\"(tools/call|tools/list|ping|resources/read)\"",
+        3 => params.clone().prop_map(|params| format!("\"params\":{params}")),
+        4 => tools.prop_map(|tools| format!("\"result\" : {{\"tools\":[ {tools} ],\"nextCursor\":\"x\"}}")),
+        1 => json().prop_map(|value| format!("\"error\":{value}")),
+    ];
+    let any = prop::collection::vec(member, 1..6);
+    let call =
+        ("[0-9]{1,3}|\"[a-z]{1,3}\"", "tools/call|prompts/get", params).prop_map(|(id, method, params)| {
+            vec![
+                "\"jsonrpc\":\"2.0\"".to_owned(),
+                format!("\"id\":{id}"),
+                format!("\"method\":\"{method}\""),
+                format!("\"params\":{params}"),
+            ]
+        });
+    let message =
+        prop_oneof![any, call.prop_shuffle()].prop_map(|members| format!("{{{}}}", members.join(",")));
+    prop_oneof![
+        3 => message.clone(),
+        1 => prop::collection::vec(message, 0..4).prop_map(|messages| format!("[{}]", messages.join(", "))),
+    ]
+}
+
+/// The same as events of a stream, some of them on several lines.
+fn mcp_events() -> impl Strategy<Value = String> {
+    let event = (mcp_message(), "\n|\r\n|\r", "(event: message|: x|id: 7|retry)", any::<Index>()).prop_map(
+        |(message, end, line, at)| {
+            let places: Vec<usize> = message.match_indices(',').map(|(at, _)| at + 1).collect();
+            let at = if places.is_empty() { 0 } else { places[at.index(places.len())] };
+            let (first, second) = message.split_at(at);
+            let (first, second) = (first.replace('\n', " "), second.replace('\n', " "));
+            format!("data: {first}{end}{line}{end}data:{second}{end}{end}")
+        },
+    );
+    prop::collection::vec(event, 0..4).prop_map(|events| events.concat())
 }
 
 /// A stream of OpenAI with these texts and these figures.
@@ -105,6 +157,20 @@ proptest! {
         bytes in damaged(request().prop_map(String::into_bytes)), how in any::<[u8; 3]>(),
     ) {
         holds("exchange", &[&how[..], &bytes].concat());
+    }
+
+    #[test]
+    fn messages_of_mcp_are_read_as_another_reader_reads_them(
+        bytes in damaged(mcp_message().prop_map(String::into_bytes)), step in any::<u8>(),
+    ) {
+        holds("mcp", &[&[step, 0], &bytes[..]].concat());
+    }
+
+    #[test]
+    fn lists_of_tools_are_sieved_alike_however_a_stream_is_cut(
+        bytes in damaged(mcp_events().prop_map(String::into_bytes)), step in any::<u8>(),
+    ) {
+        holds("mcp", &[&[step, 1], &bytes[..]].concat());
     }
 
     #[test]

@@ -1,37 +1,90 @@
-//! Bodies in passing: counted, never held. The end of a reply's body is the end of the exchange, and closes its record.
+//! A request's body on its way out: counted, at its tempo, read as it passes. Never held here: what was held before comes
+//! from `held.rs`. Read next: `reply.rs`, for the way back.
 
-use std::cell::{Cell, OnceCell};
-use std::net::SocketAddr;
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::faults;
-use super::pool::Lease;
+use super::held::{Held, Unheld};
+use super::lane::{Gate, Spent};
 use super::reading::Reading;
-use super::tempo::{Gate, LiveTempo};
-use crate::decide::ledger::Entry;
-use crate::decide::ledger::record::Outcome;
-use crate::model::types::Denial;
+use super::tempo::LiveTempo;
+use crate::model::types::Direction;
 
-/// The word of records for what ended because what had let it through stands no longer.
-pub const LAPSED: &str = "lapsed";
+/// Why a body breaks off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Whoever sends it broke it off, or it is malformed.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    /// No more of it may move.
+    #[error(transparent)]
+    Spent(#[from] Spent),
+    /// It may have no more, and cannot be ended in order.
+    #[error("the answer was broken off")]
+    BrokenOff,
+}
 
 /// A request body on its way out.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// Nothing where it is empty.
-    inner: Option<Incoming>,
+    inner: Source,
     sent: Rc<Cell<u64>>,
     trailers: Trailers,
     gate: Option<Gate>,
     reading: Reading,
+}
+
+/// Where the bytes of a request come from.
+#[derive(Debug)]
+enum Source {
+    /// It has none.
+    Empty,
+    /// The workload, as they come.
+    Passing(Incoming),
+    /// They have come.
+    Held(Unheld),
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Passing(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
+            Self::Held(body) => Poll::Ready(body.frame().map(Ok)),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Passing(body) => body.is_end_stream(),
+            Self::Held(body) => body.is_over(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Passing(body) => body.size_hint(),
+            Self::Held(body) => body.size_hint(),
+        }
+    }
+
+    /// The same from its beginning, where that is still there.
+    fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Passing(_) => None,
+            Self::Held(body) => Some(Self::Held(body.again())),
+        }
+    }
 }
 
 /// How trailers are made fit to be forwarded.
@@ -46,13 +99,19 @@ pub struct Trailers {
 impl RequestBody {
     /// Counts what passes into `sent`, and has its trailers made fit to be forwarded.
     pub fn new(inner: Incoming, sent: Rc<Cell<u64>>, trailers: Trailers) -> Self {
-        let inner = Some(inner).filter(|inner| !inner.is_end_stream());
+        let inner = if inner.is_end_stream() { Source::Empty } else { Source::Passing(inner) };
+        Self { inner, sent, trailers, gate: None, reading: Reading::default() }
+    }
+
+    /// The same of a body that was held.
+    pub fn held(body: Held, sent: Rc<Cell<u64>>, trailers: Trailers) -> Self {
+        let inner = Source::Held(Unheld::new(body));
         Self { inner, sent, trailers, gate: None, reading: Reading::default() }
     }
 
     /// The same body, at a tempo.
     pub fn paced(self, tempo: LiveTempo) -> Self {
-        Self { gate: Some(Gate::of(tempo)), ..self }
+        Self { gate: Some(Gate::of(tempo, Direction::Up)), ..self }
     }
 
     /// The same body, read as it passes.
@@ -64,17 +123,18 @@ impl RequestBody {
     #[cfg(test)]
     pub(super) fn none() -> Self {
         let trailers = Trailers { strip: |_, _| (), withheld: Vec::new() };
-        Self { inner: None, sent: Rc::default(), trailers, gate: None, reading: Reading::default() }
+        let inner = Source::Empty;
+        Self { inner, sent: Rc::default(), trailers, gate: None, reading: Reading::default() }
     }
 
-    /// The same body again, where it is empty: any other may have been read.
+    /// The same body again, where it is empty or held: any other may have been read.
     pub(super) fn again(&self) -> Option<Self> {
-        let Self { inner, sent, trailers, reading, .. } = self;
-        inner.is_none().then(|| Self {
-            inner: None,
+        let Self { inner, sent, trailers, gate, reading } = self;
+        inner.again().map(|inner| Self {
+            inner,
             sent: sent.clone(),
             trailers: trailers.clone(),
-            gate: None,
+            gate: gate.as_ref().map(Gate::again),
             reading: reading.clone(),
         })
     }
@@ -87,15 +147,14 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
-        let mut polled = poll_counted(inner, cx, &this.sent, &mut this.gate);
+        let mut polled = poll_counted(|cx| this.inner.poll_frame(cx), cx, &this.sent, &mut this.gate);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled {
             this.reading.asked(frame);
             if let Some(trailers) = frame.trailers_mut() {
@@ -106,202 +165,36 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.is_over() && self.gate.as_ref().is_none_or(Gate::is_empty)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+        hint(self.inner.size_hint(), self.gate.as_ref())
+    }
+}
+
+/// What is still to come of a body, behind its gate.
+pub(super) fn hint(inner: SizeHint, gate: Option<&Gate>) -> SizeHint {
+    match gate {
+        Some(gate) => gate.hint(inner),
+        None => inner,
     }
 }
 
 /// The next frame, at its time, with its bytes added to the counter.
-fn poll_counted(
-    body: &mut Incoming,
+pub(super) fn poll_counted(
+    next: impl FnOnce(&mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>>,
     cx: &mut Context<'_>,
     counter: &Cell<u64>,
     gate: &mut Option<Gate>,
-) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
     let polled = match gate {
-        Some(gate) => gate.poll(cx, |cx| Pin::new(body).poll_frame(cx)),
-        None => Pin::new(body).poll_frame(cx),
+        Some(gate) => gate.poll(cx, next),
+        None => next(cx),
     };
     if let Poll::Ready(Some(Ok(frame))) = &polled {
         let length = frame.data_ref().map_or(0, Bytes::len);
         counter.set(counter.get() + length as u64);
     }
     polled
-}
-
-/// What is needed to close the record of an exchange.
-#[derive(Debug)]
-pub struct Closing {
-    /// The open record.
-    pub entry: Entry,
-    /// Status sent to the workload.
-    pub status: u16,
-    /// When the request was first seen.
-    pub started: Instant,
-    /// The gateway's own share before the request was sent on.
-    pub added: Duration,
-    /// Bytes of the request body that went out.
-    pub sent: Rc<Cell<u64>>,
-    /// The address really dialled, where it is not the one asked for.
-    pub dialled: Option<SocketAddr>,
-    /// Why the connection was cut, once it is.
-    pub cut: Rc<OnceCell<Denial>>,
-    /// What reads its bodies.
-    pub reading: Reading,
-}
-
-impl Closing {
-    /// Closes the record of an exchange whose body has passed.
-    fn close(self, received: u64, end: Option<&'static str>, denial: Option<Denial>) {
-        let sent = self.sent.get();
-        self.finished((sent, received), end, denial);
-    }
-
-    /// Closes the record with the bytes that passed each way.
-    pub fn finish(self, sent: u64, received: u64, end: Option<&'static str>) {
-        self.finished((sent, received), end, None);
-    }
-
-    /// Closes the record of something that may go on no longer.
-    pub fn end(self, sent: u64, received: u64, denial: Denial) {
-        self.finished((sent, received), Some(LAPSED), Some(denial));
-    }
-
-    fn finished(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
-        self.entry.close(Outcome {
-            status: Some(self.status),
-            bytes_out: sent,
-            bytes_in: received,
-            latency: self.started.elapsed(),
-            added_latency: Some(self.added),
-            dialled: self.dialled,
-            denial,
-            end,
-            model_call: self.reading.finish(end.is_none()),
-            ..Outcome::default()
-        });
-    }
-
-    /// Closes the record with a refusal that came after the decision.
-    pub fn refuse(self, denial: Denial) {
-        self.entry.close(Outcome {
-            status: Some(denial.status()),
-            bytes_out: self.sent.get(),
-            latency: self.started.elapsed(),
-            dialled: self.dialled,
-            denial: Some(denial),
-            model_call: self.reading.finish(false),
-            ..Outcome::default()
-        });
-    }
-}
-
-/// A reply's body on its way to the workload.
-///
-/// hyper drops a body when it has sent enough of it, or when the workload is gone: there is no later moment at which
-/// the record could be closed, so `Drop` does it.
-#[derive(Debug)]
-pub struct ReplyBody {
-    inner: Incoming,
-    received: Cell<u64>,
-    expected: Option<u64>,
-    ended: bool,
-    closing: Option<Closing>,
-    lease: Option<Lease>,
-    gate: Option<Gate>,
-}
-
-impl ReplyBody {
-    /// Relays `inner`; `bodiless` says that no body follows whatever the head announces (HEAD, 204, 304).
-    pub(super) fn new(inner: Incoming, lease: Lease) -> Self {
-        let expected = inner.size_hint().exact();
-        let (received, lease) = (Cell::new(0), Some(lease));
-        Self { inner, received, expected, ended: false, closing: None, lease, gate: None }
-    }
-
-    /// The same body, at a tempo.
-    pub fn paced(mut self, tempo: LiveTempo) -> Self {
-        self.gate = Some(Gate::of(tempo));
-        self
-    }
-
-    /// Hands over the record that the end of this body closes.
-    pub fn closing(mut self, closing: Closing, bodiless: bool) -> Self {
-        self.closing = Some(closing);
-        self.ended |= bodiless;
-        self
-    }
-
-    /// Ends the exchange: gives the upstream connection back and closes the record, once.
-    fn end(&mut self, end: Option<&'static str>, denial: Option<Denial>) {
-        if end.is_none()
-            && let Some(lease) = self.lease.take()
-        {
-            lease.give_back();
-        }
-        if let Some(closing) = self.closing.take() {
-            closing.close(self.received.get(), end, denial);
-        }
-    }
-
-    /// A body that was broken off is on record with what was wrong with it.
-    fn fail(&mut self, error: &hyper::Error) {
-        let refused = self.lease.as_ref().and_then(Lease::refused);
-        let denial = refused.or_else(|| faults::violation(error)).or_else(|| faults::silence(error));
-        self.end(Some("upstream-failed"), denial);
-    }
-}
-
-impl Body for ReplyBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
-        let mut polled = poll_counted(&mut this.inner, cx, &this.received, &mut this.gate);
-        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
-            if let Some(closing) = &this.closing {
-                closing.reading.answered(frame);
-            }
-            if let Some(trailers) = frame.trailers_mut() {
-                // As in the head: it would lead around the gateway.
-                trailers.remove(header::ALT_SVC);
-            }
-        }
-        match &polled {
-            Poll::Ready(None) => this.end(None, None),
-            Poll::Ready(Some(Err(error))) => this.fail(error),
-            // Nothing follows trailers, and whoever sends them on does not ask for it.
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || this.inner.is_end_stream() => {
-                this.end(None, None)
-            }
-            _ => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl Drop for ReplyBody {
-    fn drop(&mut self) {
-        let whole = self.ended || self.inner.is_end_stream() || self.expected == Some(self.received.get());
-        match self.closing.as_ref().and_then(|closing| closing.cut.get().cloned()) {
-            _ if whole => self.end(None, None),
-            Some(cut) => self.end(Some(LAPSED), Some(cut)),
-            None => self.end(Some("client-closed"), None),
-        }
-    }
 }

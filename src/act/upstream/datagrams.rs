@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::tempo::Tempo;
+use super::lane::Lane;
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Passage;
 use crate::model::types::limits::{UDP_IDLE_TIME, UDP_UNANSWERED_TIME};
@@ -27,7 +27,7 @@ const BURST: usize = 32;
 pub struct Moved {
     datagrams: Cell<u64>,
     bytes: Cell<u64>,
-    tempo: RefCell<Option<Tempo>>,
+    lane: RefCell<Option<Lane>>,
 }
 
 impl Moved {
@@ -41,13 +41,17 @@ impl Moved {
         self.datagrams.get()
     }
 
-    /// From now on what is past this tempo is lost, as on a link that has no room.
-    pub fn pace(&self, tempo: Tempo) {
-        self.tempo.replace(Some(tempo));
+    /// From now on what is past its tempo is lost, as on a link that has no room.
+    pub fn pace(&self, lane: Lane) {
+        self.lane.replace(Some(lane));
     }
 
     fn takes(&self, length: usize) -> bool {
-        self.tempo.borrow().as_ref().is_none_or(|tempo| tempo.takes(length))
+        self.lane.borrow_mut().as_mut().is_none_or(|lane| lane.takes(length))
+    }
+
+    fn is_spent(&self) -> bool {
+        self.lane.borrow().as_ref().is_some_and(Lane::is_spent)
     }
 
     fn add(&self, length: usize) {
@@ -112,6 +116,8 @@ pub enum Stopped {
     Drain,
     /// Something else is in force, or it is later: the flow has to be judged anew, and may go on.
     Due,
+    /// No more bytes may move.
+    Spent,
     /// The gateway's socket towards the workload can be used no more.
     WorkloadGone,
     /// The destination cannot be reached, or said that nobody listens.
@@ -161,6 +167,9 @@ async fn moved<Q: AsRef<[u8]>>(
                 Ok(Turn::Out(0))
             }
         };
+        if line.out.is_spent() {
+            return Stopped::Spent;
+        }
         let moved = match turn {
             Ok(Turn::Out(0) | Turn::Back(0)) => continue,
             Ok(Turn::Doubt) => {

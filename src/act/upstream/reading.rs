@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http_body::Frame;
 
 use crate::model::types::ModelCall;
-use crate::perceive::protocol::ai::Call;
+use crate::perceive::protocol::ai::{Call, Ending, Endpoint, Usage};
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +42,35 @@ impl Reading {
         if let (Some(call), Some(data)) = (&self.0, frame.data_ref()) {
             call.borrow_mut().answer(data);
         }
+    }
+
+    /// What is to be paid for so far.
+    pub(super) fn usage_so_far(&self) -> Option<Usage> {
+        self.0.as_ref().and_then(|call| call.borrow().usage_so_far())
+    }
+
+    /// What is called.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.0.as_ref().map(|call| call.borrow().endpoint().clone())
+    }
+
+    /// Another model is asked in the place of the one that was.
+    pub fn ask_another(&self, model: &str) {
+        if let Some(call) = &self.0 {
+            call.borrow_mut().ask_another(model);
+        }
+    }
+
+    /// How its answer can be ended early, by the fields that it has; nothing where it cannot.
+    pub fn ending(&self, headers: &HeaderMap) -> Option<Ending> {
+        self.0.as_ref().and_then(|call| Ending::of(call.borrow().endpoint(), headers))
+    }
+
+    /// Whether a stream was asked for, as far as that was read before.
+    pub fn streams(&self) -> bool {
+        let asked =
+            |call: &Rc<RefCell<Call>>| call.borrow().question().is_some_and(|question| question.stream);
+        self.0.as_ref().is_some_and(asked)
     }
 
     /// The exchange is over; whether its answer came to its end.

@@ -1,8 +1,8 @@
 //! One request over one upstream connection.
 //!
 //! A kept connection may have died unseen: a request of which nothing was sent comes back, to be tried on a fresh one.
-//! So does one of which an HTTP/2 upstream says that it has done nothing with it, where it has no body. Any other that
-//! may have been sent is never repeated.
+//! So does one of which an HTTP/2 upstream says that it has done nothing with it, where its body is empty or held. Any
+//! other that may have been sent is never repeated.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -23,12 +23,13 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::answers;
-use super::body::{ReplyBody, RequestBody};
+use super::body::RequestBody;
 use super::counted::{Counted, Joint};
 use super::executor::GatheringExecutor;
 use super::faults;
 use super::gathered::Gathered;
 use super::pool::{Key, Lease, Line, Pool};
+use super::reply::ReplyBody;
 use crate::act::dial::Protocol;
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Clearance;
@@ -218,7 +219,7 @@ impl Sender {
 }
 
 /// The same request again, for an HTTP/2 connection that has served others: it may be about to end in order. Only
-/// where it has no body.
+/// where its body is empty or held.
 fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     if request.version() != Version::HTTP_2 {
         return None;

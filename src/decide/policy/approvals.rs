@@ -34,6 +34,13 @@ impl Circumstances<'_> {
         Some(Route { policy: opening.policy.clone(), rule: None })
     }
 
+    /// Whether an approval lets this agent call a tool of a server.
+    pub(super) fn approves_tool(&self, known: &Known, server: &str, tool: &str) -> bool {
+        let of_agent = self.standing.of(&known.agent().name);
+        let mut tools = of_agent.into_iter().flat_map(|of_agent| &of_agent.tools);
+        tools.any(|(one, until)| *one.server == *server && *one.tool == *tool && self.at < *until)
+    }
+
     /// Who chose a name that an approval lets this agent look up.
     pub(super) fn approved_lookup(&self, known: &Known, lookup: &Lookup<'_>) -> Option<Leave> {
         let of_agent = self.standing.of(&known.agent().name).filter(|_| lookup.class == CLASS_IN)?;

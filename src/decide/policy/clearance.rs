@@ -21,7 +21,11 @@ impl Clearance {
             (Some(mine), Some(other)) => Some(mine.and(*other)),
             (mine, other) => mine.or(other),
         };
-        Self { obligations, ..self }
+        let holds = match (self.holds, other.holds) {
+            (Some(mine), Some(other)) => Some(Box::new(mine.and(*other))),
+            (mine, other) => mine.or(other),
+        };
+        Self { obligations, holds, ..self }
     }
 
     /// What allowed it.

@@ -1,10 +1,13 @@
 //! Checked resources to the compiled plan. Pure and total: a valid set always compiles.
 
+mod services;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::amounts::Amounts;
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
 use super::index::Map;
@@ -14,6 +17,7 @@ use super::passage::Route;
 use super::plan::{Agents, Effect, GatewayPlan, HttpEntry, L4Entry, Listeners, PolicySet};
 use super::query::Names;
 use super::rules::Rules;
+use super::services::Services;
 use super::udp_ports;
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{
@@ -65,11 +69,21 @@ impl<'a> Compiler<'a> {
         for (name, route) in &resources.http_routes {
             self.add_http(&mut gateways, name, route);
         }
+        for (name, route) in &resources.ai_routes {
+            self.add_ai(&mut gateways, name, route);
+        }
+        for (name, route) in &resources.mcp_routes {
+            self.add_mcp(&mut gateways, name, route);
+        }
+        for (name, server) in &resources.mcp_servers {
+            self.add_server(&mut gateways, name, server);
+        }
         for plan in gateways.values_mut() {
             plan.index(self.agents.len());
         }
         let opens_tls = gateways.values().any(|plan| plan.listeners.has(ListenerProtocol::TlsTerminate));
         let rules = Rules::compile(self.resources);
+        let amounts = Amounts::compile(self.resources);
         let udp_ports = udp_ports::decided(gateways.values(), rules.allow_something());
         PolicySet {
             digest: self.resources.digest.clone(),
@@ -77,6 +91,7 @@ impl<'a> Compiler<'a> {
             gateways,
             opens_tls,
             rules,
+            amounts,
             udp_ports,
             resolvers,
         }
@@ -217,6 +232,7 @@ pub(super) fn empty_plan(name: &str, gateway: &Gateway) -> GatewayPlan {
         udp: L4Index::of(&[], L4Protocol::Udp, 0),
         http: Vec::new(),
         http_index: HttpIndex::of(&[], 0),
+        services: Services::default(),
         names: Names::default(),
     }
 }

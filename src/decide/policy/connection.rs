@@ -6,6 +6,7 @@
 mod claim;
 mod entries;
 mod rules;
+mod services;
 mod shadow;
 mod side_doors;
 mod stale;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
+use super::amounts::Amounts;
 use super::circumstances::Circumstances;
 use super::obligations::Obligations;
 use super::passage::{Mode, NameSource, Passage, Route};
@@ -79,8 +81,8 @@ impl PolicySet {
         let plan = self.gateways.get(known.gateway());
         let verdict = match (plan, self.agents.get(&known.agent().name)) {
             (Some(plan), Some(agent)) => {
-                let rules = &self.rules;
-                let judge = Judge { plan, rules, agent: *agent, known, flow, circumstances };
+                let (rules, amounts) = (&self.rules, &self.amounts);
+                let judge = Judge { plan, rules, amounts, agent: *agent, known, flow, circumstances };
                 let admitted = circumstances.admit(known);
                 let checked = || self.resolvers.check(known, flow.hello, flow.destination.0);
                 admitted.and_then(|()| checked()).and_then(|()| judge.verdict())
@@ -115,6 +117,7 @@ fn answer_to(hello: &Hello, opens_tls: bool) -> Answer {
 struct Judge<'a> {
     plan: &'a GatewayPlan,
     rules: &'a Rules,
+    amounts: &'a Amounts,
     agent: usize,
     known: &'a Known,
     flow: Flow<'a>,
@@ -236,12 +239,12 @@ impl<'a> Judge<'a> {
         let entries = self.entries(believed, claim.source, addressed);
         let shadow = self.shadow(name, claim, addressed);
         let mut known = name.into_iter().chain(shadow.clone());
-        let governed = known.find(|name| self.plan.http_index.governs(self.agent, name));
+        let governed = known.find(|name| self.plan.governs(self.agent, name));
         let evades = self.evades_rules(name, (claim.source, addressed), shadow.clone());
         let takers = self.takers(governed.is_some() || evades, name.is_some());
         let of_l4 = entries.iter().map(|entry| (entry.listeners, &entry.route));
         let of_http = self.http_routes(believed).map(|entry| (entry.listeners, &entry.route));
-        let offers: Few<_> = of_l4.chain(of_http).collect();
+        let offers: Few<_> = of_l4.chain(of_http).chain(self.service_routes(believed)).collect();
         let listeners = offers.iter().fold(Listeners::default(), |set, offer| set.or(offer.0)).and(takers);
         let route = offers.iter().find(|offer| !offer.0.and(listeners).is_empty()).map(|offer| offer.1);
         let opening = match route.or_else(|| self.raw_by_intent(&entries)) {
@@ -295,16 +298,18 @@ impl<'a> Judge<'a> {
         Some(Opening { route, listeners, obligations: None })
     }
 
-    /// A host whose every request a flipped HTTP route denies: the denial speaks with the policy's own words.
+    /// A host whose every request a flipped route denies: the denial speaks with the policy's own words.
     fn denied_host(&self, name: &HostName) -> Option<Denial> {
-        let entry = self.http_entry(self.plan.http_index.denies_all(self.agent, name)?);
-        Some(words::denied(self.known, &entry.effect, &entry.route, self.flow.destination.0))
+        let http = self.plan.http_index.denies_all(self.agent, name).map(|rank| self.http_entry(rank));
+        let service = self.plan.services.denies_all(self.agent, name);
+        let http = http.map(|entry| (&entry.effect, &entry.route));
+        let (effect, route) = http.or_else(|| service.map(|service| (&service.effect, &service.route)))?;
+        Some(words::denied(self.known, effect, route, self.flow.destination.0))
     }
 
     /// The HTTP routes that allow something on this host: of those for one listener the first.
     fn http_routes(&self, name: Option<&HostName>) -> impl Iterator<Item = &'a HttpEntry> {
-        let speaks_http = matches!(self.flow.hello, Hello::Tls(_) | Hello::Http1(_) | Hello::Http2);
-        let name = name.filter(|_| speaks_http);
+        let name = name.filter(|_| self.speaks_http());
         let ranks = name.into_iter().flat_map(|name| self.plan.http_index.openers(self.agent, name));
         ranks.map(|rank| self.http_entry(rank))
     }
@@ -356,6 +361,7 @@ impl<'a> Judge<'a> {
             Hello::Http2 => self.flow.given.iter().filter(|other| Some(*other) != name).cloned().collect(),
             _ => Vec::new(),
         };
+        let route = opening.route;
         Passage {
             mode,
             host: name.cloned(),
@@ -364,9 +370,9 @@ impl<'a> Judge<'a> {
             name_source: claim.source,
             destination: self.flow.destination.0,
             private_allowed,
-            route: opening.route,
             obligations: opening.obligations,
-            holds: None,
+            holds: self.held(mode, &route),
+            route,
         }
     }
 }

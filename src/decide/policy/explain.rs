@@ -7,6 +7,7 @@ mod lookup;
 mod routes;
 mod nearest;
 mod rules;
+mod services;
 mod stages;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use super::connection::Flow;
 use super::passage::Route;
 use super::plan::{Effect, GatewayPlan, HttpEntry, L4Entry, PolicySet};
 use super::query::{Leave, Lookup};
+use crate::model::condition::Content;
 use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
@@ -52,6 +54,8 @@ pub struct Question<'a> {
     pub hello: &'a Hello,
     /// The request, for HTTP.
     pub request: Option<&'a Request<'a>>,
+    /// What it would carry, where that is said.
+    pub content: Option<&'a Content>,
 }
 
 /// One thing that was looked at.
@@ -89,8 +93,8 @@ pub struct Explanation {
 }
 
 impl PolicySet {
-    /// Explains what would be decided, as far as the head of a request tells: nobody knows here what it would carry. Nothing is
-    /// recorded, nothing is sent.
+    /// Explains what would be decided: as far as the head of a request tells, unless the question says what it would carry.
+    /// Nothing is recorded, nothing is sent.
     pub fn explain(&self, question: &Question<'_>, circumstances: Circumstances<'_>) -> Explanation {
         let (let_through, denial) = match self.judged(question, circumstances) {
             Ok(let_through) => (Some(let_through), None),
@@ -135,7 +139,7 @@ impl PolicySet {
             let rules = inquiry.rules(&self.rules, &facts);
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;
-            if reason == Some(Reason::PolicyNoRoute) {
+            if matches!(reason, Some(Reason::PolicyNoRoute | Reason::McpServer)) {
                 let waiting = inquiry.waiting(&self.rules, &facts);
                 explanation.nearest = waiting.or_else(|| inquiry.nearest(&self.rules, &facts));
             }
@@ -159,7 +163,9 @@ impl PolicySet {
         let plans = self.gateways.values();
         let allowing = plans.flat_map(|plan| {
             let l4 = plan.l4.iter().map(|entry| (&entry.route, &entry.effect, &entry.hosts));
-            l4.chain(plan.http.iter().map(|entry| (&entry.route, &entry.effect, &entry.hosts)))
+            let http = plan.http.iter().map(|entry| (&entry.route, &entry.effect, &entry.hosts));
+            let services = plan.services.iter().map(|one| (&one.route, &one.effect, &one.hosts));
+            l4.chain(http).chain(services)
         });
         let allowing = allowing.filter(|(_, effect, _)| allows(effect));
         let exact = allowing.flat_map(|(route, _, hosts)| hosts.iter().map(move |host| (route, host)));
@@ -189,7 +195,10 @@ impl PolicySet {
         Ok(match question.request.filter(|_| reads) {
             Some(request) => {
                 let permit = self.request(question.known, &passage, request, circumstances)?;
-                let clearance = permit.so_far()?;
+                let clearance = match question.content {
+                    Some(content) => permit.settle(content)?,
+                    None => permit.so_far()?,
+                };
                 LetThrough::new(clearance.route(), clearance.speaks(), reads)
             }
             None => LetThrough::new(passage.route(), passage.speaks(), reads),
@@ -337,8 +346,6 @@ impl Inquiry<'_> {
 
     /// How many rules of this agent were looked at, and whether one of them allows.
     fn routes(&self, opened: &str, opener: Option<&PolicyRef>, bound: bool) -> String {
-        let l4 = self.l4().filter(|entry| self.mine(&entry.agents)).count();
-        let http = self.http().filter(|entry| self.mine(&entry.agents)).count();
         let verdict = match opener {
             Some(policy) if policy.0.starts_with("EgressPolicy/") => {
                 format!("none allows it, {} does", policy.0)
@@ -347,7 +354,7 @@ impl Inquiry<'_> {
             Some(_) if opened == "routes" => "one allows it".to_owned(),
             _ => "none allows it".to_owned(),
         };
-        format!("{} looked at, {verdict}", l4 + http)
+        format!("{} looked at, {verdict}{}", self.looked_at(), self.on_content())
     }
 
     fn default(&self) -> String {

@@ -11,6 +11,8 @@ mod labels;
 mod loose;
 mod l4_index;
 mod http_index;
+mod services;
+mod amounts;
 mod plan;
 mod query;
 mod approvals;

@@ -52,7 +52,8 @@ pub struct Route {
 impl Route {
     /// Whether it lets requests through, each by itself.
     pub(super) fn is_of_requests(&self) -> bool {
-        self.policy.0.starts_with("EgressHTTPRoute/")
+        let kinds = ["EgressHTTPRoute/", "AIProviderRoute/", "MCPRoute/", "McpServer/"];
+        kinds.iter().any(|kind| self.policy.0.starts_with(kind))
     }
 }
 

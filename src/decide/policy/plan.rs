@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::amounts::Amounts;
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
 use super::index::Map;
@@ -14,6 +15,7 @@ use super::l4_index::{Asker, L4Index};
 use super::passage::Route;
 use super::query::Names;
 use super::rules::Rules;
+use super::services::Services;
 use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
@@ -31,6 +33,8 @@ pub struct PolicySet {
     pub(super) opens_tls: bool,
     /// Rules of EgressPolicies.
     pub(super) rules: Rules,
+    /// Budgets, rates, and what holds for calls of models and tools.
+    pub(super) amounts: Amounts,
     /// Apart, ascending: see `udp_ports.rs`.
     pub(super) udp_ports: Vec<PortRange>,
     /// Who may not be asked for names past this gateway.
@@ -54,6 +58,16 @@ impl PolicySet {
         self.agents.get(&known.agent().name).is_some_and(|agent| self.rules.ask_time(*agent))
     }
 
+    /// Whether something is counted for each execution by itself, so that whoever decides has to know to which one belongs.
+    pub fn asks_executions(&self) -> bool {
+        self.amounts.ask_executions() || self.gateways.values().any(|plan| plan.services.ask_executions())
+    }
+
+    /// Whether a rule that can concern an agent asks what it has used up: then `Circumstances::usage` has to be there.
+    pub fn asks_usage(&self, known: &Known) -> bool {
+        self.agents.get(&known.agent().name).is_some_and(|agent| self.rules.ask_usage(*agent))
+    }
+
     /// Encrypted resolvers, which no agent may use.
     pub fn resolvers(&self) -> &EncryptedDns {
         &self.resolvers
@@ -73,11 +87,29 @@ pub(super) struct GatewayPlan {
     pub udp: L4Index,
     pub http: Vec<HttpEntry>,
     pub http_index: HttpIndex,
+    /// AI routes, MCP routes and MCP servers.
+    pub services: Services,
     /// Names that may be looked up.
     pub names: Names,
 }
 
 impl GatewayPlan {
+    /// Whether a rule about requests, allowing or denying, names the host for the agent.
+    pub(super) fn governs(&self, agent: usize, host: &HostName) -> bool {
+        self.http_index.governs(agent, host) || self.services.govern(agent, host)
+    }
+
+    /// Whether one of them lets requests of the agent to the host through.
+    pub(super) fn opens_requests(&self, agent: usize, host: &HostName) -> bool {
+        let services = || self.services.at(agent, host).any(|service| service.allows());
+        self.http_index.allows_something(agent, host) || services()
+    }
+
+    /// Whether one of them says which requests to the host may go.
+    pub(super) fn allows_requests(&self, agent: usize, host: &HostName) -> bool {
+        self.http_index.allows_something(agent, host) || self.services.allow_something(agent, host)
+    }
+
     /// Whether a deny rule for this agent, transport and port names networks, for every host or for this one. Where the
     /// gateway dials its own answer for a claimed name, nobody knows beforehand whether that lies in one of them.
     pub(super) fn denies_networks(

@@ -16,6 +16,7 @@ use super::words;
 use crate::model::manifest::resources::DefaultPolicy;
 use crate::model::types::address::classify;
 use crate::model::types::host::ancestors;
+use crate::model::types::provider::fits_name as fits;
 use crate::model::types::record_type::CLASS_IN;
 use crate::model::types::{AddressClass, Denial, HostName, HostPattern, RecordType};
 use crate::perceive::identity::Known;
@@ -152,12 +153,14 @@ pub(super) struct Names {
     exact: Map<Box<str>, Ranks>,
     /// By what stands behind the `*`.
     wildcard: Map<Box<str>, Ranks>,
+    /// Hosts of providers that have their star inside a label.
+    starred: Vec<(&'static str, Ranks)>,
     /// Everything above those, `.` at last: zones that a validating stub asks about.
     above: Map<Box<str>, Ranks>,
     /// Those that ask for no name and no network.
     everything: Ranks,
     agents: Rows,
-    /// By their ranks: what opens something before what opens nothing, L4 rules before HTTP rules, and then as documents
+    /// By their ranks: what opens something before what opens nothing, L4 rules before HTTP rules before services, and then as documents
     /// are named and written.
     routes: Vec<Route>,
 }
@@ -167,6 +170,7 @@ struct Naming<'a> {
     route: &'a Route,
     agents: &'a Agents,
     hosts: &'a [HostPattern],
+    starred: &'a [&'static str],
     opens: bool,
     everything: bool,
 }
@@ -180,6 +184,7 @@ impl Names {
             route: &entry.route,
             agents: &entry.agents,
             hosts: &entry.hosts,
+            starred: &[],
             opens: opens(&entry.effect, entry.listeners),
             everything: entry.hosts.is_empty() && entry.cidrs.is_empty(),
         });
@@ -187,10 +192,19 @@ impl Names {
             route: &entry.route,
             agents: &entry.agents,
             hosts: &entry.hosts,
+            starred: &[],
             opens: opens(&entry.effect, entry.listeners),
             everything: false,
         });
-        let (mut all, closed): (Vec<_>, Vec<_>) = l4.chain(http).partition(|one| one.opens);
+        let services = plan.services.iter().map(|service| Naming {
+            route: &service.route,
+            agents: &service.agents,
+            hosts: &service.hosts,
+            starred: &service.starred,
+            opens: opens(&service.effect, service.listeners),
+            everything: false,
+        });
+        let (mut all, closed): (Vec<_>, Vec<_>) = l4.chain(http).chain(services).partition(|one| one.opens);
         all.extend(closed);
         let mut names =
             Self { agents: Rows::of(agents, all.iter().map(|one| one.agents)), ..Self::default() };
@@ -216,6 +230,15 @@ impl Names {
             put(map, name.as_str(), rank);
             let own = matches!(host, HostPattern::Wildcard(_)).then_some(name.as_str());
             for above in own.into_iter().chain(ancestors(name.as_str()).skip(1)).chain(["."]) {
+                put(&mut self.above, above, rank);
+            }
+        }
+        for pattern in one.starred.iter().filter(|_| one.opens) {
+            match self.starred.iter_mut().find(|(known, _)| known == pattern) {
+                Some((_, ranks)) => ranks.push(rank),
+                None => self.starred.push((pattern, Ranks::of(rank))),
+            }
+            for above in ancestors(behind_star(pattern)).chain(["."]) {
                 put(&mut self.above, above, rank);
             }
         }
@@ -257,7 +280,13 @@ impl Names {
                 return Some(by(Chooser::Agent, rank));
             }
             let base = name.split_once('.')?.1;
-            Some(by(Chooser::Wildcard(base.len()), first(self.wildcard.get(base))?))
+            if let Some(rank) = first(self.wildcard.get(base)) {
+                return Some(by(Chooser::Wildcard(base.len()), rank));
+            }
+            let mut starred = self.starred.iter().filter(|(pattern, _)| fits(pattern, name));
+            let (pattern, rank) =
+                starred.find_map(|(pattern, ranks)| Some((pattern, first(Some(ranks))?)))?;
+            Some(by(Chooser::Wildcard(behind_star(pattern).len()), rank))
         };
         let by_route = named(host).or_else(|| behind_service(host).find_map(named));
         match unnamed(Chooser::Agent) {
@@ -272,11 +301,15 @@ fn put(map: &mut Map<Box<str>, Ranks>, name: &str, rank: usize) {
     match map.get_mut(name) {
         Some(known) => known.push(rank),
         None => {
-            let mut ranks = Ranks::default();
-            ranks.push(rank);
-            map.insert(name.into(), ranks);
+            map.insert(name.into(), Ranks::of(rank));
         }
     }
+}
+
+/// What stands behind the label of a pattern's star.
+fn behind_star(pattern: &str) -> &str {
+    let behind = pattern.split_once('*').map_or(pattern, |(_, behind)| behind);
+    behind.split_once('.').map_or(behind, |(_, base)| base)
 }
 
 /// A name without the labels in front of it that name a service: without one, two, three.

@@ -32,6 +32,13 @@ fn ones(mut word: u64) -> impl Iterator<Item = usize> {
 pub(super) struct Ranks(SmallVec<[Word; 1]>);
 
 impl Ranks {
+    /// One rank.
+    pub(super) fn of(rank: usize) -> Self {
+        let mut ranks = Self::default();
+        ranks.push(rank);
+        ranks
+    }
+
     /// Takes in a rank, not below any that is there.
     pub(super) fn push(&mut self, rank: usize) {
         let (number, bit) = place(rank);

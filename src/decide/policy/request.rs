@@ -5,11 +5,14 @@
 
 mod permit;
 mod rules;
+mod services;
 mod shadow;
+mod terms;
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 
+use super::amounts::Amounts;
 use super::circumstances::Circumstances;
 use super::clearance::Clearance;
 use super::l4_index::Asker;
@@ -28,6 +31,7 @@ use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 pub use permit::Permit;
 use permit::Taken;
+use services::{Served, Through};
 
 impl PolicySet {
     /// Judges one request on a connection that may live, by each method by which servers may take it: it goes where it may
@@ -66,6 +70,7 @@ impl PolicySet {
         let judge = Judge {
             plan,
             rules: &self.rules,
+            amounts: &self.amounts,
             agent: *agent,
             known,
             request,
@@ -88,10 +93,18 @@ impl PolicySet {
     ) -> Option<Denial> {
         let plan = self.gateways.get(known.gateway())?;
         let agent = *self.agents.get(&known.agent().name)?;
-        let (rules, readings) = (&self.rules, OnceCell::new());
-        let (request, content) = (Taken::AsSent(request), None);
-        let judge =
-            Judge { plan, rules, agent, known, request, circumstances, content, destination, readings };
+        let judge = Judge {
+            plan,
+            rules: &self.rules,
+            amounts: &self.amounts,
+            agent,
+            known,
+            request: Taken::AsSent(request),
+            circumstances,
+            content: None,
+            destination,
+            readings: OnceCell::new(),
+        };
         judge.denied_by_http(judge.request.name()).or_else(|| judge.refused_by_rules())
     }
 }
@@ -100,6 +113,7 @@ impl PolicySet {
 struct Judge<'a> {
     plan: &'a GatewayPlan,
     rules: &'a Rules,
+    amounts: &'a Amounts,
     agent: usize,
     known: &'a Known,
     request: Taken<'a>,
@@ -142,49 +156,86 @@ impl<'a> Judge<'a> {
     /// What refuses it whatever else becomes known.
     fn ruled(&self, passage: &Passage) -> Result<Verdict, Denial> {
         let source = passage.name_source();
+        let denying = self.check_denied_services(self.request.name(), passage)?;
         let (found, asks) = self.found(source)?;
-        let asks = asks.and(self.check_shadow(passage)?);
+        let asks = denying.and(asks).and(self.check_shadow(passage)?);
         let by_rule = || self.of_opening_rules(&found, source, Findings::allows);
-        let route = match self.by_route(passage, by_rule) {
-            Ok(route) => route,
+        let (route, served) = match self.by_route(passage, by_rule) {
+            Ok(opened) => opened,
             // A rule may let it through yet.
             Err(denial) if self.of_opening_rules(&found, source, Findings::may_allow) => {
                 return Ok((Err(denial), asks));
             }
             Err(denial) => return Err(denial),
         };
+        let through = match served {
+            Served::Not => Through::default(),
+            Served::Through(through) => through,
+            // Which of them lets it through is not known yet, so nothing behind one of them is asked, but what to read for it.
+            Served::Waits(services, part) => {
+                let behind = services.iter().map(|service| self.asks_behind(&service.route, passage));
+                let asks = behind.fold(asks.with(part), Uses::and);
+                return Ok((Ok(Clearance { route, obligations: None, holds: None }), asks));
+            }
+        };
         let (obligations, behind) = self.bound(found, &route, passage)?;
-        Ok((Ok(Clearance { route, obligations, holds: None }), asks.and(behind)))
+        let (holds, amounts) = self.held(&route, &through, passage)?;
+        Ok((Ok(Clearance { route, obligations, holds }), asks.and(behind).and(amounts)))
     }
 
-    /// What lets it through: where HTTP routes name the host, one of them; else an L4 route; what no route does, a rule
-    /// may, and the default.
-    fn by_route(&self, passage: &Passage, by_rule: impl FnOnce() -> Option<Route>) -> Result<Route, Denial> {
+    /// What lets it through: where rules about requests name the host, one of them; else an L4 route; what no route does, a
+    /// rule may, and the default.
+    fn by_route(
+        &self,
+        passage: &Passage,
+        by_rule: impl FnOnce() -> Option<Route>,
+    ) -> Result<(Route, Served<'a>), Denial> {
         let default = self.plan.default == DefaultPolicy::AllowAll;
-        if self.request.name().is_some_and(|host| self.plan.http_index.allows_something(self.agent, host)) {
-            let listener = listener_of(passage);
-            let mut allowing = self.plan.http_index.allowing(self.agent, &self.request, listener);
-            let found = allowing.find_map(|rank| self.matching(rank, Doubt::Misses));
+        if let Some(host) = self.request.name().filter(|host| self.plan.allows_requests(self.agent, host)) {
             // A host that nobody proved they do not open: they say what may be asked of it, where something else opens it.
             let unproven = self.is_unproven(passage.name_source());
-            let found = found.filter(|_| !unproven || default || self.opener(passage).is_some());
-            let found = found.map(|entry| entry.route.clone());
-            return found.or_else(by_rule).or_else(|| self.by_approval(passage)).ok_or_else(|| {
-                words::no_route_for_request(self.known, &self.request, self.destination, &self.plan.policy)
+            let counts = !unproven || default || self.opener(passage).is_some();
+            let denial = match self.by_request(passage) {
+                Ok(Some(opened)) if counts => return Ok(opened),
+                Ok(_) => None,
+                Err(denial) => Some(denial),
+            };
+            let route = by_rule().or_else(|| self.by_approval(passage));
+            return route.map(|route| (route, Served::Not)).ok_or_else(|| {
+                denial.or_else(|| self.undeclared_server(host)).unwrap_or_else(|| {
+                    words::no_route_for_request(
+                        self.known,
+                        &self.request,
+                        self.destination,
+                        &self.plan.policy,
+                    )
+                })
             });
         }
-        if let Some(entry) = self.opener(passage) {
-            return Ok(entry.route.clone());
-        }
-        if let Some(route) = by_rule() {
-            return Ok(route);
-        }
-        if default {
-            return Ok(self.plan.default_route.clone());
-        }
-        self.by_approval(passage).ok_or_else(|| {
+        let route = match self.opener(passage) {
+            Some(entry) => Some(entry.route.clone()),
+            None => by_rule().or_else(|| default.then(|| self.plan.default_route.clone())),
+        };
+        let route = route.or_else(|| self.by_approval(passage));
+        route.map(|route| (route, Served::Not)).ok_or_else(|| {
             words::no_route(self.known, self.request.name(), self.destination, &self.plan.policy)
         })
+    }
+
+    /// The rule about requests that lets it through: of a service, where it is for one; else of an HTTP route.
+    fn by_request(&self, passage: &Passage) -> Result<Option<(Route, Served<'a>)>, Denial> {
+        let served = self.served(passage)?;
+        let first = match &served {
+            Served::Through(through) => through.services.first(),
+            Served::Waits(services, _) => services.first(),
+            Served::Not => None,
+        };
+        if let Some(service) = first {
+            return Ok(Some((service.route.clone(), served)));
+        }
+        let mut allowing = self.plan.http_index.allowing(self.agent, &self.request, listener_of(passage));
+        let found = allowing.find_map(|rank| self.matching(rank, Doubt::Misses));
+        Ok(found.map(|entry| (entry.route.clone(), Served::Not)))
     }
 
     /// The L4 rule that opens connections like this one to be read.

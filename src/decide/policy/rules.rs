@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::passage::Route;
 use crate::model::condition::{Condition, Facts, Part, Unevaluable, Uses};
 use crate::model::manifest::Resources;
-use crate::model::manifest::resources::{Agent, EgressPolicy, PolicyTarget, RuleAction};
+use crate::model::manifest::resources::{Agent, EgressPolicy, PolicyTarget, RuleAction, Selector};
 use crate::model::types::PolicyRef;
 
 pub(super) use findings::{Concerned, Findings, Opens};
@@ -149,6 +149,11 @@ impl Rules {
         self.of_agents.get(agent).is_some_and(|own| own.ask_time)
     }
 
+    /// Whether a rule that can concern an agent asks what it has used up.
+    pub(super) fn ask_usage(&self, agent: usize) -> bool {
+        self.of_agents.get(agent).is_some_and(|own| own.ask_usage)
+    }
+
     /// Whether some rule lets something through.
     pub(super) fn allow_something(&self) -> bool {
         self.all.iter().any(|rule| rule.action == RuleAction::Allow)
@@ -173,8 +178,14 @@ impl Rules {
 }
 
 fn concerns(policy: &EgressPolicy, agent: &Agent) -> bool {
+    let selects = |selector: &Selector| selector.selects(&agent.profile.labels);
+    is_aimed_at(&policy.target, agent) && policy.source_agents.as_ref().is_none_or(selects)
+}
+
+/// Whether what an agent sends can concern a policy with this target.
+pub(super) fn is_aimed_at(target: &PolicyTarget, agent: &Agent) -> bool {
     let profile = &agent.profile;
-    let targeted = match &policy.target {
+    match target {
         PolicyTarget::Gateway(name) => agent.gateway == *name,
         PolicyTarget::L4Route(_)
         | PolicyTarget::HttpRoute(_)
@@ -183,11 +194,11 @@ fn concerns(policy: &EgressPolicy, agent: &Agent) -> bool {
         PolicyTarget::Agent(name) => profile.name == *name,
         PolicyTarget::Team(name) => profile.team.as_ref() == Some(name),
         PolicyTarget::Project(name) => profile.project.as_ref() == Some(name),
-    };
-    targeted && policy.source_agents.as_ref().is_none_or(|selector| selector.selects(&profile.labels))
+    }
 }
 
-fn route_of(target: &PolicyTarget) -> Option<PolicyRef> {
+/// The route that a target is, as records name it.
+pub(super) fn route_of(target: &PolicyTarget) -> Option<PolicyRef> {
     match target {
         PolicyTarget::L4Route(name) => Some(PolicyRef::new("EgressL4Route", name)),
         PolicyTarget::HttpRoute(name) => Some(PolicyRef::new("EgressHTTPRoute", name)),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::types::{ApprovedHost, Cause, HostPattern, PolicyRef, Timestamp};
+use crate::model::types::{ApprovedHost, ApprovedTool, Cause, HostPattern, PolicyRef, Timestamp};
 
 /// Grants and restrictions in force, by agent. The default holds none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(super) struct OfAgent {
     pub exact: BTreeMap<Box<str>, Vec<Opening>>,
     /// By what stands behind the `*.`.
     pub wildcard: BTreeMap<Box<str>, Vec<Opening>>,
+    /// Tools that may be called, and until when.
+    pub tools: Vec<(ApprovedTool, Timestamp)>,
 }
 
 /// What one host of one approval opens.
@@ -74,6 +76,11 @@ impl Standing {
             // The one that lasts longest speaks, whatever the order in which they came.
             openings.sort_by(|a, b| (b.until, &*a.policy.0, a.port).cmp(&(a.until, &*b.policy.0, b.port)));
         }
+    }
+
+    /// Adds what an approval says of tools: this agent may call them until this moment, where a policy wants an approval.
+    pub fn approve_tools(&mut self, agent: &Arc<str>, tools: &[ApprovedTool], until: Timestamp) {
+        self.of_agent(agent).tools.extend(tools.iter().map(|tool| (tool.clone(), until)));
     }
 
     /// Shuts an agent out. Of several quarantines the one that lasts longest holds.

@@ -1,17 +1,21 @@
 //! What the two questions answer, on sets loaded from documents as operators write them. Every refusal is named by
 //! its reason, every permission by the document that gave it.
 
+mod amounts;
 mod approvals;
 mod behind;
 mod content;
 mod found;
 mod methods;
+mod models;
 mod networks;
 mod order;
 mod rules;
 mod shadow;
 mod side_doors;
+mod services;
 mod stale;
+mod tools;
 mod walk;
 
 use std::net::SocketAddr;

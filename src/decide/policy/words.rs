@@ -1,5 +1,7 @@
 //! What denials by policy say: who may not do what, never which rules exist.
 
+pub(super) mod services;
+
 use std::net::SocketAddr;
 
 use http::Method;

@@ -5,6 +5,8 @@
 //! here writes. Read next: `accounts.rs`.
 
 mod pace;
+mod rates;
+mod share;
 mod moment;
 mod windows;
 mod charge;
@@ -27,6 +29,8 @@ pub use demand::{Asker, Demand, Spent, Wanted};
 pub use executions::Execution;
 pub use moment::BudgetClock;
 pub use pace::Pace;
+pub use rates::{Excess, Rates};
 pub use refused::{Refused, Shortage, amount, noun, window};
 pub use reservation::{More, Reservation};
+pub use share::Share;
 pub use windows::{minute_of, moment_of};

@@ -1,32 +1,46 @@
 //! A bound on how much goes in a second, shared by whoever holds it.
 //!
 //! The generic cell rate algorithm (ITU-T I.371, annex A): one number says until when everything that was reserved takes,
-//! and a second's worth of it may be ahead of its time. What is reserved is told how long it has to wait, in the order in
+//! and a part of a second's worth may be ahead of its time. What is reserved is told how long it has to wait, in the order in
 //! which it asked; so that waiting costs nothing here, and nobody is woken in vain.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A second's worth may go at once: 10^9 ns of it.
-const BURST: u64 = 1_000_000_000;
+/// A second.
+const SECOND: u64 = 1_000_000_000;
+/// What of bytes may be ahead of its time: enough for a scheduler that wakes somebody late, and too little to tell in some
+/// seconds.
+const SLACK: u64 = SECOND / 10;
+/// Turns in which a second's worth of bytes is moved.
+const TURNS_PER_SECOND: u64 = 64;
+/// Bytes of one turn at least: a quarter of a second at the slowest pace that documents set.
+const LEAST_TURN: u64 = 256;
 
 /// See the module. All times are counted from one moment that whoever holds it chooses.
 #[derive(Debug)]
 pub struct Pace {
     per_second: u64,
+    /// Nanoseconds of what may be ahead of its time.
+    ahead: u64,
     /// Nanoseconds until which everything reserved takes.
     booked: AtomicU64,
 }
 
 impl Pace {
-    /// So many units a second, at least one.
+    /// So many units a second, at least one; a second's worth may go at once.
     pub fn new(per_second: u64) -> Self {
-        Self { per_second: per_second.max(1), booked: AtomicU64::new(0) }
+        Self { per_second: per_second.max(1), ahead: SECOND, booked: AtomicU64::new(0) }
     }
 
-    /// Units a second.
-    pub fn per_second(&self) -> u64 {
-        self.per_second
+    /// So many bytes a second, evenly: a tenth of a second's worth may go at once.
+    pub fn even(per_second: u64) -> Self {
+        Self { ahead: SLACK, ..Self::new(per_second) }
+    }
+
+    /// Bytes that one flow moves before it lets the others have their turn.
+    pub fn turn(&self) -> u64 {
+        (self.per_second / TURNS_PER_SECOND).max(LEAST_TURN)
     }
 
     /// Reserves units at this moment; answers how long they have to wait.
@@ -39,7 +53,7 @@ impl Pace {
         let mut booked = self.booked.load(Ordering::Relaxed);
         loop {
             let then = booked.max(now).saturating_add(cost);
-            let wait = Duration::from_nanos(then.saturating_sub(now).saturating_sub(BURST));
+            let wait = Duration::from_nanos(then.saturating_sub(now).saturating_sub(self.ahead));
             if let Some(excess) = wait.checked_sub(patience).filter(|excess| !excess.is_zero()) {
                 return Err(excess);
             }
@@ -70,7 +84,7 @@ impl Pace {
     }
 
     fn cost(&self, units: u64) -> u64 {
-        let cost = u128::from(units) * 1_000_000_000 / u128::from(self.per_second);
+        let cost = u128::from(units) * u128::from(SECOND) / u128::from(self.per_second);
         u64::try_from(cost).unwrap_or(u64::MAX)
     }
 }
@@ -123,6 +137,14 @@ mod tests {
         assert_eq!(pace.book(2048, at(0)), at(2000));
         assert_eq!(pace.book(0, at(500)), at(1500));
         assert!(!pace.is_at_rest(at(2999)) && pace.is_at_rest(at(3000)));
-        assert_eq!(Pace::new(1).book(u64::MAX, at(0)), Duration::from_nanos(u64::MAX - BURST));
+        assert_eq!(Pace::new(1).book(u64::MAX, at(0)), Duration::from_nanos(u64::MAX - SECOND));
+    }
+
+    #[test]
+    fn of_bytes_a_tenth_of_a_second_goes_at_once_and_a_turn_is_a_small_part_of_one() {
+        let pace = Pace::even(64_000);
+        assert_eq!(pace.book(6400, at(0)), at(0));
+        assert_eq!(pace.book(64_000, at(0)), at(1000));
+        assert_eq!((pace.turn(), Pace::even(1024).turn(), Pace::even(1 << 30).turn()), (1000, 256, 1 << 24));
     }
 }

@@ -8,6 +8,7 @@ mod read;
 
 use std::sync::Arc;
 
+use crate::model::condition::Content;
 use crate::model::types::{Decision, Reason, Timestamp};
 
 pub use read::read;
@@ -16,7 +17,7 @@ pub use read::read;
 pub const ENDINGS: [&str; 2] = [".test.yaml", ".test.yml"];
 
 /// One document of tests.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PolicyTest {
     /// Its file.
     pub file: Arc<str>,
@@ -29,7 +30,7 @@ pub struct PolicyTest {
 }
 
 /// One case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     /// What it claims, in words.
     pub name: Arc<str>,
@@ -43,6 +44,8 @@ pub struct Case {
     pub target: String,
     /// Header fields of a request.
     pub headers: Vec<(String, String)>,
+    /// What the request carries, where the case says so.
+    pub content: Option<Content>,
     /// When; some moment where absent.
     pub at: Option<Timestamp>,
     /// What must come of it.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use super::{Case, Expected, PolicyTest};
+use crate::model::condition::{AiCall, Content, McpCall, Sought};
 use crate::model::manifest::fields::{Fields, Item};
-use crate::model::manifest::policy_test::{self, CASE, EXPECTS};
+use crate::model::manifest::policy_test::{self, AI, CASE, EXPECTS, MCP, TOKENS};
 use crate::model::manifest::report::{Diagnostic, Mistakes, Report, did_you_mean, quoted};
 use crate::model::manifest::scope::Scope;
 use crate::model::manifest::source::{Source, SourceFile};
 use crate::model::manifest::tree;
-use crate::model::types::{Decision, Reason, Timestamp, limits};
+use crate::model::types::{Decision, InferenceAction, Reason, Timestamp, limits};
 
 /// Reads files of policy tests.
 ///
@@ -67,6 +68,7 @@ fn case(item: &Item<'_>) -> Option<Case> {
     let (name, agent) = (text("name"), text("agent"));
     let asked = fields.required("ask").and_then(|item| ask(&item));
     let headers = fields.get("headers").map(|item| headers(&item)).unwrap_or_default();
+    let content = content(&fields);
     let at = fields.get("at").map(|item| moment(&item));
     let expected = expected(&fields);
     let (method, target) = asked?;
@@ -77,6 +79,7 @@ fn case(item: &Item<'_>) -> Option<Case> {
         method,
         target,
         headers,
+        content: content?,
         at: match at {
             Some(moment) => Some(moment?),
             None => None,
@@ -110,6 +113,45 @@ fn headers(item: &Item<'_>) -> Vec<(String, String)> {
         Some((entry.name.to_owned(), entry.text()?.to_owned()))
     });
     read.collect()
+}
+
+/// What the request of a case carries: nothing is said of it, or what stands there and no more. Nothing where that is wrong.
+fn content(fields: &Fields<'_>) -> Option<Option<Content>> {
+    let (ai, mcp) = (fields.get("ai").map(|item| ai(&item)), fields.get("mcp").map(|item| mcp(&item)));
+    if ai.is_none() && mcp.is_none() {
+        return Some(None);
+    }
+    Some(Some(Content {
+        ai: ai.map_or(Some(Sought::Absent), |call| call.map(Sought::Found))?,
+        mcp: mcp.map_or(Some(Sought::Absent), |message| message.map(Sought::Found))?,
+        ..Content::default()
+    }))
+}
+
+fn ai(item: &Item<'_>) -> Option<AiCall> {
+    let fields = item.object(&AI)?;
+    let model = fields.required("model").and_then(|item| item.text())?;
+    let tokens = |name: &str| fields.get(name).map(|item| amount(&item));
+    let (most, estimated) = (tokens("maxOutputTokens"), tokens("estimatedTokens"));
+    Some(AiCall {
+        model: Some(model.into()),
+        action: Some(InferenceAction::Chat),
+        stream: fields.get("stream").map_or(Some(false), |item| item.boolean())?,
+        max_output_tokens: most.map_or(Some(None), |most| most.map(Some))?,
+        estimated_tokens: estimated.unwrap_or(Some(0))?,
+        ..AiCall::default()
+    })
+}
+
+fn mcp(item: &Item<'_>) -> Option<McpCall> {
+    let fields = item.object(&MCP)?;
+    let method = fields.required("method").and_then(|item| item.text())?;
+    let tool = fields.get("tool").map_or(Some(None), |item| item.text().map(|tool| Some(tool.into())))?;
+    Some(McpCall { server: None, method: Some(method.into()), tool })
+}
+
+fn amount(item: &Item<'_>) -> Option<u64> {
+    item.whole(TOKENS).and_then(|amount| u64::try_from(amount).ok())
 }
 
 fn moment(item: &Item<'_>) -> Option<Timestamp> {
@@ -198,6 +240,28 @@ mod tests {
             (push.expected.decision, push.expected.reason),
             (Decision::Deny, Some(Reason::PolicyNoRoute))
         );
+    }
+
+    #[test]
+    fn a_case_says_what_its_request_carries_and_what_it_does_not_say_is_not_there() {
+        let read = |carries: &str| {
+            let case =
+                format!("{{name: a, agent: alice, ask: 'POST https://a.example/', {carries}expect: allow}}");
+            of(&format!("  cases:\n    - {case}\n")).map(|tests| tests[0].cases[0].content.clone())
+        };
+        assert_eq!(read(""), Ok(None));
+        let content = read("ai: {model: o3, stream: true, maxOutputTokens: 5}, ").unwrap().unwrap();
+        let call = content.ai.found().unwrap();
+        assert_eq!((call.model.as_deref(), call.stream, call.max_output_tokens), (Some("o3"), true, Some(5)));
+        assert_eq!((call.estimated_tokens, &content.mcp), (0, &Sought::Absent));
+        let content = read("mcp: {method: tools/call, tool: search}, ").unwrap().unwrap();
+        assert_eq!(
+            (content.tools_called().collect::<Vec<_>>(), &content.ai),
+            (vec!["search"], &Sought::Absent)
+        );
+        for wrong in ["ai: {stream: true}, ", "ai: {model: o3, maxOutputTokens: -1}, ", "mcp: {tool: x}, "] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 /// The parts that no engine tells yet: a rule that asks for one of them is refused when it is loaded. Whoever brings an
 /// engine takes its part out of here, once it tells it on every road. Everything behind the loader is in place.
-const NOT_YET_ENFORCED: &[Part] = &[Part::Ai, Part::Mcp, Part::Dlp, Part::Usage];
+const NOT_YET_ENFORCED: &[Part] = &[Part::Dlp];
 
 /// A part of what can be known of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

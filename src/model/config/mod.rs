@@ -12,12 +12,14 @@ pub mod folders;
 pub mod upstream;
 pub mod ledger;
 pub mod approvals;
+pub mod quota;
 
 pub use approvals::Approvals;
 pub use dns::{Dns, DnsServer, DnsTransport};
 pub use folders::Folders;
 pub use intercept::{Echo, Intercept};
 pub use ledger::{Durability, Ledger};
+pub use quota::Quota;
 pub use resolvers::{Resolver, Resolvers};
 pub use upstream::Upstream;
 
@@ -94,6 +96,7 @@ static SPEC: Object = Object::new(
             .by_default(folders::RUNTIME_DIR),
         Field::optional("ledger", Shape::Object(&ledger::SPEC), "How records are kept."),
         Field::optional("approvals", Shape::Object(&approvals::SPEC), "How long approvals may last."),
+        Field::optional("quota", Shape::Object(&quota::SPEC), "How use is counted."),
         Field::optional("admin", Shape::Object(&ADMIN), "Where people and programs look in."),
     ],
 );
@@ -128,6 +131,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// How long approvals may last.
     pub approvals: Approvals,
+    /// How use is counted.
+    pub quota: Quota,
 }
 
 /// Reads the settings.
@@ -200,6 +205,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
     let ledger = fields.get("ledger").map_or_else(|| Some(Ledger::default()), |item| ledger::read(&item));
     let approvals =
         fields.get("approvals").map_or_else(|| Some(Approvals::default()), |item| approvals::read(&item));
+    let quota = fields.get("quota").map_or_else(|| Some(Quota::default()), |item| quota::read(&item));
     Some(Config {
         fail_mode: fail_mode?,
         intercept: intercept?,
@@ -208,6 +214,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
         folders: folders?,
         ledger: ledger?,
         approvals: approvals?,
+        quota: quota?,
     })
 }
 

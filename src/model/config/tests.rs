@@ -18,6 +18,7 @@ spec:
   stateDir: /srv/state
   runtimeDir: /srv/run
   ledger: {durability: power, journal: 64MiB, onUnavailable: deny}
+  quota: {onUnavailable: allow, executionIdle: 30m, prices: /srv/prices.yaml}
 "#;
 
 const LEAST: &str = "apiVersion: clawgress.io/v1alpha1
@@ -50,6 +51,21 @@ fn settings_are_what_the_file_says() {
     assert_eq!(config.upstream.trust_anchors, [std::path::PathBuf::from("/etc/ssl/one.pem")]);
     assert_eq!(config.folders.runtime, std::path::PathBuf::from("/srv/run"));
     assert_eq!(config.ledger, Ledger { durability: Durability::Power, journal: 64 << 20 });
+    assert_eq!(config.quota.on_unavailable, crate::model::types::Uncounted::Allow);
+    assert_eq!(config.quota.execution_idle, std::time::Duration::from_secs(1800));
+    assert_eq!(config.quota.prices.as_deref(), Some(std::path::Path::new("/srv/prices.yaml")));
+}
+
+#[test]
+fn what_is_wrong_with_the_settings_of_counting_is_told() {
+    for (quota, expected) in [
+        ("{executionIdle: 59s}", "5:26 executionIdle `59s` is not between 1m and 31d"),
+        ("{executionIdle: 32d}", "5:26 executionIdle `32d` is not between 1m and 31d"),
+        ("{onUnavailable: maybe}", "5:26 unknown `onUnavailable` `maybe` (it can be `deny` or `allow`)"),
+        ("{prices: prices.yaml}", "5:19 path `prices.yaml` is relative (write it from `/` on)"),
+    ] {
+        assert_eq!(told(&format!("{LEAST}  quota: {quota}\n")), [expected], "{quota}");
+    }
 }
 
 #[test]
@@ -80,6 +96,8 @@ fn what_is_not_said_has_a_default() {
     assert_eq!(config.folders.state, std::path::PathBuf::from("/var/lib/clawgress"));
     assert_eq!(config.folders.runtime, std::path::PathBuf::from("/run/clawgress"));
     assert_eq!(config.ledger, Ledger { durability: Durability::Process, journal: 256 << 20 });
+    assert_eq!(config.quota, Quota::default());
+    assert_eq!(config.quota.execution_idle, std::time::Duration::from_secs(3600));
     let explicit = LEAST.replace("subnets", "allowLocal: [], subnets");
     assert!(
         parse(&SourceFile::new("c.yaml", explicit.as_bytes())).is_ok(),

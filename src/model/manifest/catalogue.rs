@@ -11,7 +11,11 @@ use super::header::DOCUMENT;
 use super::json_schema::json_schema;
 use super::kinds::{KINDS, Kind, Standing};
 use super::schema::{Field, Object, Presence, Shape};
-use super::{agent, approval, deny_policy, egress_policy, gateway, http_route, l4_route, policy_test};
+use super::{
+    agent, ai_route, approval, bandwidth_policy, budget_policy, deny_policy, egress_policy, gateway,
+    http_route, inference_policy, l4_route, mcp_route, mcp_server, policy_test, rate_limit_policy,
+    tool_policy,
+};
 
 /// A kind as it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,6 +48,14 @@ pub fn spec(kind: Kind) -> &'static Object {
         Kind::EgressDenyPolicy => &deny_policy::SPEC,
         Kind::EgressPolicy => &egress_policy::SPEC,
         Kind::EgressApproval => &approval::SPEC,
+        Kind::AiProviderRoute => &ai_route::SPEC,
+        Kind::McpRoute => &mcp_route::SPEC,
+        Kind::McpServer => &mcp_server::SPEC,
+        Kind::ToolPolicy => &tool_policy::SPEC,
+        Kind::InferencePolicy => &inference_policy::SPEC,
+        Kind::BudgetPolicy => &budget_policy::SPEC,
+        Kind::RateLimitPolicy => &rate_limit_policy::SPEC,
+        Kind::BandwidthPolicy => &bandwidth_policy::SPEC,
     }
 }
 
@@ -133,6 +145,9 @@ fn type_words(shape: &Shape) -> String {
         Shape::Choice { words, .. } => ticked(words),
         Shape::Whole(range) => format!("{} to {}", range.start(), range.end()),
         Shape::Size => "bytes, such as `256MiB`".to_owned(),
+        Shape::Amount => "amount, such as `1000`, `25.00` or `1GiB`".to_owned(),
+        Shape::Bool => "`true`, `false`".to_owned(),
+        Shape::False => "`false`".to_owned(),
         Shape::Map { keys, values } => format!("{} to {}", keys.words, values.words),
     }
 }
@@ -143,10 +158,10 @@ fn presence(field: &Field, owner: &Object) -> String {
         Presence::Default(value) => format!("default `{value}`"),
         Presence::NotYet => "not yet enforced".to_owned(),
         Presence::Refused { .. } => "refused".to_owned(),
-        Presence::Optional => match &owner.any_of {
-            Some(any_of) if any_of.fields.contains(&field.name) => "one of these".to_owned(),
-            _ => String::new(),
-        },
+        Presence::Optional if owner.any_of.iter().any(|any_of| any_of.fields.contains(&field.name)) => {
+            "one of these".to_owned()
+        }
+        Presence::Optional => String::new(),
     }
 }
 
@@ -156,6 +171,7 @@ fn meaning(field: &Field) -> String {
         (_, Shape::Choice { not_yet: later @ [_, ..], .. }) => {
             format!("{} Not yet enforced: {}.", field.meaning, ticked(later))
         }
+        (_, Shape::False) => format!("{} Not yet enforced: `true`.", field.meaning),
         _ => field.meaning.to_owned(),
     }
 }

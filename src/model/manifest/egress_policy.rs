@@ -195,7 +195,7 @@ fn rule<'s>(
         of_no_action(&fields);
         return None;
     };
-    if word == "Allow" && matches!(target, Some(PolicyTarget::L4Route(_) | PolicyTarget::HttpRoute(_))) {
+    if word == "Allow" && target.is_some_and(PolicyTarget::is_route) {
         let hint = "what a route lets through is allowed already; name a gateway, Agent, Team or Project";
         action.mistake_hint("`Allow` has no meaning for a route", hint);
     }

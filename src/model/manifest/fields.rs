@@ -180,6 +180,17 @@ impl<'s> Item<'s> {
         None
     }
 
+    /// `true` or `false`.
+    pub fn boolean(&self) -> Option<bool> {
+        debug_assert!(self.may_be(|shape| matches!(shape, Shape::Bool | Shape::False)));
+        match self.node.value {
+            Value::Bool(true) if matches!(self.shape, Some(Shape::False)) => self.not_yet(),
+            Value::Bool(value) => return Some(value),
+            _ => self.wrong_type("`true` or `false`"),
+        }
+        None
+    }
+
     /// A port, 1 to 65535.
     pub fn port(&self) -> Option<u16> {
         self.whole(1..=65_535).and_then(|number| u16::try_from(number).ok())
@@ -269,7 +280,7 @@ impl<'s> Item<'s> {
         for field in required.filter(|field| missing(&field.name)) {
             self.lacks_one_of(field.name, field.shape.words());
         }
-        if let Some(any_of) = object.any_of.as_ref().filter(|any_of| any_of.fields.iter().all(missing)) {
+        for any_of in object.any_of.iter().filter(|any_of| any_of.fields.iter().all(missing)) {
             self.mistake_hint(any_of.lacking, any_of.hint);
         }
         Some(Fields { owner: *self, object })

@@ -196,7 +196,11 @@ fn path(item: &Item<'_>) -> Option<PathMatch> {
 
 /// What no canonical path contains would match nothing, and is refused (Gateway API has the same list).
 fn path_value<'s>(item: &Item<'s>) -> Option<&'s str> {
-    let text = item.text_of(&PATH)?;
+    check_path(item, item.text_of(&PATH)?)
+}
+
+/// The same for a text of whatever form.
+pub(super) fn check_path<'t>(item: &Item<'_>, text: &'t str) -> Option<&'t str> {
     let lower = text.to_ascii_lowercase();
     let fault = if !text.starts_with('/') {
         Some(("does not begin with `/`", None))
@@ -225,7 +229,7 @@ fn path_value<'s>(item: &Item<'s>) -> Option<&'s str> {
 }
 
 /// The path, unless it has no canonical form: no request could ever equal it.
-fn with_canonical_form<'s>(item: &Item<'s>, text: &'s str) -> Option<&'s str> {
+fn with_canonical_form<'t>(item: &Item<'_>, text: &'t str) -> Option<&'t str> {
     let Err(error) = canonical_path(text) else { return Some(text) };
     let hint = "requests are matched after their paths are made canonical: write `/%C3%BC` for `/\u{fc}`";
     item.scope.mistake(item.span(), format!("path {} {error}", quoted(text)), Some(hint.into()));

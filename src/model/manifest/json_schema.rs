@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema::{Field, Form, Object, Presence, Shape};
+use super::schema::{AnyOf, Field, Form, Object, Presence, Shape};
 
 /// The schema of documents of a kind; `document` declares what stands around its `spec`.
 pub fn json_schema(kind: &str, document: &Object, spec: &'static Object) -> Value {
@@ -44,9 +44,16 @@ fn object(object: &Object) -> Map<String, Value> {
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
     }
-    if let Some(any_of) = &object.any_of {
-        let one: Vec<Value> = any_of.fields.iter().map(|name| json!({ "required": [name] })).collect();
-        schema.insert("anyOf".into(), one.into());
+    let one_of_them = |any_of: &AnyOf| -> Value {
+        any_of.fields.iter().map(|name| json!({ "required": [name] })).collect()
+    };
+    match object.any_of {
+        [] => {}
+        [only] => drop(schema.insert("anyOf".into(), one_of_them(only))),
+        several => {
+            let all: Value = several.iter().map(|any_of| json!({ "anyOf": one_of_them(any_of) })).collect();
+            schema.insert("allOf".into(), all);
+        }
     }
     schema
 }
@@ -65,12 +72,17 @@ fn field(field: &Field) -> Map<String, Value> {
         (_, Shape::Choice { not_yet: later @ [_, ..], .. }) => {
             format!("{} Not yet enforced: {}.", field.meaning, later.join(", "))
         }
+        (_, Shape::False) => format!("{} Not yet enforced: true.", field.meaning),
         _ => field.meaning.to_owned(),
     };
     schema.insert("description".into(), description.into());
     if let Presence::Default(text) = field.presence {
-        let number = matches!(field.shape, Shape::Whole(_)).then(|| text.parse::<i64>().ok()).flatten();
-        schema.insert("default".into(), number.map_or_else(|| text.into(), Value::from));
+        let value = match field.shape {
+            Shape::Whole(_) => text.parse::<i64>().ok().map(Value::from),
+            Shape::Bool | Shape::False => text.parse::<bool>().ok().map(Value::from),
+            _ => None,
+        };
+        schema.insert("default".into(), value.unwrap_or_else(|| text.into()));
     }
     schema
 }
@@ -86,6 +98,12 @@ fn shape(shape: &Shape) -> Map<String, Value> {
         Shape::Size => {
             json!({ "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+ *([kMG]i?)?B?$" })
         }
+        Shape::Amount => json!({
+            "type": ["number", "string"], "exclusiveMinimum": 0,
+            "pattern": r"^[0-9]+(\.[0-9]+)?( *([kMG]i?)?B)?$"
+        }),
+        Shape::Bool => json!({ "type": "boolean" }),
+        Shape::False => json!({ "const": false }),
         Shape::List(each) => list(each, 1),
         Shape::ListOrNone(each) => list(each, 0),
         Shape::Map { keys, values } => {

@@ -19,6 +19,22 @@ pub enum Kind {
     EgressPolicy,
     /// Opens hosts for one agent, for a time.
     EgressApproval,
+    /// Calls of language models by provider, model and endpoint.
+    AiProviderRoute,
+    /// Calls of tools by server and name.
+    McpRoute,
+    /// A server of tools.
+    McpServer,
+    /// By whose leave, and how often, tools are called.
+    ToolPolicy,
+    /// Which models, how much of them, and which content not.
+    InferencePolicy,
+    /// How much may be used in a time.
+    BudgetPolicy,
+    /// How many requests in a time.
+    RateLimitPolicy,
+    /// How many bytes each way.
+    BandwidthPolicy,
 }
 
 impl Kind {
@@ -32,6 +48,14 @@ impl Kind {
             Self::EgressDenyPolicy => "EgressDenyPolicy",
             Self::EgressPolicy => "EgressPolicy",
             Self::EgressApproval => "EgressApproval",
+            Self::AiProviderRoute => "AIProviderRoute",
+            Self::McpRoute => "MCPRoute",
+            Self::McpServer => "McpServer",
+            Self::ToolPolicy => "ToolPolicy",
+            Self::InferencePolicy => "InferencePolicy",
+            Self::BudgetPolicy => "BudgetPolicy",
+            Self::RateLimitPolicy => "RateLimitPolicy",
+            Self::BandwidthPolicy => "BandwidthPolicy",
         }
     }
 }
@@ -60,31 +84,31 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("EgressDenyPolicy", Standing::Enforced(Kind::EgressDenyPolicy)),
     ("EgressPolicy", Standing::Enforced(Kind::EgressPolicy)),
     ("EgressApproval", Standing::Enforced(Kind::EgressApproval)),
+    ("AIProviderRoute", Standing::Enforced(Kind::AiProviderRoute)),
+    ("MCPRoute", Standing::Enforced(Kind::McpRoute)),
+    ("McpServer", Standing::Enforced(Kind::McpServer)),
+    ("ToolPolicy", Standing::Enforced(Kind::ToolPolicy)),
+    ("InferencePolicy", Standing::Enforced(Kind::InferencePolicy)),
+    ("BudgetPolicy", Standing::Enforced(Kind::BudgetPolicy)),
+    ("RateLimitPolicy", Standing::Enforced(Kind::RateLimitPolicy)),
+    ("BandwidthPolicy", Standing::Enforced(Kind::BandwidthPolicy)),
     ("A2AAgent", Standing::NotYet),
-    ("AIProviderRoute", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
     ("AnomalyPolicy", Standing::NotYet),
-    ("BandwidthPolicy", Standing::NotYet),
-    ("BudgetPolicy", Standing::NotYet),
     ("CredentialInjectionPolicy", Standing::NotYet),
     ("DLPPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),
-    ("InferencePolicy", Standing::NotYet),
     ("KarsAuthConfig", Standing::NotYet),
     ("KarsEval", Standing::NotYet),
     ("KarsMemory", Standing::NotYet),
     ("KarsPairing", Standing::NotYet),
     ("KarsSandbox", Standing::NotYet),
     ("LoggingPolicy", Standing::NotYet),
-    ("MCPRoute", Standing::NotYet),
-    ("McpServer", Standing::NotYet),
-    ("RateLimitPolicy", Standing::NotYet),
     ("Role", Standing::NotYet),
     ("RoleBinding", Standing::NotYet),
     ("SignerPolicy", Standing::NotYet),
     ("TaskAgent", Standing::NotYet),
-    ("ToolPolicy", Standing::NotYet),
     ("TrustGraph", Standing::NotYet),
     ("WorkerPool", Standing::NotYet),
     (

@@ -62,11 +62,11 @@ static MATCH: Object = Object::new(
         Field::optional("ports", Shape::List(&Shape::Object(&PORTS)), "Ports; without it every one."),
     ],
 )
-.with_any_of(AnyOf {
+.with_any_of(&[AnyOf {
     fields: &["destinationHostnames", "destinationCIDRs", "ports"],
     lacking: "this match names no destination",
     hint: "name hosts, networks or ports; `0.0.0.0/0` and `\"::/0\"` are all addresses",
-});
+}]);
 
 static PORTS: Object = Object::new(
     "A port, or a range of them.",
@@ -76,11 +76,11 @@ static PORTS: Object = Object::new(
         Field::optional("endPort", PORT, "The last of a range."),
     ],
 )
-.with_any_of(AnyOf {
+.with_any_of(&[AnyOf {
     fields: &["port", "startPort", "endPort"],
     lacking: "this entry names no port",
     hint: "write `port`, or `startPort` and `endPort`",
-});
+}]);
 
 /// Reads one route.
 pub fn read(header: &Header<'_>, index: &Index) -> Option<L4Route> {

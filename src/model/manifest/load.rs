@@ -4,6 +4,8 @@
 //! names, specs to resources. Nothing of a set with a mistake is returned.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::fields::Item;
 use super::header::{self, Header, Index};
@@ -14,7 +16,10 @@ use super::resources::{Document, Resources};
 use super::scope::Scope;
 use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
-use super::{agent, approval, deny_policy, digest, egress_policy, gateway, http_route, l4_route};
+use super::{
+    agent, ai_route, approval, bandwidth_policy, budget_policy, deny_policy, digest, egress_policy, gateway,
+    http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy, tool_policy,
+};
 use crate::model::types::limits;
 
 /// Loads a set of policy files.
@@ -125,37 +130,72 @@ impl Specs {
             self.resources.agents.extend(agent.map(|agent| (header.name.clone(), agent)));
         }
         // Policies look at what the routes have become that they are about.
-        let last = |header: &Header<'_>| matches!(header.kind, Kind::EgressDenyPolicy | Kind::EgressPolicy);
-        headers.iter().filter(|header| !last(header)).for_each(|header| self.read_one(header));
-        headers.iter().filter(|header| last(header)).for_each(|header| self.read_one(header));
+        headers
+            .iter()
+            .filter(|header| !looks_at_routes(header.kind))
+            .for_each(|header| self.read_one(header));
+        headers.iter().filter(|header| looks_at_routes(header.kind)).for_each(|header| self.read_one(header));
     }
 
     /// What refers to gateways and agents.
     fn read_one(&mut self, header: &Header<'_>) {
         let Self { index, approvals, answers, automata, resources, .. } = self;
-        let name = header.name.clone();
+        let name = &header.name;
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
-            Kind::EgressL4Route => {
-                resources.l4_routes.extend(l4_route::read(header, index).map(|route| (name, route)));
+            Kind::EgressL4Route => keep(&mut resources.l4_routes, name, l4_route::read(header, index)),
+            Kind::EgressHttpRoute => keep(&mut resources.http_routes, name, http_route::read(header, index)),
+            Kind::AiProviderRoute => keep(&mut resources.ai_routes, name, ai_route::read(header, index)),
+            Kind::McpRoute => keep(&mut resources.mcp_routes, name, mcp_route::read(header, index)),
+            Kind::ToolPolicy => keep(&mut resources.tool_policies, name, tool_policy::read(header, index)),
+            Kind::InferencePolicy => {
+                keep(&mut resources.inference_policies, name, inference_policy::read(header, index));
             }
-            Kind::EgressHttpRoute => {
-                resources.http_routes.extend(http_route::read(header, index).map(|route| (name, route)));
+            Kind::EgressApproval => {
+                keep(&mut resources.approvals, name, approval::read(header, index, approvals));
             }
             Kind::EgressDenyPolicy => {
-                let policy = deny_policy::read(header, index, answers);
-                resources.deny_policies.extend(policy.map(|policy| (name, policy)));
+                keep(&mut resources.deny_policies, name, deny_policy::read(header, index, answers));
             }
             Kind::EgressPolicy => {
                 let policy = egress_policy::read(header, Reach { index, resources }, automata);
-                resources.egress_policies.extend(policy.map(|policy| (name, policy)));
+                keep(&mut resources.egress_policies, name, policy);
             }
-            Kind::EgressApproval => {
-                let approval = approval::read(header, index, approvals);
-                resources.approvals.extend(approval.map(|approval| (name, approval)));
+            Kind::McpServer => {
+                let server = mcp_server::read(header, Reach { index, resources });
+                keep(&mut resources.mcp_servers, name, server);
+            }
+            Kind::BudgetPolicy => {
+                let policy = budget_policy::read(header, Reach { index, resources });
+                keep(&mut resources.budgets, name, policy);
+            }
+            Kind::RateLimitPolicy => {
+                let policy = rate_limit_policy::read(header, Reach { index, resources });
+                keep(&mut resources.rate_limits, name, policy);
+            }
+            Kind::BandwidthPolicy => {
+                let policy = bandwidth_policy::read(header, Reach { index, resources });
+                keep(&mut resources.bandwidths, name, policy);
             }
         }
     }
+}
+
+/// Whether documents of a kind can only be judged once routes are read.
+fn looks_at_routes(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::EgressDenyPolicy
+            | Kind::EgressPolicy
+            | Kind::BudgetPolicy
+            | Kind::RateLimitPolicy
+            | Kind::BandwidthPolicy
+    )
+}
+
+/// Keeps what could be read.
+fn keep<T>(all: &mut BTreeMap<Arc<str>, T>, name: &Arc<str>, read: Option<T>) {
+    all.extend(read.map(|resource| (name.clone(), resource)));
 }
 
 fn documents(headers: &[Header<'_>]) -> Vec<Document> {

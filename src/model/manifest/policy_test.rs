@@ -3,6 +3,7 @@
 //! They stand in files of their own and are no policy: the loader refuses them, and `model/cases` reads them. Read next:
 //! `cases/read.rs`.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::fields::{Fields, Item};
@@ -40,6 +41,9 @@ static MOMENT: Form =
     Form { words: "moment such as `2026-01-31T22:00:00Z`", pattern: r"\S", longest: usize::MAX };
 static CODE: Form = Form { words: "code of a denial", pattern: r"\S", longest: usize::MAX };
 
+/// Tokens of one call: more than any model takes.
+pub const TOKENS: RangeInclusive<i64> = 0..=100_000_000;
+
 /// `spec` of policy tests.
 pub static SPEC: Object = Object::new(
     "Tests of policy: who asks what, and what must come of it. They stand in files named `*.test.yaml`, beside the policies they are about.",
@@ -65,6 +69,8 @@ pub static CASE: Object = Object::new(
             Shape::Map { keys: &HEADER_NAME, values: &TEXT },
             "Header fields of a request.",
         ),
+        Field::optional("ai", Shape::Object(&AI), "The call of a model that the request carries."),
+        Field::optional("mcp", Shape::Object(&MCP), "The message to a tool server that the request carries."),
         Field::optional("at", Shape::Text(&MOMENT), "When; conditions on `time` need it."),
         Field::required(
             "expect",
@@ -74,6 +80,34 @@ pub static CASE: Object = Object::new(
         Field::optional("reason", Shape::Text(&CODE), "The code of the denial; `expect: deny` needs it."),
         Field::optional("policy", Shape::Text(&TEXT), "The document that decides, as `Kind/name`."),
         Field::optional("rule", Shape::Text(&TEXT), "The rule in it."),
+    ],
+);
+
+/// `ai` of a case.
+pub static AI: Object = Object::new(
+    "The call of a model.",
+    &[
+        Field::required("model", Shape::Text(&TEXT), "The model that is asked for."),
+        Field::optional("stream", Shape::Bool, "Whether the answer is to come in pieces."),
+        Field::optional(
+            "maxOutputTokens",
+            Shape::Whole(TOKENS),
+            "Tokens that the answer may have at most; absent where none are named.",
+        ),
+        Field::optional(
+            "estimatedTokens",
+            Shape::Whole(TOKENS),
+            "Tokens of the question, as they are estimated; 0 where absent.",
+        ),
+    ],
+);
+
+/// `mcp` of a case.
+pub static MCP: Object = Object::new(
+    "A message to a tool server.",
+    &[
+        Field::required("method", Shape::Text(&TEXT), "The JSON-RPC method, such as `tools/call`."),
+        Field::optional("tool", Shape::Text(&TEXT), "The tool that is called."),
     ],
 );
 

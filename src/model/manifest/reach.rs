@@ -47,7 +47,8 @@ impl Reach<'_> {
         route.rules.iter().flatten().any(connects) && route.parents.iter().any(shows)
     }
 
-    fn listener_shows(self, gateway: &str, section: Option<&str>) -> bool {
+    /// Whether a listener of this gateway shows requests; also where the gateway has its mistakes.
+    pub fn listener_shows(self, gateway: &str, section: Option<&str>) -> bool {
         let Some(gateway) = self.index.gateways.get(gateway) else { return true };
         let named = |name: &str| section.is_none_or(|section| section == name);
         let mut listeners = gateway.listeners.iter().filter(|listener| named(&listener.name));

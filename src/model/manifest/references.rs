@@ -23,14 +23,20 @@ const OPERATORS: [(&str, Operator); 4] = [
 ];
 
 /// Kinds that a deny policy turns round.
-const ROUTES: [(&str, Kind); 2] =
-    [("EgressL4Route", Kind::EgressL4Route), ("EgressHTTPRoute", Kind::EgressHttpRoute)];
+const ROUTES: [(&str, Kind); 4] = [
+    ("EgressL4Route", Kind::EgressL4Route),
+    ("EgressHTTPRoute", Kind::EgressHttpRoute),
+    ("AIProviderRoute", Kind::AiProviderRoute),
+    ("MCPRoute", Kind::McpRoute),
+];
 
-/// What an EgressPolicy can be for.
-const POLICY_TARGETS: [(&str, &str); 6] = [
+/// What a policy can be for.
+const POLICY_TARGETS: [(&str, &str); 8] = [
     ("EgressGateway", "EgressGateway"),
     ("EgressL4Route", "EgressL4Route"),
     ("EgressHTTPRoute", "EgressHTTPRoute"),
+    ("AIProviderRoute", "AIProviderRoute"),
+    ("MCPRoute", "MCPRoute"),
     ("Agent", "Agent"),
     ("Team", "Team"),
     ("Project", "Project"),
@@ -59,27 +65,19 @@ pub static TARGET_REF: Object = Object::new(
     "A route.",
     &[
         Field::optional("group", Shape::Text(&values::ANY), "Accepted and without meaning."),
-        Field::required(
-            "kind",
-            Shape::Choice { words: &words(&ROUTES), not_yet: &["AIProviderRoute", "MCPRoute"] },
-            "The kind of route.",
-        ),
+        Field::required("kind", Shape::choice(&words(&ROUTES)), "The kind of route."),
         Field::required("name", Shape::Text(&values::NAME), "The route's name."),
         Field::optional("namespace", Shape::Text(&values::ANY), "Accepted and without meaning."),
         Field::not_yet("sectionName", "One rule of it."),
     ],
 );
 
-/// `targetRef` of an EgressPolicy.
+/// `targetRef` of a policy.
 pub static POLICY_TARGET: Object = Object::new(
     "A gateway, a route, or agents by name, team or project.",
     &[
         Field::optional("group", Shape::Text(&values::ANY), "Accepted and without meaning."),
-        Field::required(
-            "kind",
-            Shape::Choice { words: &words(&POLICY_TARGETS), not_yet: &["AIProviderRoute", "MCPRoute"] },
-            "What the policy is for.",
-        ),
+        Field::required("kind", Shape::choice(&words(&POLICY_TARGETS)), "What the policy is for."),
         Field::required("name", Shape::Text(&values::WORD), "Its name."),
         Field::optional("namespace", Shape::Text(&values::ANY), "Accepted and without meaning."),
         Field::not_yet("sectionName", "One rule or listener of it."),
@@ -248,7 +246,12 @@ pub fn deny_target(item: &Item<'_>, index: &Index) -> Option<DenyTarget> {
     let otherwise = |word: &str| format!("{} is not a kind of route", quoted(word));
     let (kind, name) = target(item, &TARGET_REF, &ROUTES, otherwise)?;
     let name = index.resolve(kind, &name)?;
-    Some(if kind == Kind::EgressL4Route { DenyTarget::L4(name) } else { DenyTarget::Http(name) })
+    Some(match kind {
+        Kind::EgressL4Route => DenyTarget::L4(name),
+        Kind::AiProviderRoute => DenyTarget::Ai(name),
+        Kind::McpRoute => DenyTarget::Mcp(name),
+        _ => DenyTarget::Http(name),
+    })
 }
 
 /// `name` of a rule, which no other rule of its document has.
@@ -262,7 +265,7 @@ pub fn rule_name(rule: &Fields<'_>, seen: &mut BTreeSet<Arc<str>>) {
     }
 }
 
-/// `spec.targetRef` of an EgressPolicy: a gateway, a route, or agents by name, team or project.
+/// `spec.targetRef` of a policy: a gateway, a route, or agents by name, team or project.
 pub fn policy_target(item: &Item<'_>, index: &Index) -> Option<PolicyTarget> {
     let otherwise = |word: &str| format!("a policy cannot be for {}", quoted(word));
     let (kind, name) = target(item, &POLICY_TARGET, &POLICY_TARGETS, otherwise)?;
@@ -270,6 +273,8 @@ pub fn policy_target(item: &Item<'_>, index: &Index) -> Option<PolicyTarget> {
         "EgressGateway" => index.resolve(Kind::EgressGateway, &name).map(PolicyTarget::Gateway),
         "EgressL4Route" => index.resolve(Kind::EgressL4Route, &name).map(PolicyTarget::L4Route),
         "EgressHTTPRoute" => index.resolve(Kind::EgressHttpRoute, &name).map(PolicyTarget::HttpRoute),
+        "AIProviderRoute" => index.resolve(Kind::AiProviderRoute, &name).map(PolicyTarget::AiRoute),
+        "MCPRoute" => index.resolve(Kind::McpRoute, &name).map(PolicyTarget::McpRoute),
         "Agent" => index.resolve(Kind::Agent, &name).map(PolicyTarget::Agent),
         "Team" => group(&name, "team", &index.groups.teams, index).map(PolicyTarget::Team),
         _ => group(&name, "project", &index.groups.projects, index).map(PolicyTarget::Project),

@@ -13,8 +13,8 @@ pub struct Object {
     pub meaning: &'static str,
     /// Its fields, in the order in which they are shown.
     pub fields: &'static [Field],
-    /// Fields of which one at least must be there.
-    pub any_of: Option<AnyOf>,
+    /// Sets of fields, one at least of each of which must be there.
+    pub any_of: &'static [AnyOf],
 }
 
 /// Fields of which one at least must be there.
@@ -79,6 +79,12 @@ pub enum Shape {
     Whole(RangeInclusive<i64>),
     /// A number of bytes: a whole number, or a text such as `256MiB`.
     Size,
+    /// An amount of what a field beside it names: a whole number, dollars such as `25.00`, or bytes such as `1GiB`.
+    Amount,
+    /// `true` or `false`.
+    Bool,
+    /// `false`: what `true` asks for is not enforced yet.
+    False,
     /// A list of at least one.
     List(&'static Shape),
     /// A list that may be empty.
@@ -138,12 +144,12 @@ pub const fn words<T: Copy, const N: usize>(table: &[(&'static str, T); N]) -> [
 impl Object {
     /// A mapping with these fields.
     pub const fn new(meaning: &'static str, fields: &'static [Field]) -> Self {
-        Self { meaning, fields, any_of: None }
+        Self { meaning, fields, any_of: &[] }
     }
 
     /// The same, one at least of some fields being there.
-    pub const fn with_any_of(mut self, any_of: AnyOf) -> Self {
-        self.any_of = Some(any_of);
+    pub const fn with_any_of(mut self, any_of: &'static [AnyOf]) -> Self {
+        self.any_of = any_of;
         self
     }
 

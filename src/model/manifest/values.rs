@@ -56,10 +56,17 @@ pub static HOST: Form =
 /// A host name, or `*.` and a host name.
 pub fn host_pattern(item: &Item<'_>) -> Option<HostPattern> {
     let text = item.text_of(&HOST)?;
-    let error = match HostPattern::parse(text) {
-        Ok(pattern) => return Some(pattern),
-        Err(error) => error,
-    };
+    match HostPattern::parse(text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            host_mistake(item, text, error);
+            None
+        }
+    }
+}
+
+/// Says why a text is no host.
+pub fn host_mistake(item: &Item<'_>, text: &str, error: HostNameError) {
     let hint = if text.starts_with("*.*.") || text.starts_with("**") {
         Some("a wildcard stands for one label; list the names below it, or a wildcard for each".to_owned())
     } else if text == "*" {
@@ -76,7 +83,6 @@ pub fn host_pattern(item: &Item<'_>) -> Option<HostPattern> {
         None
     };
     item.scope.mistake(item.span(), format!("host {} {error}", quoted(text)), hint);
-    None
 }
 
 /// A network with the length of its prefix.

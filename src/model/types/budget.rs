@@ -57,6 +57,15 @@ impl Unit {
     }
 }
 
+/// Which way bytes move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Towards destinations.
+    Up,
+    /// Towards workloads.
+    Down,
+}
+
 /// A length of time that begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Period {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::decision::Decision;
-use super::reason::Reason;
+use super::reason::{Reason, Retry};
 use super::time::Timestamp;
 
 /// The document that decided: `Kind/name`, or `built-in` rules of the gateway itself.
@@ -34,6 +34,8 @@ pub enum Sequel {
     Quarantine(Timestamp),
     /// The same may be asked again after so many seconds.
     Retry(u32),
+    /// The same is refused whenever it is asked, though the code's cause may pass for others.
+    Final,
 }
 
 /// A refusal with its reason. `detail` is one or more sentences an agent can act on; it never reveals rules,
@@ -93,6 +95,14 @@ impl Denial {
         match self.sequel {
             Some(Sequel::Quarantine(until)) => Some(until),
             _ => None,
+        }
+    }
+
+    /// Whether asking for the same again can help.
+    pub fn retry(&self) -> Retry {
+        match self.sequel {
+            Some(Sequel::Final) => Retry::Never,
+            _ => self.reason.retry(),
         }
     }
 

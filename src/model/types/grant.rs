@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::denial::PolicyRef;
-use super::host::{HostName, HostNameError, HostPattern};
+use super::host::{HostName, HostNameError, HostPattern, MAX_HOST_NAME};
+use super::limits::TOOL_NAME_BYTES;
 
 /// A host that an approval opens, on one port or on all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,17 +70,64 @@ impl fmt::Display for ApprovedHost {
     }
 }
 
+/// A tool that an approval lets an agent call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ApprovedTool {
+    /// The McpServer by its name; or the host of a server that no document declares.
+    pub server: Arc<str>,
+    /// The tool.
+    pub tool: Box<str>,
+}
+
+/// A text is no tool of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no server and tool")]
+pub struct ApprovedToolError;
+
+impl ApprovedTool {
+    /// Parses `SERVER/TOOL`; what is behind the first slash is the tool, without blanks and stars.
+    ///
+    /// # Errors
+    /// [`ApprovedToolError`].
+    pub fn parse(text: &str) -> Result<Self, ApprovedToolError> {
+        let (server, tool) = text.split_once('/').ok_or(ApprovedToolError)?;
+        let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+        let plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '*';
+        let fits = (1..=MAX_HOST_NAME).contains(&server.len()) && server.bytes().all(known);
+        if !fits || !(1..=TOOL_NAME_BYTES).contains(&tool.len()) || !tool.chars().all(plain) {
+            return Err(ApprovedToolError);
+        }
+        Ok(Self { server: server.into(), tool: tool.into() })
+    }
+}
+
+impl fmt::Display for ApprovedTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.server, self.tool)
+    }
+}
+
 /// What an approval opens, for whom and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The agent, by its name.
     pub agent: Arc<str>,
-    /// At least one host.
+    /// Hosts; at least one host or tool is there.
     pub hosts: Vec<ApprovedHost>,
+    /// Tools that may be called where a policy wants an approval.
+    pub tools: Vec<ApprovedTool>,
     /// Why, in the words of whoever approved it.
     pub reason: Arc<str>,
     /// Where more is written about it.
     pub ticket: Option<Arc<str>>,
+}
+
+impl Grant {
+    /// Every host and tool, for people.
+    pub fn opened(&self) -> Vec<String> {
+        let tools = self.tools.iter().map(|tool| format!("tool {tool}"));
+        self.hosts.iter().map(ToString::to_string).chain(tools).collect()
+    }
 }
 
 /// Why an agent is quarantined.
@@ -113,6 +161,18 @@ mod tests {
         }
         for text in ["192.0.2.1", "192.0.2.1:443", "2001:db8::1", "[2001:db8::1]:443"] {
             assert_eq!(ApprovedHost::parse(text), Err(HostNameError::Address.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_approved_tool_is_a_server_and_a_tool_and_is_written_as_it_is_read() {
+        for text in ["github/search", "mcp.example.com/web.fetch", "github/a/b"] {
+            assert_eq!(ApprovedTool::parse(text).unwrap().to_string(), text);
+        }
+        for text in
+            ["github", "/search", "github/", "git hub/a", "github/a b", "github/a*", "GitHub/a", "a/\u{7}"]
+        {
+            assert_eq!(ApprovedTool::parse(text), Err(ApprovedToolError), "{text:?}");
         }
     }
 

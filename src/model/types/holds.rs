@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::budget::{BudgetMode, Limit, Subject};
+use super::budget::{BudgetMode, Limit, Subject, Window};
 use super::denial::PolicyRef;
 
 /// See the module. Empty where nothing binds.
@@ -25,6 +25,39 @@ pub struct Holds {
     pub tools: Option<Arc<ToolSieve>>,
 }
 
+impl Holds {
+    /// Whether nothing binds.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What binds by either: a request that servers may take in two ways, or a batch of calls.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        add_new(&mut self.budgets, other.budgets);
+        add_new(&mut self.rates, other.rates);
+        add_new(&mut self.bandwidths, other.bandwidths);
+        self.terms = self.terms.and(other.terms);
+        self.tools = match (self.tools, other.tools) {
+            (Some(mine), Some(other)) if mine != other => {
+                let lists = mine.lists.iter().chain(&other.lists).cloned().collect();
+                Some(Arc::new(ToolSieve { lists }))
+            }
+            (mine, other) => mine.or(other),
+        };
+        self
+    }
+}
+
+fn add_new<T: PartialEq>(mine: &mut Vec<T>, others: Vec<T>) {
+    let known = mine.len();
+    for other in others {
+        if !mine[..known].contains(&other) {
+            mine.push(other);
+        }
+    }
+}
+
 /// One account that a request is charged to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
@@ -36,6 +69,14 @@ pub struct Hold {
     pub limits: Arc<[Limit]>,
     /// What happens where one is reached.
     pub mode: BudgetMode,
+}
+
+impl Hold {
+    /// Whether it counts by executions.
+    pub fn asks_executions(&self) -> bool {
+        self.subject == Subject::Execution
+            || self.limits.iter().any(|limit| limit.window == Window::Execution)
+    }
 }
 
 /// A number of requests in a time, all of which may come at once.
@@ -77,6 +118,51 @@ pub struct ModelTerms {
     pub fallback: Vec<Box<str>>,
     /// What the provider's own annotations may not reach, and whose word that is.
     pub safety: Option<(SafetyFloors, PolicyRef)>,
+}
+
+impl ModelTerms {
+    /// The stricter ones of both. What is asked where a model fails must be allowed by both.
+    fn and(self, other: Self) -> Self {
+        let fallback = match (self.fallback, other.fallback) {
+            (mine, other) if other.is_empty() => mine,
+            (mine, other) => mine.into_iter().filter(|model| other.contains(model)).collect(),
+        };
+        Self {
+            output: lower(self.output, other.output),
+            total: lower(self.total, other.total),
+            fallback,
+            safety: match (self.safety, other.safety) {
+                (Some((mine, by)), Some((other, _))) => Some((mine.and(other), by)),
+                (mine, other) => mine.or(other),
+            },
+        }
+    }
+}
+
+/// The lower bound; of equal ones the first.
+pub fn lower(one: Option<(u64, PolicyRef)>, other: Option<(u64, PolicyRef)>) -> Option<(u64, PolicyRef)> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
+
+impl SafetyFloors {
+    /// The stricter of both, in each category.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let stricter = |one: Option<Severity>, other: Option<Severity>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            hate: stricter(self.hate, other.hate),
+            self_harm: stricter(self.self_harm, other.self_harm),
+            sexual: stricter(self.sexual, other.sexual),
+            violence: stricter(self.violence, other.violence),
+            require_prompt_shields: self.require_prompt_shields || other.require_prompt_shields,
+        }
+    }
 }
 
 /// How bad a category of content is, by a provider's annotations.

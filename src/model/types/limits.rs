@@ -389,6 +389,12 @@ pub const THROTTLE_WAIT: Duration = Duration::from_secs(5);
 /// Paces kept, one for each agent under each Throttle rule it has met, before those that are at rest are forgotten.
 pub const PACES_KEPT: usize = 4096;
 
+/// Numbers kept of rates, one for each subject under each policy it has met, before those at rest are forgotten; where that
+/// leaves more than half, those nearest to rest go too, so that an agent with many addresses fills no memory.
+pub const RATES_KEPT: usize = 65_536;
+/// Bytes of one direction after which whoever counts them is told, and may end it: what may pass beyond a budget.
+pub const METER_BYTES: u64 = 64 * 1024;
+
 /// Hosts that one approval names (kars CRD reference, EgressApproval).
 pub const APPROVAL_HOSTS: usize = 16;
 /// Characters of the reason of an approval or a quarantine (the same).
@@ -448,3 +454,35 @@ pub const CHARGES_BYTES: usize = 8 * 1024;
 pub const EXECUTION_IDLE: Duration = Duration::from_secs(3600);
 /// Executions of one agent that are told apart by source address; the further ones share the newest.
 pub const EXECUTIONS_PER_AGENT: usize = 1024;
+
+/// Messages in one batch of MCP, which only revision 2025-03-26 has; clients send a handful.
+pub const MCP_BATCH: usize = 64;
+/// Bytes of the identifier of a request of MCP; clients count, or send a UUID.
+pub const MCP_ID_BYTES: usize = 128;
+/// Bytes of the name of a method of MCP; the longest of its own has 36.
+pub const MCP_METHOD_BYTES: usize = 128;
+/// Bytes of the name of a tool or a prompt of MCP, twice what its revisions recommend for tools.
+pub const MCP_NAME_BYTES: usize = 256;
+/// Bytes of the URI of a resource of MCP, as much as of a path.
+pub const MCP_URI_BYTES: usize = 4 * 1024;
+/// Bytes of one answer that may hold a list of tools, or of one event of a stream of them, held until it is whole; a
+/// description of a thousand tools has about one million.
+pub const MCP_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Tokens of output that are reserved for each choice of a call that bounds none, of a model whose own bound is not known.
+pub const DEFAULT_OUTPUT_TOKENS: u64 = 4096;
+
+/// Bytes of one request's body that is read whole before it is decided on: what the largest of providers takes (Anthropic,
+/// "Errors", request size limits).
+pub const HELD_BODY_BYTES: u64 = 32 * 1024 * 1024;
+/// Bytes of all bodies that are held at one time.
+pub const HELD_BYTES: u64 = 512 * 1024 * 1024;
+/// Bytes of those of one agent.
+pub const HELD_BYTES_PER_AGENT: u64 = 128 * 1024 * 1024;
+/// Time that a body may take to come whole. Within it, `BODY_TIME` and `BODY_PROGRESS` hold.
+pub const HELD_BODY_TIME: Duration = Duration::from_secs(300);
+/// Bytes of the pieces in which a held body is kept, from the first to the later ones.
+pub const HELD_PIECE_BYTES: [usize; 2] = [4 * 1024, 64 * 1024];
+/// Bytes that a body is decoded to before others get their turn: about a millisecond.
+pub const HELD_READING_BYTES: u64 = 256 * 1024;
+/// Bytes of one event behind which a stream is to be ended; beyond them it is broken off instead.
+pub const ENDING_EVENT_BYTES: usize = 1024 * 1024;

@@ -17,29 +17,30 @@ pub mod record_type;
 pub mod reason;
 pub mod decision;
 pub mod denial;
+pub mod limits;
+pub mod quota_limits;
 pub mod grant;
 pub mod provider;
 pub mod model_call;
 pub mod budget;
 pub mod holds;
-pub mod limits;
 pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
 pub use agent::AgentProfile;
 pub use agreed_name::{AgreedName, Scheme};
 pub use authority::{Authority, AuthorityError, Host};
-pub use budget::{BudgetMode, Limit, NANODOLLARS, Period, Subject, Uncounted, Unit, Window};
+pub use budget::{BudgetMode, Direction, Limit, NANODOLLARS, Period, Subject, Uncounted, Unit, Window};
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
-pub use grant::{ApprovedHost, ApprovedHostError, Cause, Grant};
+pub use grant::{ApprovedHost, ApprovedHostError, ApprovedTool, Cause, Grant};
 pub use holds::{
     BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve,
 };
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
-pub use model_call::ModelCall;
+pub use model_call::{InferenceAction, ModelCall};
 pub use provider::Provider;
 pub use reason::Reason;
 pub use record_type::RecordType;

@@ -32,3 +32,23 @@ pub struct ModelCall {
     /// The tools that the model wants called, in order; bounded by [`super::limits::TOOL_NAMES`].
     pub tools: Vec<Box<str>>,
 }
+
+/// What a call of a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InferenceAction {
+    /// `chat`: chat completions, messages, generateContent, converse, invoke.
+    Chat,
+    /// `responses`: OpenAI's responses.
+    Responses,
+    /// `image`: pictures.
+    Image,
+    /// `embeddings`.
+    Embeddings,
+}
+
+impl InferenceAction {
+    /// Whether its answer is text, of which a request may bound the tokens.
+    pub const fn answers_with_text(self) -> bool {
+        matches!(self, Self::Chat | Self::Responses)
+    }
+}

@@ -85,7 +85,7 @@ impl Provider {
 
     /// Whether this is one of its hosts.
     pub fn serves(self, host: &HostName) -> bool {
-        self.hosts().iter().any(|pattern| matches(pattern, host.as_str()))
+        self.hosts().iter().any(|pattern| fits(pattern, host))
     }
 
     /// Whose host this is.
@@ -94,8 +94,13 @@ impl Provider {
     }
 }
 
-/// Whether a host fits a pattern with at most one star.
-fn matches(pattern: &str, host: &str) -> bool {
+/// Whether a host fits a pattern of [`Provider::hosts`].
+pub fn fits(pattern: &str, host: &HostName) -> bool {
+    fits_name(pattern, host.as_str())
+}
+
+/// The same for the text of one.
+pub fn fits_name(pattern: &str, host: &str) -> bool {
     let Some((before, behind)) = pattern.split_once('*') else { return pattern == host };
     let star = host.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
     star.is_some_and(|star| !star.is_empty() && !star.contains('.'))

@@ -82,6 +82,14 @@ reasons! {
     PolicyDenied = "policy.denied", 403, Never, "Denied by policy";
     /// The condition of a rule could not be evaluated.
     PolicyUnevaluable = "policy.unevaluable", 403, Never, "Policy could not be evaluated";
+    /// A policy wants an operator's leave for this call of a tool.
+    ApprovalRequired = "approval.required", 403, AfterApproval, "Approval required";
+    /// A route names the host and the endpoint, and none of them the model.
+    AiModel = "ai.model", 403, Never, "Model not allowed";
+    /// No document declares this MCP server for the agent.
+    McpServer = "mcp.server", 403, AfterApproval, "MCP server not allowed";
+    /// The tool may not be called.
+    McpTool = "mcp.tool", 403, Never, "Tool not allowed";
     /// DNS name, SNI, certificate and Host do not agree.
     NameMismatch = "name.mismatch", 421, Never, "Names do not agree";
     /// The claimed name could not be confirmed by the gateway's own resolver.
@@ -112,6 +120,8 @@ reasons! {
     TlsHandshake = "tls.handshake", 400, Later, "TLS handshake failed";
     /// Bytes that are not what they claim to be.
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
+    /// More in one body than is read before it is decided on.
+    ProtocolTooLarge = "protocol.too-large", 413, Never, "Request is too large to be judged";
     /// More frames or resets than anybody needs who wants an answer.
     ProtocolFlood = "protocol.flood", 429, Later, "Too many messages without a purpose";
     /// An `Expect` field with anything but `100-continue` (RFC 9110, section 10.1.1).
@@ -136,8 +146,8 @@ reasons! {
     ProtocolExtension = "protocol.extension", 403, Never, "Packet options are not allowed";
     /// More requests than the agent may send in this time.
     QuotaRequests = "quota.requests", 429, Later, "Too many requests";
-    /// A budget has no more tokens for this.
-    QuotaTokens = "quota.tokens", 429, Later, "Out of tokens";
+    /// More tokens than a request may ask for, or than are left.
+    QuotaTokens = "quota.tokens", 429, Later, "Token limit reached";
     /// A budget has no more money for this.
     QuotaCost = "quota.cost", 429, Later, "Out of money";
     /// A budget has no more bytes for this.

@@ -14,7 +14,7 @@ use crate::operate::api::{ApproveQuery, Fault, QuarantineQuery};
 pub(super) fn approve(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
     let query: ApproveQuery = question(call)?;
     let made = backend.approve(&call.caller, &query)?;
-    let (hosts, until) = (made.hosts.join(", "), until(made.until));
+    let (hosts, until) = (made.opened().join(", "), until(made.until));
     let words = format!("{} may reach {hosts} {until}, as {}", made.agent, made.name);
     done(&made, words)
 }
@@ -31,7 +31,7 @@ pub(super) fn approvals(backend: &dyn Backend, call: &Call) -> Result<Reply, Fau
 
 pub(super) fn revoke(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault> {
     let ended = backend.revoke(&call.caller, named(call)?)?;
-    let words = format!("{} may no longer reach {} by it", ended.agent, ended.hosts.join(", "));
+    let words = format!("{} may no longer reach {} by it", ended.agent, ended.opened().join(", "));
     done(&ended, words)
 }
 
@@ -77,7 +77,8 @@ pub(super) fn quarantine_given(body: &[u8]) -> Option<String> {
 pub(super) fn object(body: &[u8]) -> Option<String> {
     let query: ApproveQuery = serde_json::from_slice(body).ok()?;
     let request = query.request_id.map(|id| format!("request {id}"));
-    let words: Vec<String> = query.agent.into_iter().chain(query.hosts).chain(request).collect();
+    let words: Vec<String> =
+        query.agent.into_iter().chain(query.hosts).chain(query.tools).chain(request).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 

@@ -74,6 +74,7 @@ fn approval(state: ApprovalState, reason: &str, made_by: &str) -> Approval {
         name: "alice-1".into(),
         agent: "alice".into(),
         hosts: vec!["paste.example:443".into(), "cdn.example".into()],
+        tools: Vec::new(),
         state,
         reason: reason.into(),
         ticket: None,

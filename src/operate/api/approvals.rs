@@ -14,6 +14,9 @@ pub struct ApproveQuery {
     /// `HOST` or `HOST:PORT`; none where a request says it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    /// `SERVER/TOOL`, for tools that a policy wants approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     /// A refusal on record, by its id or the id's beginning: agent, host and port are those of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -35,6 +38,9 @@ pub struct Approval {
     pub agent: String,
     /// `HOST` or `HOST:PORT`.
     pub hosts: Vec<String>,
+    /// `SERVER/TOOL`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     /// How it stands.
     pub state: ApprovalState,
     /// Why.
@@ -59,6 +65,14 @@ pub struct Approval {
     /// Who revoked it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<String>,
+}
+
+impl Approval {
+    /// Every host and tool, for people.
+    pub fn opened(&self) -> Vec<String> {
+        let tools = self.tools.iter().map(|tool| format!("tool {tool}"));
+        self.hosts.iter().cloned().chain(tools).collect()
+    }
 }
 
 /// How an approval stands.

@@ -1,6 +1,8 @@
 //! One document as sentences. What a route lets through is told as permissions, one for each thing that may be done.
 
 mod policies;
+mod models;
+mod quotas;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +26,14 @@ pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String>
         Kind::EgressDenyPolicy => deny_policy(resources, name),
         Kind::EgressPolicy => policies::policy(resources, name),
         Kind::EgressApproval => policies::approval(resources, name),
+        Kind::AiProviderRoute => models::ai_route(resources, name),
+        Kind::InferencePolicy => models::inference_policy(resources, name),
+        Kind::McpRoute => models::mcp_route(resources, name),
+        Kind::McpServer => models::mcp_server(resources, name),
+        Kind::ToolPolicy => models::tool_policy(resources, name),
+        Kind::BudgetPolicy => quotas::budget(resources, name),
+        Kind::RateLimitPolicy => quotas::rate_limit(resources, name),
+        Kind::BandwidthPolicy => quotas::bandwidth(resources, name),
     };
     found.unwrap_or_default()
 }
@@ -58,6 +68,12 @@ fn agent(resources: &Resources, name: &str) -> Sentences {
     all.extend(l4.map(|(name, _)| format!("is chosen by EgressL4Route/{name}")));
     let http = resources.http_routes.iter().filter(|(_, route)| chosen(&route.source_agents));
     all.extend(http.map(|(name, _)| format!("is chosen by EgressHTTPRoute/{name}")));
+    let ai = resources.ai_routes.iter().filter(|(_, route)| chosen(&route.source_agents));
+    all.extend(ai.map(|(name, _)| format!("is chosen by AIProviderRoute/{name}")));
+    let mcp = resources.mcp_routes.iter().filter(|(_, route)| chosen(&route.source_agents));
+    all.extend(mcp.map(|(name, _)| format!("is chosen by MCPRoute/{name}")));
+    let servers = resources.mcp_servers.iter().filter(|(_, server)| chosen(&server.agents));
+    all.extend(servers.map(|(name, _)| format!("is chosen by McpServer/{name}")));
     let policies = resources.egress_policies.iter().filter(|(_, policy)| chosen(&policy.source_agents));
     all.extend(policies.map(|(name, _)| format!("is chosen by EgressPolicy/{name}")));
     Some(all)

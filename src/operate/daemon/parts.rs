@@ -33,6 +33,7 @@ pub struct Parts {
     terminator: Terminator,
     dialler: Dialler,
     resolvers: Vec<DnsServer>,
+    terms: Terms,
 }
 
 /// Makes the state and runtime folders, for this user alone.
@@ -107,7 +108,8 @@ impl Parts {
         });
         let ledger = ledger.map_err(|error| part(&error))?;
         let resolvers = resolvers(config)?;
-        Ok(Self { authority, ledger, terminator, dialler, resolvers })
+        let terms = Terms { uncounted: config.quota.on_unavailable, idle: config.quota.execution_idle };
+        Ok(Self { authority, ledger, terminator, dialler, resolvers, terms })
     }
 
     /// What all workers share.
@@ -118,7 +120,7 @@ impl Parts {
         Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             ledger: self.ledger,
-            accounts: Accounts::restore(Terms::default(), past, now),
+            accounts: Accounts::restore(self.terms, past, now),
             moments,
             memory: Arc::new(Memory::new()),
             answers: Arc::new(Cache::default()),
@@ -131,6 +133,7 @@ impl Parts {
             ca_pem: self.authority.ca_pem().into(),
             quarantines: Quarantines::default(),
             paces: Default::default(),
+            held: Default::default(),
             changed: watch::Sender::new(()),
             replacing: Mutex::default(),
         })

@@ -21,6 +21,8 @@ struct Bounded {
     policy: PolicyRef,
     /// Whose usage counts together, where that is one.
     subject: Option<String>,
+    /// Whether each execution counts by itself.
+    by_execution: bool,
     mode: BudgetMode,
     limits: Vec<Limit>,
 }
@@ -41,7 +43,7 @@ pub fn list(shared: &Shared, policy: Option<&str>, subject: Option<&str>) -> Res
     for one in wanted {
         let accounts = shared.accounts.of(&one.policy.0);
         for limit in &one.limits {
-            let of = accounts.iter().filter(|account| counts_in(account, limit));
+            let of = accounts.iter().filter(|account| counts_in(account, limit, one.by_execution));
             let charged: Vec<_> = of.filter(|one| subject.is_none_or(|name| *one.subject == *name)).collect();
             for account in &charged {
                 let figures = shared.accounts.figures(account, limit, now);
@@ -184,16 +186,10 @@ fn find<'a>(all: &'a [Bounded], name: &str) -> Result<&'a Bounded, Fault> {
     }
 }
 
-/// Whether a limit counts in an account.
-fn counts_in(account: &Account, limit: &Limit) -> bool {
-    account.unit == limit.unit
-        && (limit.window != Window::Execution || account.execution().is_some())
-        && (limit.window == Window::Execution || !is_of_named_execution(account))
-}
-
-/// Whether it is one execution's of a named subject: only a limit of executions counts there.
-fn is_of_named_execution(account: &Account) -> bool {
-    account.execution().is_some() && account.subject.contains("/Execution/")
+/// Whether a limit counts in an account: one execution's, or not.
+fn counts_in(account: &Account, limit: &Limit, by_execution: bool) -> bool {
+    let of_execution = by_execution || limit.window == Window::Execution;
+    account.unit == limit.unit && account.execution().is_some() == of_execution
 }
 
 fn quota(
@@ -232,19 +228,22 @@ fn bounded(resources: &Resources) -> Vec<Bounded> {
     let day = || Window::Calendar(Period::Day, jiff::tz::TimeZone::UTC);
     let month = || Window::Calendar(Period::Month, jiff::tz::TimeZone::UTC);
     let limit = |unit, max: Option<u64>, window| max.map(|max| Limit { unit, max, window });
-    let mut all = Vec::new();
-    let mut add = |kind, name: &str, subject, mode, limits: Vec<Limit>| {
-        if !limits.is_empty() {
-            all.push(Bounded { policy: PolicyRef::new(kind, name), subject, mode, limits });
-        }
+    let hard = |kind, name: &str, subject: Option<String>, limits: Vec<Limit>| Bounded {
+        policy: PolicyRef::new(kind, name),
+        subject,
+        by_execution: false,
+        mode: BudgetMode::HardStop,
+        limits,
     };
+    let mut all = Vec::new();
     for (name, budget) in &resources.budgets {
         let subject = (budget.per == Per::Target).then(|| target(&budget.target));
-        add("BudgetPolicy", name, subject, budget.mode, budget.limits.to_vec());
+        let of = hard("BudgetPolicy", name, subject, budget.limits.to_vec());
+        all.push(Bounded { mode: budget.mode, by_execution: budget.per == Per::Execution, ..of });
     }
     for (name, bandwidth) in &resources.bandwidths {
         let subject = Some(target(&bandwidth.target));
-        add("BandwidthPolicy", name, subject, BudgetMode::HardStop, bandwidth.ceilings.to_vec());
+        all.push(hard("BandwidthPolicy", name, subject, bandwidth.ceilings.to_vec()));
     }
     for (name, route) in &resources.ai_routes {
         let caps = route.rules.iter().flat_map(|rule| &rule.budgets);
@@ -252,18 +251,19 @@ fn bounded(resources: &Resources) -> Vec<Bounded> {
             let per_day = limit(Unit::Tokens, caps.per_day, day());
             per_day.into_iter().chain(limit(Unit::Tokens, caps.per_execution, Window::Execution))
         });
-        add("AIProviderRoute", name, None, BudgetMode::HardStop, limits.collect());
+        all.push(hard("AIProviderRoute", name, None, limits.collect()));
     }
     for (name, policy) in &resources.inference_policies {
         let daily = limit(Unit::Tokens, policy.daily, day());
         let limits = daily.into_iter().chain(limit(Unit::Tokens, policy.monthly, month()));
-        add("InferencePolicy", name, None, BudgetMode::HardStop, limits.collect());
+        all.push(hard("InferencePolicy", name, None, limits.collect()));
     }
     for (name, route) in &resources.mcp_routes {
         let caps = route.rules.iter().flat_map(|rule| &rule.tools);
         let limits = caps.filter_map(|caps| limit(Unit::Calls, caps.calls_per_execution, Window::Execution));
-        add("MCPRoute", name, None, BudgetMode::HardStop, limits.collect());
+        all.push(hard("MCPRoute", name, None, limits.collect()));
     }
+    all.retain(|one| !one.limits.is_empty());
     all
 }
 
@@ -319,13 +319,12 @@ mod tests {
         let of = |subject, execution| Account::new(&policy, Unit::Tokens, subject, execution);
         let limit = |window| Limit { unit: Unit::Tokens, max: 5, window };
         let day = Window::Calendar(Period::Day, jiff::tz::TimeZone::UTC);
-        for (account, of_execution, of_day) in [
-            (of(Some(&team), None), false, true),
-            (of(Some(&team), Some(id)), true, false),
-            (of(None, Some(id)), true, true),
-        ] {
-            assert_eq!(counts_in(&account, &limit(Window::Execution)), of_execution, "{account}");
-            assert_eq!(counts_in(&account, &limit(day.clone())), of_day, "{account}");
+        for (account, is_execution) in
+            [(of(Some(&team), None), false), (of(Some(&team), Some(id)), true), (of(None, Some(id)), true)]
+        {
+            assert_eq!(counts_in(&account, &limit(Window::Execution), false), is_execution, "{account}");
+            assert_eq!(counts_in(&account, &limit(day.clone()), false), !is_execution, "{account}");
+            assert_eq!(counts_in(&account, &limit(day.clone()), true), is_execution, "{account}");
         }
     }
 }

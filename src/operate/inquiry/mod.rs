@@ -13,6 +13,7 @@ use super::api::{ExplainQuery, Explanation, Fault, NearestRule, Opener, Step, St
 pub use crate::decide::policy::explain::SOME_PUBLIC_ADDRESS;
 use crate::decide::policy::explain::{Explanation as Found, Nearest, Question, Unmet, Untaken};
 use crate::decide::policy::{Circumstances, PolicySet};
+use crate::model::condition::Content;
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{ENCRYPTED_DNS_PORT, TLS_PORT};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
@@ -35,6 +36,8 @@ pub struct Inquiry<'a> {
     pub name: Option<HostName>,
     /// Where it leads.
     pub destination: SocketAddr,
+    /// What its request would carry, where that is said.
+    pub content: Option<Content>,
     hello: Hello,
 }
 
@@ -82,7 +85,7 @@ impl<'a> Inquiry<'a> {
             }
         };
         let hello = hello(&target, name.as_ref(), takes_tls);
-        Ok(Self { query, target, name, destination: SocketAddr::new(address, port), hello })
+        Ok(Self { query, target, name, destination: SocketAddr::new(address, port), content: None, hello })
     }
 
     /// It was this that was said first: `protocol` as records have it.
@@ -124,6 +127,7 @@ impl<'a> Inquiry<'a> {
             destination: self.destination,
             hello: &self.hello,
             request: request.as_ref(),
+            content: self.content.as_ref(),
         }))
     }
 

@@ -10,6 +10,8 @@ use crate::model::types::limits::{EVENT_STREAM_HEADER_BYTES, EVENT_STREAM_MESSAG
 const PRELUDE: usize = 12;
 const CHECKSUM: usize = 4;
 const LEAST: u32 = 16;
+/// The type of a header whose value is a text.
+const TEXT: u8 = 7;
 
 /// Whoever wants to know.
 pub trait Messages {
@@ -192,28 +194,30 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     Some(taken)
 }
 
+/// A message with these headers, each a text of less than 64 KiB with a name of less than 256 bytes.
+pub fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
+    let mut fields = Vec::new();
+    for (name, value) in headers {
+        fields.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        fields.extend(name.bytes());
+        fields.push(TEXT);
+        fields.extend(u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes());
+        fields.extend(value.bytes());
+    }
+    let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes();
+    let mut bytes = Vec::new();
+    bytes.extend(length(LEAST as usize + fields.len() + payload.len()));
+    bytes.extend(length(fields.len()));
+    bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+    bytes.extend(fields);
+    bytes.extend(payload);
+    bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A message with these headers, each a text.
-    pub fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
-        let mut fields = Vec::new();
-        for (name, value) in headers {
-            fields.extend([name.len() as u8]);
-            fields.extend(name.bytes());
-            fields.extend([7, (value.len() >> 8) as u8, value.len() as u8]);
-            fields.extend(value.bytes());
-        }
-        let mut bytes = Vec::new();
-        bytes.extend(((16 + fields.len() + payload.len()) as u32).to_be_bytes());
-        bytes.extend((fields.len() as u32).to_be_bytes());
-        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
-        bytes.extend(fields);
-        bytes.extend(payload);
-        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
-        bytes
-    }
 
     /// Messages with their payloads.
     type Whole = Vec<(Kind, Vec<u8>)>;

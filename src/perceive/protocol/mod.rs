@@ -8,3 +8,4 @@ pub mod events;
 pub mod event_stream;
 pub mod decoding;
 pub mod ai;
+pub mod mcp;

@@ -7,7 +7,7 @@ use sqlx::query::QueryAs;
 use sqlx::sqlite::SqliteArguments;
 
 use super::{Ended, Error, Registry, history};
-use crate::model::types::{ApprovedHost, Grant, Timestamp};
+use crate::model::types::{ApprovedHost, ApprovedTool, Grant, Timestamp};
 
 /// One approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +40,15 @@ type Row = (
     i64,
     Option<i64>,
     Option<String>,
+    String,
 );
 
 /// A statement that reads approvals: which, and in which order.
 macro_rules! select {
     ($which:literal) => {
         sqlx::query_as::<_, Row>(concat!(
-            "SELECT name, agent, hosts, reason, ticket, request_id, made_by, made_at, until_at, ended_at, ended_by \
-             FROM approvals ",
+            "SELECT name, agent, hosts, reason, ticket, request_id, made_by, made_at, until_at, ended_at, ended_by, \
+             tools FROM approvals ",
             $which
         ))
     };
@@ -83,9 +84,11 @@ impl Registry {
     pub async fn add_approval(&self, approval: &Approval) -> Result<(), Error> {
         let Approval { name, grant, request_id, made_by, made_at, until, ended: _ } = approval;
         let hosts: Vec<String> = grant.hosts.iter().map(ToString::to_string).collect();
+        let tools: Vec<String> = grant.tools.iter().map(ToString::to_string).collect();
         let insert = sqlx::query(
-            "INSERT INTO approvals (name, agent, hosts, reason, ticket, request_id, made_by, made_at, until_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO approvals \
+             (name, agent, hosts, reason, ticket, request_id, made_by, made_at, until_at, tools) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(&**name)
         .bind(&*grant.agent)
@@ -95,7 +98,8 @@ impl Registry {
         .bind(request_id.as_deref())
         .bind(made_by)
         .bind(made_at.0)
-        .bind(until.0);
+        .bind(until.0)
+        .bind(tools.join("\n"));
         self.add(insert, &history::APPROVALS).await
     }
 
@@ -110,16 +114,33 @@ impl Registry {
     }
 
     fn approval(&self, row: Row) -> Result<Approval, Error> {
-        let (name, agent, hosts, reason, ticket, request_id, made_by, made_at, until, ended_at, ended_by) =
-            row;
-        let hosts = hosts.split(' ').map(|text| {
+        let (
+            name,
+            agent,
+            hosts,
+            reason,
+            ticket,
+            request_id,
+            made_by,
+            made_at,
+            until,
+            ended_at,
+            ended_by,
+            tools,
+        ) = row;
+        let tools = tools.lines().map(|text| {
+            let tool = ApprovedTool::parse(text);
+            tool.map_err(|why| self.damaged(format!("approval `{name}`: `{text}` {why}")))
+        });
+        let tools = tools.collect::<Result<_, _>>()?;
+        let hosts = hosts.split(' ').filter(|text| !text.is_empty()).map(|text| {
             let host = ApprovedHost::parse(text);
             host.map_err(|why| self.damaged(format!("approval `{name}`: `{text}` {why}")))
         });
         let hosts = hosts.collect::<Result<_, _>>()?;
         let (reason, ticket) = (reason.into(), ticket.map(Arc::from));
         Ok(Approval {
-            grant: Grant { agent: agent.into(), hosts, reason, ticket },
+            grant: Grant { agent: agent.into(), hosts, tools, reason, ticket },
             name: name.into(),
             request_id,
             made_by,

@@ -34,8 +34,10 @@ const DATABASE: &str = "registry.db";
 /// Says that there is a registry in this folder, so that a lost one is missed.
 const MARK: &str = "registry.mark";
 /// Every layout since the first.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "what stands for a time", include_str!("migrations/1_standing.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "what stands for a time", include_str!("migrations/1_standing.sql")),
+    (2, "tools of approvals", include_str!("migrations/2_tools.sql")),
+];
 
 /// Why the registry cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The registry on a real file: what is written is there after a new start, and what is not ours is refused.
 
 use super::*;
-use crate::model::types::{ApprovedHost, Cause, Grant, PolicyRef};
+use crate::model::types::{ApprovedHost, ApprovedTool, Cause, Grant, PolicyRef};
 
 fn approval(name: &str, at: i64) -> Approval {
     let hosts = ["paste.example:443", "*.cdn.example"].map(|text| ApprovedHost::parse(text).unwrap());
@@ -10,6 +10,7 @@ fn approval(name: &str, at: i64) -> Approval {
         grant: Grant {
             agent: "alice".into(),
             hosts: hosts.into(),
+            tools: vec![ApprovedTool::parse("github/search").unwrap()],
             reason: "INC-1: debug".into(),
             ticket: Some("INC-1".into()),
         },

@@ -4,10 +4,12 @@
 //! flow holds no pipe: pipes are taken when bytes are there and given back empty. Never looks at a byte.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -46,12 +48,14 @@ impl FlowBytes {
     }
 }
 
-/// How fast bytes may be moved.
+/// How fast the bytes of one direction may be moved, and whether they may.
 pub trait Pacing {
     /// Bytes of one turn at most.
     fn turn(&self) -> usize;
-    /// Takes note of bytes that were moved, and says how long to rest before the next.
-    fn rest_after(&self, bytes: usize) -> Duration;
+    /// Takes note of bytes that were moved.
+    fn moved(&mut self, bytes: usize);
+    /// Ready when more may be moved; false where no more may, ever.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 }
 
 /// As fast as they come.
@@ -60,19 +64,10 @@ impl Pacing for () {
         CHUNK
     }
 
-    fn rest_after(&self, _bytes: usize) -> Duration {
-        Duration::ZERO
-    }
-}
+    fn moved(&mut self, _bytes: usize) {}
 
-/// Paces that change while the flow lives.
-impl<P: Pacing> Pacing for RefCell<P> {
-    fn turn(&self) -> usize {
-        self.borrow().turn()
-    }
-
-    fn rest_after(&self, bytes: usize) -> Duration {
-        self.borrow().rest_after(bytes)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<bool> {
+        Poll::Ready(true)
     }
 }
 
@@ -83,9 +78,11 @@ pub enum DirectionEnd {
     Eof,
     /// Its sender or its receiver reset the connection, or the kernel gave it up.
     Reset,
+    /// No more of it may be moved.
+    Stopped,
     /// Nothing moved in either direction for the whole bound.
     Idle,
-    /// The other direction ended by a reset, and this one with it.
+    /// The other direction ended by a reset or was stopped, and this one with it.
     CutShort,
 }
 
@@ -98,38 +95,39 @@ pub struct FlowEnd {
     pub b_to_a: DirectionEnd,
 }
 
-/// Relays both directions until both have ended, one was reset, or nothing moved for `idle`. After a reset both
-/// sockets are set to reset on close: drop them and the peers see it. Cancel-safe in that dropping the future
+/// Relays both directions until both have ended, one was reset or stopped, or nothing moved for `idle`. After a reset or a stop
+/// both sockets are set to reset on close: drop them and the peers see it. Cancel-safe in that dropping the future
 /// leaves the sockets usable, but bytes inside a pipe are then lost.
 pub async fn splice_bidirectional(
     a: &TcpStream,
     b: &TcpStream,
     idle: Duration,
     bytes: &Arc<FlowBytes>,
-    pacing: &impl Pacing,
+    (forth, back): (&mut impl Pacing, &mut impl Pacing),
 ) -> FlowEnd {
     let last = Activity::new();
-    let mut forward = std::pin::pin!(pump(a, b, &bytes.a_to_b, &last, pacing));
-    let mut backward = std::pin::pin!(pump(b, a, &bytes.b_to_a, &last, pacing));
+    let mut forward = std::pin::pin!(pump(a, b, &bytes.a_to_b, &last, forth));
+    let mut backward = std::pin::pin!(pump(b, a, &bytes.b_to_a, &last, back));
     let mut quiet = std::pin::pin!(silence(&last, idle));
-    let (mut there, mut back) = (None, None);
+    let (mut there, mut returned) = (None, None);
     loop {
         tokio::select! {
             end = &mut forward, if there.is_none() => there = Some(end),
-            end = &mut backward, if back.is_none() => back = Some(end),
+            end = &mut backward, if returned.is_none() => returned = Some(end),
             // Whoever has finished sending may still reset; nobody reads from it any more and would notice.
-            () = broken(a), if there == Some(DirectionEnd::Eof) => back = Some(DirectionEnd::Reset),
-            () = broken(b), if back == Some(DirectionEnd::Eof) => there = Some(DirectionEnd::Reset),
+            () = broken(a), if there == Some(DirectionEnd::Eof) => returned = Some(DirectionEnd::Reset),
+            () = broken(b), if returned == Some(DirectionEnd::Eof) => there = Some(DirectionEnd::Reset),
             () = &mut quiet => {
                 return FlowEnd {
                     a_to_b: there.unwrap_or(DirectionEnd::Idle),
-                    b_to_a: back.unwrap_or(DirectionEnd::Idle),
+                    b_to_a: returned.unwrap_or(DirectionEnd::Idle),
                 };
             }
         }
-        match (there, back) {
+        match (there, returned) {
             (Some(DirectionEnd::Eof), Some(DirectionEnd::Eof)) => {}
-            (Some(DirectionEnd::Reset), _) | (_, Some(DirectionEnd::Reset)) => {
+            (Some(DirectionEnd::Reset | DirectionEnd::Stopped), _)
+            | (_, Some(DirectionEnd::Reset | DirectionEnd::Stopped)) => {
                 // A socket that is already gone needs no reset.
                 let _ = reset_on_close(a);
                 let _ = reset_on_close(b);
@@ -138,7 +136,7 @@ pub async fn splice_bidirectional(
         }
         return FlowEnd {
             a_to_b: there.unwrap_or(DirectionEnd::CutShort),
-            b_to_a: back.unwrap_or(DirectionEnd::CutShort),
+            b_to_a: returned.unwrap_or(DirectionEnd::CutShort),
         };
     }
 }
@@ -150,11 +148,12 @@ async fn pump(
     to: &TcpStream,
     moved: &AtomicU64,
     last: &Activity,
-    pacing: &impl Pacing,
+    pacing: &mut impl Pacing,
 ) -> DirectionEnd {
-    // What others have moved at the same pace is to be waited for too.
-    rest(pacing.rest_after(0)).await;
     loop {
+        if !poll_fn(|cx| pacing.poll_ready(cx)).await {
+            return DirectionEnd::Stopped;
+        }
         if from.readable().await.is_err() {
             return DirectionEnd::Reset;
         }
@@ -177,19 +176,13 @@ async fn pump(
                     return DirectionEnd::Reset;
                 }
                 pipe.give_back();
-                rest(pacing.rest_after(count)).await;
+                pacing.moved(count);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => pipe.give_back(),
             Err(_) => return DirectionEnd::Reset,
         }
         // A fast flow is always ready and would keep the thread from every other one.
         tokio::task::consume_budget().await;
-    }
-}
-
-async fn rest(time: Duration) {
-    if !time.is_zero() {
-        tokio::time::sleep(time).await;
     }
 }
 

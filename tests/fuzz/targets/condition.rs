@@ -70,7 +70,12 @@ fn content() -> Content {
     let model = Some("small".into());
     let ai = AiCall { model, tools: vec!["search".into()], ..AiCall::default() };
     let finding = Finding { class: FindingClass::Keys, detector: "pem".into(), confidence: 0.9 };
-    Content { ai: Sought::Found(ai), mcp: Sought::Absent, findings: Some(vec![finding]) }
+    Content {
+        ai: Sought::Found(ai),
+        mcp: Sought::Absent,
+        findings: Some(vec![finding]),
+        ..Content::default()
+    }
 }
 
 fn agent() -> AgentProfile {

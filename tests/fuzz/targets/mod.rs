@@ -14,6 +14,7 @@ mod hygiene;
 mod journal;
 mod json;
 mod manifest;
+mod mcp;
 mod names;
 mod path;
 mod policy;
@@ -38,6 +39,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("journal", journal::check),
     ("json", json::check),
     ("manifest", manifest::check),
+    ("mcp", mcp::check),
     ("names", names::check),
     ("path", path::check),
     ("policy", policy::check),

@@ -1,6 +1,8 @@
 //! The relay between real sockets on loopback. No passage is needed here: these tests stand below the decision.
 
+use super::super::tempo::{LiveTempo, Meter, Tempo};
 use super::*;
+use crate::model::types::{Denial, Direction, Reason};
 
 /// A workload and a destination, each with the gateway's socket towards it.
 struct Wire {
@@ -216,4 +218,23 @@ async fn a_flow_that_never_stands_still_leaves_others_of_its_thread_their_turn()
         .await;
     assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
     assert!(wire.counts()[0] >= BURST as u64, "it was busy");
+}
+
+#[tokio::test]
+async fn a_flow_of_which_no_more_bytes_may_move_ends() {
+    let mut wire = Wire::new().await;
+    let refuse = |_, _| Err(Denial::built_in(Reason::QuotaRequests, "used up"));
+    let pace = LiveTempo::metered(Tempo::free(std::time::Instant::now()), Some(Meter::new(refuse)));
+    wire.moved[0].pace(Lane::new(pace.clone(), Direction::Up));
+    let stopped = wire
+        .run(Patience::default(), async |agent, server| {
+            for _ in 0..2 {
+                agent.send(&[7; 40_000]).await.unwrap();
+                assert_eq!(heard(server).await.len(), 40_000);
+            }
+        })
+        .await;
+    assert!(matches!(stopped, Stopped::Spent), "{stopped:?}");
+    assert!(pace.spent().is_some());
+    assert_eq!(wire.counts()[0], 2, "what was moved when the meter was told");
 }

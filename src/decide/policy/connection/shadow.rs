@@ -83,6 +83,6 @@ impl<'a> Judge<'a> {
             let here = entry.cidrs.is_empty() || entry.names_address(self.flow.destination.0);
             here && matches!(entry.effect, Effect::Allow)
         };
-        self.by_host(name).any(holds) || self.plan.http_index.allows_something(self.agent, name)
+        self.by_host(name).any(holds) || self.plan.opens_requests(self.agent, name)
     }
 }

@@ -51,6 +51,7 @@ impl PolicySet {
             destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
             hello: &Hello::Silent,
             request: None,
+            content: None,
         };
         let agent = self.agents.get(&known.agent().name).copied();
         let inquiry =
@@ -94,16 +95,18 @@ impl Inquiry<'_> {
     fn routes_naming(&self, opener: Option<&PolicyRef>) -> String {
         let l4 = self.plan.l4.iter().filter(|entry| self.mine(&entry.agents)).count();
         let http = self.plan.http.iter().filter(|entry| self.mine(&entry.agents)).count();
+        let services = self.plan.services.iter().filter(|one| self.mine(&one.agents)).count();
         let names = match opener.filter(|policy| is_route(policy)) {
             Some(policy) => &policy.0,
             None => "none",
         };
-        format!("{} looked at, {names} names it", l4 + http)
+        format!("{} looked at, {names} names it", l4 + http + services)
     }
 }
 
 fn is_route(policy: &PolicyRef) -> bool {
-    policy.0.starts_with("EgressL4Route/") || policy.0.starts_with("EgressHTTPRoute/")
+    let kinds = ["EgressL4Route/", "EgressHTTPRoute/", "AIProviderRoute/", "MCPRoute/", "McpServer/"];
+    kinds.iter().any(|kind| policy.0.starts_with(kind))
 }
 
 /// Whether the agent is in quarantine already, or nobody's any more.

@@ -13,9 +13,9 @@ use crate::perceive::request::Request;
 const ALIKE: f64 = 0.85;
 
 /// A rule that names the host or the network, and by how much it misses.
-struct Near {
-    misses: usize,
-    text: String,
+pub(super) struct Near {
+    pub misses: usize,
+    pub text: String,
 }
 
 impl Inquiry<'_> {
@@ -27,8 +27,10 @@ impl Inquiry<'_> {
         }
         let http = self.naming_http().filter(|entry| self.mine(&entry.agents));
         let l4 = self.naming_l4().filter(|entry| self.mine(&entry.agents));
-        let near =
-            http.filter_map(|entry| self.near_http(entry)).chain(l4.filter_map(|entry| self.near_l4(entry)));
+        let services = self.naming_services().filter(|service| self.mine(&service.agents));
+        let services = services.filter_map(|service| self.near_service(service));
+        let near = http.filter_map(|entry| self.near_http(entry)).chain(services);
+        let near = near.chain(l4.filter_map(|entry| self.near_l4(entry)));
         near.min_by_key(|near| near.misses).map(|near| near.text)
     }
 
@@ -36,7 +38,9 @@ impl Inquiry<'_> {
     pub(super) fn route_of_others(&self, host: &HostName) -> Option<String> {
         let http = self.naming_http().filter(|entry| !self.mine(&entry.agents)).map(|entry| &entry.route);
         let l4 = self.naming_l4().filter(|entry| !entry.hosts.is_empty() && !self.mine(&entry.agents));
-        let route = http.chain(l4.map(|entry| &entry.route)).next()?;
+        let services = self.naming_services().filter(|service| !self.mine(&service.agents));
+        let services = services.map(|service| &service.route);
+        let route = http.chain(services).chain(l4.map(|entry| &entry.route)).next()?;
         Some(format!("{} allows {host} to other agents", route.policy.0))
     }
 
@@ -44,7 +48,9 @@ impl Inquiry<'_> {
     pub(super) fn similar(&self, host: &HostName) -> Option<String> {
         let l4 = self.l4().map(|entry| (&entry.agents, &entry.effect, &entry.hosts, &entry.route));
         let http = self.http().map(|entry| (&entry.agents, &entry.effect, &entry.hosts, &entry.route));
-        let own = l4.chain(http).filter(|(agents, effect, ..)| self.mine(agents) && allows(effect));
+        let services = self.services().map(|one| (&one.agents, &one.effect, &one.hosts, &one.route));
+        let own =
+            l4.chain(http).chain(services).filter(|(agents, effect, ..)| self.mine(agents) && allows(effect));
         let named =
             own.flat_map(|(_, _, hosts, route)| hosts.iter().map(move |host| (host.to_string(), route)));
         named
@@ -129,7 +135,7 @@ impl Inquiry<'_> {
     }
 
     fn is_governed(&self, host: &HostName) -> bool {
-        self.agent.is_some_and(|agent| self.plan.http_index.governs(agent, host))
+        self.agent.is_some_and(|agent| self.plan.governs(agent, host))
     }
 
     /// Listeners that take what begins like this.
@@ -145,7 +151,7 @@ impl Inquiry<'_> {
     }
 
     /// What it begins like.
-    fn said(&self) -> &'static str {
+    pub(super) fn said(&self) -> &'static str {
         match self.question.hello {
             Hello::Tls(_) => "TLS",
             Hello::Http1(_) | Hello::Http2 => "HTTP",
@@ -159,7 +165,7 @@ fn names(hosts: &[HostPattern], host: &HostName) -> bool {
     hosts.iter().any(|pattern| pattern.matches(host))
 }
 
-fn called(request: &Request<'_>) -> String {
+pub(super) fn called(request: &Request<'_>) -> String {
     format!("{} {}", request.method(), request.path())
 }
 
@@ -195,7 +201,7 @@ fn ports(range: &PortRange) -> String {
 }
 
 /// ` on a listener for TLS or HTTP`; for a route that is attached to none of its kind, so much.
-fn on_listeners(listeners: Listeners) -> String {
+pub(super) fn on_listeners(listeners: Listeners) -> String {
     use ListenerProtocol::{Http, Tcp, TlsPassthrough, TlsTerminate, Udp};
     let kinds: [(&str, &[ListenerProtocol]); 4] =
         [("TCP", &[Tcp]), ("TLS", &[TlsTerminate, TlsPassthrough]), ("HTTP", &[Http]), ("UDP", &[Udp])];

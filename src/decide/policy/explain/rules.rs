@@ -79,7 +79,7 @@ impl Inquiry<'_> {
             agent: question.known.agent(),
             destination: Destination { host: question.host, address, port },
             request: question.request.map(|request| request as &dyn RequestFacts),
-            content: None,
+            content: question.content,
             usage: circumstances.usage,
             at: circumstances.at,
         }

@@ -14,7 +14,8 @@ pub(super) fn stage_of(reason: Reason) -> &'static str {
         Reason::IdentityUnknown | Reason::IdentityQuarantined => "identity",
         Reason::DestinationPrivate | Reason::DestinationMetadata => "destination",
         Reason::PolicyDenied => "deny",
-        Reason::PolicyNoRoute => "approvals",
+        Reason::AiModel | Reason::McpServer | Reason::McpTool | Reason::QuotaTokens => "routes",
+        Reason::PolicyNoRoute | Reason::ApprovalRequired => "approvals",
         reason if side_door(reason).is_some() => "protocol",
         _ => "name",
     }

@@ -4,12 +4,15 @@
 //! about another request. Until they are answered nothing can be recorded as allowed, and nothing sent: that takes a
 //! `Clearance`. Read next: `../clearance.rs`.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::Judge;
 use crate::decide::policy::clearance::Clearance;
 use crate::decide::policy::passage::Passage;
-use crate::model::condition::{Content, Uses};
+use crate::model::condition::{Content, Part, Sought, Uses};
 use crate::model::types::Denial;
 use crate::perceive::request::Request;
 
@@ -20,6 +23,13 @@ pub(super) enum Taken<'a> {
     AsSent(&'a Request<'a>),
     /// By one that a field or a parameter asks for.
     ByAnotherMethod(Box<Request<'a>>),
+}
+
+impl<'a> Taken<'a> {
+    /// The same once more.
+    pub(super) fn again(&self) -> Taken<'_> {
+        Taken::AsSent(self)
+    }
 }
 
 impl<'a> Deref for Taken<'a> {
@@ -81,10 +91,18 @@ impl<'a> Permit<'a> {
         self
     }
 
-    /// What its rules ask of what the request carries: nothing, where nobody has to read it on their account.
+    /// What has to be known of what the request carries before [`Permit::settle`] can answer: for a rule that names it, for a
+    /// route with models or tools, for a policy about calls, or because a budget counts tokens or money and a model may be
+    /// called here. Nothing, where nobody has to read it. What stays unknown is refused, but where budgets alone ask.
     pub fn asks(&self) -> Uses {
         let states = std::iter::once(&self.state).chain(&self.further);
         states.fold(Uses::default(), |asks, state| asks.and(state.asks()))
+    }
+
+    /// Whether the body has to be held back and read before anything is sent, as what tells of a call of a model or a tool.
+    pub fn wants_body(&self) -> bool {
+        let asks = self.asks();
+        asks.has(Part::Ai) || asks.has(Part::Mcp)
     }
 
     /// Asks the rules that waited. All rules hold together, those that were answered by the head among them, in the order in
@@ -107,6 +125,37 @@ impl<'a> Permit<'a> {
     }
 }
 
+impl Pending<'_> {
+    /// Judges it by what it carries. Of a batch each message is asked about by itself: none hides behind the first.
+    fn settle(self, content: &Content) -> Result<Clearance, Denial> {
+        let Self { judge, passage, .. } = self;
+        let content = &*named(content, judge.tool_server(passage));
+        let judge = Judge { content: Some(content), ..judge };
+        let (clearance, _) = judge.ruled(passage)?;
+        content.mcp_calls.iter().skip(1).try_fold(clearance?, |clearance, message| {
+            let content = &content.with_message(message.clone());
+            let (readings, request) = (OnceCell::new(), judge.request.again());
+            let judge = Judge { content: Some(content), readings, request, ..judge };
+            let (other, _) = judge.ruled(passage)?;
+            Ok(clearance.and(other?))
+        })
+    }
+}
+
+/// The same with the name of the server in each message to it.
+fn named(content: &Content, server: Option<Arc<str>>) -> Cow<'_, Content> {
+    let (Some(server), Sought::Found(_)) = (server, &content.mcp) else { return Cow::Borrowed(content) };
+    let mut content = content.clone();
+    let first = match &mut content.mcp {
+        Sought::Found(message) => Some(message),
+        Sought::Unknown | Sought::Absent => None,
+    };
+    for message in first.into_iter().chain(&mut content.mcp_calls) {
+        message.server = Some((*server).into());
+    }
+    Cow::Owned(content)
+}
+
 impl State<'_> {
     fn asks(&self) -> Uses {
         match self {
@@ -118,10 +167,7 @@ impl State<'_> {
     fn settle(self, content: &Content) -> Result<Clearance, Denial> {
         match self {
             Self::Answered(clearance) => Ok(clearance),
-            Self::Pending(pending) => {
-                let Pending { judge, passage, .. } = *pending;
-                Judge { content: Some(content), ..judge }.ruled(passage)?.0
-            }
+            Self::Pending(pending) => pending.settle(content),
         }
     }
 

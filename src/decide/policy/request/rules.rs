@@ -82,14 +82,30 @@ impl<'a> Judge<'a> {
             return Ok((None, Uses::default()));
         }
         let source = passage.name_source();
-        let opened = Some(passage.route()).filter(|opened| !opened.is_of_requests());
-        let now = self.opener(passage).map(|entry| &entry.route);
-        let routes: SmallVec<[&PolicyRef; 3]> =
-            [Some(route), opened, now].into_iter().flatten().map(|route| &route.policy).collect();
+        let routes = self.routes(route, passage);
         let (behind, asks) = self.asked(&routes, self.request.name(), source)?;
         let others = |name: &HostName| self.asked(&routes, Some(name), source).map(|(_, asks)| asks);
         let asks = asks.and(self.check_others(passage, others)?);
         Ok((found.bind(behind, route), asks))
+    }
+
+    /// The routes by which a request goes: first the one that lets it through, then those that opened its connection.
+    pub(super) fn routes<'r>(&self, route: &'r Route, passage: &'r Passage) -> SmallVec<[&'r PolicyRef; 3]>
+    where
+        'a: 'r,
+    {
+        let opened = Some(passage.route()).filter(|opened| !opened.is_of_requests());
+        let now = self.opener(passage).map(|entry| &entry.route);
+        [Some(route), opened, now].into_iter().flatten().map(|route| &route.policy).collect()
+    }
+
+    /// What rules for a route ask of what the request carries, whatever they come to.
+    pub(super) fn asks_behind(&self, route: &Route, passage: &Passage) -> Uses {
+        if self.rules.none_for(self.agent) {
+            return Uses::default();
+        }
+        let facts = self.facts(self.request.name(), passage.name_source());
+        self.rules.look_behind(self.agent, &self.routes(route, passage), &facts).asks()
     }
 
     /// Where the gateway dialled its own answer for a name, the address asked for says nothing.

@@ -8,7 +8,10 @@ use crate::model::types::{Denial, HostName};
 impl Judge<'_> {
     /// Refuses what is denied under one of those names. Answers with what rules ask of what the request carries.
     pub(super) fn check_shadow(&self, passage: &Passage) -> Result<Uses, Denial> {
-        self.check_others(passage, |name| self.check_by_name(name, passage.name_source()))
+        self.check_others(passage, |name| {
+            let asks = self.check_by_name(name, passage.name_source())?;
+            Ok(asks.and(self.check_denied_services(Some(name), passage)?))
+        })
     }
 
     /// Refuses what is refused under one of those names. A request that a route names by its own goes by its own.
@@ -47,6 +50,6 @@ impl Judge<'_> {
         let mut named = self.plan.tcp.named(asker, name).map(|rank| &self.plan.l4[rank]);
         let here = |entry: &L4Entry| entry.cidrs.is_empty() || entry.names_address(self.destination);
         let allows = |entry: &L4Entry| matches!(entry.effect, Effect::Allow) && here(entry);
-        named.any(allows) || self.plan.http_index.allows_something(self.agent, name)
+        named.any(allows) || self.plan.opens_requests(self.agent, name)
     }
 }

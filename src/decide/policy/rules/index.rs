@@ -23,6 +23,8 @@ pub(super) struct Own {
     pub(super) numbers: Box<[u32]>,
     /// Whether one of them asks what time it is.
     pub(super) ask_time: bool,
+    /// Whether one of them asks what the agent has used up.
+    pub(super) ask_usage: bool,
     everywhere: ByHost,
     behind: Map<Arc<str>, ByHost>,
 }
@@ -45,7 +47,8 @@ impl Own {
             }
         }
         let ask_time = rules.clone().any(|rule| rule.asks_for(Part::Time));
-        Self { numbers: rules.map(|rule| rule.rank).collect(), ask_time, everywhere, behind }
+        let ask_usage = rules.clone().any(|rule| rule.asks_for(Part::Usage));
+        Self { numbers: rules.map(|rule| rule.rank).collect(), ask_time, ask_usage, everywhere, behind }
     }
 }
 

@@ -38,7 +38,7 @@ fn model(name: &str) -> Content {
 
 /// What is no call, and in which nothing was found.
 fn plain() -> Content {
-    Content { ai: Sought::Absent, mcp: Sought::Absent, findings: Some(Vec::new()) }
+    Content { ai: Sought::Absent, mcp: Sought::Absent, findings: Some(Vec::new()), ..Content::default() }
 }
 
 fn finding(class: FindingClass) -> Content {
@@ -334,6 +334,7 @@ fn explain_says_which_rules_are_asked_after_the_content_is_read() {
             destination: SocketAddr::new(PUBLIC.parse().unwrap(), 443),
             hello: &hello,
             request: Some(&request),
+            content: None,
         };
         let told = set.policy.explain(&question, Circumstances::default());
         let rules = told.steps.iter().filter(|step| step.stage == "rules");

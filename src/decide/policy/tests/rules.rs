@@ -514,6 +514,7 @@ fn explain_tells_what_each_rule_came_to_and_the_one_that_decides_last() {
         destination: SocketAddr::new(PUBLIC.parse().unwrap(), 443),
         hello: &hello,
         request: None,
+        content: None,
     };
     let told = set.policy.explain(&question, Circumstances::default());
     let rules: Vec<_> = told
@@ -556,6 +557,7 @@ fn explain_says_the_word_of_the_record_and_what_lets_it_through() {
             destination: SocketAddr::new(PUBLIC.parse().unwrap(), 443),
             hello: &hello,
             request: None,
+            content: None,
         };
         let told = set.policy.explain(&question, Circumstances::default());
         assert_eq!(told.decision, decision, "{rule}");
@@ -587,6 +589,7 @@ fn explain_says_that_a_rule_and_not_the_want_of_a_route_keeps_a_name_from_being_
         destination: SocketAddr::new(PUBLIC.parse().unwrap(), 443),
         hello: &hello,
         request: None,
+        content: None,
     };
     let told = set.policy.explain(&question, Circumstances::default());
     let said = |stage| told.steps.iter().find(|step| step.stage == stage).map(|step| step.text.clone());
@@ -606,6 +609,7 @@ fn nearest(set: &Set, name: &str, hello: &Hello) -> Option<explain::Nearest> {
         destination: SocketAddr::new(PUBLIC.parse().unwrap(), 8443),
         hello,
         request: None,
+        content: None,
     };
     set.policy.explain(&question, Circumstances::default()).nearest
 }
@@ -683,6 +687,7 @@ fn explain_says_where_a_rule_was_asked_for_an_address_that_is_only_supposed() {
             destination: SocketAddr::new(address.parse().unwrap(), 443),
             hello: &hello,
             request: None,
+            content: None,
         };
         let told = set.policy.explain(&question, Circumstances::default());
         let rules = told.steps.into_iter().filter(|step| step.stage == "rules");

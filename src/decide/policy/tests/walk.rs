@@ -400,7 +400,7 @@ proptest! {
                 private_allowed: false,
                 route: numbered("EgressL4Route", 0),
                 obligations: None,
-            holds: None,
+                holds: None,
             };
             let decided = set.request(&known, &passage, &request, Circumstances::default());
             let decided = decided.and_then(|permit| permit.settle(&Content::default()));

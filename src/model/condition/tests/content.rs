@@ -8,6 +8,7 @@ fn call() -> Content {
     let ai = AiCall {
         provider: Some("openai".into()),
         model: Some("small".into()),
+        action: None,
         stream: true,
         max_output_tokens: None,
         estimated_tokens: u64::MAX,
@@ -17,12 +18,12 @@ fn call() -> Content {
         |class, detector: &str, confidence| Finding { class, detector: detector.into(), confidence };
     let findings =
         vec![finding(FindingClass::Keys, "pem", 0.95), finding(FindingClass::Placeholder, "vault", 0.5)];
-    Content { ai: Sought::Found(ai), mcp: Sought::Absent, findings: Some(findings) }
+    Content { ai: Sought::Found(ai), mcp: Sought::Absent, findings: Some(findings), ..Content::default() }
 }
 
 /// What is neither call, and carries nothing that was looked for.
 fn plain() -> Content {
-    Content { ai: Sought::Absent, mcp: Sought::Absent, findings: Some(Vec::new()) }
+    Content { ai: Sought::Absent, mcp: Sought::Absent, findings: Some(Vec::new()), ..Content::default() }
 }
 
 fn judge(text: &str, content: &Content) -> Result<bool, Unevaluable> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Origin, Parent, Selector};
+pub use crate::model::types::InferenceAction;
 use crate::model::types::{HostPattern, Provider, SafetyFloors};
 
 /// `kind: AIProviderRoute`.
@@ -43,7 +44,7 @@ pub struct AiMatch {
 /// `tokenBudget` of a filter: at least one is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TokenCaps {
-    /// `maxTokensPerDay`: of all that the rule lets through at one gateway, in a day of UTC.
+    /// `maxTokensPerDay`: of all that the route lets through at one gateway, in a day of UTC.
     pub per_day: Option<u64>,
     /// `maxTokensPerExecution`.
     pub per_execution: Option<u64>,
@@ -72,19 +73,6 @@ pub struct InferencePolicy {
     pub safety: Option<SafetyFloors>,
     /// Where it stands.
     pub origin: Origin,
-}
-
-/// What an InferencePolicy is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InferenceAction {
-    /// `chat`: chat completions, messages, generateContent, converse, invoke.
-    Chat,
-    /// `responses`: OpenAI's responses.
-    Responses,
-    /// `image`: pictures.
-    Image,
-    /// `embeddings`.
-    Embeddings,
 }
 
 /// One entry of `modelPreference`.

@@ -1,5 +1,6 @@
 //! What an EgressPolicy holds: for whom its rules are, under which conditions, and what follows.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,29 @@ pub enum PolicyTarget {
     Team(Arc<str>),
     /// The agents of a project.
     Project(Arc<str>),
+}
+
+impl fmt::Display for PolicyTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name) = match self {
+            Self::Gateway(name) => ("EgressGateway", name),
+            Self::L4Route(name) => ("EgressL4Route", name),
+            Self::HttpRoute(name) => ("EgressHTTPRoute", name),
+            Self::AiRoute(name) => ("AIProviderRoute", name),
+            Self::McpRoute(name) => ("MCPRoute", name),
+            Self::Agent(name) => ("Agent", name),
+            Self::Team(name) => ("Team", name),
+            Self::Project(name) => ("Project", name),
+        };
+        write!(f, "{kind}/{name}")
+    }
+}
+
+impl PolicyTarget {
+    /// Whether it is what a route lets through.
+    pub fn is_route(&self) -> bool {
+        matches!(self, Self::L4Route(_) | Self::HttpRoute(_) | Self::AiRoute(_) | Self::McpRoute(_))
+    }
 }
 
 /// One entry of `spec.rules`.

@@ -1,5 +1,6 @@
 //! What documents say of tools: which servers there are, which tools of them may be called, how often, and by whose leave.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,20 @@ pub struct ServerUrl {
     pub port: u16,
     /// The canonical path, or its beginning.
     pub path: ServerPath,
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, usual) = if self.tls { ("https", 443) } else { ("http", 80) };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.port != usual {
+            write!(f, ":{}", self.port)?;
+        }
+        match &self.path {
+            ServerPath::Exact(path) => f.write_str(path),
+            ServerPath::Beginning(path) => write!(f, "{path}*"),
+        }
+    }
 }
 
 /// The path of a server.

@@ -58,8 +58,12 @@ spec:
 fn an_approval_says_what_is_wrong_with_it() {
     let long = "x".repeat(REASON_CHARS + 1);
     let many = vec!["{host: a.example}"; 17].join(", ");
+    let tools = vec!["{server: a.example, tool: b}"; 17].join(", ");
     for (text, expected) in [
-        ("{agent: bob, hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(), "there is no Agent named `bob`"),
+        (
+            "{agent: bob, hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(),
+            "there is no Agent named `bob`",
+        ),
         ("{hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(), "the approval names no agent"),
         (
             "{agent: my-agent, sandbox: my-agent, hosts: [{host: a.example}], reason: x, ttl: 1h}".to_owned(),
@@ -68,18 +72,59 @@ fn an_approval_says_what_is_wrong_with_it() {
         ("{agent: my-agent, hosts: [], reason: x, ttl: 1h}".to_owned(), "`hosts` is an empty list"),
         (format!("{{agent: my-agent, hosts: [{many}], reason: x, ttl: 1h}}"), "names 17 hosts, more than 16"),
         ("{agent: my-agent, hosts: [{host: 192.0.2.1}], reason: x, ttl: 1h}".to_owned(), "is an IP address"),
-        ("{agent: my-agent, hosts: [{host: a.example, port: 0}], reason: x, ttl: 1h}".to_owned(), "not between 1"),
-        (format!("{{agent: my-agent, hosts: [{{host: a.example}}], reason: {long}, ttl: 1h}}"), "more than 512"),
-        ("{agent: my-agent, hosts: [{host: a.example}], reason: x, ttl: PT0S}".to_owned(), "is not a duration"),
-        ("{agent: my-agent, hosts: [{host: a.example}], ttl: 1h}".to_owned(), "lacks the field `reason`"),
         (
-            "{agent: my-agent, hosts: [{host: a.example}], reason: x, ttl: 1h, tools: [{server: a, tool: b}]}".to_owned(),
-            "`tools` is not yet enforced",
+            "{agent: my-agent, hosts: [{host: a.example, port: 0}], reason: x, ttl: 1h}".to_owned(),
+            "not between 1",
+        ),
+        (
+            format!("{{agent: my-agent, hosts: [{{host: a.example}}], reason: {long}, ttl: 1h}}"),
+            "more than 512",
+        ),
+        (
+            "{agent: my-agent, hosts: [{host: a.example}], reason: x, ttl: PT0S}".to_owned(),
+            "is not a duration",
+        ),
+        ("{agent: my-agent, hosts: [{host: a.example}], ttl: 1h}".to_owned(), "lacks the field `reason`"),
+        ("{agent: my-agent, reason: x, ttl: 1h}".to_owned(), "the approval opens nothing"),
+        (
+            "{agent: my-agent, reason: x, ttl: 1h, tools: [{server: gone, tool: b}]}".to_owned(),
+            "there is no McpServer named `gone`",
+        ),
+        (
+            "{agent: my-agent, reason: x, ttl: 1h, tools: [{server: 192.0.2.1, tool: b}]}".to_owned(),
+            "is an IP address",
+        ),
+        (
+            "{agent: my-agent, reason: x, ttl: 1h, tools: [{server: a.example, tool: 'b*'}]}".to_owned(),
+            "`b*` has a `*`",
+        ),
+        (
+            format!("{{agent: my-agent, tools: [{tools}], reason: x, ttl: 1h}}"),
+            "names 17 tools, more than 16",
         ),
     ] {
         let told = spec(&text);
         assert!(told.len() == 1 && told[0].contains(expected), "{text}: {told:?}");
     }
+}
+
+#[test]
+fn an_approval_names_tools_of_declared_servers_and_of_hosts() {
+    let text = "
+apiVersion: clawgress.io/v1alpha1
+kind: McpServer
+metadata: {name: github}
+spec: {url: 'https://mcp.example/', allowedTools: ['*']}
+---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressApproval
+metadata: {name: x}
+spec: {agent: my-agent, tools: [{server: github, tool: search}, {server: other.example, tool: web.fetch}], reason: x, ttl: 1h}
+";
+    let set = set(text).unwrap();
+    let grant = &set.approvals["x"].grant;
+    assert!(grant.hosts.is_empty());
+    assert_eq!(grant.opened(), ["tool github/search", "tool other.example/web.fetch"]);
 }
 
 #[test]

@@ -184,6 +184,21 @@ const DEFAULTS: &str = r#"
 ---
 {"apiVersion": "clawgress.io/v1alpha1", "kind": "EgressApproval", "metadata": {"name": "grant"}, "spec": {
   "agent": "a", "hosts": [{"host": "a.example"}], "reason": "x", "ttl": "1h"}}
+---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "McpServer", "metadata": {"name": "tools"}, "spec": {
+  "url": "https://a.example/mcp", "allowedTools": []}}
+---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "ToolPolicy", "metadata": {"name": "gate"}, "spec": {
+  "appliesTo": {"tool": "*"}, "rateLimit": {"rps": 1}}}
+---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "InferencePolicy", "metadata": {"name": "models"}, "spec": {
+  "appliesTo": {}, "contentSafety": {"hate": "Low"}}}
+---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "BudgetPolicy", "metadata": {"name": "budget"}, "spec": {
+  "targetRef": {"kind": "Agent", "name": "a"}, "limits": [{"unit": "tokens", "max": 1, "window": "day"}]}}
+---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "BandwidthPolicy", "metadata": {"name": "bytes"}, "spec": {
+  "targetRef": {"kind": "Agent", "name": "a"}, "up": {"maxBytes": 1, "window": "day"}}}
 "#;
 
 /// Every way to write one default out, with the field it is of.
@@ -197,8 +212,12 @@ fn written_out(value: &Value, object: &'static Object) -> Vec<(*const Field, Val
         };
         match (value.get(field.name), &field.shape, field.presence) {
             (None, shape, Presence::Default(text)) => {
-                let number = matches!(shape, Shape::Whole(_)).then(|| text.parse::<i64>().expect("a number"));
-                found.push((std::ptr::from_ref(field), with(number.map_or(text.into(), Value::from))));
+                let written = match shape {
+                    Shape::Whole(_) => text.parse::<i64>().expect("a number").into(),
+                    Shape::Bool | Shape::False => text.parse::<bool>().expect("true or false").into(),
+                    _ => text.into(),
+                };
+                found.push((std::ptr::from_ref(field), with(written)));
             }
             (Some(inner), Shape::Object(each), _) => {
                 let inner = written_out(inner, each);
@@ -239,7 +258,10 @@ fn a_default_that_is_written_out_changes_nothing() {
             .map(|set| {
                 let routes = (set.l4_routes, set.http_routes, set.deny_policies);
                 let rules = (set.egress_policies, set.approvals);
-                let all = format!("{:?} {:?} {routes:?} {rules:?}", set.agents, set.gateways);
+                let tools = (set.mcp_servers, set.tool_policies, set.inference_policies);
+                let amounts = (set.budgets, set.bandwidths);
+                let all =
+                    format!("{:?} {:?} {routes:?} {rules:?} {tools:?} {amounts:?}", set.agents, set.gateways);
                 // Where documents stand is no part of what they mean.
                 all.split("origin: Origin")
                     .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))

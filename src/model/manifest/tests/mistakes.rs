@@ -21,8 +21,8 @@ fn the_head_of_a_document_is_strict() {
         (head("EgresGateway"), "a.yaml:2:7 unknown kind `EgresGateway` (did you mean `EgressGateway`?)"),
         (head("HTTPRoute"), "a.yaml:2:7 unknown kind `HTTPRoute` (did you mean `EgressHTTPRoute`?)"),
         (
-            head("BudgetPolicy"),
-            "a.yaml:2:7 `BudgetPolicy` is not yet enforced (remove the document: what it asks for would not be done)",
+            head("DLPPolicy"),
+            "a.yaml:2:7 `DLPPolicy` is not yet enforced (remove the document: what it asks for would not be done)",
         ),
         (
             head("Secret"),
@@ -38,7 +38,7 @@ fn the_head_of_a_document_is_strict() {
         ),
         (
             "a: b\n".into(),
-            "a.yaml:1:1 the document lacks the field `kind` (it can be `Agent`, `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `EgressDenyPolicy`, `EgressPolicy` or `EgressApproval`)",
+            "a.yaml:1:1 the document lacks the field `kind` (it can be `Agent`, `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `EgressDenyPolicy`, `EgressPolicy`, `EgressApproval`, `AIProviderRoute`, `MCPRoute`, `McpServer`, `ToolPolicy`, `InferencePolicy`, `BudgetPolicy`, `RateLimitPolicy` or `BandwidthPolicy`)",
         ),
         ("just words\n".into(), "a.yaml:1:1 the document must be a mapping, this is a text"),
     ] {
@@ -428,20 +428,20 @@ fn a_deny_policy_says_what_is_wrong_with_it() {
         ),
         (
             "  targetRef: {kind: AIProviderRoute, name: gone}",
-            &[
-                "5:21 `kind: AIProviderRoute` is not yet enforced (remove it: what it asks for would not be done)",
-            ],
+            &["5:44 there is no AIProviderRoute named `gone` (there is no AIProviderRoute)"],
         ),
         (
             "  targetRef: {kind: McpServer}",
             &[
                 "5:3 `targetRef` lacks the field `name`",
-                "5:21 `McpServer` is not a kind of route (it can be `EgressL4Route` or `EgressHTTPRoute`)",
+                "5:21 `McpServer` is not a kind of route (it can be `EgressL4Route`, `EgressHTTPRoute`, `AIProviderRoute` or `MCPRoute`)",
             ],
         ),
         (
             "  targetRef: {kind: Agent, name: gone}",
-            &["5:21 `Agent` is not a kind of route (it can be `EgressL4Route` or `EgressHTTPRoute`)"],
+            &[
+                "5:21 `Agent` is not a kind of route (it can be `EgressL4Route`, `EgressHTTPRoute`, `AIProviderRoute` or `MCPRoute`)",
+            ],
         ),
         (
             "  denyResponse: {statusCode: 200}",

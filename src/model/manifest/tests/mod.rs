@@ -5,6 +5,9 @@ use super::{Report, Resources};
 
 mod approvals;
 mod conformance;
+mod models;
+mod tools;
+mod quotas;
 mod mistakes;
 mod policies;
 mod sets;

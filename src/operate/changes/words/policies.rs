@@ -35,9 +35,13 @@ pub(super) fn approval(resources: &Resources, name: &str) -> Sentences {
         let ports = if host.port.is_none() { " on every port" } else { "" };
         format!("{} may reach {host}{ports} for {time}", grant.agent)
     });
+    let tools = grant
+        .tools
+        .iter()
+        .map(|tool| format!("{} may call {} of {} for {time}", grant.agent, tool.tool, tool.server));
     let why = std::iter::once(format!("its reason is: {}", grant.reason));
     let ticket = grant.ticket.iter().map(|ticket| format!("its ticket is {ticket}"));
-    Some(hosts.chain(why).chain(ticket).collect())
+    Some(hosts.chain(tools).chain(why).chain(ticket).collect())
 }
 
 /// Whose traffic a policy is about.

@@ -12,7 +12,8 @@ use crate::model::manifest::values::write_duration;
 use crate::model::types::limits::{
     APPROVAL_HOSTS, APPROVALS_PER_AGENT, REASON_CHARS, STANDING_ROWS, TICKET_CHARS,
 };
-use crate::model::types::{ApprovedHost, ApprovedHostError, Cause, Grant, HostPattern, host};
+use crate::model::types::quota_limits::APPROVAL_TOOLS;
+use crate::model::types::{ApprovedHost, ApprovedHostError, ApprovedTool, Cause, Grant, HostPattern, host};
 use crate::operate::api::{self, ApproveQuery, Fault, FaultCode, QuarantineQuery};
 use crate::platform::registry::{self, Approval, Ended, Quarantine};
 
@@ -187,11 +188,17 @@ impl Keeper {
             (None, None) => return Err(Fault::invalid("neither an agent nor a request is named")),
         };
         let mut hosts = query.hosts.iter().map(|text| approved_host(text)).collect::<Result<Vec<_>, _>>()?;
-        if let Some(refused) = refused.filter(|_| hosts.is_empty()) {
+        let tools = query.tools.iter().map(|text| approved_tool(text)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(refused) = refused.filter(|_| hosts.is_empty() && tools.is_empty()) {
             hosts.push(ApprovedHost { host: HostPattern::Exact(refused.host.clone()), port: refused.port });
         }
-        if hosts.is_empty() || hosts.len() > APPROVAL_HOSTS {
-            return Err(Fault::invalid(format!("an approval names 1 to {APPROVAL_HOSTS} hosts")));
+        if hosts.is_empty() && tools.is_empty()
+            || hosts.len() > APPROVAL_HOSTS
+            || tools.len() > APPROVAL_TOOLS
+        {
+            let message =
+                format!("an approval names 1 to {APPROVAL_HOSTS} hosts, or 1 to {APPROVAL_TOOLS} tools");
+            return Err(Fault::invalid(message));
         }
         let snapshot = self.shared.snapshot.load();
         let listed = |one: &ApprovedHost| match &one.host {
@@ -205,7 +212,7 @@ impl Keeper {
         let reason = sentence("reason", &query.reason, REASON_CHARS)?;
         let ticket =
             query.ticket.as_deref().map(|text| sentence("ticket", text, TICKET_CHARS)).transpose()?;
-        Ok(Grant { agent, hosts, reason, ticket })
+        Ok(Grant { agent, hosts, tools, reason, ticket })
     }
 
     fn check_room(&self, grant: &Grant) -> Result<(), Fault> {
@@ -271,13 +278,9 @@ fn first_line(text: &str) -> &str {
 /// What was opened, for the record.
 fn granted(approval: &Approval) -> String {
     let Approval { grant, made_by, until, request_id, .. } = approval;
-    let hosts: Vec<String> = grant.hosts.iter().map(ToString::to_string).collect();
-    let mut detail = format!(
-        "agent {} to {} until {until}, by {made_by}: {}",
-        grant.agent,
-        hosts.join(", "),
-        grant.reason
-    );
+    let opened = grant.opened().join(", ");
+    let mut detail =
+        format!("agent {} to {opened} until {until}, by {made_by}: {}", grant.agent, grant.reason);
     for (word, value) in [("ticket", grant.ticket.as_deref()), ("request", request_id.as_deref())] {
         detail.extend(value.map(|value| format!("; {word} {value}")));
     }
@@ -294,6 +297,12 @@ fn approved_host(text: &str) -> Result<ApprovedHost, Fault> {
             _ => fault.hint("write it like `paste.example` or `paste.example:443`"),
         }
     })
+}
+
+fn approved_tool(text: &str) -> Result<ApprovedTool, Fault> {
+    let hint =
+        "write it like `github/search_issues`: an McpServer or the host of a server, and one tool of it";
+    ApprovedTool::parse(text).map_err(|error| Fault::invalid(format!("tool `{text}` {error}")).hint(hint))
 }
 
 /// A text of so many characters, none of which controls anything.

@@ -169,6 +169,7 @@ impl State {
         for (grant, name, until) in made.chain(filed) {
             // Their number is bounded where they are made, by command or by the loader.
             standing.approve(&grant.agent, name, &grant.hosts, until);
+            standing.approve_tools(&grant.agent, &grant.tools, until);
         }
         for Quarantine { agent, until, cause, .. } in &self.quarantines {
             let quarantine = policy::Quarantine { until: *until, cause: cause.clone() };
@@ -343,9 +344,8 @@ impl State {
 /// That a document's approval counts from now on.
 pub fn seen(sighting: &Sighting, document: &resources::Approval) -> Event {
     let grant = &document.grant;
-    let hosts: Vec<String> = grant.hosts.iter().map(ToString::to_string).collect();
-    let detail =
-        format!("agent {} to {}, by {}: {}", grant.agent, hosts.join(", "), place(document), grant.reason);
+    let opened = grant.opened().join(", ");
+    let detail = format!("agent {} to {opened}, by {}: {}", grant.agent, place(document), grant.reason);
     Event { what: "approval-granted", object: sighting.name.to_string(), detail }
 }
 

@@ -38,7 +38,7 @@ fn approval(name: &str, until: i64) -> Approval {
     let hosts = vec![ApprovedHost::parse("other.example").unwrap()];
     Approval {
         name: name.into(),
-        grant: Grant { agent: "alice".into(), hosts, reason: "x".into(), ticket: None },
+        grant: Grant { agent: "alice".into(), hosts, tools: Vec::new(), reason: "x".into(), ticket: None },
         request_id: None,
         made_by: "root".into(),
         made_at: Timestamp(0),

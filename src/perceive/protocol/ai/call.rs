@@ -7,8 +7,9 @@ use http::{HeaderMap, Method, header};
 
 use super::answer::AnswerReader;
 use super::endpoint::Endpoint;
-use super::question::QuestionReader;
+use super::question::{Question, QuestionReader};
 use super::tokens::BYTES_PER_TOKEN;
+use super::usage::Usage;
 use crate::model::types::{HostName, ModelCall, Provider};
 use crate::perceive::protocol::decoding::Decoder;
 
@@ -16,15 +17,32 @@ use crate::perceive::protocol::decoding::Decoder;
 #[derive(Debug)]
 pub struct Call {
     endpoint: Endpoint,
-    /// Nothing once the request cannot be read.
-    question: Option<(QuestionReader, Decoder)>,
+    question: Asking,
     /// Bytes of the request.
     asked: u64,
+    /// The model that is asked in the place of the first.
+    another: Option<Box<str>>,
     /// Since its head is there; without a decoder where it cannot be read.
     answer: Option<(AnswerReader, Option<Decoder>)>,
 }
 
+/// How far the question is known.
+#[derive(Debug)]
+enum Asking {
+    /// It is read as it passes.
+    Passing(Box<(QuestionReader, Decoder)>),
+    /// It was read before it was sent.
+    Read(Question),
+    /// It cannot be read.
+    Hidden,
+}
+
 impl Call {
+    /// For a request to this endpoint whose body was read before it is sent, and says this.
+    pub fn asked(endpoint: Endpoint, question: Question) -> Self {
+        Self { endpoint, question: Asking::Read(question), asked: 0, another: None, answer: None }
+    }
+
     /// For a request with this method, canonical path (`model::types::path`) and fields to this host. Nothing unless the
     /// host is in the table of providers and the path asks for something that is paid for by tokens.
     pub fn begin(host: &HostName, (method, path): (&Method, &str), headers: &HeaderMap) -> Option<Self> {
@@ -36,24 +54,52 @@ impl Call {
         if !endpoint.operation.spends() {
             return None;
         }
-        let question = decoder(headers).map(|decoder| (QuestionReader::rough(&endpoint), decoder));
-        Some(Self { endpoint, question, asked: 0, answer: None })
+        let question = match decoder(headers) {
+            Some(decoder) => Asking::Passing(Box::new((QuestionReader::rough(&endpoint), decoder))),
+            None => Asking::Hidden,
+        };
+        Some(Self { endpoint, question, asked: 0, another: None, answer: None })
+    }
+
+    /// What is called.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Another model is asked in the place of the one that was; the record says of the one that was that it was requested.
+    pub fn ask_another(&mut self, model: &str) {
+        self.another = Some(model.into());
+    }
+
+    /// What is asked, where that was read before it is sent.
+    pub fn question(&self) -> Option<&Question> {
+        match &self.question {
+            Asking::Read(question) => Some(question),
+            Asking::Passing(_) | Asking::Hidden => None,
+        }
+    }
+
+    /// What is to be paid for so far, once there is an answer.
+    pub fn usage_so_far(&self) -> Option<Usage> {
+        self.answer.as_ref().and_then(|(reader, _)| reader.usage_so_far())
     }
 
     /// Bytes of the request's body.
     pub fn ask(&mut self, bytes: &[u8]) {
         self.asked = self.asked.saturating_add(bytes.len() as u64);
-        let Some((reader, decoder)) = &mut self.question else { return };
+        let Asking::Passing(passing) = &mut self.question else { return };
+        let (reader, decoder) = &mut **passing;
         let mut is_read = true;
         let decoded = decoder.feed(bytes, |piece| is_read = is_read && reader.feed(piece).is_ok());
         if decoded.is_err() || !is_read {
-            self.question = None;
+            self.question = Asking::Hidden;
         }
     }
 
     /// The head of the answer, one that a body may follow.
     pub fn begin_answer(&mut self, status: u16, headers: &HeaderMap) {
-        self.answer = Some((AnswerReader::new(&self.endpoint, status, headers, 0), decoder(headers)));
+        let estimate = self.question().map_or(0, |question| question.input_estimate);
+        self.answer = Some((AnswerReader::new(&self.endpoint, status, headers, estimate), decoder(headers)));
     }
 
     /// Bytes of the answer's body.
@@ -68,7 +114,11 @@ impl Call {
 
     /// The exchange is over; `is_whole` says whether the answer came to its end. What comes later is not read.
     pub fn finish(&mut self, is_whole: bool) -> ModelCall {
-        let question = self.question.take().and_then(|(reader, _)| reader.finish().ok());
+        let question = match std::mem::replace(&mut self.question, Asking::Hidden) {
+            Asking::Passing(passing) => passing.0.finish().ok(),
+            Asking::Read(question) => Some(question),
+            Asking::Hidden => None,
+        };
         let factor = self.asked.div_ceil(BYTES_PER_TOKEN);
         let token_estimate = question.as_ref().map_or(factor, |question| question.input_estimate);
         let asked = question.and_then(|question| question.model);
@@ -91,6 +141,10 @@ impl Call {
         reader.estimate_input(token_estimate);
         let answer = reader.finish();
         (call.model, call.tools) = (answer.model, answer.tools);
+        if let (Some(another), Provider::Bedrock) = (self.another.take(), self.endpoint.provider) {
+            // Bedrock's answers name none.
+            call.model = Some(another);
+        }
         if let Some(usage) = answer.usage {
             (call.input, call.output, call.reasoning) = (usage.input, usage.output, usage.reasoning);
             (call.cache_read, call.cache_write) = (usage.cache_read, usage.cache_write);
@@ -104,7 +158,7 @@ impl Call {
 }
 
 /// What undoes the coding of a body with these fields; nothing where that cannot be done.
-fn decoder(headers: &HeaderMap) -> Option<Decoder> {
+pub(super) fn decoder(headers: &HeaderMap) -> Option<Decoder> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let coding = codings.next().map_or(Some(""), |value| value.to_str().ok())?;
     if codings.next().is_some() {
@@ -166,6 +220,23 @@ mod tests {
         }
         let host = HostName::parse("api.openai.com").unwrap();
         assert!(Call::begin(&host, (&Method::GET, "/v1/responses"), &none).is_none());
+    }
+
+    #[test]
+    fn a_question_that_was_read_before_it_is_sent_is_not_read_again() {
+        let endpoint = Endpoint::read(Provider::Custom, &Method::POST, "/v1/chat/completions");
+        let mut reader = QuestionReader::new(&endpoint);
+        reader.feed(QUESTION.as_bytes()).unwrap();
+        let question = reader.finish().unwrap();
+        let estimate = question.input_estimate;
+        let mut call = Call::asked(endpoint, question);
+        call.begin_answer(200, &fields(&[("content-type", "text/event-stream")]));
+        call.answer(b"data: {\"choices\":[{\"delta\":{\"content\":\"twelve bytes\"}}]}\n\n");
+        let so_far = call.usage_so_far().unwrap();
+        assert_eq!((so_far.input, so_far.output, so_far.estimated), (Some(estimate), Some(3), true));
+        call.ask(b"not looked at");
+        let told = call.finish(true);
+        assert_eq!((told.requested.as_deref(), told.token_estimate), (Some("gpt-4o"), estimate));
     }
 
     #[test]

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::model::types::Provider;
 use crate::model::types::limits::MODEL_NAME_BYTES;
 use crate::model::types::path::hex;
+use crate::model::types::{InferenceAction, Provider};
 
 /// What is asked for, which is also the shape of the request and of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +44,24 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// What an InferencePolicy calls it; nothing where it has no word for it.
+    pub const fn action(self) -> Option<InferenceAction> {
+        match self {
+            Self::Responses => Some(InferenceAction::Responses),
+            Self::Embeddings | Self::Embed => Some(InferenceAction::Embeddings),
+            Self::Chat
+            | Self::Completions
+            | Self::Messages
+            | Self::Generate
+            | Self::Predict
+            | Self::Converse
+            | Self::Invoke
+            | Self::Ollama
+            | Self::CountTokens => Some(InferenceAction::Chat),
+            Self::Other => None,
+        }
+    }
+
     /// How records name it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,6 +95,23 @@ impl Operation {
     /// Whether it is known to be paid for by tokens, so that an answer without figures is estimated.
     pub const fn spends(self) -> bool {
         !matches!(self, Self::CountTokens | Self::Other)
+    }
+
+    /// What policies about calls of models call it; none for what generates nothing that they name.
+    pub const fn action(self) -> Option<InferenceAction> {
+        match self {
+            Self::Chat
+            | Self::Completions
+            | Self::Messages
+            | Self::Generate
+            | Self::Converse
+            | Self::Invoke
+            | Self::Ollama => Some(InferenceAction::Chat),
+            Self::Responses => Some(InferenceAction::Responses),
+            Self::Embeddings | Self::Embed => Some(InferenceAction::Embeddings),
+            Self::Predict => Some(InferenceAction::Image),
+            Self::CountTokens | Self::Other => None,
+        }
     }
 
     /// Whether it answers with text, and not only with numbers.

@@ -2,7 +2,7 @@
 //!
 //! [`Endpoint`] says what a path asks for, [`QuestionReader`] reads the request, [`AnswerReader`] the response while it
 //! passes. The formats are those that the providers publish; what a provider counts is taken from its own figures and
-//! nowhere else. [`Call`] joins them for one exchange. Read next: `call.rs`, `endpoint.rs`, `question.rs`, `answer.rs`.
+//! nowhere else. [`Call`] joins them for one exchange, and [`Ending`] ends one on its way. Read next: `call.rs`, `endpoint.rs`, `question.rs`, `answer.rs`.
 
 mod endpoint;
 mod tokens;
@@ -12,12 +12,25 @@ mod usage;
 mod facts;
 mod answer;
 mod call;
+mod whole;
+mod demand;
+mod dialect;
+mod boundary;
+mod ending;
+mod safety;
+mod fallback;
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Answer, AnswerReader};
 pub use call::Call;
+pub use demand::Demand;
+pub use dialect::{Dialect, Fault, Refused};
+pub use ending::Ending;
 pub use endpoint::{Endpoint, Operation};
+pub use fallback::{Another, another};
 pub use question::{Malformed, Question, QuestionReader};
+pub use safety::{Safety, Violation};
 pub use tokens::{Tokenizer, warm};
 pub use usage::{Billed, Usage};
+pub use whole::{Body, Unreadable, Whole};

@@ -71,6 +71,8 @@ pub struct Estimate {
     full: bool,
     /// What is estimated without looking at what is kept.
     tokens: u64,
+    /// Bytes of text for which there was no room.
+    beyond: u64,
 }
 
 impl Default for Estimate {
@@ -84,6 +86,7 @@ impl Default for Estimate {
             begin: 0,
             full: false,
             tokens: 0,
+            beyond: 0,
         }
     }
 }
@@ -125,7 +128,9 @@ impl Estimate {
             return;
         }
         let kept = self.kept.len() - self.begin;
-        self.add((length - kept as u64).div_ceil(BYTES_PER_TOKEN));
+        let beyond = length - kept as u64;
+        self.beyond = self.beyond.saturating_add(beyond);
+        self.add(beyond.div_ceil(BYTES_PER_TOKEN));
         if kept > 0 {
             self.begin = self.kept.len();
             self.ends.push(self.begin);
@@ -140,7 +145,11 @@ impl Estimate {
             begin = *end;
             tokenizer.count(text)
         });
-        self.tokens.saturating_add(counted.sum())
+        let counted: u64 = counted.sum();
+        // What is beyond is taken to be as dense as what was counted, where that is denser than most text.
+        let alike = self.beyond.saturating_mul(counted).checked_div(begin as u64).unwrap_or(0);
+        let more = alike.saturating_sub(self.beyond / BYTES_PER_TOKEN);
+        self.tokens.saturating_add(counted).saturating_add(more)
     }
 }
 
@@ -210,6 +219,16 @@ mod tests {
         assert_eq!(total(&[&image], Tokenizer::O200k), 1600 + image.len() as u64 / 128);
         let text = "a word ".repeat(10_000);
         assert!(total(&[&text], Tokenizer::Factor) == 17_500, "a long text is no image");
+    }
+
+    #[test]
+    fn a_long_text_is_taken_to_be_as_dense_as_its_beginning_and_never_less_than_most() {
+        let dense = "7 1 9 3 ".repeat(20_000);
+        let (counted, factor) = (total(&[&dense], Tokenizer::O200k), total(&[&dense], Tokenizer::Factor));
+        assert_eq!(factor, 40_000);
+        assert!(counted > 60_000, "{counted}");
+        let sparse = "internationalization ".repeat(8_000);
+        assert!(total(&[&sparse], Tokenizer::O200k) >= (sparse.len() - TOKENS_COUNTED_BYTES) as u64 / 4);
     }
 
     #[test]

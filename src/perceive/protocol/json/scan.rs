@@ -37,6 +37,10 @@ pub trait Visitor {
     /// Told what stands at a path, in the order of the document.
     fn visit(&mut self, path: &[Word], event: Event<'_>);
 
+    /// Told before an object or an array begins or ends: how many bytes stand before its bracket.
+    #[inline]
+    fn bracket_at(&mut self, _at: u64) {}
+
     /// Whether the text or the number at this path is of interest; what is not is checked and not told.
     fn wants(&self, _path: &[Word]) -> bool {
         true
@@ -137,14 +141,13 @@ impl Scanner {
                 _ => self.structure(rest, visitor),
             };
             match taken {
-                Ok(taken) => rest = &rest[taken..],
-                Err(what) => {
-                    let before = bytes.len() - rest.len();
-                    return Err(Malformed { at: self.at + before as u64, what });
+                Ok(taken) => {
+                    self.at += taken as u64;
+                    rest = &rest[taken..];
                 }
+                Err(what) => return Err(Malformed { at: self.at, what }),
             }
         }
-        self.at += bytes.len() as u64;
         Ok(())
     }
 
@@ -211,6 +214,7 @@ impl Scanner {
             return Err("values nested too deeply");
         }
         let event = if let Open::Array = open { Event::Array } else { Event::Object };
+        visitor.bracket_at(self.at);
         visitor.visit(&self.path, event);
         self.open.push(open);
         Ok(())
@@ -220,6 +224,7 @@ impl Scanner {
         if let Some(Open::Array) = self.open.pop() {
             self.path.pop();
         }
+        visitor.bracket_at(self.at);
         visitor.visit(&self.path, Event::End);
         self.value_is_over();
     }

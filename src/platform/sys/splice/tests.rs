@@ -23,8 +23,9 @@ async fn connected() -> (TcpStream, TcpStream) {
 fn run(sides: (TcpStream, TcpStream), idle: Duration) -> (tokio::task::JoinHandle<FlowEnd>, Arc<FlowBytes>) {
     let bytes = Arc::new(FlowBytes::default());
     let counted = Arc::clone(&bytes);
-    let task =
-        tokio::spawn(async move { splice_bidirectional(&sides.0, &sides.1, idle, &counted, &()).await });
+    let task = tokio::spawn(async move {
+        splice_bidirectional(&sides.0, &sides.1, idle, &counted, (&mut (), &mut ())).await
+    });
     (task, bytes)
 }
 
@@ -133,4 +134,38 @@ async fn a_receiver_that_does_not_read_holds_the_sender_back() {
     assert_eq!(rest.len() as u64, sent);
     drop(server);
     assert_eq!(relay.await.unwrap().a_to_b, DirectionEnd::Eof);
+}
+
+/// Lets so many bytes pass.
+struct Ration(usize);
+
+impl Pacing for Ration {
+    fn turn(&self) -> usize {
+        self.0
+    }
+
+    fn moved(&mut self, bytes: usize) {
+        self.0 -= bytes;
+    }
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<bool> {
+        Poll::Ready(self.0 > 0)
+    }
+}
+
+#[tokio::test]
+async fn where_no_more_may_be_moved_nothing_is_and_both_ends_are_reset() {
+    let (mut client, sides, mut server) = relayed().await;
+    let bytes = Arc::new(FlowBytes::default());
+    client.write_all(&[7; 1000]).await.unwrap();
+    let rations = (&mut Ration(300), &mut Ration(1));
+    let end = splice_bidirectional(&sides.0, &sides.1, LONG, &bytes, rations).await;
+    assert_eq!(end, FlowEnd { a_to_b: DirectionEnd::Stopped, b_to_a: DirectionEnd::CutShort });
+    assert_eq!((bytes.a_to_b(), bytes.b_to_a()), (300, 0));
+    drop(sides);
+    let mut all = Vec::new();
+    for peer in [&mut client, &mut server] {
+        assert_eq!(peer.read_to_end(&mut all).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+    assert!(all.len() <= 300);
 }

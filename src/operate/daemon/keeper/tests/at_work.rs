@@ -132,6 +132,29 @@ async fn who_is_released_is_named_though_no_document_declares_it_any_more() {
 }
 
 #[tokio::test]
+async fn an_approval_names_tools_and_may_name_no_host() {
+    let folder = TempDir::new().unwrap();
+    let keeper = keeper(folder.path()).await;
+    let query = |tools: &[&str]| ApproveQuery {
+        agent: Some("alice".to_owned()),
+        tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
+        reason: "INC-1".to_owned(),
+        ttl_s: 3600,
+        ..ApproveQuery::default()
+    };
+    let one = query(&["github/search"]);
+    let made = command(&keeper, move |keeper| keeper.approve(&one, None, "root")).await.unwrap();
+    assert_eq!((made.hosts.len(), &made.tools[..]), (0, &["github/search".to_owned()][..]));
+    for (tools, said) in
+        [(&["github"][..], "tool `github` is no server and tool"), (&[], "an approval names 1 to")]
+    {
+        let wrong = query(tools);
+        let refused = command(&keeper, move |keeper| keeper.approve(&wrong, None, "root")).await.unwrap_err();
+        assert!(refused.message.contains(said), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_approval_that_is_revoked_while_nothing_can_be_written_is_listed_as_revoked() {
     let folder = TempDir::new().unwrap();
     let keeper = keeper(folder.path()).await;

@@ -1,0 +1,133 @@
+//! The answer to a request that was sent, or the refusal in its place: handed on to the workload, and put on record when it has
+//! passed.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Response, StatusCode, Version, header};
+
+use super::anew::Again;
+use super::bridge::Challenge;
+use super::case;
+use super::deny::{self, Heard};
+use super::early::answered;
+use super::going::{Back, Going};
+use super::serving::{Answer, Watched};
+use super::site::Site;
+use super::tunnel;
+use super::underway::Underway;
+use crate::act::upstream::{Ender, Reply};
+use crate::decide::ledger::record::Outcome;
+use crate::model::types::{Denial, Reason};
+use crate::perceive::protocol::ai::Ending;
+use crate::perceive::request::guard::Refusal;
+use crate::perceive::request::hop_by_hop;
+
+/// Hands the upstream's answer on. Its record is closed when its body has passed.
+pub fn relay(
+    site: &Rc<Site>,
+    mut going: Going,
+    (reply, added): (Reply, Duration),
+    back: Back,
+) -> Response<Answer> {
+    let Reply { mut head, body, upgraded } = reply;
+    let status = head.status;
+    let switches = status == StatusCode::SWITCHING_PROTOCOLS;
+    hop_by_hop::strip_response(&mut head.headers, switches);
+    if status == StatusCode::NO_CONTENT {
+        // RFC 9110, section 8.6: it has none, and a reader might wait for what it announces.
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    let challenge = back.challenge.as_ref();
+    let proven = switches && challenge.is_some_and(|challenge| challenge.is_met(&mut head.headers));
+    // Extended CONNECT has succeeded with any 2xx: an upstream that did not switch must not seem to have.
+    let bridged = challenge.is_some_and(Challenge::is_bridged);
+    let switches = switches || (bridged && status.is_success());
+    head.version = Version::HTTP_11;
+    let underway = going.underway.clone();
+    let bodiless = is_bodiless(&going.method, status);
+    if !switches && !bodiless {
+        going.reading.begin_answer(status.as_u16(), &head.headers);
+    }
+    let ender = (!switches && !bodiless).then(|| ender(&going, &mut head.headers)).flatten();
+    let closing = going.closing(status, added);
+    if !switches {
+        let body = body.closing(closing, bodiless).paced(underway.tempo.clone()).ended_by(ender);
+        let answer = Answer::Reply { body, _busy: back.busy, _underway: underway };
+        return Response::from_parts(head, answer);
+    }
+    if let (Some(workload), Some(upstream)) = (back.upgrade, upgraded)
+        && proven
+    {
+        let ends = ends(site, underway);
+        let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
+        let running = tokio::task::spawn_local(tunnel);
+        if bridged {
+            // The workload's connection goes on, and may carry several.
+            head.status = StatusCode::OK;
+        } else {
+            site.tunnel.replace(Some(running));
+        }
+        return Response::from_parts(head, Answer::Own(None));
+    }
+    let denial =
+        Denial::built_in(Reason::UpstreamFailed, "The destination did not switch protocols as asked.");
+    let response = deny::response(&denial, going.id, Heard::default());
+    closing.refuse(denial);
+    answered(response, &going.method)
+}
+
+/// What ends the answer where it may go on no longer, which nobody can do who has promised its length. An answer that is one
+/// document is left alone: it is paid for by the time that it comes.
+fn ender(going: &Going, headers: &mut HeaderMap) -> Option<Ender> {
+    let judge = going.judge.take()?;
+    let ending = going.reading.ending(headers);
+    if ending.is_none() && !going.reading.streams() {
+        return None;
+    }
+    headers.remove(header::CONTENT_LENGTH);
+    let id = going.id;
+    let wording = move |ending: &Ending, denial: &Denial| deny::ending(ending, denial, id);
+    Some(Ender::new(ending, judge, Box::new(wording)))
+}
+
+/// Whether no body follows, whatever the head announces (RFC 9110, sections 9.3.2 and 15).
+fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+    method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// What bounds the tunnel that a request has opened: it is judged by it anew, whenever something else is in force.
+fn ends(site: &Rc<Site>, underway: Rc<Underway>) -> tunnel::Ends<impl Fn() -> Result<Again, Denial> + use<>> {
+    let (own, tempo) = (site.clone(), underway.tempo.clone());
+    // It ends by that judgement, and nothing beside it on the connection does.
+    underway.granted.take();
+    tunnel::Ends {
+        drain: site.road.drain.clone(),
+        policy: site.road.shared.watch(),
+        judge: move || {
+            let clearance = case::judged_anew(&own, &underway)?;
+            underway.tempo.set(own.tempo(&clearance));
+            Ok(Again::of(&own.road, &own.known))
+        },
+        tempo,
+    }
+}
+
+/// A refusal after the decision: the upstream failed, or the rest of the request was malformed.
+pub fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Answer> {
+    let denial = watched.refusal_in_body().map_or(denial, Refusal::denial);
+    // A body that may go on no longer breaks off, and the upstream's failure comes of that.
+    let denial = going.underway.tempo.spent().unwrap_or(denial);
+    let response = deny::response(&denial, going.id, going.heard());
+    going.take_entry().close(Outcome {
+        status: Some(response.status().as_u16()),
+        bytes_out: going.sent.get(),
+        bytes_in: response.body().len() as u64,
+        latency: going.started.elapsed(),
+        dialled: going.dialled.get(),
+        denial: Some(denial),
+        model_call: going.reading.finish(false),
+        ..Outcome::default()
+    });
+    answered(response, &going.method)
+}

@@ -1,0 +1,117 @@
+//! A request that may go, on its way to the upstream, and the way back: what still matters once it is decided on.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::watch;
+
+use super::bridge::Challenge;
+use super::deny::Heard;
+use super::serving::Watched;
+use super::underway::Underway;
+use super::watch::Busy;
+use crate::act::upstream::{Closing, Judge, LAPSED, Reading};
+use crate::decide::ledger::Entry;
+use crate::decide::ledger::record::Outcome;
+use crate::decide::policy::Clearance;
+use crate::model::types::{Denial, HostName, RequestId};
+use crate::perceive::protocol::ai::Dialect;
+
+/// A request that may go, on its way: what still matters once its head is sent.
+pub struct Going {
+    /// Its id.
+    pub id: RequestId,
+    /// When its head was there.
+    pub started: Instant,
+    /// How long a rule holds it back.
+    pub wait: Cell<Duration>,
+    /// How fast its bytes may move, among what is asked again while it is underway.
+    pub underway: Rc<Underway>,
+    /// Why it may go.
+    pub clearance: Clearance,
+    /// Its record, until it is closed.
+    pub entry: Option<Entry>,
+    /// Whether the daemon is about to end.
+    pub drain: watch::Receiver<bool>,
+    /// Bytes of its body that went out.
+    pub sent: Rc<Cell<u64>>,
+    /// Why the connection was cut, once it is.
+    pub cut: Rc<OnceCell<Denial>>,
+    /// The address really dialled, where it is not the one asked for.
+    pub dialled: Cell<Option<SocketAddr>>,
+    /// Whom it is for.
+    pub host: Option<HostName>,
+    /// In whose words its client understands errors.
+    pub dialect: Option<Dialect>,
+    /// How it asks.
+    pub method: Method,
+    /// Whether a gRPC client waits for its answer.
+    pub is_grpc: bool,
+    /// What reads its bodies.
+    pub reading: Reading,
+    /// Who says when its answer may go on no longer; nothing where nobody does.
+    pub judge: RefCell<Option<Judge>>,
+}
+
+impl Going {
+    /// The words of its client.
+    pub fn heard(&self) -> Heard<'_> {
+        Heard { host: self.host.as_ref(), dialect: self.dialect, grpc: self.is_grpc, ..Heard::default() }
+    }
+
+    pub fn entry(&self) -> &Entry {
+        self.entry.as_ref().expect("invariant: it is taken last, with the outcome")
+    }
+
+    pub fn take_entry(&mut self) -> Entry {
+        self.entry.take().expect("invariant: it is taken once, with the outcome")
+    }
+
+    /// What closes its record once its answer has passed.
+    pub fn closing(&mut self, status: StatusCode, added: Duration) -> Closing {
+        Closing {
+            entry: self.take_entry(),
+            status: status.as_u16(),
+            started: self.started,
+            added,
+            sent: self.sent.clone(),
+            dialled: self.dialled.get(),
+            cut: self.cut.clone(),
+            reading: self.reading.clone(),
+        }
+    }
+}
+
+/// Whoever waited for the answer has left: hyper drops what would give it, and there is no later moment at which the
+/// record could be closed.
+impl Drop for Going {
+    fn drop(&mut self) {
+        let Some(entry) = self.entry.take() else { return };
+        let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
+        entry.close(Outcome {
+            bytes_out: self.sent.get(),
+            latency: self.started.elapsed(),
+            dialled: self.dialled.get(),
+            end: Some(self.cut.get().map_or(end, |_| LAPSED)),
+            denial: self.cut.get().cloned(),
+            model_call: self.reading.finish(false),
+            ..Outcome::default()
+        });
+    }
+}
+
+/// The way back to the workload.
+pub struct Back {
+    /// Its connection.
+    pub watched: Watched,
+    /// The connection itself, where the request asks to switch protocols.
+    pub upgrade: Option<OnUpgrade>,
+    /// What the upstream has to prove, where the workload asks for WebSocket.
+    pub challenge: Option<Challenge>,
+    /// Held for the end of its answer.
+    pub busy: Busy,
+}

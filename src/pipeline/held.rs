@@ -1,0 +1,265 @@
+//! What a request carries, read before it is decided on: its body is held meanwhile, and goes out later as it came.
+//!
+//! Only where somebody asks for it, and only as long as bounds of size and time allow: otherwise bodies pass as they come.
+//! What cannot be read is refused, and a workload that leaves meanwhile is on record. Read next: `exchange.rs`.
+
+use http::request::Parts;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::sync::OnceCell;
+use tokio::task::{spawn_blocking, yield_now};
+use tokio::time::{Instant, timeout_at};
+
+use super::case::Case;
+use super::serving::Watched;
+use super::site::Site;
+use crate::act::upstream::Held;
+use crate::act::upstream::held::{Full, Holding};
+use crate::decide::policy::Permit;
+use crate::model::condition::{AiCall, Content, Part, Sought};
+use crate::model::types::limits::{
+    BODY_PROGRESS, BODY_TIME, HELD_BODY_BYTES, HELD_BODY_TIME, HELD_PIECE_BYTES, HELD_READING_BYTES,
+};
+use crate::model::types::{Denial, Provider, Reason};
+use crate::perceive::protocol::ai::{self, Body, Call, Endpoint, Unreadable, Whole};
+use crate::perceive::request::Request;
+use crate::perceive::request::guard::Refusal;
+
+/// What was read of a request, and its body where that was held for it.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// For conditions.
+    pub content: Content,
+    /// For whoever counts, and for the record.
+    pub call: Option<Call>,
+    /// Nothing where nobody had to read it: then it passes as it comes.
+    pub body: Option<Held>,
+}
+
+/// Whose models a request may be a call of, where somebody wants to know; nothing where its body need not be read. Who wants to
+/// know are the rules that wait for `ai`.
+pub fn wants_body(permit: &Permit<'_>, request: &Request<'_>) -> Option<Wanted> {
+    let asks = permit.asks();
+    let provider = request.name().and_then(Provider::of);
+    (asks.has(Part::Ai) || asks.has(Part::Mcp)).then_some(Wanted { provider })
+}
+
+/// See [`wants_body`].
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Whose models its host serves, if any.
+    pub provider: Option<Provider>,
+}
+
+/// Reads what the request carries. A workload that leaves meanwhile is put on record.
+///
+/// # Errors
+/// `protocol.malformed` where it cannot be read or does not come in time, `protocol.too-large` where it is more than is read,
+/// `overload` where there is no room for it.
+pub async fn read(
+    case: &Case<'_>,
+    wanted: Wanted,
+    (request, head): (&Request<'_>, &Parts),
+    (body, watched): (&mut Incoming, &Watched),
+) -> Result<Read, Denial> {
+    let methods = std::iter::once(request.method()).chain(request.other_methods());
+    let endpoint = match Body::of(wanted.provider, methods, (request.path(), request.headers())) {
+        Body::Other => return Ok(only(Sought::Absent)),
+        Body::Hidden => return Ok(only(Sought::Unknown)),
+        Body::Json(endpoint) => endpoint,
+    };
+    let undecided = Undecided { case, request, head, is_decided: false };
+    let read = whole(case.site(), endpoint, request, (body, watched)).await;
+    undecided.decided();
+    read
+}
+
+async fn whole(
+    site: &Site,
+    endpoint: Endpoint,
+    request: &Request<'_>,
+    (body, watched): (&mut Incoming, &Watched),
+) -> Result<Read, Denial> {
+    warm().await;
+    let mut whole = Whole::begin(endpoint, request.headers()).map_err(unreadable)?;
+    let held = hold(site, (body, watched), &mut whole).await?;
+    let (ai, call) = whole.finish().map_err(unreadable)?;
+    Ok(Read { call, body: Some(held), ..only(ai) })
+}
+
+fn only(ai: Sought<AiCall>) -> Read {
+    Read { content: Content { ai, ..Content::default() }, ..Read::default() }
+}
+
+/// Loads the vocabulary that tokens are counted with, once, while others work. To be called as soon as a set is in force under
+/// which bodies are held: whoever comes first waits for it.
+pub async fn warm() {
+    static WARM: OnceCell<()> = OnceCell::const_new();
+    WARM.get_or_init(async || {
+        // Where that fails it is loaded by whoever needs it first.
+        let _ = spawn_blocking(ai::warm).await;
+    })
+    .await;
+}
+
+/// Takes the body in, and shows it to its reader as it comes.
+async fn hold(
+    site: &Site,
+    (body, watched): (&mut Incoming, &Watched),
+    whole: &mut Whole,
+) -> Result<Held, Denial> {
+    let (room, agent) = (&site.road.shared.held, &site.known.agent().name);
+    let mut holding = Holding::begin(room, agent, body.size_hint().exact()).map_err(full)?;
+    let mut patience = Patience::begin();
+    let mut turn = 0;
+    loop {
+        let frame = match timeout_at(patience.due(), body.frame()).await {
+            Err(_) if patience.goes_on(holding.length()) => continue,
+            Err(_) => return Err(too_slow()),
+            Ok(None) => return Ok(holding.finish()),
+            Ok(Some(Err(error))) => return Err(broken_off(watched, &error)),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        match frame.into_data() {
+            Err(frame) => holding.trailers(frame.into_trailers().unwrap_or_default()),
+            Ok(data) => {
+                holding.push(&data).map_err(full)?;
+                for piece in data.chunks(HELD_PIECE_BYTES[0]) {
+                    turn += whole.feed(piece).map_err(unreadable)?;
+                    if turn >= HELD_READING_BYTES {
+                        turn = 0;
+                        yield_now().await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How long a body is waited for: it has to go on, and to come to its end.
+struct Patience {
+    end: Instant,
+    next: Instant,
+    /// Bytes that had come when it was last looked at.
+    length: u64,
+}
+
+impl Patience {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self { end: now + HELD_BODY_TIME, next: now + BODY_TIME, length: 0 }
+    }
+
+    fn due(&self) -> Instant {
+        self.end.min(self.next)
+    }
+
+    /// It is due: whether enough has come to wait on.
+    fn goes_on(&mut self, length: u64) -> bool {
+        let enough = length >= self.length + BODY_PROGRESS && self.next < self.end;
+        (self.length, self.next) = (length, self.next + BODY_TIME);
+        enough
+    }
+}
+
+fn full(full: Full) -> Denial {
+    match full {
+        Full::TooLarge => too_large(),
+        Full::NoRoom => {
+            let detail = "The gateway holds as many bytes of requests that it has to read as it can.";
+            Denial::built_in(Reason::Overload, detail)
+        }
+    }
+}
+
+fn too_large() -> Denial {
+    let most = HELD_BODY_BYTES >> 20;
+    let detail = format!("The body has to be read before this is decided on, and has more than {most} MiB.");
+    Denial::built_in(Reason::ProtocolTooLarge, detail)
+}
+
+fn unreadable(why: Unreadable) -> Denial {
+    let detail = match why {
+        Unreadable::TooLarge => return too_large(),
+        Unreadable::Coding => {
+            let why = "and its content coding cannot be undone. Send it without one.";
+            format!("The body has to be read before this is decided on, {why}")
+        }
+        Unreadable::Malformed(what) => {
+            format!("What is asked cannot be told: {what}. Nothing was sent to the destination.")
+        }
+    };
+    Denial::built_in(Reason::ProtocolMalformed, detail)
+}
+
+fn too_slow() -> Denial {
+    let detail = "The body has to be read before this is decided on, and did not come in time.";
+    Denial::built_in(Reason::ProtocolMalformed, detail).seen("held: too slow")
+}
+
+fn broken_off(watched: &Watched, error: &hyper::Error) -> Denial {
+    watched.refusal_in_body().map_or_else(|| left().seen(format!("held: {error}")), Refusal::denial)
+}
+
+fn left() -> Denial {
+    let detail = "The request's body broke off before its end. Nothing was sent to the destination.";
+    Denial::built_in(Reason::ProtocolMalformed, detail)
+}
+
+/// Puts a request on record whose workload leaves before it is decided on: hyper drops what would answer it.
+struct Undecided<'c> {
+    case: &'c Case<'c>,
+    request: &'c Request<'c>,
+    head: &'c Parts,
+    is_decided: bool,
+}
+
+impl Undecided<'_> {
+    /// It can be decided on, and whoever does that puts it on record.
+    fn decided(mut self) {
+        self.is_decided = true;
+    }
+}
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        if !self.is_decided {
+            // Nobody hears the answer.
+            drop(self.case.refuse(Some(self.request), Some(self.head), &left()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_goes_on_is_waited_for_and_no_longer_than_its_bound() {
+        let begun = Instant::now();
+        let (mut patience, mut length) = (Patience::begin(), 0);
+        loop {
+            tokio::time::sleep_until(patience.due()).await;
+            length += BODY_PROGRESS;
+            if !patience.goes_on(length) {
+                break;
+            }
+        }
+        assert_eq!(begun.elapsed(), HELD_BODY_TIME);
+        let mut still = Patience::begin();
+        tokio::time::sleep_until(still.due()).await;
+        assert!(!still.goes_on(BODY_PROGRESS - 1), "a dribble is standing still");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_words_that_help() {
+        assert_eq!(full(Full::NoRoom).reason, Reason::Overload);
+        let large = unreadable(Unreadable::TooLarge);
+        assert_eq!((large.reason, large.status()), (Reason::ProtocolTooLarge, 413));
+        assert!(large.detail.contains("more than 32 MiB"), "{}", large.detail);
+        let malformed = unreadable(Unreadable::Malformed(ai::Malformed::Again("model")));
+        assert_eq!((malformed.reason, malformed.status()), (Reason::ProtocolMalformed, 400));
+        assert!(malformed.detail.contains("names `model` twice"), "{}", malformed.detail);
+    }
+}
