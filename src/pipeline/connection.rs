@@ -84,7 +84,11 @@ async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Next {
             (Refused { arrival, known: None, hello: Some(hello) }, refusal)
         }
         Ok(known) => {
-            match judge(road, &snapshot, &known, arrival, &hello).and_then(counted(road, &known, arrival)) {
+            let counted = |(passage, held)| {
+                count(road, &known, arrival, &passage)?;
+                Ok((passage, held))
+            };
+            match judge(road, &snapshot, &known, arrival, &hello).and_then(counted) {
                 Ok((passage, held)) => {
                     let judged = Judged { arrival, known, hello, passage, held };
                     return allowed(road, &snapshot, judged, stream).await;
@@ -128,20 +132,14 @@ pub(super) fn judge(
 }
 
 /// Counts a connection that is not read as one request, by the rates that hold for it. Of any other each request counts.
-fn counted(
-    road: &Road,
-    known: &Known,
-    arrival: Arrival,
-) -> impl FnOnce((Passage, Option<Held>)) -> Result<(Passage, Option<Held>), Refusal> {
-    move |(passage, held)| {
-        let answer = match passage.mode() {
-            mode if mode.reads_requests() => return Ok((passage, held)),
-            Mode::PassThrough => Answer::Alert,
-            _ => Answer::Reset,
-        };
-        let counted = road.shared.paces.count(Asker::new(known, arrival.client), (&passage).into());
-        counted.map(|()| (passage, held)).map_err(|denial| Refusal { denial, answer })
-    }
+fn count(road: &Road, known: &Known, arrival: Arrival, passage: &Passage) -> Result<(), Refusal> {
+    let answer = match passage.mode() {
+        mode if mode.reads_requests() => return Ok(()),
+        Mode::PassThrough => Answer::Alert,
+        _ => Answer::Reset,
+    };
+    let counted = road.shared.paces.count(Asker::new(known, arrival.client), passage.into());
+    counted.map_err(|denial| Refusal { denial, answer })
 }
 
 /// The decision goes to disk; then the connection is relayed or opened as policy says.
