@@ -374,7 +374,7 @@ mod record {
         let runtime = runtime.expect("invariant: a runtime without input or output");
         bencher.bench(|| {
             let opening = opening(&set, &known, &passage);
-            let entry = runtime.block_on(ledger.open_connection(&passage, &opening));
+            let entry = runtime.block_on(ledger.open_connection(&passage, &opening, None));
             let entry = entry.expect("invariant: there is room");
             entry.close(Outcome {
                 status: Some(200),

@@ -25,6 +25,7 @@ mod approve;
 mod approvals;
 mod revoke;
 mod agent;
+mod quota;
 mod ca;
 mod completion;
 
@@ -95,6 +96,9 @@ enum Command {
     /// The agents, and shutting one out
     #[command(subcommand)]
     Agent(agent::Agent),
+    /// Budgets: how much is used, and giving more
+    #[command(subcommand)]
+    Quota(quota::Quota),
     /// The gateway's certificate authority
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -166,6 +170,7 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Approvals(command) => command.run(context),
         Command::Revoke(command) => command.run(context),
         Command::Agent(command) => command.run(context),
+        Command::Quota(command) => command.run(context),
         Command::Ca(command) => command.run(context),
         Command::Completion(command) => command.run(context),
     }

@@ -145,7 +145,7 @@ fn count(road: &Road, known: &Known, arrival: Arrival, passage: &Passage) -> Res
 /// The decision goes to disk; then the connection is relayed or opened as policy says.
 async fn allowed(road: &Rc<Road>, snapshot: &Arc<Snapshot>, judged: Judged, stream: Peeked) -> Next {
     let opening = opening(snapshot, &judged);
-    match road.shared.ledger.open_connection(&judged.passage, &opening).await {
+    match road.shared.ledger.open_connection(&judged.passage, &opening, None).await {
         Err(denial) => {
             let Judged { arrival, known, hello, .. } = judged;
             let answer =

@@ -238,7 +238,7 @@ async fn recorded(desk: Rc<Desk>, allowed: Allowed) {
     let Allowed { snapshot, judged, length, early, policy, seat } = allowed;
     let Arrival { client, destination, started, .. } = judged.arrival;
     let opening = connection::opening(&snapshot, &judged);
-    let entry = match desk.road.shared.ledger.open_connection(&judged.passage, &opening).await {
+    let entry = match desk.road.shared.ledger.open_connection(&judged.passage, &opening, None).await {
         Ok(entry) => entry,
         Err(denial) => {
             let Judged { arrival, known, hello, .. } = judged;

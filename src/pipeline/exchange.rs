@@ -55,7 +55,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let Read { content, call, body: held } = read;
     let underway = site.begin((&head, content), &clearance, canonical.name());
     let opening = case.opening(Some(&canonical), Some(&head), case.allow(&clearance));
-    let entry = match site.road.shared.ledger.open_request(&clearance, &opening).await {
+    let entry = match site.road.shared.ledger.open_request(&clearance, &opening, None).await {
         Ok(entry) => entry,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };

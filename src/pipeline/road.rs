@@ -16,6 +16,7 @@ use crate::act::tls::Terminator;
 use crate::act::upstream::{HeldRoom, Pool};
 use crate::decide::ledger::Ledger;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
+use crate::decide::quota::{Accounts, BudgetClock};
 use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
 use crate::model::types::{Cause, ClientAddress, Denial, RequestId, Timestamp};
@@ -89,6 +90,10 @@ pub struct Shared {
     pub quarantines: Quarantines,
     /// How fast each agent goes under rules that bound it.
     pub paces: Paces,
+    /// What may be used up, and what is.
+    pub accounts: Accounts,
+    /// The time by which that is counted.
+    pub moments: BudgetClock,
     /// Room for bodies that are held until they are decided on.
     pub held: Arc<HeldRoom>,
     /// Tells what lives long that another set is in force, or that other things stand for a time.
@@ -138,6 +143,11 @@ impl Shared {
         }
         self.heed(agent, &denial);
         denial
+    }
+
+    /// This moment, in the time of accounts.
+    pub fn moment(&self) -> Timestamp {
+        self.moments.at(clock::now(), clock::uptime())
     }
 
     /// Puts other things in force for a time, under the same documents. What rules have imposed meanwhile stands too.

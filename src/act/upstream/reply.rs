@@ -79,7 +79,9 @@ impl ReplyBody {
 
     /// Whether all of it has passed.
     fn is_over(&self) -> bool {
-        self.inner.as_ref().is_none_or(|inner| inner.is_end_stream() && self.gate.as_ref().is_none_or(Gate::is_empty))
+        self.inner
+            .as_ref()
+            .is_none_or(|inner| inner.is_end_stream() && self.gate.as_ref().is_none_or(Gate::is_empty))
     }
 
     /// A body that was broken off is on record with what was wrong with it.
@@ -127,7 +129,10 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         let next = |cx: &mut Context<'_>| Pin::new(inner).poll_frame(cx).map_err(BodyError::from);

@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use crate::model::types::limits::{RECORD_BYTES, RECORD_PATH_BYTES};
+use crate::decide::quota::{Charge, Reservation};
+use crate::model::types::limits::{CHARGES_BYTES, RECORD_BYTES, RECORD_PATH_BYTES};
 use crate::model::types::{Denial, ModelCall, PolicyRef, Reason, RequestId, Timestamp};
 
 use super::json::Object;
@@ -44,6 +45,7 @@ pub const FIELDS: &[&str] = &[
     "policy_digest",
     "enforcement_mode",
     "evidence",
+    "execution_id",
     "provider",
     "model",
     "model_requested",
@@ -54,7 +56,11 @@ pub const FIELDS: &[&str] = &[
     "tokens_cache_write",
     "tokens_reasoning",
     "usage_estimated",
+    "cost_usd",
+    "stop_reason",
     "tool_calls",
+    "charges",
+    "charged_at",
     "bytes_out",
     "bytes_in",
     "datagrams_out",
@@ -74,10 +80,16 @@ const EVIDENCE_BYTES: usize = 4096;
 /// Bytes of the list of tools that a model wants called.
 const TOOL_CALLS_BYTES: usize = 2048;
 
-// Ten names and digests, two models, one method, one path, one evidence, one list of tools; 2.5 KiB are ample for keys,
-// numbers and fixed words.
+// Ten names and digests, two models, one method, one reason to stop, one path, one evidence, a list of tools and one of charges;
+// 2.5 KiB are ample for keys, numbers and fixed words.
 const _: () = assert!(
-    12 * NAME_BYTES + METHOD_BYTES + RECORD_PATH_BYTES + EVIDENCE_BYTES + TOOL_CALLS_BYTES + 2560
+    12 * NAME_BYTES
+        + 2 * METHOD_BYTES
+        + RECORD_PATH_BYTES
+        + EVIDENCE_BYTES
+        + TOOL_CALLS_BYTES
+        + CHARGES_BYTES
+        + 2560
         <= RECORD_BYTES
 );
 
@@ -86,6 +98,8 @@ const _: () = assert!(
 pub enum Phase {
     /// Decided, not yet ended.
     Decision,
+    /// What it has used besides, while it goes on.
+    Progress,
     /// How a decided thing ended.
     Outcome,
     /// Both at once.
@@ -97,6 +111,7 @@ impl Phase {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Decision => "decision",
+            Self::Progress => "progress",
             Self::Outcome => "outcome",
             Self::Complete => "complete",
         }
@@ -126,6 +141,20 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// What goes though a budget is passed, or cannot be counted. Where a rule binds it the rule goes on speaking.
+    pub fn alerted(self, policy: &'a PolicyRef, seen: &'a str) -> Self {
+        match self.decision {
+            Decision::Allow | Decision::LogOnly => Self {
+                decision: Decision::Alert,
+                policy: Some(policy),
+                rule: None,
+                evidence: Some(seen),
+                ..self
+            },
+            _ => Self { evidence: self.evidence.or(Some(seen)), ..self },
+        }
+    }
+
     /// Refused; what the opening had seen stands where the denial has seen nothing.
     pub fn denied(denial: &'a Denial, opening: Option<&'a Opening>) -> Self {
         let seen = || opening.and_then(|opening| opening.verdict.evidence.as_deref());
@@ -147,8 +176,33 @@ pub struct Closing {
     pub kind: Kind,
 }
 
+/// What is charged, to whom, and when in the time of accounts.
+#[derive(Debug, Clone)]
+pub struct Charged {
+    /// The execution it is of; absent for what an operator does, and where a decision has named it.
+    pub execution: Option<RequestId>,
+    pub charges: Vec<Charge>,
+    pub at: Timestamp,
+}
+
+impl Charged {
+    /// What is reserved.
+    pub fn of(reservation: &Reservation) -> Self {
+        Self {
+            execution: Some(reservation.execution()),
+            charges: reservation.charges(),
+            at: reservation.at(),
+        }
+    }
+}
+
 /// Appends a decision, or with an outcome a complete record.
-pub fn write_opening(out: &mut Vec<u8>, opening: &Opening, judged: &Judged<'_>, ended: Option<&Outcome>) {
+pub fn write_opening(
+    out: &mut Vec<u8>,
+    opening: &Opening,
+    judged: &Judged<'_>,
+    (ended, charged): (Option<&Outcome>, Option<&Charged>),
+) {
     let phase = if ended.is_some() { Phase::Complete } else { Phase::Decision };
     let mut object = Object::begin(out);
     object.head((opening.at, opening.request_id), opening.connection_id, phase, opening.kind);
@@ -160,14 +214,26 @@ pub fn write_opening(out: &mut Vec<u8>, opening: &Opening, judged: &Judged<'_>, 
         object.word("enforcement_mode", "enforce");
     }
     object.seen(judged.evidence.or(ended.and_then(|outcome| outcome.evidence.as_deref())));
-    if let Some(outcome) = ended {
-        object.ended(opening.kind, outcome);
+    if let Some(execution) = charged.and_then(|charged| charged.execution) {
+        object.id("execution_id", execution);
+    }
+    match ended {
+        Some(outcome) => object.ended(opening.kind, outcome, charged),
+        None => object.charged(charged),
     }
     object.finish();
 }
 
+/// Appends what something has used besides, while it goes on.
+pub fn write_progress(out: &mut Vec<u8>, closing: &Closing, charged: &Charged) {
+    let mut object = Object::begin(out);
+    object.head((closing.at, closing.request_id), None, Phase::Progress, closing.kind);
+    object.charged(Some(charged));
+    object.finish();
+}
+
 /// Appends an outcome: only what was not known when it was decided. A late denial overrides the decision.
-pub fn write_outcome(out: &mut Vec<u8>, closing: &Closing, outcome: &Outcome) {
+pub fn write_outcome(out: &mut Vec<u8>, closing: &Closing, outcome: &Outcome, charged: Option<&Charged>) {
     let mut object = Object::begin(out);
     object.head((closing.at, closing.request_id), None, Phase::Outcome, closing.kind);
     if let Some(dialled) = outcome.dialled {
@@ -185,7 +251,7 @@ pub fn write_outcome(out: &mut Vec<u8>, closing: &Closing, outcome: &Outcome) {
             object.seen(outcome.evidence.as_deref());
         }
     }
-    object.ended(closing.kind, outcome);
+    object.ended(closing.kind, outcome, charged);
     object.finish();
 }
 
@@ -293,13 +359,25 @@ impl Object<'_> {
         if call.is_estimated {
             self.yes("usage_estimated");
         }
+        if let Some(cost) = call.cost {
+            self.nanos("cost_usd", cost);
+        }
+        self.text("stop_reason", call.stop.as_deref().unwrap_or_default(), METHOD_BYTES);
         self.texts("tool_calls", &call.tools, TOOL_CALLS_BYTES);
     }
 
-    fn ended(&mut self, kind: Kind, outcome: &Outcome) {
+    fn charged(&mut self, charged: Option<&Charged>) {
+        let Some(charged) = charged.filter(|charged| !charged.charges.is_empty()) else { return };
+        let charges: Vec<Box<str>> = charged.charges.iter().map(|one| one.to_string().into()).collect();
+        self.texts("charges", &charges, CHARGES_BYTES);
+        self.time("charged_at", charged.at);
+    }
+
+    fn ended(&mut self, kind: Kind, outcome: &Outcome, charged: Option<&Charged>) {
         if let Some(call) = &outcome.model_call {
             self.model_call(call);
         }
+        self.charged(charged);
         // Zero bytes say something about traffic and nothing about an event.
         let traffic = matches!(kind, Kind::Connection | Kind::Request);
         if traffic || outcome.bytes_out | outcome.bytes_in != 0 {

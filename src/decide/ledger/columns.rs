@@ -18,9 +18,14 @@ pub struct Columns<'a> {
     pub phase: &'a str,
     pub kind: &'a str,
     pub agent_id: Option<Cow<'a, str>>,
+    pub source_address: Option<&'a str>,
     pub decision: Option<&'a str>,
     pub reason: Option<&'a str>,
     pub destination_host: Option<Cow<'a, str>>,
+    pub execution_id: Option<RequestId>,
+    /// A list of strings, as it stands there.
+    pub charges: Option<&'a str>,
+    pub charged_at: Option<Timestamp>,
 }
 
 impl<'a> Columns<'a> {
@@ -28,6 +33,7 @@ impl<'a> Columns<'a> {
     pub fn read(record: &'a str) -> Option<Self> {
         let (mut at, mut request_id, mut phase, mut kind) = (None, None, None, None);
         let (mut agent_id, mut decision, mut reason, mut destination_host) = (None, None, None, None);
+        let (mut source_address, mut execution_id, mut charges, mut charged_at) = (None, None, None, None);
         let mut rest = record.strip_prefix('{')?;
         loop {
             let (name, value, behind) = field(rest)?;
@@ -37,9 +43,13 @@ impl<'a> Columns<'a> {
                 "phase" => phase = Some(plain(value)?),
                 "kind" => kind = Some(plain(value)?),
                 "agent_id" => agent_id = Some(text(value)?),
+                "source_address" => source_address = Some(plain(value)?),
                 "decision" => decision = Some(plain(value)?),
                 "reason" => reason = Some(plain(value)?),
                 "destination_host" => destination_host = Some(text(value)?),
+                "execution_id" => execution_id = Some(RequestId::parse(plain(value)?)?),
+                "charges" => charges = Some(value),
+                "charged_at" => charged_at = Some(Timestamp::parse(plain(value)?)?),
                 _ => {}
             }
             rest = match behind.strip_prefix(',') {
@@ -49,7 +59,20 @@ impl<'a> Columns<'a> {
             };
         }
         let (at, request_id, phase, kind) = (at?, request_id?, phase?, kind?);
-        Some(Self { at, request_id, phase, kind, agent_id, decision, reason, destination_host })
+        Some(Self {
+            at,
+            request_id,
+            phase,
+            kind,
+            agent_id,
+            source_address,
+            decision,
+            reason,
+            destination_host,
+            execution_id,
+            charges,
+            charged_at,
+        })
     }
 }
 

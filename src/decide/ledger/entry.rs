@@ -8,10 +8,12 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::types::RequestId;
+use crate::decide::quota::{More, Refused, Reservation, Wanted};
+use crate::model::types::{RequestId, Timestamp, Unit};
 use crate::platform::sys::clock;
 
-use super::canonical::{self, Closing};
+use super::OnUnavailable;
+use super::canonical::{self, Charged, Closing};
 use super::frame;
 use super::journal::{AppendError, Journal, Room};
 use super::record::{Kind, Opening, Outcome};
@@ -24,6 +26,7 @@ thread_local! {
 /// The journal with its bookkeeping.
 pub(super) struct Recorder {
     pub journal: Arc<Journal>,
+    pub on_unavailable: OnUnavailable,
     /// Decisions and events that could not be recorded; what they would have allowed was refused.
     pub refused: AtomicU64,
     /// Outcomes and denials that could not be recorded.
@@ -33,9 +36,10 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(journal: Arc<Journal>) -> Self {
+    pub fn new(journal: Arc<Journal>, on_unavailable: OnUnavailable) -> Self {
         Self {
             journal,
+            on_unavailable,
             refused: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             failure: Mutex::default(),
@@ -106,12 +110,20 @@ pub struct Entry {
     closing: Closing,
     /// False once closed, or where an outage was allowed to leave no record.
     open: bool,
+    /// What was charged for it.
+    reservation: Option<Box<Reservation>>,
 }
 
 impl Entry {
-    pub(super) fn new(recorder: &Arc<Recorder>, opening: &Opening, recorded: bool) -> Self {
+    pub(super) fn new(
+        recorder: &Arc<Recorder>,
+        opening: &Opening,
+        (open, reservation): (bool, Option<Reservation>),
+    ) -> Self {
         let Opening { at, request_id, kind, .. } = *opening;
-        Self { recorder: Arc::clone(recorder), closing: Closing { at, request_id, kind }, open: recorded }
+        let (recorder, closing) = (Arc::clone(recorder), Closing { at, request_id, kind });
+        let reservation = reservation.map(Box::new);
+        Self { recorder, closing, open, reservation }
     }
 
     /// The id that joins decision and outcome.
@@ -124,9 +136,60 @@ impl Entry {
         self.closing.kind
     }
 
+    /// What was charged for it; nothing where no budget holds.
+    pub fn reservation(&self) -> Option<&Reservation> {
+        self.reservation.as_deref()
+    }
+
+    /// Charges more while it goes on, on record before it returns; how much there is, at most what was wanted. Where no budget
+    /// holds there is all of it. `now` is the time of accounts.
+    ///
+    /// # Errors
+    /// Where too little is left, or where it cannot be recorded: nothing is charged then.
+    pub fn charge_more(&mut self, unit: Unit, wanted: Wanted, now: Timestamp) -> Result<u64, Refused> {
+        let Some(reservation) = &mut self.reservation else {
+            return Ok(match wanted {
+                Wanted::Exactly(amount) | Wanted::AtMost { most: amount, .. } => amount,
+                Wanted::Unknown => 0,
+            });
+        };
+        let more = reservation.more(unit, wanted, now)?;
+        let granted = more.granted;
+        if more.charges.is_empty() || !self.open {
+            return Ok(granted);
+        }
+        let closing = Closing { at: clock::now(), ..self.closing };
+        let charged = Charged { execution: None, charges: more.charges.clone(), at: more.at };
+        let write = |out: &mut Vec<u8>| canonical::write_progress(out, &closing, &charged);
+        match self.recorder.append(Room::Event, write) {
+            Ok(_) => Ok(granted),
+            Err(error) => self.unrecorded(more, &error.to_string()).map(|()| granted),
+        }
+    }
+
+    /// What follows where a charge cannot be recorded.
+    fn unrecorded(&mut self, more: More, error: &str) -> Result<(), Refused> {
+        self.recorder.refused.fetch_add(1, Ordering::Relaxed);
+        if self.recorder.on_unavailable == OnUnavailable::Allow {
+            return Ok(());
+        }
+        if let Some(reservation) = &mut self.reservation {
+            reservation.undo(more);
+        }
+        Err(Refused::Unrecorded(error.to_owned()))
+    }
+
     /// Appends the outcome. What cannot be appended is counted, and closed as `interrupted` at the next start.
     pub fn close(mut self, outcome: Outcome) {
-        self.end(|out, closing| canonical::write_outcome(out, closing, &outcome));
+        let charged = match (self.reservation.take(), &outcome.spent) {
+            (Some(reservation), Some(spent)) => {
+                let at = reservation.at();
+                Some(Charged { execution: None, charges: reservation.settle(spent), at })
+            }
+            // It stays charged as it was.
+            (_, None) | (None, _) => None,
+        };
+        self.end(|out, closing| canonical::write_outcome(out, closing, &outcome, charged.as_ref()));
     }
 
     fn end(&mut self, write: impl FnOnce(&mut Vec<u8>, &Closing)) {

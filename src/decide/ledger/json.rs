@@ -128,6 +128,22 @@ impl<'a> Object<'a> {
         decimal(self.out, value);
     }
 
+    /// A number of thousand-millionths as a decimal number, without zeros at its end.
+    pub fn nanos(&mut self, name: &'static str, value: u64) {
+        const WHOLE: u64 = 1_000_000_000;
+        self.number(name, value / WHOLE);
+        let mut fraction = value % WHOLE;
+        if fraction > 0 {
+            self.out.push(b'.');
+        }
+        let mut place = WHOLE / 10;
+        while fraction > 0 {
+            self.out.push(digit(fraction / place));
+            fraction %= place;
+            place /= 10;
+        }
+    }
+
     /// Milliseconds with exactly three decimals.
     pub fn millis(&mut self, name: &'static str, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);

@@ -14,6 +14,7 @@ pub mod recover;
 mod journal;
 mod sync;
 mod columns;
+mod spendings;
 mod store;
 mod filler;
 mod entry;
@@ -24,16 +25,17 @@ mod tests;
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::decide::policy::{Clearance, Leave, Passage};
-use crate::model::types::{Denial, PolicyRef, Reason, RequestId};
+use crate::decide::quota::{Charge, Past, Reservation, Spent};
+use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
 use crate::platform::sys::clock;
 
-use canonical::{Closing, Judged};
+use canonical::{Charged, Closing, Judged};
 use entry::Recorder;
 use filler::{Filler, FillerThread};
 use journal::{Journal, Room};
@@ -135,11 +137,12 @@ pub enum Error {
 pub struct Ledger(Arc<Inner>);
 
 struct Inner {
+    /// What an earlier run has charged, until somebody takes it.
+    past: Mutex<Past>,
     recorder: Arc<Recorder>,
     syncer: Option<Syncer>,
     filler: FillerThread,
     database: PathBuf,
-    on_unavailable: OnUnavailable,
     /// Held for its lock.
     _lock: File,
 }
@@ -165,15 +168,14 @@ impl Ledger {
         let mut filler = Filler::new(Arc::clone(&journal), store).map_err(fail)?;
         filler.drain().map_err(|error| Error::Replay(error.to_string()))?;
 
-        let recorder = Arc::new(Recorder::new(Arc::clone(&journal)));
+        let recorder = Arc::new(Recorder::new(Arc::clone(&journal), config.on_unavailable));
+        let past = Mutex::new(filler.store().past().map_err(fail)?);
         let open = filler.store().open_decisions().map_err(fail)?;
         close_interrupted(&recorder, &open);
         let thread = |source| Error::File { what: "start a thread for", path: journal_dir.clone(), source };
         let syncer = if power { Some(Syncer::start(journal).map_err(thread)?) } else { None };
         let filler = FillerThread::start(filler).map_err(thread)?;
-        let on_unavailable = config.on_unavailable;
-        let ledger =
-            Self(Arc::new(Inner { recorder, syncer, filler, database, on_unavailable, _lock: lock }));
+        let ledger = Self(Arc::new(Inner { past, recorder, syncer, filler, database, _lock: lock }));
         for note in recovered.notes {
             tracing::warn!(segment = note.segment, detail = note.detail, "{}", note.event);
             ledger.system(note.event, &note.segment, Some(note.detail));
@@ -181,29 +183,46 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Records that a connection is allowed. For `durability: process` it gives way once and waits for nothing.
-    pub async fn open_connection(&self, passage: &Passage, opening: &Opening) -> Result<Entry, Denial> {
-        let (decision, by) = passage.speaks();
-        self.open(opening, decision, (Some(&by.policy), by.rule.as_deref())).await
+    /// What an earlier run has charged, as it was when the ledger started; once.
+    pub fn take_past(&self) -> Past {
+        std::mem::take(&mut *self.0.past.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Records that a request is allowed. For `durability: process` it gives way once and waits for nothing.
-    pub async fn open_request(&self, clearance: &Clearance, opening: &Opening) -> Result<Entry, Denial> {
+    /// Records that a connection is allowed, and what is charged for it. For `durability: process` it gives way once and waits for
+    /// nothing. What cannot be recorded is given back.
+    pub async fn open_connection(
+        &self,
+        passage: &Passage,
+        opening: &Opening,
+        reservation: Option<Reservation>,
+    ) -> Result<Entry, Denial> {
+        let (decision, by) = passage.speaks();
+        self.open(opening, decision, (Some(&by.policy), by.rule.as_deref()), reservation).await
+    }
+
+    /// Records that a request is allowed, and what is charged for it, in one append. For `durability: process` it gives way once
+    /// and waits for nothing. What cannot be recorded is given back.
+    pub async fn open_request(
+        &self,
+        clearance: &Clearance,
+        opening: &Opening,
+        reservation: Option<Reservation>,
+    ) -> Result<Entry, Denial> {
         let (decision, by) = clearance.speaks();
-        self.open(opening, decision, (Some(&by.policy), by.rule.as_deref())).await
+        self.open(opening, decision, (Some(&by.policy), by.rule.as_deref()), reservation).await
     }
 
     /// Records that a DNS query may be asked. For `durability: process` it gives way once and waits
     /// for nothing.
     pub async fn open_query(&self, leave: &Leave, opening: &Opening) -> Result<Entry, Denial> {
         let by = leave.route();
-        self.open(opening, Decision::Allow, (Some(&by.policy), by.rule.as_deref())).await
+        self.open(opening, Decision::Allow, (Some(&by.policy), by.rule.as_deref()), None).await
     }
 
     /// Records that an operator's action is about to have effect. For `durability: process` it gives way once and waits
     /// for nothing.
     pub async fn open_action(&self, opening: &Opening) -> Result<Entry, Denial> {
-        self.open(opening, Decision::Allow, (None, None)).await
+        self.open(opening, Decision::Allow, (None, None), None).await
     }
 
     async fn open(
@@ -211,22 +230,31 @@ impl Ledger {
         opening: &Opening,
         decision: Decision,
         (policy, rule): (Option<&PolicyRef>, Option<&str>),
+        mut reservation: Option<Reservation>,
     ) -> Result<Entry, Denial> {
         let recorder = &self.0.recorder;
-        let judged =
-            Judged { decision, reason: None, policy, rule, evidence: opening.verdict.evidence.as_deref() };
-        let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, None);
-        let seq = match recorder.append(Room::Opening, write) {
-            Ok(seq) => seq,
-            Err(error) => {
-                self.unavailable(&error)?;
-                return Ok(Entry::new(recorder, opening, false));
-            }
+        let evidence = opening.verdict.evidence.as_deref();
+        let judged = Judged { decision, reason: None, policy, rule, evidence };
+        let (charged, alert) = match &reservation {
+            Some(reservation) => (Some(Charged::of(reservation)), reservation.alert()),
+            None => (None, None),
         };
-        let entry = Entry::new(recorder, opening, true);
+        let write = |out: &mut Vec<u8>| {
+            let judged = alert.as_ref().map_or(judged, |(policy, seen)| judged.alerted(policy, seen));
+            canonical::write_opening(out, opening, &judged, (None, charged.as_ref()));
+        };
+        let appended = recorder.append(Room::Opening, write);
+        if let Err(error) = &appended {
+            self.unavailable(error)?;
+        }
+        // Whatever becomes of it now, it stays charged, unless an outcome says what it used.
+        reservation.iter_mut().for_each(Reservation::recorded);
+        let entry = Entry::new(recorder, opening, (appended.is_ok(), reservation));
+        let Ok(seq) = appended else { return Ok(entry) };
         if let Err(denial) = self.kept(seq).await {
             // The decision may be in the journal or not; if it is, this says that nothing followed from it.
-            entry.close(Outcome { denial: Some(denial.clone()), ..Outcome::default() });
+            let spent = Some(Spent::NOTHING);
+            entry.close(Outcome { denial: Some(denial.clone()), spent, ..Outcome::default() });
             return Err(denial);
         }
         Ok(entry)
@@ -248,7 +276,7 @@ impl Ledger {
     pub fn refuse(&self, opening: &Opening, denial: &Denial) {
         let ended = Outcome { status: refusal_status(opening, denial), ..Outcome::default() };
         let judged = Judged::denied(denial, Some(opening));
-        let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, Some(&ended));
+        let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, (Some(&ended), None));
         if self.0.recorder.append(Room::Event, write).is_err() {
             self.0.recorder.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -257,11 +285,30 @@ impl Ledger {
     /// Records something that is decided and done at once: a DNS query, an operator's action, an event. A denial in
     /// the outcome overrides the verdict. What cannot be recorded must not have effect: `audit.unavailable`.
     pub fn event(&self, opening: &Opening, outcome: &Outcome) -> Result<(), Denial> {
+        self.noted(opening, outcome, None)
+    }
+
+    /// Records what an operator has granted or begun anew, as an event of its own. `at` is in the time of accounts. What cannot be
+    /// recorded must not have effect: `audit.unavailable`.
+    pub fn charge(
+        &self,
+        (event, detail): (&str, String),
+        charges: Vec<Charge>,
+        at: Timestamp,
+    ) -> Result<(), Denial> {
+        let object = charges.first().map(|one| one.account.to_string()).unwrap_or_default();
+        let charged = Charged { execution: None, charges, at };
+        self.noted(&system_opening(event, &object, Some(detail)), &Outcome::default(), Some(charged))
+    }
+
+    fn noted(&self, opening: &Opening, outcome: &Outcome, charged: Option<Charged>) -> Result<(), Denial> {
         let judged = match &outcome.denial {
             Some(denial) => Judged::denied(denial, Some(opening)),
             None => Judged::of(opening),
         };
-        let write = |out: &mut Vec<u8>| canonical::write_opening(out, opening, &judged, Some(outcome));
+        let write = |out: &mut Vec<u8>| {
+            canonical::write_opening(out, opening, &judged, (Some(outcome), charged.as_ref()))
+        };
         match self.0.recorder.append(Room::Event, write) {
             Ok(_) => Ok(()),
             Err(error) => self.unavailable(&error),
@@ -276,7 +323,7 @@ impl Ledger {
 
     fn unavailable(&self, error: &dyn std::error::Error) -> Result<(), Denial> {
         self.0.recorder.refused.fetch_add(1, Ordering::Relaxed);
-        match self.0.on_unavailable {
+        match self.0.recorder.on_unavailable {
             OnUnavailable::Allow => Ok(()),
             OnUnavailable::Deny => {
                 let detail = "The gateway cannot record this decision, so nothing was sent. Try again later.";

@@ -22,6 +22,9 @@ use super::canonical::FIELDS;
 use super::record::{Decision, Kind};
 use super::store::MINUTE;
 
+/// Of the records of one thing, the one that makes its row.
+const FIRST: &str = "coalesce(d.phase, '') NOT IN ('progress', 'outcome')";
+
 /// How long a query waits for the writer.
 const BUSY_TIME: Duration = Duration::from_secs(2);
 
@@ -186,7 +189,7 @@ impl Reader {
         let sql = format!(
             "SELECT d.seq, d.record, o.record FROM records d \
              LEFT JOIN records o ON d.phase = 'decision' AND o.request_id = d.request_id AND o.phase = 'outcome' \
-             WHERE d.phase IS NOT 'outcome'{} ORDER BY d.seq DESC LIMIT ?",
+             WHERE {FIRST}{} ORDER BY d.seq DESC LIMIT ?",
             wanted.sql
         );
         let rows = self.rows(&sql, wanted.values).map_err(self.fail())?;
@@ -204,7 +207,7 @@ impl Reader {
         wanted.value(Sql::from(filter.limit.map_or(-1, i64::from)));
         let sql = format!(
             "SELECT d.seq, d.record, o.record, t.seq FROM records t \
-             CROSS JOIN records d ON d.request_id = t.request_id AND d.phase IS NOT 'outcome' \
+             CROSS JOIN records d ON d.request_id = t.request_id AND {FIRST} \
              LEFT JOIN records o ON o.seq = t.seq AND t.phase = 'outcome' \
              WHERE t.phase IN ('outcome', 'complete'){} ORDER BY t.seq LIMIT ?",
             wanted.sql

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::decide::quota::Spent;
 pub use crate::model::types::Decision;
 use crate::model::types::{
     AgentProfile, Denial, HostName, ModelCall, PolicyRef, Reason, RequestId, Timestamp,
@@ -112,6 +113,8 @@ pub struct Outcome {
     pub end: Option<&'static str>,
     /// What was asked of a model, and what it has cost.
     pub model_call: Option<Box<ModelCall>>,
+    /// What it has used of what was reserved for it; what nobody knows stays charged as it was.
+    pub spent: Option<Spent>,
 }
 
 /// A decision on its way to the journal.

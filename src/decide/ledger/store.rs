@@ -3,7 +3,7 @@
 //! Besides the records it keeps, in the same transaction, three small tables: `open` (decisions without an outcome,
 //! so that a start need not look at all of history), `spans` (which numbers were recorded in which minute, so that a
 //! search by time needs no index of its own) and `minutes` (what was decided in the last two days, for `status`).
-//! Never changes or removes a record.
+//! What was charged is in three tables of its own (`spendings.rs`). Never changes or removes a record.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -15,13 +15,15 @@ use std::time::Duration;
 use rusqlite::types::Null;
 use rusqlite::{Connection, OpenFlags, Statement, ToSql, Transaction, params};
 
+use crate::decide::quota::Past;
 use crate::model::types::RequestId;
 
 use super::columns::Columns;
+use super::spendings::{self, Spendings};
 use super::{Durability, Error};
 
 /// The layout of the database, in `user_version`.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 /// Microseconds of one minute.
 pub const MINUTE: i64 = 60_000_000;
 /// Minutes that `minutes` keeps.
@@ -91,6 +93,7 @@ pub struct Open {
 /// The one writer of the database.
 pub struct Store {
     db: Connection,
+    spendings: Spendings,
     wal: PathBuf,
 }
 
@@ -111,12 +114,14 @@ impl Store {
         let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
         match version {
             SCHEMA_VERSION => {}
-            0 => create(&mut db).map_err(fail)?,
+            0 => change(&mut db, &[SCHEMA, spendings::SCHEMA]).map_err(fail)?,
+            1 => change(&mut db, &[spendings::SCHEMA]).map_err(fail)?,
             found => return Err(Error::Newer { path: path.to_owned(), found }),
         }
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
-        Ok(Self { db, wal: wal.into() })
+        let spendings = Spendings::load(&db).map_err(fail)?;
+        Ok(Self { db, spendings, wal: wal.into() })
     }
 
     /// The highest number in the database; 0 if it is empty.
@@ -130,6 +135,7 @@ impl Store {
     /// workers on the same core; many say that a backlog grows, and those who give way on a busy core get little of it.
     pub fn insert(&mut self, rows: &[(u64, &[u8])]) -> rusqlite::Result<()> {
         let gives_way = rows.len() < GIVE_WAY_ROWS;
+        let mut charged = self.spendings.batch(&self.db)?;
         let transaction = self.db.transaction()?;
         let mut tally = Tally::default();
         let (groups, rest) = rows.as_chunks::<ROWS_AT_ONCE>();
@@ -147,6 +153,7 @@ impl Store {
                     bind(&mut insert, place, (seq, record), columns.as_ref())?;
                     if let Some(columns) = columns {
                         tally.add(seq, &columns);
+                        charged.add(&columns);
                     }
                 }
                 insert.raw_execute()?;
@@ -156,7 +163,15 @@ impl Store {
             }
         }
         tally.write(&transaction)?;
-        transaction.commit()
+        charged.write(&transaction)?;
+        transaction.commit()?;
+        self.spendings.committed();
+        Ok(())
+    }
+
+    /// What was charged up to the last record.
+    pub fn past(&self) -> rusqlite::Result<Past> {
+        spendings::past(&self.db)
     }
 
     /// Decisions without an outcome, oldest first.
@@ -222,9 +237,10 @@ fn set_up(db: &Connection, durability: Durability) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
 }
 
-fn create(db: &mut Connection) -> rusqlite::Result<()> {
+/// Makes these tables, and says that the layout is today's.
+fn change(db: &mut Connection, tables: &[&str]) -> rusqlite::Result<()> {
     let transaction = db.transaction()?;
-    transaction.execute_batch(SCHEMA)?;
+    tables.iter().try_for_each(|tables| transaction.execute_batch(tables))?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }

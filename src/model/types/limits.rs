@@ -309,7 +309,7 @@ pub const DNS_TUNNEL_QUERIES_PER_AGENT: u32 = 8 * 1024;
 pub const DNS_TUNNEL_ANSWER_BYTES_PER_AGENT: u32 = 2 * 1024 * 1024;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
-pub const RECORD_BYTES: usize = 20 * 1024;
+pub const RECORD_BYTES: usize = 28 * 1024;
 /// Bytes of a path kept in a record.
 pub const RECORD_PATH_BYTES: usize = 4 * 1024;
 
@@ -443,6 +443,17 @@ pub const TOOL_NAMES: usize = 512;
 pub const TOOL_NAME_BYTES: usize = 256;
 /// Bytes of text of one request whose tokens are counted, which takes some milliseconds; the rest is estimated.
 pub const TOKENS_COUNTED_BYTES: usize = 32 * 1024;
+
+/// Accounts that are kept at once: one for each unit of each budget, for each whose usage counts together. What would need one
+/// more is refused, since none that counts may be forgotten.
+pub const ACCOUNTS_KEPT: usize = 8192;
+/// Bytes of the list of charges in one record, which is never cut: room for thirty accounts with names of usual length. What
+/// would be charged to more is refused.
+pub const CHARGES_BYTES: usize = 8 * 1024;
+/// How long an execution may pause before what follows is another one, unless settings say otherwise.
+pub const EXECUTION_IDLE: Duration = Duration::from_secs(3600);
+/// Executions of one agent that are told apart by source address; the further ones share the newest.
+pub const EXECUTIONS_PER_AGENT: usize = 1024;
 
 /// Messages in one batch of MCP, which only revision 2025-03-26 has; clients send a handful.
 pub const MCP_BATCH: usize = 64;

@@ -23,6 +23,10 @@ pub struct ModelCall {
     pub cache_write: Option<u64>,
     /// Tokens that the model thought.
     pub reasoning: Option<u64>,
+    /// What it has cost, in nano-dollars; only where the price is known.
+    pub cost: Option<u64>,
+    /// Why the model stopped, in the provider's words.
+    pub stop: Option<Box<str>>,
     /// Whether the figures are not the provider's final ones.
     pub is_estimated: bool,
     /// The tools that the model wants called, in order; bounded by [`super::limits::TOOL_NAMES`].

@@ -148,6 +148,12 @@ reasons! {
     QuotaRequests = "quota.requests", 429, Later, "Too many requests";
     /// More tokens than a request may ask for, or than are left.
     QuotaTokens = "quota.tokens", 429, Later, "Token limit reached";
+    /// A budget has no more money for this.
+    QuotaCost = "quota.cost", 429, Later, "Out of money";
+    /// A budget has no more bytes for this.
+    QuotaBytes = "quota.bytes", 429, Later, "Out of bytes";
+    /// A budget holds for what cannot be counted.
+    QuotaUnavailable = "quota.unavailable", 503, Later, "Usage cannot be counted";
     /// An operator's command that cannot be done as it was given; nothing was changed.
     AdminRefused = "admin.refused", 400, Never, "Command refused";
     /// The decision could not be recorded.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::access::Caller;
 use crate::operate::api::{
     Agent, Approval, ApproveQuery, AuditFilter, Check, ExplainQuery, Explanation, Fault, Page,
-    QuarantineQuery, ReloadResult, Resource, Status, Window,
+    QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, Status, Window,
 };
 
 /// An administrative action: about to be done, or asked for by somebody who may not.
@@ -85,6 +85,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Lets an agent in again.
     fn release(&self, caller: &Caller, agent: &str) -> Result<Agent, Fault>;
+
+    /// How limits of amounts stand: all, those of one document, those of one subject.
+    fn quotas(&self, policy: Option<&str>, subject: Option<&str>) -> Result<Vec<Quota>, Fault>;
+
+    /// Gives a budget more, or begins it anew, and says how it stands then; in force when it returns.
+    fn change_quota(&self, caller: &Caller, query: &QuotaQuery) -> Result<Vec<Quota>, Fault>;
 
     /// The certificate of the gateway's authority, in PEM.
     fn ca_pem(&self) -> Result<String, Fault>;

@@ -7,6 +7,7 @@
 mod backend;
 mod access;
 mod standing;
+mod quota;
 mod routes;
 mod dispatch;
 mod follow;

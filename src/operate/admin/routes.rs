@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::access::Caller;
 use super::backend::Backend;
-use super::standing;
+use super::{quota, standing};
 use crate::model::types::limits::ADMIN_PAGE_ROWS;
 use crate::operate::api::resource::{canonical_kind, nearest_kind};
 use crate::operate::api::{AuditFilter, ExplainQuery, Fault, Severity, Window, audit};
@@ -75,7 +75,7 @@ const fn given(words: Given, route: Route) -> Route {
 }
 
 /// The local API.
-pub(super) static ROUTES: [Route; 18] = [
+pub(super) static ROUTES: [Route; 21] = [
     get("/v1/status", |backend, _| json(&backend.status()?)),
     recorded("reload", post("/v1/reload", reload)),
     get("/v1/checks", |backend, _| json(&backend.checks()?)),
@@ -93,6 +93,9 @@ pub(super) static ROUTES: [Route; 18] = [
         given(standing::quarantine_given, post("/v1/agents/{name}/quarantine", standing::quarantine)),
     ),
     recorded("agent release", post("/v1/agents/{name}/release", standing::release)),
+    get("/v1/quotas", quota::list),
+    recorded("quota grant", given(quota::given, post("/v1/quotas/grant", quota::grant))),
+    recorded("quota reset", given(quota::given, post("/v1/quotas/reset", quota::reset))),
     get("/v1/audit/search", search),
     get("/v1/audit/tail", tail),
     get("/v1/audit/records/{id}", show),
@@ -206,7 +209,8 @@ impl Reply {
 impl Call {
     /// What a change is about, for the record: the path says it, or the body.
     pub fn object(&self) -> Option<String> {
-        self.segments.first().cloned().or_else(|| standing::object(&self.body))
+        let of_body = || standing::object(&self.body).or_else(|| quota::object(&self.body));
+        self.segments.first().cloned().or_else(of_body)
     }
 
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {

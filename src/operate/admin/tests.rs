@@ -16,7 +16,8 @@ use crate::model::types::{FailMode, Reason, Timestamp};
 use crate::operate::api::{
     Agent, AgentState, Approval, ApprovalState, ApproveQuery, AuditFilter, Check, CheckState, Client, Daemon,
     Error, ExplainQuery, Explanation, Fault, FaultCode, Interception, LastHour, LedgerState, OnDisk, Page,
-    PolicyState, Quarantine, QuarantineQuery, RegistryState, ReloadResult, Resource, Setup, Status, Window,
+    PolicyState, Quarantine, QuarantineQuery, Quota, QuotaQuery, RegistryState, ReloadResult, Resource,
+    Setup, Status, Window,
 };
 
 #[derive(Default)]
@@ -106,6 +107,21 @@ fn agent(name: &str, shut_out: Option<&str>) -> Agent {
         approvals: 1,
         quarantine,
         place: "policies.d/agents.yaml:1".into(),
+    }
+}
+
+fn quota(policy: &str, subject: &str, used: u64) -> Quota {
+    Quota {
+        policy: policy.into(),
+        subject: Some(subject.into()),
+        unit: "tokens".into(),
+        window: "day".into(),
+        mode: "HardStop".into(),
+        max: 2000.into(),
+        used: used.into(),
+        reserved: 0.into(),
+        left: (2000 - used).into(),
+        returns: None,
     }
 }
 
@@ -214,6 +230,15 @@ impl Backend for Pockets {
 
     fn release(&self, _: &Caller, name: &str) -> Result<Agent, Fault> {
         Ok(agent(name, None))
+    }
+
+    fn quotas(&self, policy: Option<&str>, subject: Option<&str>) -> Result<Vec<Quota>, Fault> {
+        Ok(vec![quota(policy.unwrap_or("BudgetPolicy/day"), subject.unwrap_or("Team/red"), 2000)])
+    }
+
+    fn change_quota(&self, _: &Caller, query: &QuotaQuery) -> Result<Vec<Quota>, Fault> {
+        let used = if query.amount.is_some() { 1500 } else { 0 };
+        Ok(vec![quota(&query.policy, "Team/red", used)])
     }
 
     fn ca_pem(&self) -> Result<String, Fault> {
@@ -332,10 +357,12 @@ async fn every_route_answers_through_the_client() {
     let quarantine = QuarantineQuery { reason: "loud".into(), for_s: None };
     assert_eq!(client.quarantine("bob", &quarantine).await.unwrap().state, AgentState::Quarantined);
     assert_eq!(client.release("bob").await.unwrap().state, AgentState::Active);
+    assert_eq!(client.quotas(None, None).await.unwrap()[0].policy, "BudgetPolicy/day");
     let about: Vec<_> = lab.backend.actions.lock().unwrap().iter().map(|one| one.object.clone()).collect();
     let about: Vec<_> = about.iter().map(Option::as_deref).collect();
     assert_eq!(about, [None, Some("alice"), Some("alice-1"), Some("bob"), Some("bob")]);
-    assert_eq!(ROUTES.len(), 18, "a new route needs its line above");
+    // Granting and beginning anew have a test of their own.
+    assert_eq!(ROUTES.len(), 21, "a new route needs its line above");
     lab.stop().await;
 }
 
@@ -589,4 +616,43 @@ fn access_of_this_host_lets_root_and_its_own_user_in() {
         assert!(access.permits(&Peer { uid: 0, gid: 0, pid: None }));
         assert!(!access.permits(&Peer { uid: 3_999_999_999, gid: 3_999_999_999, pid: None }));
     });
+}
+
+#[tokio::test]
+async fn a_budget_is_shown_given_more_and_begun_anew_on_record() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let mut client = lab.client().await;
+    let shown = client.quotas(Some("BudgetPolicy/day"), Some("Team/blue")).await.unwrap();
+    assert_eq!(shown, [quota("BudgetPolicy/day", "Team/blue", 2000)]);
+    let query = QuotaQuery {
+        policy: "BudgetPolicy/day".into(),
+        unit: Some("tokens".into()),
+        amount: Some("500".into()),
+        reason: "release week".into(),
+        ..QuotaQuery::default()
+    };
+    assert_eq!(client.grant_quota(&query).await.unwrap()[0].used, 1500.into());
+    let Err(Error::Refused(fault)) = client.reset_quota(&query).await else {
+        panic!("a reset has no amount")
+    };
+    assert_eq!(fault.message, "a budget that begins anew has no amount");
+    let query = QuotaQuery { unit: None, amount: None, ..query };
+    assert_eq!(client.reset_quota(&query).await.unwrap()[0].used, 0.into());
+    assert!(matches!(client.grant_quota(&query).await, Err(Error::Refused(_))));
+    let actions = lab.backend.actions.lock().unwrap();
+    let told: Vec<_> =
+        actions.iter().map(|one| (&*one.command, one.object.as_deref(), one.given.as_deref())).collect();
+    let object = Some("BudgetPolicy/day");
+    let (granted, reset) = ("500 tokens, reason: release week", "reason: release week");
+    assert_eq!(
+        told,
+        [
+            ("quota grant", object, Some(granted)),
+            ("quota reset", object, Some(granted)),
+            ("quota reset", object, Some(reset)),
+            ("quota grant", object, Some(reset)),
+        ]
+    );
+    let endings = lab.backend.endings.lock().unwrap();
+    assert_eq!(endings[0].1, "granted: Team/red has 500 tokens left for one day");
 }

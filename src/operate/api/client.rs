@@ -25,6 +25,7 @@ use super::audit::{AuditFilter, Page, Window, to_pairs};
 use super::explain::{ExplainQuery, Explanation};
 use super::fault::{Fault, FaultCode};
 use super::query::{segment, with_pairs};
+use super::quota::{Quota, QuotaQuery};
 use super::resource::Resource;
 use super::status::{Check, ReloadResult, Status};
 use crate::model::types::limits;
@@ -196,6 +197,23 @@ impl Client {
     /// Lets an agent in again.
     pub async fn release(&mut self, agent: &str) -> Result<Agent, Error> {
         self.json(Method::POST, &format!("/v1/agents/{}/release", segment(agent)), Bytes::new()).await
+    }
+
+    /// How limits of amounts stand: all, those of one document, those of one subject.
+    pub async fn quotas(&mut self, policy: Option<&str>, subject: Option<&str>) -> Result<Vec<Quota>, Error> {
+        let pair = |name, value: Option<&str>| value.map(|value| (name, value.to_owned()));
+        let pairs: Vec<_> = pair("policy", policy).into_iter().chain(pair("subject", subject)).collect();
+        self.get(&with_pairs("/v1/quotas", &pairs)).await
+    }
+
+    /// Gives a budget more; in force when this returns.
+    pub async fn grant_quota(&mut self, query: &QuotaQuery) -> Result<Vec<Quota>, Error> {
+        self.ask("/v1/quotas/grant", query).await
+    }
+
+    /// Begins a budget anew; in force when this returns.
+    pub async fn reset_quota(&mut self, query: &QuotaQuery) -> Result<Vec<Quota>, Error> {
+        self.ask("/v1/quotas/reset", query).await
     }
 
     /// One page of merged rows, oldest first.

@@ -6,6 +6,7 @@
 pub mod fault;
 pub mod approvals;
 pub mod agents;
+pub mod quota;
 pub mod status;
 pub mod resource;
 pub mod explain;
@@ -19,6 +20,7 @@ pub use audit::{AuditFilter, Page, Window};
 pub use client::{Client, Error, Rows};
 pub use explain::{ExplainQuery, Explanation, NearestRule, Opener, Recorded, Step, StepVerdict, Target};
 pub use fault::{Diagnostic, Fault, FaultCode, Severity};
+pub use quota::{Quota, QuotaQuery};
 pub use resource::{Resource, canonical_kind};
 pub use status::{
     Check, CheckState, Daemon, Interception, LastHour, LedgerState, OnDisk, PolicyState, RegistryState,

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::keeper::Keeper;
 use super::policies::{Policies, Reloaded};
 use super::settings::Settings;
-use super::{actions, explain, keeper, parts, resolvers, status};
+use super::{actions, explain, keeper, parts, quotas, resolvers, status};
 use crate::act::tls::Authority;
 use crate::decide::ledger::record::{Decision, Kind};
 use crate::decide::ledger::{self, IdPrefix};
@@ -19,7 +19,7 @@ use crate::model::types::limits::ADMIN_PAGE_ROWS;
 use crate::operate::admin::{AdminAction, Backend, Caller, Closing};
 use crate::operate::api::{
     Agent, Approval, ApproveQuery, AuditFilter, Check, CheckState, Diagnostic, ExplainQuery, Explanation,
-    Fault, Page, QuarantineQuery, ReloadResult, Resource, Setup, Severity, Status, Window,
+    Fault, Page, QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, Setup, Severity, Status, Window,
 };
 use crate::perceive::intercept::apply::{Applied, NftError, Table};
 use crate::perceive::intercept::{Interception, checks, routes};
@@ -280,6 +280,14 @@ impl Backend for Operator {
 
     fn release(&self, caller: &Caller, agent: &str) -> Result<Agent, Fault> {
         self.keeper.release(agent, &actions::name_of(caller))
+    }
+
+    fn quotas(&self, policy: Option<&str>, subject: Option<&str>) -> Result<Vec<Quota>, Fault> {
+        quotas::list(&self.shared, policy, subject)
+    }
+
+    fn change_quota(&self, caller: &Caller, query: &QuotaQuery) -> Result<Vec<Quota>, Fault> {
+        quotas::change(&self.shared, query, &actions::name_of(caller))
     }
 
     fn ca_pem(&self) -> Result<String, Fault> {

@@ -11,6 +11,7 @@ mod policies;
 mod resolvers;
 mod keeper;
 mod actions;
+mod quotas;
 mod backend;
 mod explain;
 mod status;

@@ -14,6 +14,7 @@ use super::Error;
 use crate::act::dial::{Dialler, TrustAnchors};
 use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
+use crate::decide::quota::{Accounts, BudgetClock, Terms};
 use crate::decide::tunnel::Guard;
 use crate::model::config::{self, Config, DnsServer};
 use crate::model::types::AddressClass;
@@ -32,6 +33,7 @@ pub struct Parts {
     terminator: Terminator,
     dialler: Dialler,
     resolvers: Vec<DnsServer>,
+    terms: Terms,
 }
 
 /// Makes the state and runtime folders, for this user alone.
@@ -106,14 +108,20 @@ impl Parts {
         });
         let ledger = ledger.map_err(|error| part(&error))?;
         let resolvers = resolvers(config)?;
-        Ok(Self { authority, ledger, terminator, dialler, resolvers })
+        let terms = Terms { uncounted: config.quota.on_unavailable, idle: config.quota.execution_idle };
+        Ok(Self { authority, ledger, terminator, dialler, resolvers, terms })
     }
 
     /// What all workers share.
     pub fn road(self, snapshot: Snapshot, home: Home, room: Room) -> Arc<Shared> {
+        let past = self.ledger.take_past();
+        let moments = BudgetClock::new(clock::now(), clock::uptime(), past.last);
+        let now = moments.at(clock::now(), clock::uptime());
         Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             ledger: self.ledger,
+            accounts: Accounts::restore(self.terms, past, now),
+            moments,
             memory: Arc::new(Memory::new()),
             answers: Arc::new(Cache::default()),
             guard: Guard::new(),

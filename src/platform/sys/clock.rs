@@ -1,6 +1,6 @@
 //! The one place that reads clocks and makes ids.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::types::{RequestId, Timestamp};
 
@@ -8,6 +8,16 @@ use crate::model::types::{RequestId, Timestamp};
 pub fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// How long this machine has been up, sleep included. Nobody can set it.
+pub fn uptime() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a `timespec` that lives as long as the call, which writes it and nothing else.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) } != 0;
+    // Linux has had this clock since 2.6.39, and no other answer is known.
+    let (seconds, nanoseconds) = if failed { (0, 0) } else { (time.tv_sec, time.tv_nsec) };
+    Duration::new(u64::try_from(seconds).unwrap_or(0), u32::try_from(nanoseconds).unwrap_or(0))
 }
 
 /// A fresh id that sorts by time.

@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value as Sql;
 
-use super::{Filter, Reader, Row, Wanted};
+use super::{FIRST, Filter, Reader, Row, Wanted};
 use crate::decide::ledger::Error;
 
 /// Which part of the matching rows.
@@ -50,7 +50,7 @@ impl Reader {
         wanted.value(sql(window.limit));
         let text = format!(
             "SELECT d.seq, d.record, o.record FROM records d {JOIN} \
-             WHERE d.phase IS NOT 'outcome'{} ORDER BY d.seq LIMIT ?",
+             WHERE {FIRST}{} ORDER BY d.seq LIMIT ?",
             wanted.sql
         );
         let found = self.rows(&text, wanted.values).map_err(self.fail())?;
@@ -69,7 +69,7 @@ impl Reader {
         wanted.value(sql(count));
         let text = format!(
             "SELECT min(seq) FROM (SELECT d.seq AS seq FROM records d {JOIN} \
-             WHERE d.phase IS NOT 'outcome'{} ORDER BY d.seq DESC LIMIT ?)",
+             WHERE {FIRST}{} ORDER BY d.seq DESC LIMIT ?)",
             wanted.sql
         );
         let first: Option<i64> = (self.db)

@@ -13,7 +13,7 @@ fn decision(opening: &Opening) -> String {
     let mut out = Vec::new();
     let policy = policy();
     let judged = Judged { policy: Some(&policy), rule: Some("rules[0]"), ..Judged::of(opening) };
-    write_opening(&mut out, opening, &judged, None);
+    write_opening(&mut out, opening, &judged, (None, None));
     String::from_utf8(out).unwrap()
 }
 
@@ -52,9 +52,10 @@ fn an_outcome_has_these_bytes() {
         evidence: Some("2 of 3".into()),
         end: Some("client-closed"),
         model_call: None,
+        spent: None,
     };
     let mut out = Vec::new();
-    write_outcome(&mut out, &closing, &outcome);
+    write_outcome(&mut out, &closing, &outcome, None);
     let head = concat!(
         r#"{"v":1,"timestamp":"2026-05-28T20:26:40.123456Z","request_id":"0199c0de-7a31-7c55-b0a4-000000000007","#,
         r#""phase":"outcome","kind":"request","#,
@@ -79,14 +80,14 @@ fn a_call_of_a_model_has_these_bytes() {
     let write = |call: ModelCall| {
         let mut out = Vec::new();
         let outcome = Outcome { model_call: Some(Box::new(call)), ..Outcome::default() };
-        write_outcome(&mut out, &closing, &outcome);
+        write_outcome(&mut out, &closing, &outcome, None);
         String::from_utf8(out).unwrap()
     };
     let text = write(model_call());
     let told = concat!(
         r#""provider":"anthropic","model":"claude-1","model_requested":"claude","token_estimate":9,"tokens_input":8,"#,
         r#""tokens_output":7,"tokens_cache_read":0,"tokens_cache_write":5,"tokens_reasoning":4,"usage_estimated":true,"#,
-        r#""tool_calls":["get_weather","say \"hi\""],"bytes_out":0,"#,
+        r#""cost_usd":1000.0315,"stop_reason":"tool_use","tool_calls":["get_weather","say \"hi\""],"bytes_out":0,"#,
     );
     assert!(text.contains(told), "{text}");
     let text = write(ModelCall {
@@ -97,6 +98,8 @@ fn a_call_of_a_model_has_these_bytes() {
         cache_read: None,
         cache_write: None,
         reasoning: None,
+        cost: None,
+        stop: None,
         is_estimated: false,
         tools: Vec::new(),
         ..model_call()
@@ -119,6 +122,8 @@ fn a_call_of_a_model_fits_into_a_record_whatever_it_names() {
                 cache_read: figure,
                 cache_write: figure,
                 reasoning: figure,
+                cost: figure,
+                stop: Some(name.clone()),
                 tools: vec![name; 512],
                 ..model_call()
             };
@@ -128,7 +133,7 @@ fn a_call_of_a_model_fits_into_a_record_whatever_it_names() {
             wordy.verdict.evidence = Some(long);
             let ended = Outcome { model_call: Some(Box::new(call)), ..Outcome::default() };
             let mut out = Vec::new();
-            write_opening(&mut out, &wordy, &Judged::of(&wordy), Some(&ended));
+            write_opening(&mut out, &wordy, &Judged::of(&wordy), (Some(&ended), None));
             let value = parsed(str::from_utf8(&out).unwrap());
             assert!(out.len() <= RECORD_BYTES, "{}", out.len());
             assert_eq!(value["truncated"], true);
@@ -146,7 +151,7 @@ fn a_refused_dns_query_has_these_bytes() {
     let denial = Denial::built_in(Reason::PolicyNoRoute, "No.").seen("5 routes looked at");
     let mut out = Vec::new();
     let ended = Outcome { status: Some(3), ..Outcome::default() };
-    write_opening(&mut out, &query, &Judged::denied(&denial, Some(&query)), Some(&ended));
+    write_opening(&mut out, &query, &Judged::denied(&denial, Some(&query)), (Some(&ended), None));
     assert_eq!(
         String::from_utf8(out).unwrap(),
         concat!(

@@ -21,6 +21,11 @@ fn compare(record: &str) {
     assert_eq!(columns.agent_id.as_deref(), text("agent_id"));
     assert_eq!((columns.decision, columns.reason), (text("decision"), text("reason")));
     assert_eq!(columns.destination_host.as_deref(), text("destination_host"));
+    assert_eq!(columns.source_address, text("source_address"));
+    assert_eq!(columns.execution_id.map(|id| id.to_string()).as_deref(), text("execution_id"));
+    assert_eq!(columns.charged_at, text("charged_at").and_then(Timestamp::parse));
+    let charges = columns.charges.map(|list| serde_json::from_str::<Value>(list).unwrap());
+    assert_eq!(charges.as_ref(), value.get("charges"));
 }
 
 #[test]
@@ -32,7 +37,7 @@ fn outcomes_have_their_columns() {
         let outcome =
             Outcome { status: Some(200), denial, end: Some("idle"), model_call, ..Outcome::default() };
         let mut out = Vec::new();
-        write_outcome(&mut out, &closing, &outcome);
+        write_outcome(&mut out, &closing, &outcome, None);
         compare(str::from_utf8(&out).unwrap());
     }
     let mut out = Vec::new();
@@ -43,7 +48,7 @@ fn outcomes_have_their_columns() {
 #[test]
 fn what_is_no_flat_object_has_no_columns() {
     let mut out = Vec::new();
-    write_opening(&mut out, &opening(1), &Judged::of(&opening(1)), None);
+    write_opening(&mut out, &opening(1), &Judged::of(&opening(1)), (None, None));
     let whole = String::from_utf8(out).unwrap();
     for length in 0..whole.len() {
         assert_eq!(Columns::read(&whole[..length]), None, "cut to {length}");
@@ -69,7 +74,7 @@ proptest! {
         let denial = Denial::built_in(Reason::PolicyNoRoute, "No.").seen(seen);
         for judged in [Judged::of(&hostile), Judged::denied(&denial, None)] {
             let mut out = Vec::new();
-            write_opening(&mut out, &hostile, &judged, None);
+            write_opening(&mut out, &hostile, &judged, (None, None));
             compare(str::from_utf8(&out).unwrap());
         }
     }

@@ -1,6 +1,7 @@
 //! Tests of the ledger on real files: bytes, journal, and the whole.
 
 mod canonical;
+mod charges;
 mod columns;
 mod journal;
 mod whole;
@@ -64,6 +65,8 @@ fn model_call() -> ModelCall {
         cache_read: Some(0),
         cache_write: Some(5),
         reasoning: Some(4),
+        cost: Some(1_000_031_500_000),
+        stop: Some("tool_use".into()),
         is_estimated: true,
         tools: vec!["get_weather".into(), "say \"hi\"".into()],
     }

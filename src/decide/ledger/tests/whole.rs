@@ -12,7 +12,7 @@ use crate::platform::sys::clock;
 use super::{AT, config, id, opening, policy, start};
 
 async fn open(ledger: &Ledger, number: u128) -> Entry {
-    ledger.open(&opening(number), Decision::Allow, (Some(&policy()), Some("rules[0]"))).await.unwrap()
+    ledger.open(&opening(number), Decision::Allow, (Some(&policy()), Some("rules[0]")), None).await.unwrap()
 }
 
 async fn search(ledger: &Ledger, filter: Filter) -> Vec<Row> {
@@ -258,7 +258,7 @@ async fn what_cannot_be_recorded_is_refused_until_the_disk_is_back() {
     let closes_late = open(&ledger, 1).await;
     let journal = &ledger.0.recorder.journal;
     let good = journal.replace_active(std::fs::File::open(segment).unwrap());
-    let denial = ledger.open(&opening(2), Decision::Allow, (Some(&policy()), None)).await.unwrap_err();
+    let denial = ledger.open(&opening(2), Decision::Allow, (Some(&policy()), None), None).await.unwrap_err();
     assert_eq!(denial.reason, Reason::AuditUnavailable);
     assert_eq!(ledger.event(&opening(3), &Outcome::default()).unwrap_err().reason, Reason::AuditUnavailable);
     ledger.refuse(&opening(4), &denial);
@@ -296,8 +296,8 @@ async fn two_daemons_never_share_a_journal_and_a_newer_layout_is_left_alone() {
     assert!(matches!(Ledger::start(&config(dir.path())), Err(Error::InUse { .. })));
     drop(ledger);
     let db = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
-    db.pragma_update(None, "user_version", 2).unwrap();
-    assert!(matches!(Ledger::start(&config(dir.path())), Err(Error::Newer { found: 2, .. })));
+    db.pragma_update(None, "user_version", 3).unwrap();
+    assert!(matches!(Ledger::start(&config(dir.path())), Err(Error::Newer { found: 3, .. })));
 }
 
 #[tokio::test]

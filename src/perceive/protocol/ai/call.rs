@@ -132,6 +132,8 @@ impl Call {
             cache_read: None,
             cache_write: None,
             reasoning: None,
+            cost: None,
+            stop: None,
             is_estimated: false,
             tools: Vec::new(),
         };
@@ -150,6 +152,7 @@ impl Call {
             // body behind them.
             call.is_estimated = usage.estimated || !is_whole && answer.stop.is_none();
         }
+        call.stop = answer.stop;
         call
     }
 }
@@ -248,6 +251,8 @@ mod tests {
             cache_read: Some(3),
             cache_write: None,
             reasoning: None,
+            cost: None,
+            stop: Some("tool_calls".into()),
             is_estimated: false,
             tools: vec!["tell".into()],
         };
