@@ -15,7 +15,7 @@ use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Ver
 use crate::decide::policy::{Circumstances, Clearance, Obligations, Permit, Route};
 use crate::model::condition::Content;
 use crate::model::types::agreed_name::Scheme;
-use crate::model::types::{Denial, HostName, Reason, RequestId, Timestamp};
+use crate::model::types::{Denial, HostName, Provider, Reason, RequestId, Timestamp};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
 
@@ -76,6 +76,11 @@ impl<'a> Case<'a> {
     /// Why it may not go.
     pub fn settle(&self, permit: Permit<'_>, content: &Content) -> Result<Clearance, Denial> {
         permit.settle(content).inspect_err(|denial| self.heed(denial))
+    }
+
+    /// Whose models a host serves for the agent.
+    pub fn provider(&self, host: &HostName) -> Option<Provider> {
+        self.snapshot.policy.provider(self.known.as_ref().ok()?, host)
     }
 
     fn heed(&self, denial: &Denial) {

@@ -17,7 +17,7 @@ use super::site::Site;
 use crate::act::upstream::Held;
 use crate::act::upstream::held::{Full, Holding};
 use crate::decide::policy::Permit;
-use crate::model::condition::{AiCall, Content, Part, Sought};
+use crate::model::condition::{AiCall, Content, Sought};
 use crate::model::types::limits::{
     BODY_PROGRESS, BODY_TIME, HELD_BODY_BYTES, HELD_BODY_TIME, HELD_PIECE_BYTES, HELD_READING_BYTES,
 };
@@ -39,10 +39,8 @@ pub struct Read {
 
 /// Whose models a request may be a call of, where somebody wants to know; nothing where its body need not be read. Who wants to
 /// know are the rules that wait for `ai`.
-pub fn wants_body(permit: &Permit<'_>, request: &Request<'_>) -> Option<Wanted> {
-    let asks = permit.asks();
-    let provider = request.name().and_then(Provider::of);
-    (asks.has(Part::Ai) || asks.has(Part::Mcp)).then_some(Wanted { provider })
+pub fn wants_body(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -> Option<Wanted> {
+    permit.wants_body().then(|| Wanted { provider: request.name().and_then(|host| case.provider(host)) })
 }
 
 /// See [`wants_body`].

@@ -33,6 +33,7 @@ mod tunnel;
 mod early;
 mod transform;
 mod held;
+mod charging;
 mod going;
 mod forward;
 mod fallback;

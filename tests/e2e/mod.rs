@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod alpn;
 pub mod approvals;
 pub mod broken;
+pub mod budgets;
 pub mod certificates;
 pub mod clients;
 pub mod crash;

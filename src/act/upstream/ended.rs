@@ -6,12 +6,13 @@
 
 use bytes::Bytes;
 
+use crate::decide::ledger::Entry;
 use crate::model::types::Denial;
 use crate::model::types::limits::ENDING_EVENT_BYTES;
 use crate::perceive::protocol::ai::{Ending, Usage};
 
-/// Says why an answer may go on no longer, by what it has used so far.
-pub type Judge = Box<dyn FnMut(&Usage) -> Option<Denial>>;
+/// Says why an answer may go on no longer, by what it has used so far; it may charge more to its record.
+pub type Judge = Box<dyn FnMut(&Usage, &mut Entry) -> Option<Denial>>;
 /// The bytes that end an answer for that reason.
 pub type Wording = Box<dyn Fn(&Ending, &Denial) -> Vec<u8>>;
 
@@ -48,10 +49,10 @@ impl Ender {
         Self { ending, judge, wording, stopped: None }
     }
 
-    /// The next bytes of the answer, with what it has used by their end.
-    pub(super) fn frame(&mut self, data: Bytes, usage: Option<&Usage>) -> Passing {
+    /// The next bytes of the answer, with what it has used by their end, and its record.
+    pub(super) fn frame(&mut self, data: Bytes, usage: Option<&Usage>, entry: &mut Entry) -> Passing {
         if self.stopped.is_none() {
-            self.stopped = usage.and_then(|usage| (self.judge)(usage)).map(|denial| (denial, 0));
+            self.stopped = usage.and_then(|usage| (self.judge)(usage, entry)).map(|denial| (denial, 0));
         }
         let Some((denial, passed)) = &mut self.stopped else {
             if let Some(ending) = &mut self.ending {
