@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::case::Case;
 use super::held::Read;
 use super::site::Site;
-use crate::act::upstream::Judge;
+use crate::act::upstream::{Charge, Judge};
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Clearance;
 use crate::decide::quota::{Asker, Demand, Refused, Reservation, Wanted};
@@ -164,7 +164,7 @@ pub fn judge(site: &Site, clearance: &Clearance, (read, entry): (&Read, &Entry))
         return None;
     }
     let (shared, mut running) = (site.road.shared.clone(), running);
-    Some(Box::new(move |usage, entry| running.stop(usage, entry, shared.moment())))
+    Some(Box::new(move |usage, charge| running.stop(usage, charge, shared.moment())))
 }
 
 /// What a running answer has been granted.
@@ -177,7 +177,7 @@ struct Running {
 
 impl Running {
     /// Why it may go on no longer, by what it has used so far.
-    fn stop(&mut self, usage: &Usage, entry: &mut Entry, now: Timestamp) -> Option<Denial> {
+    fn stop(&mut self, usage: &Usage, charge: &mut Charge<'_>, now: Timestamp) -> Option<Denial> {
         let billed = usage.billed();
         if let Some((most, policy)) = &self.output
             && billed.output > *most
@@ -187,14 +187,14 @@ impl Running {
         let denial = |refused: Refused| refused.denial(&self.agent, clock::now());
         if let Some(granted) = &mut self.tokens {
             let step = STREAM_OUTPUT_STEP;
-            if let Err(refused) = cover(granted, (billed.total(), step), (Unit::Tokens, entry), now) {
+            if let Err(refused) = cover(granted, (billed.total(), step), (Unit::Tokens, charge), now) {
                 return Some(denial(refused));
             }
         }
         if let Some((granted, price)) = &mut self.nanodollars {
             let used = price.cost(billed.input, billed.cache_read, billed.cache_write, billed.output);
             let step = price.cost(0, 0, 0, STREAM_OUTPUT_STEP);
-            if let Err(refused) = cover(granted, (used, step), (Unit::Usd, entry), now) {
+            if let Err(refused) = cover(granted, (used, step), (Unit::Usd, charge), now) {
                 return Some(denial(refused));
             }
         }
@@ -206,12 +206,12 @@ impl Running {
 fn cover(
     granted: &mut u64,
     (used, step): (u64, u64),
-    (unit, entry): (Unit, &mut Entry),
+    (unit, charge): (Unit, &mut Charge<'_>),
     now: Timestamp,
 ) -> Result<(), Refused> {
     if let Some(missing) = used.checked_sub(*granted).filter(|missing| *missing > 0) {
         let wanted = Wanted::AtMost { least: missing, most: missing.saturating_add(step) };
-        *granted = granted.saturating_add(entry.charge_more(unit, wanted, now)?);
+        *granted = granted.saturating_add(charge(unit, wanted, now)?);
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub mod datagrams;
 
 pub use body::{BodyError, RequestBody, Trailers};
 pub use closing::{Closing, ENDED, LAPSED};
-pub use ended::{Ender, Judge, Wording};
+pub use ended::{Charge, Ender, Judge, Wording};
 pub use executor::LocalExecutor;
 pub use held::{Held, HeldRoom};
 pub use lane::{Lane, Spent};

@@ -112,7 +112,8 @@ impl ReplyBody {
             Err(trailers) => return Ok(trailers),
         };
         let usage = closing.reading.usage_so_far();
-        match ender.frame(data, usage.as_ref(), &mut closing.entry) {
+        let mut charge = |unit, wanted, now| closing.entry.charge_more(unit, wanted, now);
+        match ender.frame(data, usage.as_ref(), &mut charge) {
             Passing::On(data) => Ok(Frame::data(data)),
             Passing::Last(data, denial) => {
                 self.stop(denial);

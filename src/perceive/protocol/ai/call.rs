@@ -263,6 +263,7 @@ mod tests {
             cache_read: Some(3),
             cache_write: None,
             reasoning: None,
+            billed: Some(18),
             cost: None,
             stop: Some("tool_calls".into()),
             is_estimated: false,
