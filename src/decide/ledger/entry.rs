@@ -13,9 +13,10 @@ use crate::model::types::{RequestId, Timestamp, Unit};
 use crate::platform::sys::clock;
 
 use super::OnUnavailable;
-use super::canonical::{self, Charged, Closing};
+use super::canonical::{self, Closing};
 use super::frame;
 use super::journal::{AppendError, Journal, Room};
+use super::judged::Charged;
 use super::record::{Kind, Opening, Outcome};
 
 thread_local! {
