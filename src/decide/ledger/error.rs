@@ -1,0 +1,57 @@
+//! Why the ledger cannot start or be read, in words for operators.
+//!
+//! Never what a workload is told: that is `audit.unavailable`. Read next: `mod.rs`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::store;
+
+/// Why the ledger cannot start or be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder of the ledger fails.
+    #[error("cannot {what} `{}`: {source}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// SQLite fails.
+    #[error("cannot use the ledger `{}`: {source}", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The journal is locked.
+    #[error("another daemon uses the journal `{}`\nhint: two daemons need two values of `stateDir`", path.display())]
+    InUse {
+        /// The journal's folder.
+        path: PathBuf,
+    },
+    /// The database has a layout this program does not know.
+    #[error(
+        "the ledger `{}` has layout {found}, this program knows up to {}\nhint: it was written by a newer version; \
+         install that one, or set the file aside", path.display(), store::SCHEMA_VERSION
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The layout it has.
+        found: i64,
+    },
+    /// What an earlier run left cannot be put into the database.
+    #[error("cannot replay the journal into the ledger: {0}")]
+    Replay(String),
+    /// The database did not catch up in time.
+    #[error("the ledger lags behind the journal{}", why.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Lag {
+        /// Why it cannot be filled, where that is known.
+        why: Option<Arc<str>>,
+    },
+}
