@@ -31,9 +31,12 @@ async fn polled(lane: &mut Lane) -> Poll<Result<(), Spent>> {
     std::future::poll_fn(|cx| Poll::Ready(lane.poll(cx))).await
 }
 
+/// What a meter was told.
+type Told = Rc<RefCell<Vec<(Direction, u64)>>>;
+
 /// A meter that takes so many bytes, and what it was told.
-fn meter(room: u64) -> (Meter, Rc<RefCell<Vec<(Direction, u64)>>>) {
-    let told = Rc::new(RefCell::new(Vec::new()));
+fn meter(room: u64) -> (Meter, Told) {
+    let told = Told::default();
     let all = told.clone();
     let meter = Meter::new(move |direction, bytes| {
         all.borrow_mut().push((direction, bytes));
