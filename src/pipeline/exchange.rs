@@ -13,6 +13,7 @@ use super::answering::{fail, relay};
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
 use super::case::{Case, is_grpc};
+use super::charges;
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
 use super::fallback;
@@ -59,6 +60,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         Ok(entry) => entry,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
+    charges::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
     let going = Going {
         id: case.id,
         started: case.started,
@@ -143,7 +145,7 @@ pub async fn refused(
             known,
             destination,
             request,
-            snapshot.circumstances(road.stamp().1),
+            road.shared.circumstances(&snapshot, known, road.stamp().1),
         ),
         _ => malformed.filter(|_| by_policy),
     };

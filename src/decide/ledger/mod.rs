@@ -17,6 +17,8 @@ mod columns;
 mod spendings;
 mod store;
 mod filler;
+mod recorder;
+mod tab;
 mod entry;
 pub mod query;
 #[cfg(test)]
@@ -36,16 +38,17 @@ use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
 use crate::platform::sys::clock;
 
 use canonical::{Charged, Closing, Judged};
-use entry::Recorder;
 use filler::{Filler, FillerThread};
 use journal::{Journal, Room};
 use record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use recorder::Recorder;
 use store::Store;
 use sync::Syncer;
 
 pub use entry::Entry;
 pub use health::Health;
 pub use query::{Filter, IdPrefix, Page, Reader, Row, Stats, Window};
+pub use tab::ByteMeter;
 
 /// Time a barrier waits for the database.
 const BARRIER_TIME: Duration = Duration::from_secs(10);
