@@ -56,8 +56,8 @@ impl<'a> Case<'a> {
     }
 
     /// What its decision depends on beside documents and traffic.
-    fn circumstances(&self) -> Circumstances<'_> {
-        self.snapshot.circumstances(self.at)
+    fn circumstances(&self, known: &Known) -> Circumstances<'_> {
+        self.site.road.shared.circumstances(&self.snapshot, known, self.at)
     }
 
     /// Judges the request by its head, and puts the agent away where a rule says so.
@@ -66,7 +66,8 @@ impl<'a> Case<'a> {
     /// Why it may not go.
     pub fn judge<'c>(&'c self, request: &'c Request<'c>) -> Result<Permit<'c>, Denial> {
         let known = self.known.as_ref().map_err(Denial::clone)?;
-        let permit = self.snapshot.policy.request(known, &self.site.passage, request, self.circumstances());
+        let permit =
+            self.snapshot.policy.request(known, &self.site.passage, request, self.circumstances(known));
         permit.inspect_err(|denial| self.heed(denial))
     }
 

@@ -10,6 +10,7 @@ use http::header;
 use tokio::time::{Instant, sleep};
 
 use super::case::Case;
+use super::charges;
 use super::held::Read;
 use super::site::Site;
 use crate::act::upstream::{Charge, Judge};
@@ -19,7 +20,7 @@ use crate::decide::quota::{Asker, Demand, Refused, Reservation, Wanted};
 use crate::model::condition::Sought;
 use crate::model::prices::{Price, Prices};
 use crate::model::types::limits::{BUDGET_LOOK, STREAM_OUTPUT_LEAST, STREAM_OUTPUT_STEP, THROTTLE_WAIT};
-use crate::model::types::{Denial, Holds, PolicyRef, Provider, Reason, RequestId, Timestamp, Unit};
+use crate::model::types::{Denial, Holds, PolicyRef, Provider, Reason, Timestamp, Unit};
 use crate::perceive::protocol::ai::{self, Call, Usage};
 use crate::perceive::request::Request;
 use crate::platform::sys::clock;
@@ -33,32 +34,34 @@ pub async fn reserve(
     clearance: &Clearance,
     (request, read): (&Request<'_>, &Read),
 ) -> Result<Option<Reservation>, Denial> {
-    let Some(holds) = clearance.holds().filter(|holds| !holds.budgets.is_empty()) else { return Ok(None) };
     let site = case.site();
-    let demand = demand(case, holds, (request, read));
-    let execution = execution(site);
-    let asker = Asker { agent: site.known.agent(), execution };
-    let accounts = &site.road.shared.accounts;
+    let budgets = charges::budgets(&case.snapshot, &site.known, clearance.holds());
+    if budgets.is_empty() {
+        return Ok(None);
+    }
+    let (shared, agent) = (&site.road.shared, site.known.agent());
+    let none = Holds::default();
+    let demand = demand(case, clearance.holds().unwrap_or(&none), (request, read));
+    let execution = shared.execution(&agent.name, site.arrival.client.0.ip());
+    let asker = Asker { agent, execution };
     let patience = Instant::now() + THROTTLE_WAIT;
     loop {
-        let refused = match accounts.reserve(&holds.budgets, &asker, &demand, site.road.shared.moment()) {
+        let refused = match shared.accounts.reserve(&budgets, &asker, &demand, shared.moment()) {
             Ok(reservation) => return Ok(Some(reservation)),
             Err(refused) => refused,
         };
         // What is reserved may come back sooner than the clock says.
         let left = patience.saturating_duration_since(Instant::now());
         if refused.wait().is_none() || left.is_zero() {
-            return Err(refused.denial(&site.known.agent().name, clock::now()));
+            return Err(refused.denial(&agent.name, clock::now()));
         }
         sleep(BUDGET_LOOK.min(left)).await;
     }
 }
 
-/// The execution that is charged.
-fn execution(site: &Site) -> RequestId {
-    let shared = &site.road.shared;
-    let agent = &site.known.agent().name;
-    shared.accounts.execution(agent, site.arrival.client.0.ip(), shared.moment(), clock::request_id)
+/// Whether something may be charged for a request that may go like this.
+pub fn is_counted(case: &Case<'_>, clearance: &Clearance) -> bool {
+    clearance.holds().is_some() || case.snapshot.policy.asks_usage(&case.site().known)
 }
 
 fn demand(case: &Case<'_>, holds: &Holds, (request, read): (&Request<'_>, &Read)) -> Demand {
@@ -151,8 +154,7 @@ impl CallDemand {
 pub fn judge(site: &Site, clearance: &Clearance, (read, entry): (&Read, &Entry)) -> Option<Judge> {
     let holds = clearance.holds()?;
     let call = read.call.as_ref().filter(|call| call.question().is_some_and(|asked| asked.stream))?;
-    let reservation = entry.reservation();
-    let room = |unit| reservation.and_then(|reservation| reservation.room(unit));
+    let room = |unit| entry.charged(|reservation| reservation.room(unit)).flatten();
     let price = price(call, holds, &site.road.shared.prices);
     let running = Running {
         agent: site.known.agent().name.clone(),

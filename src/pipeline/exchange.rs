@@ -13,6 +13,7 @@ use super::answering::{fail, relay};
 use super::arrival::Refused;
 use super::bridge::{self, Challenge};
 use super::case::{Case, is_grpc};
+use super::charges;
 use super::charging;
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
@@ -63,6 +64,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let Read { content, call, body: held } = read;
     let underway = site.begin((&head, content), &clearance, canonical.name());
     let prices = &site.road.shared.prices;
+    charges::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
     let going = Going {
         id: case.id,
         started: case.started,
@@ -116,9 +118,10 @@ async fn decide(
     let clearance = case.settle(permit, &read.content)?;
     let site = case.site();
     let wait = site.road.shared.paces.charge(site.asker(), (&clearance).into())?;
-    let reservation = match clearance.holds() {
-        Some(_) => Box::pin(charging::reserve(case, &clearance, (request, &read))).await?,
-        None => None,
+    let reservation = if charging::is_counted(case, &clearance) {
+        Box::pin(charging::reserve(case, &clearance, (request, &read))).await?
+    } else {
+        None
     };
     Ok(Decided { wait, clearance, read, reservation })
 }
@@ -153,7 +156,7 @@ pub async fn refused(
             known,
             destination,
             request,
-            snapshot.circumstances(road.stamp().1),
+            road.shared.circumstances(&snapshot, known, road.stamp().1),
         ),
         _ => malformed.filter(|_| by_policy),
     };

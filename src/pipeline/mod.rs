@@ -23,6 +23,7 @@ mod framed;
 mod deny;
 mod arrival;
 mod claimed;
+mod charges;
 mod anew;
 mod underway;
 mod site;

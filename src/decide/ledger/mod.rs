@@ -19,6 +19,8 @@ mod columns;
 mod spendings;
 mod store;
 mod filler;
+mod recorder;
+mod tab;
 mod entry;
 pub mod query;
 #[cfg(test)]
@@ -38,11 +40,11 @@ use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
 use crate::platform::sys::clock;
 
 use canonical::Closing;
-use entry::Recorder;
 use filler::{Filler, FillerThread};
 use journal::{Journal, Room};
 use judged::{Charged, Judged};
 use record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use recorder::Recorder;
 use store::Store;
 use sync::Syncer;
 
@@ -50,6 +52,7 @@ pub use config::{Durability, Error, LedgerConfig, OnUnavailable};
 pub use entry::Entry;
 pub use health::Health;
 pub use query::{Filter, IdPrefix, Page, Reader, Row, Stats, Window};
+pub use tab::ByteMeter;
 
 /// Time a barrier waits for the database.
 const BARRIER_TIME: Duration = Duration::from_secs(10);

@@ -392,8 +392,10 @@ pub const PACES_KEPT: usize = 4096;
 /// Numbers kept of rates, one for each subject under each policy it has met, before those at rest are forgotten; where that
 /// leaves more than half, those nearest to rest go too, so that an agent with many addresses fills no memory.
 pub const RATES_KEPT: usize = 65_536;
-/// Bytes of one direction after which whoever counts them is told, and may end it: what may pass beyond a budget.
-pub const METER_BYTES: u64 = 64 * 1024;
+/// Bytes that are charged ahead of what moves, at least: few records for little traffic, and little that is kept from others.
+pub const METER_LEAST: u64 = 4 * 1024;
+/// And at most: a flow charges as much ahead as it has moved, so that a fast one writes few records.
+pub const METER_MOST: u64 = 1024 * 1024;
 
 /// Hosts that one approval names (kars CRD reference, EgressApproval).
 pub const APPROVAL_HOSTS: usize = 16;

@@ -2,6 +2,7 @@
 
 mod canonical;
 mod charges;
+mod meter;
 mod columns;
 mod journal;
 mod whole;
