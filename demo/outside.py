@@ -202,7 +202,7 @@ def tick(server):
 # Ctrl-C is for the demo, which ends this.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 # Everything listens before anything is said to be ready.
-sites = [site(name) for name in ("api.model.example", "api.openai.com", "paste.example", "old.example")]
+sites = [site(name) for name in ("api.model.example", "api.openai.com", "tools.example", "paste.example", "old.example")]
 for serve in sum([resolver(), database(), clock(), *sites], []):
     threading.Thread(target=serve, daemon=True).start()
 print("ready", flush=True)
