@@ -7,12 +7,11 @@
 
 use std::time::Duration;
 
-use crate::decide::quota::{Charge, Reservation};
 use crate::model::types::limits::{CHARGES_BYTES, RECORD_BYTES, RECORD_PATH_BYTES};
 use crate::model::types::{ModelCall, RequestId, Timestamp};
 
 use super::json::Object;
-use super::judged::Judged;
+use super::judged::{Charged, Judged};
 use super::record::{Asked, Kind, Opening, Outcome, Subject};
 
 /// Every field in its place; merged rows keep this order too.
@@ -78,7 +77,7 @@ const NAME_BYTES: usize = 512;
 const METHOD_BYTES: usize = 128;
 /// Escaped bytes of what was seen.
 const EVIDENCE_BYTES: usize = 4096;
-/// Bytes of the list of tools that a model wants called.
+/// Bytes of the list of tools that are called, or that a model wants called.
 const TOOL_CALLS_BYTES: usize = 2048;
 
 // Ten names and digests, two models, one method, one reason to stop, one path, one evidence, a list of tools and one of charges;
@@ -127,26 +126,6 @@ pub struct Closing {
     pub kind: Kind,
 }
 
-/// What is charged, to whom, and when in the time of accounts.
-#[derive(Debug, Clone)]
-pub struct Charged {
-    /// The execution it is of; absent for what an operator does, and where a decision has named it.
-    pub execution: Option<RequestId>,
-    pub charges: Vec<Charge>,
-    pub at: Timestamp,
-}
-
-impl Charged {
-    /// What is reserved.
-    pub fn of(reservation: &Reservation) -> Self {
-        Self {
-            execution: Some(reservation.execution()),
-            charges: reservation.charges(),
-            at: reservation.at(),
-        }
-    }
-}
-
 /// Appends a decision, or with an outcome a complete record.
 pub fn write_opening(
     out: &mut Vec<u8>,
@@ -167,6 +146,9 @@ pub fn write_opening(
     object.seen(judged.evidence.or(ended.and_then(|outcome| outcome.evidence.as_deref())));
     if let Some(execution) = charged.and_then(|charged| charged.execution) {
         object.id("execution_id", execution);
+    }
+    if ended.is_none_or(|outcome| outcome.model_call.is_none()) {
+        object.texts("tool_calls", &opening.asked.tools, TOOL_CALLS_BYTES);
     }
     match ended {
         Some(outcome) => object.ended(opening.kind, outcome, charged),

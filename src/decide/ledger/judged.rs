@@ -1,8 +1,9 @@
-//! A judgement as it is written into a record, wherever it came from: a verdict, a denial, or a budget that is passed.
+//! What stands in a record beside the thing itself: how it was judged, and what is charged for it.
 //!
-//! Never judges: it only says which of them speaks. Read next: `canonical.rs`.
+//! Values alone; `canonical.rs` writes them.
 
-use crate::model::types::{Denial, PolicyRef, Reason};
+use crate::decide::quota::{Charge, Reservation};
+use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
 
 use super::record::{Decision, Opening};
 
@@ -52,6 +53,26 @@ impl<'a> Judged<'a> {
             policy: denial.policy.as_ref(),
             rule: denial.rule.as_deref(),
             evidence: denial.evidence.as_deref().or_else(seen),
+        }
+    }
+}
+
+/// What is charged, to whom, and when in the time of accounts.
+#[derive(Debug, Clone)]
+pub struct Charged {
+    /// The execution it is of; absent for what an operator does, and where a decision has named it.
+    pub execution: Option<RequestId>,
+    pub charges: Vec<Charge>,
+    pub at: Timestamp,
+}
+
+impl Charged {
+    /// What is reserved.
+    pub fn of(reservation: &Reservation) -> Self {
+        Self {
+            execution: Some(reservation.execution()),
+            charges: reservation.charges(),
+            at: reservation.at(),
         }
     }
 }

@@ -5,9 +5,8 @@
 //! them for operators. At start the journal is replayed and decisions without an outcome are closed as `interrupted`.
 //! Never changes a record, never waits for SQLite on the road. Read next: `entry.rs`.
 
+mod config;
 pub mod record;
-mod settings;
-mod error;
 mod health;
 mod json;
 mod judged;
@@ -20,6 +19,8 @@ mod columns;
 mod spendings;
 mod store;
 mod filler;
+mod recorder;
+mod tab;
 mod entry;
 pub mod query;
 #[cfg(test)]
@@ -38,20 +39,20 @@ use crate::decide::quota::{Charge, Past, Reservation, Spent};
 use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
 use crate::platform::sys::clock;
 
-use canonical::{Charged, Closing};
-use entry::Recorder;
+use canonical::Closing;
 use filler::{Filler, FillerThread};
 use journal::{Journal, Room};
-use judged::Judged;
+use judged::{Charged, Judged};
 use record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
+use recorder::Recorder;
 use store::Store;
 use sync::Syncer;
 
+pub use config::{Durability, Error, LedgerConfig, OnUnavailable};
 pub use entry::Entry;
-pub use error::Error;
 pub use health::Health;
 pub use query::{Filter, IdPrefix, Page, Reader, Row, Stats, Window};
-pub use settings::{Durability, LedgerConfig, OnUnavailable};
+pub use tab::ByteMeter;
 
 /// Time a barrier waits for the database.
 const BARRIER_TIME: Duration = Duration::from_secs(10);
@@ -327,7 +328,12 @@ fn system_opening(event: &str, object: &str, detail: Option<String>) -> Opening 
         at: clock::now(),
         kind: Kind::System,
         subject: Subject { agent: None, source: None, host: None, destination: None },
-        asked: Asked { method: Some(event.to_owned()), path: Some(object.to_owned()), protocol: None },
+        asked: Asked {
+            method: Some(event.to_owned()),
+            path: Some(object.to_owned()),
+            protocol: None,
+            ..Asked::default()
+        },
         verdict: Verdict {
             decision: Decision::Allow,
             reason: None,

@@ -48,7 +48,7 @@ fn an_execution_is_what_an_agent_does_from_one_address_unless_it_is_known() {
     let (paces, alice, bob): (_, Arc<str>, Arc<str>) = (Paces::default(), "alice".into(), "bob".into());
     let holds = rates(vec![rate("each", Subject::Execution, 1)]);
     let here = asker(&alice, [10, 77, 0, 2]);
-    let known = Asker { execution: Some(Uuid::from_u128(1)), ..here };
+    let known = Asker { execution: Some(RequestId(uuid::Uuid::from_u128(1))), ..here };
     for asker in [here, asker(&alice, [10, 77, 0, 4]), asker(&bob, [10, 77, 0, 2]), known] {
         assert!(paces.count(asker, bounds(&holds)).is_ok());
         assert!(paces.count(asker, bounds(&holds)).is_err());
