@@ -1,4 +1,4 @@
-//! `clawgress approve`: lets one agent reach hosts for a time.
+//! `clawgress approve`: lets one agent reach hosts, or call tools, for a time.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::operate::api::{self, ApproveQuery};
 /// Arguments of `approve`.
 #[derive(Debug, clap::Args)]
 pub struct Approve {
-    /// Who may; or the id of a refusal on record, as it was quoted: agent, host and port are then those of it
+    /// Who may; or the id of a refusal on record, as it was quoted: agent, and host or tool, are then those of it
     #[arg(value_name = "AGENT|REQUEST_ID")]
     who: String,
     /// Which host, and on which port alone; `*.` stands for one label [repeatable]

@@ -42,6 +42,13 @@ metadata: {name: my-agent}
 spec: {sources: {addresses: [192.0.2.7/32]}}
 ";
 
+const HELLO: &str = "
+apiVersion: clawgress.io/v1alpha1
+kind: Agent
+metadata: {name: hello}
+spec: {sources: {addresses: [192.0.2.8/32]}}
+";
+
 /// File below `tests/references`, the documents it needs beside it, what becomes of it.
 const TABLE: &[(&str, &[&str], Fate)] = &[
     ("clrk-core-concepts/aiproviderroute.yaml", &["echo-bot"], Loads),
@@ -66,7 +73,7 @@ const TABLE: &[(&str, &[&str], Fate)] = &[
     ("clrk-lock-down-egress/wildcards-and-cidrs.yaml", &["prod-agents"], Loads),
     ("kars-crd-reference/a2aagent.yaml", &[], NotYet),
     ("kars-crd-reference/egressapproval.yaml", &["default", MY_AGENT], Loads),
-    ("kars-crd-reference/hello.yaml", &[], NotYet),
+    ("kars-crd-reference/hello.yaml", &["default", HELLO], Told(&["15:7 `KarsSandbox` is not yet enforced"])),
     ("kars-crd-reference/inferencepolicy.yaml", &["default", MY_AGENT], Loads),
     ("kars-crd-reference/karsauthconfig.yaml", &[], NotYet),
     ("kars-crd-reference/karseval.yaml", &[], NotYet),

@@ -205,7 +205,9 @@ fn spec(item: &Item<'_>) -> Option<Config> {
     let ledger = fields.get("ledger").map_or_else(|| Some(Ledger::default()), |item| ledger::read(&item));
     let approvals =
         fields.get("approvals").map_or_else(|| Some(Approvals::default()), |item| approvals::read(&item));
-    let quota = fields.get("quota").map_or_else(|| Some(Quota::default()), |item| quota::read(&item));
+    let quota = fields
+        .get("quota")
+        .map_or_else(|| Some(Quota::default()), |item| quota::read(&item, folders.as_ref()));
     Some(Config {
         fail_mode: fail_mode?,
         intercept: intercept?,

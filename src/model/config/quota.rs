@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::folders::{PATH, absolute};
+use super::folders::{Folders, PATH, absolute};
 use crate::model::manifest::fields::Item;
+use crate::model::manifest::report::quoted;
 use crate::model::manifest::schema::{Field, Object, Shape, words};
 use crate::model::manifest::values;
 use crate::model::types::Uncounted;
@@ -33,7 +34,7 @@ pub(super) static SPEC: Object = Object::new(
         Field::optional(
             "prices",
             Shape::Text(&PATH),
-            "A file of prices, which hold over those in the program.",
+            "A file of prices, which hold over those in the program; outside `policyDir`.",
         ),
     ],
 );
@@ -55,17 +56,28 @@ impl Default for Quota {
     }
 }
 
-pub(super) fn read(item: &Item<'_>) -> Option<Quota> {
+pub(super) fn read(item: &Item<'_>, folders: Option<&Folders>) -> Option<Quota> {
     let fields = item.object(&SPEC)?;
     let on_unavailable = fields
         .get("onUnavailable")
         .map_or_else(|| Some(Uncounted::default()), |item| item.choice(&UNCOUNTED));
     let execution_idle = fields.get("executionIdle").map_or(Some(DEFAULT_IDLE), |item| idle(&item));
     let prices = match fields.get("prices") {
-        Some(item) => absolute(&item).map(Some),
+        Some(item) => prices(&item, folders).map(Some),
         None => Some(None),
     };
     Some(Quota { on_unavailable: on_unavailable?, execution_idle: execution_idle?, prices: prices? })
+}
+
+/// A file that is no policy: where policy stands every file is read as such, and the set would not load.
+fn prices(item: &Item<'_>, folders: Option<&Folders>) -> Option<PathBuf> {
+    let path = absolute(item)?;
+    if folders.is_some_and(|folders| path.starts_with(&folders.policy)) {
+        let message = format!("prices {} stand in `policyDir`", quoted(item.written()));
+        item.mistake_hint(message, "put them elsewhere: what stands there is read as policy");
+        return None;
+    }
+    Some(path)
 }
 
 fn idle(item: &Item<'_>) -> Option<Duration> {

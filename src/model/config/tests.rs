@@ -63,9 +63,22 @@ fn what_is_wrong_with_the_settings_of_counting_is_told() {
         ("{executionIdle: 32d}", "5:26 executionIdle `32d` is not between 1m and 31d"),
         ("{onUnavailable: maybe}", "5:26 unknown `onUnavailable` `maybe` (it can be `deny` or `allow`)"),
         ("{prices: prices.yaml}", "5:19 path `prices.yaml` is relative (write it from `/` on)"),
+        (
+            "{prices: /etc/clawgress/policies.d/a/prices.yaml}",
+            "5:19 prices `/etc/clawgress/policies.d/a/prices.yaml` stand in `policyDir` (put them elsewhere: what stands there is read as policy)",
+        ),
     ] {
         assert_eq!(told(&format!("{LEAST}  quota: {quota}\n")), [expected], "{quota}");
     }
+}
+
+#[test]
+fn prices_stand_anywhere_but_among_the_documents() {
+    let quota = "  quota: {prices: /srv/policies/prices.yaml}\n";
+    let beside = format!("{LEAST}  policyDir: /srv/policies.d\n{quota}");
+    assert!(parse(&SourceFile::new("c.yaml", beside.as_bytes())).is_ok());
+    let among = format!("{LEAST}  policyDir: /srv/policies\n{quota}");
+    assert_eq!(told(&among).len(), 1, "{:?}", told(&among));
 }
 
 #[test]

@@ -20,7 +20,8 @@ const SCOPES: [(&str, RateScope); 3] = [
 
 /// `spec` of a limit of rates.
 pub static SPEC: Object = Object::new(
-    "How many requests may be sent in a time. Without a target it holds for every gateway.",
+    "How many requests may be sent in a time; a connection or flow that nobody reads counts as one. Without a target it \
+     holds for every gateway.",
     &[
         Field::optional("targetRef", Shape::Object(&POLICY_TARGET), "Whose requests it bounds."),
         Field::optional("parentRefs", Shape::List(&Shape::Object(&POLICY_TARGET)), "The same, for several."),

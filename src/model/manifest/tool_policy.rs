@@ -65,13 +65,14 @@ static APPROVAL: Object = Object::new(
         Field::required(
             "mode",
             Shape::Choice { words: &words(&APPROVALS), not_yet: &["aboveThreshold"] },
-            "With `always` each call needs an EgressApproval that names the tool.",
+            "With `always` each call needs an EgressApproval that names the tool. `never` asks for nothing; `always` in \
+             another policy holds all the same.",
         ),
         Field::not_yet("threshold", "From which amount on an approval is needed."),
-        Field::refused(
+        Field::optional(
             "channel",
-            "`channel` is not yet enforced",
-            "remove it: nobody is asked; `clawgress approve AGENT --tool SERVER/TOOL` lets calls through",
+            Shape::Text(&values::ANY),
+            "By which way people are asked. Accepted beside `mode: never`, where nobody is; otherwise not yet enforced.",
         ),
     ],
 );
@@ -132,7 +133,17 @@ pub(super) fn by_labels(fields: &Fields<'_>) -> Option<Selector> {
 }
 
 fn needs_approval(item: &Item<'_>) -> Option<bool> {
-    item.object(&APPROVAL)?.required("mode")?.choice(&APPROVALS)
+    let fields = item.object(&APPROVAL)?;
+    let needed = fields.required("mode").and_then(|item| item.choice(&APPROVALS));
+    if let Some(channel) = fields.get("channel") {
+        channel.text_of(&values::ANY)?;
+        if needed != Some(false) {
+            let hint =
+                "remove it: nobody is asked; `clawgress approve AGENT --tool SERVER/TOOL` lets calls through";
+            channel.scope.mistake(channel.key_span(), "`channel` is not yet enforced", Some(hint.to_owned()));
+        }
+    }
+    needed
 }
 
 fn rate(item: &Item<'_>) -> Option<ToolRate> {

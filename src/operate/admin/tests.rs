@@ -378,7 +378,7 @@ async fn what_is_no_question_about_approvals_is_refused() {
     };
     for (head, body) in [
         ("POST /v1/approvals", "{}"),
-        ("POST /v1/approvals", r#"{"reason": "x", "ttl_s": 1, "tools": []}"#),
+        ("POST /v1/approvals", r#"{"reason": "x", "ttl_s": 1, "models": []}"#),
         ("GET /v1/approvals?all=yes", ""),
         ("POST /v1/agents/bob/quarantine", ""),
     ] {

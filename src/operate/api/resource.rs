@@ -18,7 +18,7 @@ pub struct Resource {
 }
 
 /// The kinds that can be in force.
-pub const KINDS: [&str; 7] = [
+pub const KINDS: [&str; 15] = [
     "Agent",
     "EgressGateway",
     "EgressL4Route",
@@ -26,6 +26,14 @@ pub const KINDS: [&str; 7] = [
     "EgressDenyPolicy",
     "EgressPolicy",
     "EgressApproval",
+    "AIProviderRoute",
+    "MCPRoute",
+    "McpServer",
+    "ToolPolicy",
+    "InferencePolicy",
+    "BudgetPolicy",
+    "RateLimitPolicy",
+    "BandwidthPolicy",
 ];
 
 /// The kind a person means: any case, singular or plural.

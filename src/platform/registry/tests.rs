@@ -62,6 +62,29 @@ async fn what_is_written_is_there_after_a_new_start_and_ends_once() {
 }
 
 #[tokio::test]
+async fn an_approval_from_before_there_were_tools_names_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    // The layout of the first version, with a row that it wrote.
+    for statement in [
+        "ALTER TABLE approvals DROP COLUMN tools",
+        "DELETE FROM _sqlx_migrations WHERE version = 2",
+        "INSERT INTO approvals (name, agent, hosts, reason, ticket, made_by, made_at, until_at) VALUES \
+         ('a', 'alice', 'paste.example:443 *.cdn.example', 'INC-1: debug', 'INC-1', 'root', 1, 11)",
+    ] {
+        sqlx::query(statement).execute(&registry.pool).await.unwrap();
+    }
+    drop(registry);
+
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let old = approval("a", 1);
+    let old = Approval { grant: Grant { tools: vec![], ..old.grant }, ..old };
+    assert_eq!(registry.approvals().await.unwrap(), [old.clone()]);
+    registry.add_approval(&approval("b", 2)).await.unwrap();
+    assert_eq!(registry.approvals().await.unwrap(), [old, approval("b", 2)], "new ones have theirs");
+}
+
+#[tokio::test]
 async fn two_approvals_never_have_one_name() {
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::open(folder.path()).await.unwrap();

@@ -210,6 +210,7 @@ fn a_tool_that_needs_an_approval_goes_while_one_stands_for_that_agent_server_and
         ("approval.required", Some(PolicyRef::new("ToolPolicy", "gate")))
     );
     assert!(denial.detail.contains("`send_mail` of docs"), "{}", denial.detail);
+    assert_eq!(denial.evidence.as_deref(), Some("docs/send_mail"), "as an approval names it");
     assert!(settled(&set, MCP, &call("read")).is_ok());
     assert!(settled_of(&set, "bob", MCP, &call("send_mail")).is_ok(), "it is about developers");
     let granted = |server: &str, tool: &str, agent: &str, at| {

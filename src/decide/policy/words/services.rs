@@ -60,7 +60,7 @@ pub(in crate::decide::policy) fn server(
     by(Reason::McpServer, route, detail)
 }
 
-/// A tool that needs an operator's leave for each agent.
+/// A tool that needs an operator's leave for each agent. Its record names it as an approval does.
 pub(in crate::decide::policy) fn approval(
     known: &Known,
     (server, tool): (&str, &str),
@@ -68,7 +68,7 @@ pub(in crate::decide::policy) fn approval(
 ) -> Denial {
     let agent = &known.agent().name;
     let detail = format!("Agent {agent} needs an approval to call the tool {} of {server}.", quoted(tool));
-    Denial::by(Reason::ApprovalRequired, policy.clone(), None, detail)
+    Denial::by(Reason::ApprovalRequired, policy.clone(), None, detail).seen(format!("{server}/{tool}"))
 }
 
 /// What a policy asks for and nobody could read.

@@ -71,6 +71,7 @@ const NOT_EXPRESSIBLE: &[&str] = &[
     "field `endPort`",
     "field `startPort`",
     "lacks the field `values`",
+    "`channel` is not yet enforced",
     "more than one gateway",
     "`status`",
 ];

@@ -188,6 +188,13 @@ fn a_rate_limit_holds_for_every_gateway_or_for_its_targets() {
 }
 
 #[test]
+fn a_rate_limit_counts_connections_where_nobody_reads_requests() {
+    let spec = "{requests: 1, window: 1s, scope: PerRoute, targetRef: {kind: EgressL4Route, name: blind}}";
+    let blind = PolicyTarget::L4Route("blind".into());
+    assert_eq!(set("RateLimitPolicy", spec).unwrap().rate_limits["x"].targets, [blind]);
+}
+
+#[test]
 fn a_rate_limit_says_what_is_wrong_with_it() {
     for (spec, expected) in [
         ("{requests: 0, window: 1s, scope: PerAgent}", "`requests` 0 is not between 1 and 1000000000"),

@@ -166,7 +166,7 @@ fn a_policy_of_tools_says_what_is_wrong_with_it() {
             "`threshold` is not yet enforced (remove it: what it asks for would not be done)",
         ),
         (
-            "approval: {mode: never, channel: email}",
+            "approval: {mode: always, channel: email}",
             "`channel` is not yet enforced (remove it: nobody is asked; `clawgress approve AGENT --tool SERVER/TOOL` lets calls through)",
         ),
         (
@@ -193,6 +193,18 @@ fn a_policy_of_tools_says_what_is_wrong_with_it() {
             "{rest}"
         );
     }
+    let blank = "{appliesTo: {tool: '*'}, approval: {mode: never, channel: ''}}";
+    assert_eq!(said("ToolPolicy", blank), ["`channel` is an empty text"]);
     let gone = "{appliesTo: {tool: a, mcpServer: gone}, approval: {mode: always}}";
     assert_eq!(said("ToolPolicy", gone), ["there is no McpServer named `gone` (there is no McpServer)"]);
+}
+
+#[test]
+fn a_policy_of_tools_may_say_that_it_asks_for_nothing() {
+    for approval in ["{mode: never}", "{mode: never, channel: email}"] {
+        let spec = format!("  {{appliesTo: {{tool: '*'}}, approval: {approval}}}");
+        let set = with_gateway("ToolPolicy", &spec).unwrap();
+        let policy = &set.tool_policies["x"];
+        assert_eq!((policy.needs_approval, policy.rate.is_some()), (false, false), "{approval}");
+    }
 }

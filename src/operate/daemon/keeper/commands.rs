@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::listing;
-use super::refusals::Refused;
+use super::refusals::{Opens, Refused};
 use super::state::{Change, Event, place, words_until};
 use super::{Keeper, clock};
 use crate::model::manifest::values::write_duration;
@@ -21,7 +21,7 @@ use crate::platform::registry::{self, Approval, Ended, Quarantine};
 const AGENT_IN_NAME: usize = 200;
 
 impl Keeper {
-    /// Lets an agent reach hosts for a time. `refused` is the refusal that the query names.
+    /// Lets an agent reach hosts and call tools for a time. `refused` is the refusal that the query names.
     ///
     /// # Errors
     /// What is wrong with the question, or why it cannot be written down; nothing is opened then.
@@ -188,9 +188,12 @@ impl Keeper {
             (None, None) => return Err(Fault::invalid("neither an agent nor a request is named")),
         };
         let mut hosts = query.hosts.iter().map(|text| approved_host(text)).collect::<Result<Vec<_>, _>>()?;
-        let tools = query.tools.iter().map(|text| approved_tool(text)).collect::<Result<Vec<_>, _>>()?;
+        let mut tools = query.tools.iter().map(|text| approved_tool(text)).collect::<Result<Vec<_>, _>>()?;
         if let Some(refused) = refused.filter(|_| hosts.is_empty() && tools.is_empty()) {
-            hosts.push(ApprovedHost { host: HostPattern::Exact(refused.host.clone()), port: refused.port });
+            match &refused.opens {
+                Opens::Host(host) => hosts.push(host.clone()),
+                Opens::Tool(tool) => tools.push(tool.clone()),
+            }
         }
         if hosts.is_empty() && tools.is_empty()
             || hosts.len() > APPROVAL_HOSTS

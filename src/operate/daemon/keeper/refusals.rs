@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::types::{HostName, Reason};
+use crate::model::types::{ApprovedHost, ApprovedTool, HostName, HostPattern, Reason};
 use crate::operate::api::Fault;
 
 /// What an approval can open of a refusal.
@@ -12,14 +12,21 @@ pub struct Refused {
     pub id: String,
     /// Who was refused.
     pub agent: String,
-    /// What host.
-    pub host: HostName,
-    /// On which port; absent for a look-up, which names none.
-    pub port: Option<u16>,
+    /// What would have let it through.
+    pub opens: Opens,
+}
+
+/// What an approval is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opens {
+    /// A host, on the port; a look-up names none.
+    Host(ApprovedHost),
+    /// A tool that a policy wants approved.
+    Tool(ApprovedTool),
 }
 
 /// Codes that say that nothing named the host.
-const OPENED: [Reason; 2] = [Reason::PolicyNoRoute, Reason::DnsDenied];
+const UNNAMED: [Reason; 2] = [Reason::PolicyNoRoute, Reason::DnsDenied];
 
 /// Reads the rows that were found for an id.
 ///
@@ -40,7 +47,15 @@ pub fn read(asked: &str, rows: &[Value]) -> Result<Refused, Fault> {
     if text("decision") != "deny" {
         return Err(no("it was not refused".to_owned()));
     }
-    if !OPENED.iter().any(|reason| reason.code() == code) {
+    let agent = text("agent_id");
+    let refused = |opens| Refused { id: text("request_id").to_owned(), agent: agent.to_owned(), opens };
+    if code == Reason::ApprovalRequired.code() && !agent.is_empty() {
+        let tool = ApprovedTool::parse(text("evidence"));
+        return tool
+            .map(|tool| refused(Opens::Tool(tool)))
+            .map_err(|_| no("no approval names such a tool".to_owned()));
+    }
+    if !UNNAMED.iter().any(|reason| reason.code() == code) {
         return Err(no(format!("it was refused as `{code}`"))
             .hint(format!("`clawgress audit show {asked}` says more")));
     }
@@ -48,7 +63,6 @@ pub fn read(asked: &str, rows: &[Value]) -> Result<Refused, Fault> {
         return Err(no("it was UDP, and approvals open TCP".to_owned())
             .hint("an EgressL4Route with `protocol: UDP` opens it"));
     }
-    let agent = text("agent_id");
     if agent.is_empty() {
         return Err(no("no agent was known".to_owned()));
     }
@@ -59,13 +73,9 @@ pub fn read(asked: &str, rows: &[Value]) -> Result<Refused, Fault> {
         return Err(no("it named no host".to_owned()).hint(hint));
     };
     let port = row.get("destination_port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
-    Ok(Refused {
-        id: text("request_id").to_owned(),
-        agent: agent.to_owned(),
-        host,
-        // A look-up went to the resolver's port.
-        port: port.filter(|_| !looked_up),
-    })
+    // A look-up went to the resolver's port.
+    let port = port.filter(|_| !looked_up);
+    Ok(refused(Opens::Host(ApprovedHost { host: HostPattern::Exact(host), port })))
 }
 
 #[cfg(test)]
@@ -89,15 +99,21 @@ mod tests {
     #[test]
     fn a_refused_request_says_who_and_what_and_a_refused_look_up_no_port() {
         let refused = read("0199", &[row(&json!({}))]).unwrap();
-        assert_eq!(
-            (&*refused.agent, refused.host.as_str(), refused.port),
-            ("alice", "paste.example", Some(443))
-        );
+        let host = |text: &str| Opens::Host(ApprovedHost::parse(text).unwrap());
+        assert_eq!((&*refused.agent, refused.opens), ("alice", host("paste.example:443")));
         let looked_up = json!({
             "kind": "dns", "reason": "dns.denied", "query_name": "Other.Example", "destination_port": 53, "protocol": "dns-udp",
         });
         let refused = read("0199", &[row(&looked_up)]).unwrap();
-        assert_eq!((refused.host.as_str(), refused.port), ("other.example", None));
+        assert_eq!(refused.opens, host("other.example"));
+    }
+
+    #[test]
+    fn a_call_that_lacked_an_approval_says_of_which_tool() {
+        let call = json!({"reason": "approval.required", "evidence": "docs/send_mail"});
+        let refused = read("0199", &[row(&call)]).unwrap();
+        let tool = ApprovedTool::parse("docs/send_mail").unwrap();
+        assert_eq!((&*refused.agent, refused.opens), ("alice", Opens::Tool(tool)));
     }
 
     #[test]
@@ -109,6 +125,10 @@ mod tests {
             (json!({"protocol": "udp"}), "it was UDP"),
             (json!({"destination_host": ""}), "it named no host"),
             (json!({"agent_id": ""}), "no agent was known"),
+            (
+                json!({"reason": "approval.required", "evidence": "docs/send mail"}),
+                "no approval names such a tool",
+            ),
         ] {
             let fault = read("0199", &[row(&more)]).unwrap_err();
             assert!(fault.message.contains(why), "{fault:?}");
