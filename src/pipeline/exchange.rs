@@ -27,7 +27,6 @@ use crate::act::upstream::Reading;
 use crate::decide::policy::Clearance;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::Call;
-use crate::perceive::protocol::mcp::Messages;
 use crate::perceive::request::{Request, hop_by_hop};
 
 /// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
@@ -76,7 +75,6 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         dialect: Heard::of(canonical.name(), Some(&canonical), false).dialect,
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
-        waiting: case.messages.get().map(Messages::waiting),
         messages: case.messages.into_inner(),
         reading: call.map_or_else(|| reading(&canonical), |call| Reading::of(Some(call))),
         judge: RefCell::default(),
