@@ -74,7 +74,7 @@ pub fn judged(
     let (given, stale) = passage.names_anew(road.shared.memory.names(agent, destination.0.ip(), at));
     let once = road.shared.memory.stale(agent, destination.0.ip(), at);
     let flow = Flow { destination, hello, given: &given, stale: stale.as_slice(), once: &once };
-    let anew = snapshot.policy.connection(&known, flow, snapshot.circumstances(at));
+    let anew = snapshot.policy.connection(&known, flow, road.shared.circumstances(&snapshot, &known, at));
     let heeded = |denial| road.shared.heed_flow((arrival.client, hello), agent, denial);
     let anew = anew.map_err(|refusal| heeded(refusal.denial))?;
     if anew.mode() != passage.mode() {

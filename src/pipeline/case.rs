@@ -16,7 +16,7 @@ use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Ver
 use crate::decide::policy::{Circumstances, Clearance, Obligations, Permit, Route};
 use crate::model::condition::Content;
 use crate::model::types::agreed_name::Scheme;
-use crate::model::types::{Denial, HostName, Reason, RequestId, Timestamp};
+use crate::model::types::{Denial, HostName, Provider, Reason, RequestId, Timestamp};
 use crate::perceive::identity::Known;
 use crate::perceive::protocol::mcp::Messages;
 use crate::perceive::request::Request;
@@ -68,8 +68,8 @@ impl<'a> Case<'a> {
     }
 
     /// What its decision depends on beside documents and traffic.
-    fn circumstances(&self) -> Circumstances<'_> {
-        self.snapshot.circumstances(self.at)
+    fn circumstances(&self, known: &Known) -> Circumstances<'_> {
+        self.site.road.shared.circumstances(&self.snapshot, known, self.at)
     }
 
     /// Judges the request by its head, and puts the agent away where a rule says so.
@@ -78,7 +78,8 @@ impl<'a> Case<'a> {
     /// Why it may not go.
     pub fn judge<'c>(&'c self, request: &'c Request<'c>) -> Result<Permit<'c>, Denial> {
         let known = self.known.as_ref().map_err(Denial::clone)?;
-        let permit = self.snapshot.policy.request(known, &self.site.passage, request, self.circumstances());
+        let permit =
+            self.snapshot.policy.request(known, &self.site.passage, request, self.circumstances(known));
         permit.inspect_err(|denial| self.heed(denial))
     }
 
@@ -88,6 +89,11 @@ impl<'a> Case<'a> {
     /// Why it may not go.
     pub fn settle(&self, permit: Permit<'_>, content: &Content) -> Result<Clearance, Denial> {
         permit.settle(content).inspect_err(|denial| self.heed(denial))
+    }
+
+    /// Whose models a host serves for the agent.
+    pub fn provider(&self, host: &HostName) -> Option<Provider> {
+        self.snapshot.policy.provider(self.known.as_ref().ok()?, host)
     }
 
     fn heed(&self, denial: &Denial) {

@@ -20,7 +20,11 @@ pub async fn addresses(road: &Road, known: &Known, passage: &Passage) -> Result<
         return Ok(Vec::new());
     };
     let (snapshot, at) = (road.snapshot(), road.stamp().1);
-    let leave = snapshot.policy.query(known, &Lookup::of_host(host), snapshot.circumstances(at))?;
+    let leave = snapshot.policy.query(
+        known,
+        &Lookup::of_host(host),
+        road.shared.circumstances(&snapshot, known, at),
+    )?;
     let chooser = leave.chooser();
     let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
     let asked = Asked { host, kind: RecordType::A, by_agent, base, flagged: false };

@@ -6,15 +6,16 @@ use std::time::Instant;
 
 use super::arrival::{Arrival, Judged, Refused, protocol};
 use super::case::allowed_by;
+use super::charges;
 use super::flow;
 use super::home;
-use super::paces::Asker;
 use super::peeked::{Look, Peeked};
 use super::refuse;
 use super::road::{Road, Snapshot};
 use super::web::{self, Requests};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Subject};
 use crate::decide::policy::{Answer, Flow, Mode, NameSource, Passage, Refusal};
+use crate::model::types::Denial;
 use crate::perceive::dns::Held;
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
@@ -121,8 +122,8 @@ pub(super) fn judge(
         let denial = road.shared.heed_flow((arrival.client, hello), agent, denial);
         Refusal { denial, answer }
     };
-    let passage =
-        snapshot.policy.connection(known, flow, snapshot.circumstances(arrival.at)).map_err(heeded)?;
+    let circumstances = road.shared.circumstances(snapshot, known, arrival.at);
+    let passage = snapshot.policy.connection(known, flow, circumstances).map_err(heeded)?;
     let held = match (passage.name_source(), passage.host()) {
         // Clients cache longer than the TTL: a name in use stays believed.
         (NameSource::Given, Some(host)) => memory.hold(agent, (address, host), clock::now),
@@ -133,19 +134,33 @@ pub(super) fn judge(
 
 /// Counts a connection that is not read as one request, by the rates that hold for it. Of any other each request counts.
 fn count(road: &Road, known: &Known, arrival: Arrival, passage: &Passage) -> Result<(), Refusal> {
-    let answer = match passage.mode() {
-        mode if mode.reads_requests() => return Ok(()),
-        Mode::PassThrough => Answer::Alert,
-        _ => Answer::Reset,
-    };
-    let counted = road.shared.paces.count(Asker::new(known, arrival.client), passage.into());
-    counted.map_err(|denial| Refusal { denial, answer })
+    if passage.mode().reads_requests() {
+        return Ok(());
+    }
+    let counted = road.shared.paces.count(road.shared.asker(known, arrival.client), passage.into());
+    counted.map_err(|denial| past_its_amount(passage.mode(), denial))
+}
+
+/// How a connection that is not read hears that there is no room for it.
+fn past_its_amount(mode: Mode, denial: Denial) -> Refusal {
+    let answer = if mode == Mode::PassThrough { Answer::Alert } else { Answer::Reset };
+    Refusal { denial, answer }
 }
 
 /// The decision goes to disk; then the connection is relayed or opened as policy says.
 async fn allowed(road: &Rc<Road>, snapshot: &Arc<Snapshot>, judged: Judged, stream: Peeked) -> Next {
     let opening = opening(snapshot, &judged);
-    match road.shared.ledger.open_connection(&judged.passage, &opening, None).await {
+    let reservation = match charges::reserve(road, snapshot, &judged).await {
+        Ok(reservation) => reservation,
+        Err(denial) => {
+            let Judged { arrival, known, hello, passage, .. } = judged;
+            let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
+            let refusal = past_its_amount(passage.mode(), denial);
+            Box::pin(refuse::connection(road, snapshot, refused, refusal, stream)).await;
+            return Next::Nothing;
+        }
+    };
+    match road.shared.ledger.open_connection(&judged.passage, &opening, reservation).await {
         Err(denial) => {
             let Judged { arrival, known, hello, .. } = judged;
             let answer =

@@ -18,9 +18,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::anew::{self, Again};
 use super::arrival::{Arrival, Judged, Refused};
+use super::charges;
 use super::claimed;
 use super::connection;
-use super::paces::Asker;
 use super::places::Place;
 use super::refusals::{Record, Refusals, RefusedFlow, too_many};
 use super::refuse;
@@ -166,7 +166,7 @@ impl Desk {
             }
             Ok((passage, held)) => match self.seat(key, &known) {
                 Some((seat, early)) => {
-                    let asker = Asker::new(&known, client);
+                    let asker = self.road.shared.asker(&known, client);
                     if let Err(denial) = self.road.shared.paces.count(asker, (&passage).into()) {
                         drop(seat);
                         let refused = Refused { arrival, known: Some(known), hello: Some(hello) };
@@ -238,7 +238,11 @@ async fn recorded(desk: Rc<Desk>, allowed: Allowed) {
     let Allowed { snapshot, judged, length, early, policy, seat } = allowed;
     let Arrival { client, destination, started, .. } = judged.arrival;
     let opening = connection::opening(&snapshot, &judged);
-    let entry = match desk.road.shared.ledger.open_connection(&judged.passage, &opening, None).await {
+    let opened = async {
+        let reservation = charges::reserve(&desk.road, &snapshot, &judged).await?;
+        desk.road.shared.ledger.open_connection(&judged.passage, &opening, reservation).await
+    };
+    let entry = match opened.await {
         Ok(entry) => entry,
         Err(denial) => {
             let Judged { arrival, known, hello, .. } = judged;
@@ -284,7 +288,7 @@ async fn ends(road: &Road, judged: &Judged, entry: &Entry) -> Result<Ends, Denia
 
 /// How fast the datagrams of a flow may go.
 fn tempo(desk: &Desk, (known, client): (&Known, ClientAddress), passage: &Passage) -> Tempo {
-    desk.road.shared.paces.tempo(Asker::new(known, client), passage.into())
+    desk.road.shared.paces.tempo(desk.road.shared.asker(known, client), passage.into())
 }
 
 /// What the workload hears and the record says of a flow whose destination cannot be reached any more, after so many answers.
@@ -317,6 +321,7 @@ async fn relayed(
     let (out, back, mut drain) = (Moved::default(), Moved::default(), desk.road.drain.clone());
     let source = (&known, arrival.client);
     let pace = LiveTempo::new(tempo(desk, source, &passage));
+    charges::count(&desk.road.shared, &known.agent().name, &entry, &pace);
     out.pace(Lane::new(pace.clone(), Direction::Up));
     back.pace(Lane::new(pace.clone(), Direction::Down));
     let mut line = Line {

@@ -236,7 +236,7 @@ fn judge<'a>(
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
     let agent = &known.agent().name;
-    let leave = snapshot.policy.query(known, &lookup, snapshot.circumstances(at))?;
+    let leave = snapshot.policy.query(known, &lookup, road.shared.circumstances(snapshot, known, at))?;
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok((leave, None)) };
     let chooser = leave.chooser();

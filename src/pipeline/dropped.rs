@@ -165,7 +165,7 @@ fn datagram(shared: &Shared, snapshot: &Snapshot, arrival: Arrival, known: &Know
     let agent = &known.agent().name;
     let given = shared.memory.names(agent, destination.0.ip(), arrival.at);
     let flow = Flow { destination, hello: &Hello::Datagram, given: &given, stale: &[], once: &[] };
-    match snapshot.policy.connection(known, flow, snapshot.circumstances(arrival.at)) {
+    match snapshot.policy.connection(known, flow, shared.circumstances(snapshot, known, arrival.at)) {
         Err(refusal) => refusal.denial,
         // A route may name it, and yet nothing is relayed there; or documents came into force after it was refused.
         Ok(_) => {

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::anew::{self, Again};
 use super::arrival::Judged;
+use super::charges;
 use super::claimed;
-use super::paces::Asker;
 use super::peeked::Peeked;
 use super::refuse;
 use super::road::Road;
@@ -21,8 +21,9 @@ use crate::act::upstream::{LAPSED, LiveTempo};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Mode;
+use crate::decide::quota::Spent;
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME};
-use crate::model::types::{Denial, Reason};
+use crate::model::types::{Denial, Direction, Reason};
 use crate::perceive::hello::Hello;
 use crate::platform::sys::socket;
 
@@ -49,11 +50,15 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     };
     let latency = judged.arrival.started;
     let bytes = Arc::new(FlowBytes::default());
-    let asker = Asker::new(&judged.known, judged.arrival.client);
+    let asker = road.shared.asker(&judged.known, judged.arrival.client);
     let tempo = LiveTempo::new(road.shared.paces.tempo(asker, (&judged.passage).into()));
+    charges::count(&road.shared, &judged.known.agent().name, &entry, &tempo);
     let moved = async {
         if judged.hello == Hello::Silent && speaks_first(road, stream.stream(), &upstream).await {
             return Some(SPOKE_LATE);
+        }
+        if !tempo.takes(Direction::Up, stream.ahead().len()) {
+            return Some(SPENT);
         }
         match timeout(TLS_HANDSHAKE_TIME, upstream.write_all(stream.ahead())).await {
             Ok(Ok(())) => {}
@@ -76,6 +81,8 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
         |refused| (Some(LAPSED), Some(refused)),
         |end| (end, tempo.spent().filter(|_| end == Some(SPENT))),
     );
+    // It begins once more, and is charged then.
+    let spent = (end == Some(SPOKE_LATE)).then_some(Spent::NOTHING);
     entry.close(Outcome {
         bytes_out: stream.ahead().len() as u64 + bytes.a_to_b(),
         bytes_in: bytes.b_to_a(),
@@ -83,6 +90,7 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
         dialled: (address != judged.arrival.destination.0).then_some(address),
         end,
         denial,
+        spent,
         ..Outcome::default()
     });
     (end == Some(SPOKE_LATE)).then_some(stream)
@@ -101,7 +109,8 @@ async fn no_longer(
         again.due(policy).await;
         match anew::judged(road, *arrival, (known, passage), hello) {
             Ok(anew) => {
-                tempo.set(road.shared.paces.tempo(Asker::new(known, arrival.client), (&anew).into()));
+                let asker = road.shared.asker(known, arrival.client);
+                tempo.set(road.shared.paces.tempo(asker, (&anew).into()));
                 again = Again::of(road, known);
             }
             Err(denial) => return denial,

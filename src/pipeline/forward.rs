@@ -82,9 +82,11 @@ pub async fn go(
         };
         let (fresh, added) = (sender.is_fresh(), going.started.elapsed());
         going.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
+        going.left.set(true);
         match sender.send(&going.clearance, going.entry(), request).await {
             Ok(reply) => return Ok((reply, added)),
             Err(Failure::Unsent(unsent)) if !fresh => {
+                going.left.set(false);
                 going.sent.set(0);
                 request = *unsent;
             }

@@ -39,6 +39,8 @@ pub struct Going {
     pub entry: Option<Entry>,
     /// Whether the daemon is about to end.
     pub drain: watch::Receiver<bool>,
+    /// Whether it was handed to a connection.
+    pub left: Cell<bool>,
     /// Bytes of its body that went out.
     pub sent: Rc<Cell<u64>>,
     /// Why the connection was cut, once it is.
@@ -86,6 +88,11 @@ impl Going {
         self.entry.take().expect("invariant: it is taken once, with the outcome")
     }
 
+    /// Whether anything of it may have reached its destination.
+    pub fn has_left(&self) -> bool {
+        self.left.get()
+    }
+
     /// What closes its record once its answer has passed.
     pub fn closing(&mut self, status: StatusCode, added: Duration) -> Closing {
         Closing {
@@ -107,15 +114,15 @@ impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
         let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
-        entry.close(Outcome {
+        let outcome = Outcome {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
-            model_call: self.reading.finish(false),
             ..Outcome::default()
-        });
+        };
+        entry.close(outcome.of_call(self.reading.finish(false)));
     }
 }
 

@@ -10,16 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
-use uuid::Uuid;
 
 use crate::act::upstream::Tempo;
 use crate::decide::policy::{Clearance, Obligations, Passage, Throttle};
 use crate::decide::quota::{Excess, Pace, Rates};
 use crate::model::types::limits::{PACES_KEPT, THROTTLE_WAIT};
 use crate::model::types::{
-    BandwidthHold, ClientAddress, Denial, Direction, Holds, PolicyRef, RateHold, Reason, Sequel, Subject,
+    BandwidthHold, Denial, Direction, Holds, PolicyRef, RateHold, Reason, RequestId, Sequel, Subject,
 };
-use crate::perceive::identity::Known;
 
 /// Who asks, as far as it matters for whose amounts count together.
 #[derive(Debug, Clone, Copy)]
@@ -29,14 +27,7 @@ pub struct Asker<'a> {
     /// The address that it speaks from.
     pub source: IpAddr,
     /// Its execution, where that is known; otherwise an execution is what one agent does from one address.
-    pub execution: Option<Uuid>,
-}
-
-impl<'a> Asker<'a> {
-    /// Who speaks on a connection.
-    pub fn new(known: &'a Known, client: ClientAddress) -> Self {
-        Self { agent: &known.agent().name, source: client.0.ip(), execution: None }
-    }
+    pub execution: Option<RequestId>,
 }
 
 /// What binds a request or a flow.
@@ -82,7 +73,7 @@ enum Whose {
     /// Those of all that these words name.
     Named(Arc<str>),
     /// One execution's.
-    Execution { agent: Arc<str>, source: IpAddr, id: Option<Uuid> },
+    Execution { agent: Arc<str>, source: IpAddr, id: Option<RequestId> },
 }
 
 impl Whose {

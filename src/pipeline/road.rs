@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::watch;
 
-use super::paces::Paces;
+use super::paces::{Asker, Paces};
 use super::places::{Places, Room};
 use super::quarantines::Quarantines;
 use crate::act::dial::Dialler;
@@ -19,10 +19,11 @@ use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::decide::quota::{Accounts, BudgetClock};
 use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
+use crate::model::prices::Prices;
 use crate::model::types::{Cause, ClientAddress, Denial, RequestId, Timestamp};
 use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver, Upstreams};
 use crate::perceive::hello::Hello;
-use crate::perceive::identity::{Bindings, Directory};
+use crate::perceive::identity::{Bindings, Directory, Known};
 use crate::platform::sys::clock;
 
 /// One valid set of documents, compiled. Replaced as a whole; a decision looks at one of them from end to end.
@@ -92,6 +93,8 @@ pub struct Shared {
     pub paces: Paces,
     /// What may be used up, and what is.
     pub accounts: Accounts,
+    /// What models cost.
+    pub prices: Arc<Prices>,
     /// The time by which that is counted.
     pub moments: BudgetClock,
     /// Room for bodies that are held until they are decided on.
@@ -148,6 +151,31 @@ impl Shared {
     /// This moment, in the time of accounts.
     pub fn moment(&self) -> Timestamp {
         self.moments.at(clock::now(), clock::uptime())
+    }
+
+    /// What a decision about an agent at this moment depends on beside documents and traffic: what it has used up, too, where a
+    /// rule asks for that.
+    pub fn circumstances<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        known: &Known,
+        at: Timestamp,
+    ) -> Circumstances<'a> {
+        let usage = || self.accounts.usage_today(&known.agent().name, self.moment());
+        let usage = snapshot.policy.asks_usage(known).then(usage);
+        Circumstances { usage, ..snapshot.circumstances(at) }
+    }
+
+    /// The execution that an agent is in when it asks from this address.
+    pub fn execution(&self, agent: &Arc<str>, source: IpAddr) -> RequestId {
+        self.accounts.execution(agent, source, self.moment(), clock::request_id)
+    }
+
+    /// Who speaks on a connection; in which execution, where something is counted by executions.
+    pub fn asker<'a>(&self, known: &'a Known, client: ClientAddress) -> Asker<'a> {
+        let (agent, source) = (&known.agent().name, client.0.ip());
+        let asked = self.snapshot.load().policy.asks_executions();
+        Asker { agent, source, execution: asked.then(|| self.execution(agent, source)) }
     }
 
     /// Puts other things in force for a time, under the same documents. What rules have imposed meanwhile stands too.

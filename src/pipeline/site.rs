@@ -128,7 +128,7 @@ impl Site {
 
     /// Who asks, for what is counted.
     pub fn asker(&self) -> Asker<'_> {
-        Asker::new(&self.known, self.arrival.client)
+        self.road.shared.asker(&self.known, self.arrival.client)
     }
 
     /// How fast what is permitted like this may go.
@@ -176,9 +176,9 @@ impl Site {
     /// Each request that is underway goes as one that is asked now. What would be refused now goes on as it went.
     fn pace_anew(&self) {
         let snapshot = self.road.snapshot();
-        let circumstances = snapshot.circumstances(clock::now());
         let known = snapshot.directory.by_source(self.arrival.client).ok();
         let Some(known) = known.filter(|known| known.agent().name == self.known.agent().name) else { return };
+        let circumstances = self.road.shared.circumstances(&snapshot, &known, clock::now());
         for one in self.underway.borrow().iter().filter_map(Weak::upgrade) {
             let Ok(request) = Request::read(&self.agreed, &one.head) else { continue };
             let permit = snapshot.policy.request(&known, &self.passage, &request, circumstances);

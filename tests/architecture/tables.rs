@@ -34,7 +34,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ),
     ("act::*", "decide::policy", &["Clearance", "Mode", "NameSource", "Passage", "Route"]),
     ("act::*", "decide::ledger", &["Entry", "Outcome"]),
-    ("act::*", "decide::quota", &["Pace", "Share"]),
+    ("act::*", "decide::quota", &["Pace", "Refused", "Share", "Wanted"]),
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),

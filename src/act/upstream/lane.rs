@@ -11,15 +11,10 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::tempo::LiveTempo;
+pub(super) use super::tempo::Spent;
 use crate::decide::quota::Share;
-use crate::model::types::limits::METER_BYTES;
 use crate::model::types::{Denial, Direction};
 use crate::platform::sys::splice::Pacing;
-
-/// What counts the bytes says that no more may move; the tempo knows why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no more bytes may move")]
-pub struct Spent;
 
 /// See the module.
 #[derive(Debug)]
@@ -30,22 +25,21 @@ pub struct Lane {
     changes: u32,
     share: Share,
     rest: Option<Pin<Box<Sleep>>>,
-    /// Bytes that the meter has not heard of.
-    untold: u64,
 }
 
 impl Lane {
     /// Begins with a rest for what others have moved.
     pub fn new(tempo: LiveTempo, direction: Direction) -> Self {
         let (changes, share) = (tempo.changes(), tempo.share(direction));
-        let mut lane = Self { tempo, direction, changes, share, rest: None, untold: 0 };
+        let mut lane = Self { tempo, direction, changes, share, rest: None };
         lane.lie_down();
         lane
     }
 
     /// Bytes that may move at once, at least one.
     pub fn turn(&self) -> usize {
-        usize::try_from(self.share.turn()).unwrap_or(usize::MAX)
+        let turn = self.share.turn().min(self.tempo.ahead(self.direction)).max(1);
+        usize::try_from(turn).unwrap_or(usize::MAX)
     }
 
     /// Bytes have moved.
@@ -53,14 +47,7 @@ impl Lane {
         if bytes == 0 {
             return;
         }
-        if self.tempo.is_metered() {
-            self.untold += bytes as u64;
-            if self.untold >= METER_BYTES
-                && let Err(denial) = self.tell()
-            {
-                self.tempo.end(denial);
-            }
-        }
+        self.tempo.moved(self.direction, bytes as u64);
         if !self.share.is_free() {
             self.share.moved(bytes as u64, self.tempo.now());
             self.lie_down();
@@ -72,6 +59,12 @@ impl Lane {
     /// # Errors
     /// Where no more may, ever.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Spent>> {
+        ready!(self.rested(cx))?;
+        Poll::Ready(self.paid())
+    }
+
+    /// Ready when what others move has had its turn.
+    fn rested(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Spent>> {
         if self.tempo.is_spent() {
             return Poll::Ready(Err(Spent));
         }
@@ -86,10 +79,16 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 
+    /// Makes sure that a byte is paid for.
+    fn paid(&self) -> Result<(), Spent> {
+        self.tempo.room(self.direction, 1).map(|_| ())
+    }
+
     /// Whether a datagram may go now; then it is paid for. One that may not is not waited for.
     pub(super) fn takes(&mut self, bytes: usize) -> bool {
         self.follow();
-        let takes = !self.tempo.is_spent() && self.share.rest(self.tempo.now()).is_zero();
+        let is_rested = self.share.rest(self.tempo.now()).is_zero();
+        let takes = is_rested && self.tempo.room(self.direction, bytes as u64).is_ok();
         if takes {
             self.moved(bytes);
             self.rest = None;
@@ -113,19 +112,6 @@ impl Lane {
     fn lie_down(&mut self) {
         let rest = self.share.rest(self.tempo.now());
         self.rest = (!rest.is_zero()).then(|| Box::pin(sleep(rest)));
-    }
-
-    fn tell(&mut self) -> Result<(), Denial> {
-        self.tempo.count(self.direction, std::mem::take(&mut self.untold))
-    }
-}
-
-/// What is left to be counted is counted at the end, where nothing more has to be ended.
-impl Drop for Lane {
-    fn drop(&mut self) {
-        if self.untold > 0 {
-            let _ = self.tell();
-        }
     }
 }
 
@@ -178,7 +164,7 @@ impl Gate {
             return next(cx);
         }
         let lane = self.lane.get_or_insert_with(|| Lane::new(self.tempo.clone(), self.direction));
-        if let Err(spent) = ready!(lane.poll(cx)) {
+        if let Err(spent) = ready!(lane.rested(cx)) {
             return Poll::Ready(Some(Err(spent.into())));
         }
         let mut data = match self.held.take() {
@@ -191,6 +177,10 @@ impl Gate {
                 other => return Poll::Ready(other),
             },
         };
+        // Of a body that is over nothing has to be paid for.
+        if let Err(spent) = if data.is_empty() { Ok(()) } else { lane.paid() } {
+            return Poll::Ready(Some(Err(spent.into())));
+        }
         let piece = data.split_to(data.len().min(lane.turn()));
         self.held = Some(data).filter(|data| !data.is_empty());
         lane.moved(piece.len());

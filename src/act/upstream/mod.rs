@@ -24,12 +24,12 @@ pub mod datagrams;
 
 pub use body::{BodyError, RequestBody, Trailers};
 pub use closing::{Closing, ENDED, LAPSED};
-pub use ended::{Ender, Judge, Wording};
+pub use ended::{Charge, Ender, Judge, Wording};
 pub use executor::LocalExecutor;
 pub use held::{Held, HeldRoom};
-pub use lane::{Lane, Spent};
+pub use lane::Lane;
 pub use pool::{Key, Offer, Pool};
 pub use reading::Reading;
 pub use reply::{ReplyBody, unseen};
 pub use send::{Failure, Reply, Sender};
-pub use tempo::{LiveTempo, Meter, Tempo};
+pub use tempo::{Counts, LiveTempo, Meter, Spent, Tempo};

@@ -137,14 +137,16 @@ impl ReplyBody {
 
     /// What of a frame passes.
     fn pass(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        let Some(closing) = &self.closing else { return Ok(frame) };
+        let Some(closing) = &mut self.closing else { return Ok(frame) };
         closing.reading.answered(&frame);
         let Some(ender) = &mut self.ender else { return Ok(frame) };
         let data = match frame.into_data() {
             Ok(data) => data,
             Err(trailers) => return Ok(trailers),
         };
-        match ender.frame(data, closing.reading.usage_so_far().as_ref()) {
+        let usage = closing.reading.usage_so_far();
+        let mut charge = |unit, wanted, now| closing.entry.charge_more(unit, wanted, now);
+        match ender.frame(data, usage.as_ref(), &mut charge) {
             Passing::On(data) => Ok(Frame::data(data)),
             Passing::Last(data, denial) => {
                 self.stop(denial);

@@ -16,6 +16,11 @@ use smallvec::SmallVec;
 use crate::decide::quota::{Pace, Share};
 use crate::model::types::{Denial, Direction};
 
+/// What counts the bytes says that no more may move; the tempo knows why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no more bytes may move")]
+pub struct Spent;
+
 /// See the module. Without paces everything moves as fast as it can.
 #[derive(Debug, Clone)]
 pub struct Tempo {
@@ -55,15 +60,27 @@ impl Tempo {
     }
 }
 
-/// What counts the bytes of one flow or exchange against budgets: told which way how many more have moved, every
-/// `METER_BYTES` and at the end, it says no where nothing more may move.
+/// What counts the bytes of one flow or exchange against budgets, before they move.
+pub trait Counts {
+    /// How many bytes may move now, at least `least` where any limit counts them.
+    ///
+    /// # Errors
+    /// Why nothing more may move.
+    fn room(&self, direction: Direction, least: u64) -> Result<u64, Denial>;
+    /// How many may move without asking.
+    fn ahead(&self, direction: Direction) -> u64;
+    /// So many have moved.
+    fn moved(&self, direction: Direction, bytes: u64);
+}
+
+/// Shared by whoever moves the bytes.
 #[derive(Clone)]
-pub struct Meter(Rc<dyn Fn(Direction, u64) -> Result<(), Denial>>);
+pub struct Meter(Rc<dyn Counts>);
 
 impl Meter {
-    /// Counts with this function.
-    pub fn new(count: impl Fn(Direction, u64) -> Result<(), Denial> + 'static) -> Self {
-        Self(Rc::new(count))
+    /// Counts with this one.
+    pub fn new(counts: impl Counts + 'static) -> Self {
+        Self(Rc::new(counts))
     }
 }
 
@@ -84,7 +101,7 @@ struct Live {
     changes: Cell<u32>,
     /// Who rests by the old one.
     resting: RefCell<SmallVec<[Waker; 2]>>,
-    meter: Option<Meter>,
+    meter: OnceCell<Meter>,
     /// Why nothing more may move, once that is so.
     spent: OnceCell<Denial>,
 }
@@ -92,13 +109,14 @@ struct Live {
 impl LiveTempo {
     /// Begins with this one, and counts nothing.
     pub fn new(tempo: Tempo) -> Self {
-        Self::metered(tempo, None)
+        let (now, changes, resting) = (RefCell::new(tempo), Cell::new(0), RefCell::default());
+        let (meter, spent) = (OnceCell::new(), OnceCell::new());
+        Self(Rc::new(Live { now, changes, resting, meter, spent }))
     }
 
-    /// The same, counted.
-    pub fn metered(tempo: Tempo, meter: Option<Meter>) -> Self {
-        let (now, changes, resting) = (RefCell::new(tempo), Cell::new(0), RefCell::default());
-        Self(Rc::new(Live { now, changes, resting, meter, spent: OnceCell::new() }))
+    /// From now on what moves is counted. To be called before anything moves; the first meter stays.
+    pub fn count_by(&self, meter: Meter) {
+        let _ = self.0.meter.set(meter);
     }
 
     /// From now on it is this one, for those who rest as well.
@@ -122,8 +140,8 @@ impl LiveTempo {
         !self.is_metered() && self.0.now.borrow().paces(direction).is_empty()
     }
 
-    pub(super) fn is_metered(&self) -> bool {
-        self.0.meter.is_some()
+    fn is_metered(&self) -> bool {
+        self.0.meter.get().is_some()
     }
 
     pub(super) fn changes(&self) -> u32 {
@@ -141,16 +159,45 @@ impl LiveTempo {
         Share::new(tempo.paces(direction).iter().cloned(), tempo.now())
     }
 
-    /// Tells the meter of bytes.
-    ///
-    /// # Errors
-    /// Why nothing more may move.
-    pub(super) fn count(&self, direction: Direction, bytes: u64) -> Result<(), Denial> {
-        self.0.meter.as_ref().map_or(Ok(()), |Meter(count)| count(direction, bytes))
+    /// Whether so many bytes may move at once; then they are counted as moved. Where they may not, nothing moves any more.
+    pub fn takes(&self, direction: Direction, bytes: usize) -> bool {
+        let bytes = bytes as u64;
+        let takes = bytes == 0 || self.room(direction, bytes).is_ok();
+        if takes {
+            self.moved(direction, bytes);
+        }
+        takes
     }
 
-    /// From now on nothing moves any more, in any direction. The first reason counts.
-    pub(super) fn end(&self, denial: Denial) {
+    /// How many bytes may move, at least `least`.
+    ///
+    /// # Errors
+    /// Where so many may not; then nothing moves any more, in any direction.
+    pub(super) fn room(&self, direction: Direction, least: u64) -> Result<u64, Spent> {
+        if self.is_spent() {
+            return Err(Spent);
+        }
+        let Some(Meter(counts)) = self.0.meter.get() else { return Ok(u64::MAX) };
+        counts.room(direction, least).map_err(|denial| {
+            self.end(denial);
+            Spent
+        })
+    }
+
+    /// How many bytes the meter lets move without being asked.
+    pub(super) fn ahead(&self, direction: Direction) -> u64 {
+        self.0.meter.get().map_or(u64::MAX, |Meter(counts)| counts.ahead(direction))
+    }
+
+    /// Tells the meter of bytes.
+    pub(super) fn moved(&self, direction: Direction, bytes: u64) {
+        if let Some(Meter(counts)) = self.0.meter.get() {
+            counts.moved(direction, bytes);
+        }
+    }
+
+    /// The first reason counts.
+    fn end(&self, denial: Denial) {
         if self.0.spent.set(denial).is_ok() {
             self.wake_all();
         }

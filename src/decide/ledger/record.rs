@@ -119,6 +119,17 @@ pub struct Outcome {
     pub spent: Option<Spent>,
 }
 
+impl Outcome {
+    /// With the call of a model that it was, and what is charged for that. Of what nobody knows, what was reserved stays charged.
+    #[must_use]
+    pub fn of_call(self, call: Option<Box<ModelCall>>) -> Self {
+        let Some(call) = call else { return self };
+        let (tokens, nanodollars) = (call.billed, call.billed.and(call.cost));
+        let spent = Some(Spent { tokens, nanodollars, ..self.spent.unwrap_or_default() });
+        Self { model_call: Some(call), spent, ..self }
+    }
+}
+
 /// A decision on its way to the journal.
 #[derive(Debug, Clone)]
 pub struct Opening {

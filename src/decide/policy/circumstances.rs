@@ -15,7 +15,7 @@ pub struct Circumstances<'a> {
     /// What holds for a time.
     pub standing: &'a Standing,
     /// What the agent has used up; none where nobody counts, and then a condition on it has no answer.
-    pub usage: Option<&'a Usage>,
+    pub usage: Option<Usage>,
 }
 
 /// The beginning of time, at which nothing has been granted or imposed.

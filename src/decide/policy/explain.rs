@@ -135,7 +135,7 @@ impl PolicySet {
                 Some(policy) if is_approval(policy) => "approvals",
                 _ => "routes",
             };
-            let facts = inquiry.facts(circumstances);
+            let facts = inquiry.facts(&circumstances);
             let rules = inquiry.rules(&self.rules, &facts);
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;

@@ -27,6 +27,16 @@ pub enum Wanted {
     Unknown,
 }
 
+impl Wanted {
+    /// At most so much.
+    pub fn most(self) -> u64 {
+        match self {
+            Self::Exactly(amount) | Self::AtMost { most: amount, .. } => amount,
+            Self::Unknown => 0,
+        }
+    }
+}
+
 impl Default for Wanted {
     fn default() -> Self {
         Self::Exactly(0)

@@ -59,10 +59,13 @@ impl<K: Eq + Hash> Rates<K> {
         let (mut agreed, mut refused) = (Vec::new(), None::<Excess>);
         for (which, (key, hold)) in asked.into_iter().enumerate() {
             let rate = Rate::of(hold);
-            let before = self.charged.get_mut(&key).map(|until| {
+            // A batch of calls asks for the same rate several times.
+            let asked = agreed.iter().rev().find(|(other, _)| *other == key).map(|(_, until)| *until);
+            let before = asked.or_else(|| {
+                let until = self.charged.get_mut(&key)?;
                 // What was charged by other figures holds for no longer than a full burst by these.
                 *until = (*until).min(now + rate.full());
-                *until
+                Some(*until)
             });
             match rate.decide(before, now) {
                 Ok(until) => agreed.push((key, until)),
@@ -219,6 +222,15 @@ mod tests {
         assert_eq!(rates.charge([("agent", &wide)], at(0)), Ok(()));
         assert_eq!(rates.charge([("agent", &wide), ("route", &narrow)], at(0)), after(1, 60));
         assert_eq!(rates.charge([("agent", &wide), ("other", &narrow)], at(0)), after(0, 5));
+    }
+
+    #[test]
+    fn one_that_asks_several_times_is_charged_for_all_of_them_or_for_none() {
+        let (mut rates, hold) = (Rates::default(), rate(3, MINUTE, 3));
+        let mut ask = |times: usize| rates.charge((0..times).map(|_| ("alice", &hold)), at(0));
+        assert_eq!(ask(4), after(3, 20));
+        assert_eq!(ask(2), Ok(()));
+        assert_eq!((ask(2), ask(1), ask(1)), (after(1, 20), Ok(()), after(0, 20)));
     }
 
     #[test]

@@ -81,6 +81,12 @@ impl Reservation {
         self.granted.iter().find(|(of, _)| *of == unit).map(|(_, room)| *room)
     }
 
+    /// How much of a unit is charged by now, to the account that has least; none where nobody counts it.
+    pub fn charged(&self, unit: Unit) -> Option<u64> {
+        let counted = self.lines.iter().filter(|line| line.account.unit == unit);
+        counted.map(|line| u64::try_from(line.sum()).unwrap_or(0)).min()
+    }
+
     /// What goes though a limit is passed, or though nobody counts it: whose word it was, and what the record says.
     pub fn alert(&self) -> Option<(PolicyRef, String)> {
         let policy = self.notes.iter().find_map(Refused::policy)?;
@@ -103,22 +109,13 @@ impl Reservation {
         self.lines.iter().map(length).sum::<usize>() + 2 > CHARGES_BYTES
     }
 
-    /// Charges more of a unit while it runs; bytes in one direction count as bytes, too.
+    /// Charges more of a unit while it runs. Bytes in one direction are charged apart from bytes in both.
     ///
     /// # Errors
     /// Where there is too little left.
     pub fn more(&mut self, unit: Unit, wanted: Wanted, now: Timestamp) -> Result<More, Refused> {
-        let units: &[Unit] = match unit {
-            Unit::Tokens => &[Unit::Tokens],
-            Unit::Usd => &[Unit::Usd],
-            Unit::Requests => &[Unit::Requests],
-            Unit::Calls => &[Unit::Calls],
-            Unit::Bytes => &[Unit::Bytes],
-            Unit::BytesUp => &[Unit::BytesUp, Unit::Bytes],
-            Unit::BytesDown => &[Unit::BytesDown, Unit::Bytes],
-        };
         let now = now.max(self.at);
-        let plan = self.books.charge((&self.holds, self.execution), &[(units, wanted)], now)?;
+        let plan = self.books.charge((&self.holds, self.execution), &[(&[unit], wanted)], now)?;
         let mut charges = Vec::with_capacity(plan.charges.len());
         for (account, amount) in plan.charges {
             let amount = signed(amount);
@@ -133,11 +130,7 @@ impl Reservation {
                 None => self.granted.push((unit, amount)),
             }
         }
-        let most = match wanted {
-            Wanted::Exactly(most) | Wanted::AtMost { most, .. } => most,
-            Wanted::Unknown => 0,
-        };
-        let granted = charges.iter().map(|one| amount_of(one).unsigned_abs()).min().unwrap_or(most);
+        let granted = charges.iter().map(|one| amount_of(one).unsigned_abs()).min().unwrap_or(wanted.most());
         Ok(More { granted, charges, at: now })
     }
 

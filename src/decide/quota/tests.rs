@@ -263,13 +263,15 @@ fn bytes_are_charged_while_they_pass_and_count_in_both_directions_together() {
     let mut flow = ask(&accounts, &holds, Demand::default(), NOW).unwrap();
     assert_eq!(flow.charges(), []);
     let some = Wanted::AtMost { least: 1, most: 500 };
+    assert_eq!((flow.charged(Unit::BytesUp), flow.charged(Unit::BytesDown)), (Some(0), None));
     assert_eq!(flow.more(Unit::BytesUp, some, NOW).unwrap().granted, 500);
     assert_eq!(flow.more(Unit::BytesUp, some, later(120)).unwrap().granted, 100);
     assert_eq!(short(flow.more(Unit::BytesUp, some, NOW).unwrap_err()).limit.unit, Unit::BytesUp);
-    let more = flow.more(Unit::BytesDown, some, later(120)).unwrap();
-    assert_eq!(more.granted, 400);
+    assert_eq!(flow.more(Unit::Bytes, some, NOW).unwrap().granted, 500);
+    let more = flow.more(Unit::Bytes, some, later(120)).unwrap();
+    assert_eq!((more.granted, flow.charged(Unit::Bytes)), (500, Some(1000)));
     flow.undo(more);
-    assert_eq!(flow.more(Unit::BytesDown, some, later(120)).unwrap().granted, 400);
+    assert_eq!(flow.more(Unit::Bytes, some, later(120)).unwrap().granted, 500);
     assert_eq!((flow.room(Unit::Bytes), flow.room(Unit::BytesUp)), (Some(1000), Some(600)));
     assert!(ask(&accounts, &holds, Demand::default(), NOW).is_err(), "nothing begins where no byte is left");
     let spent = Spent { bytes_up: Some(450), bytes_down: Some(300), ..Spent::default() };

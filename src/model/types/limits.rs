@@ -392,8 +392,10 @@ pub const PACES_KEPT: usize = 4096;
 /// Numbers kept of rates, one for each subject under each policy it has met, before those at rest are forgotten; where that
 /// leaves more than half, those nearest to rest go too, so that an agent with many addresses fills no memory.
 pub const RATES_KEPT: usize = 65_536;
-/// Bytes of one direction after which whoever counts them is told, and may end it: what may pass beyond a budget.
-pub const METER_BYTES: u64 = 64 * 1024;
+/// Bytes that are charged ahead of what moves, at least: few records for little traffic, and little that is kept from others.
+pub const METER_LEAST: u64 = 4 * 1024;
+/// And at most: a flow charges as much ahead as it has moved, so that a fast one writes few records.
+pub const METER_MOST: u64 = 1024 * 1024;
 
 /// Hosts that one approval names (kars CRD reference, EgressApproval).
 pub const APPROVAL_HOSTS: usize = 16;
@@ -470,6 +472,12 @@ pub const MCP_URI_BYTES: usize = 4 * 1024;
 pub const MCP_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// Tokens of output that are reserved for each choice of a call that bounds none, of a model whose own bound is not known.
 pub const DEFAULT_OUTPUT_TOKENS: u64 = 4096;
+/// Tokens of output for which there has to be room before a stream begins that may have less than it could use.
+pub const STREAM_OUTPUT_LEAST: u64 = 64;
+/// Tokens by which the reservation of a running stream grows, so that few of its events are on record by themselves.
+pub const STREAM_OUTPUT_STEP: u64 = 1024;
+/// Time between two looks at a budget for which a request waits.
+pub const BUDGET_LOOK: Duration = Duration::from_millis(250);
 
 /// Bytes of one request's body that is read whole before it is decided on: what the largest of providers takes (Anthropic,
 /// "Errors", request size limits).

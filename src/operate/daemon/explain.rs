@@ -44,7 +44,7 @@ pub fn explain(shared: &Shared, allow_local: &[u16], query: &ExplainQuery) -> Re
         policy: &snapshot.policy,
         resources: &snapshot.resources,
         known: &known,
-        circumstances: snapshot.circumstances(query.at.unwrap_or(now)),
+        circumstances: shared.circumstances(&snapshot, &known, query.at.unwrap_or(now)),
         given: &given,
         stale: &stale,
     })?;

@@ -48,7 +48,7 @@ fn an_execution_is_what_an_agent_does_from_one_address_unless_it_is_known() {
     let (paces, alice, bob): (_, Arc<str>, Arc<str>) = (Paces::default(), "alice".into(), "bob".into());
     let holds = rates(vec![rate("each", Subject::Execution, 1)]);
     let here = asker(&alice, [10, 77, 0, 2]);
-    let known = Asker { execution: Some(Uuid::from_u128(1)), ..here };
+    let known = Asker { execution: Some(RequestId(uuid::Uuid::from_u128(1))), ..here };
     for asker in [here, asker(&alice, [10, 77, 0, 4]), asker(&bob, [10, 77, 0, 2]), known] {
         assert!(paces.count(asker, bounds(&holds)).is_ok());
         assert!(paces.count(asker, bounds(&holds)).is_err());
@@ -60,7 +60,7 @@ fn what_a_rate_refuses_takes_nothing_of_a_throttle() {
     let (paces, alice) = (Paces::default(), Arc::from("alice"));
     let pace = Arc::new(Pace::new(1));
     pace.reserve(1, Duration::ZERO, Duration::ZERO).unwrap();
-    give_back(&[pace.clone()]);
+    give_back(std::slice::from_ref(&pace));
     assert!(pace.is_at_rest(Duration::ZERO));
     let holds = rates(vec![rate("one", Subject::Named("Agent/alice".into()), 1)]);
     assert!(paces.charge(asker(&alice, [10, 77, 0, 2]), bounds(&holds)).is_ok());

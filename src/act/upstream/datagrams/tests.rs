@@ -1,6 +1,6 @@
 //! The relay between real sockets on loopback. No passage is needed here: these tests stand below the decision.
 
-use super::super::tempo::{LiveTempo, Meter, Tempo};
+use super::super::tempo::{Counts, LiveTempo, Meter, Tempo};
 use super::*;
 use crate::model::types::{Denial, Direction, Reason};
 
@@ -220,11 +220,29 @@ async fn a_flow_that_never_stands_still_leaves_others_of_its_thread_their_turn()
     assert!(wire.counts()[0] >= BURST as u64, "it was busy");
 }
 
+/// So many bytes and no more.
+struct Once(Cell<u64>);
+
+impl Counts for Once {
+    fn room(&self, _: Direction, least: u64) -> Result<u64, Denial> {
+        let left = self.0.get();
+        if left >= least { Ok(left) } else { Err(Denial::built_in(Reason::QuotaBytes, "used up")) }
+    }
+
+    fn ahead(&self, _: Direction) -> u64 {
+        self.0.get()
+    }
+
+    fn moved(&self, _: Direction, bytes: u64) {
+        self.0.set(self.0.get() - bytes);
+    }
+}
+
 #[tokio::test]
 async fn a_flow_of_which_no_more_bytes_may_move_ends() {
     let mut wire = Wire::new().await;
-    let refuse = |_, _| Err(Denial::built_in(Reason::QuotaRequests, "used up"));
-    let pace = LiveTempo::metered(Tempo::free(std::time::Instant::now()), Some(Meter::new(refuse)));
+    let pace = LiveTempo::new(Tempo::free(std::time::Instant::now()));
+    pace.count_by(Meter::new(Once(Cell::new(80_000))));
     wire.moved[0].pace(Lane::new(pace.clone(), Direction::Up));
     let stopped = wire
         .run(Patience::default(), async |agent, server| {
@@ -232,9 +250,10 @@ async fn a_flow_of_which_no_more_bytes_may_move_ends() {
                 agent.send(&[7; 40_000]).await.unwrap();
                 assert_eq!(heard(server).await.len(), 40_000);
             }
+            agent.send(b"more").await.unwrap();
         })
         .await;
     assert!(matches!(stopped, Stopped::Spent), "{stopped:?}");
     assert!(pace.spent().is_some());
-    assert_eq!(wire.counts()[0], 2, "what was moved when the meter was told");
+    assert_eq!(wire.counts()[0], 2, "those that were paid for");
 }

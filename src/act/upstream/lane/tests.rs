@@ -1,11 +1,11 @@
 //! Lanes and gates at a clock that stands still or is never reached: what passes tells how fast it went.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::tempo::{Meter, Tempo};
+use super::super::tempo::{Counts, Meter, Tempo};
 use super::*;
 use crate::decide::quota::Pace;
 use crate::model::types::Reason;
@@ -31,16 +31,42 @@ async fn polled(lane: &mut Lane) -> Poll<Result<(), Spent>> {
     std::future::poll_fn(|cx| Poll::Ready(lane.poll(cx))).await
 }
 
-/// A meter that takes so many bytes, and what it was told.
-fn meter(room: u64) -> (Meter, Rc<RefCell<Vec<(Direction, u64)>>>) {
-    let told = Rc::new(RefCell::new(Vec::new()));
-    let all = told.clone();
-    let meter = Meter::new(move |direction, bytes| {
-        all.borrow_mut().push((direction, bytes));
-        let sum: u64 = all.borrow().iter().map(|(_, bytes)| bytes).sum();
-        if sum > room { Err(Denial::built_in(Reason::QuotaRequests, "used up")) } else { Ok(()) }
-    });
-    (meter, told)
+/// Takes so many bytes, and charges them in parts.
+struct Purse {
+    left: Cell<u64>,
+    ahead: Cell<u64>,
+    part: u64,
+    moved: RefCell<Vec<(Direction, u64)>>,
+}
+
+impl Counts for Rc<Purse> {
+    fn room(&self, _: Direction, least: u64) -> Result<u64, Denial> {
+        if self.ahead.get() < least {
+            let more = self.left.get().min(self.part.max(least));
+            self.left.set(self.left.get() - more);
+            self.ahead.set(self.ahead.get() + more);
+        }
+        let enough = self.ahead.get() >= least;
+        enough.then(|| self.ahead.get()).ok_or_else(|| Denial::built_in(Reason::QuotaBytes, "used up"))
+    }
+
+    fn ahead(&self, _: Direction) -> u64 {
+        self.ahead.get()
+    }
+
+    fn moved(&self, direction: Direction, bytes: u64) {
+        self.ahead.set(self.ahead.get().saturating_sub(bytes));
+        self.moved.borrow_mut().push((direction, bytes));
+    }
+}
+
+/// A tempo whose bytes are paid for from a purse.
+fn metered(tempo: Tempo, (left, part): (u64, u64)) -> (LiveTempo, Rc<Purse>) {
+    let (ahead, moved) = (Cell::default(), RefCell::default());
+    let purse = Rc::new(Purse { left: Cell::new(left), ahead, part, moved });
+    let live = LiveTempo::new(tempo);
+    live.count_by(Meter::new(purse.clone()));
+    (live, purse)
 }
 
 #[tokio::test]
@@ -83,41 +109,37 @@ async fn whoever_rests_by_an_old_tempo_is_woken_and_goes_by_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_meter_hears_of_all_bytes_now_and_then_and_at_the_end() {
-    let (endless, told) = meter(u64::MAX);
-    let live = LiveTempo::metered(tempo(&[]), Some(endless));
-    let (mut up, mut down) = (Lane::new(live.clone(), Direction::Up), Lane::new(live, Direction::Down));
-    for _ in 0..5 {
-        up.moved(METER_BYTES as usize / 2);
+async fn no_more_moves_in_a_turn_than_is_paid_for() {
+    let (live, purse) = metered(tempo(&[]), (1000, 400));
+    let (mut up, mut down) =
+        (Lane::new(live.clone(), Direction::Up), Lane::new(live.clone(), Direction::Down));
+    let mut moved = Vec::new();
+    while polled(&mut up).await == Poll::Ready(Ok(())) {
+        moved.push(up.turn());
+        up.moved(up.turn());
     }
-    assert_eq!(*told.borrow(), [(Direction::Up, METER_BYTES); 2]);
-    down.moved(1);
-    drop((down, up));
-    assert_eq!(told.borrow()[2..], [(Direction::Down, 1), (Direction::Up, METER_BYTES / 2)]);
-    let (nothing, _) = meter(0);
-    let live = LiveTempo::metered(tempo(&[]), Some(nothing));
-    Lane::new(live.clone(), Direction::Up).moved(1);
-    assert!(live.spent().is_none(), "it was over already");
+    assert_eq!(moved, [400, 400, 200]);
+    assert_eq!(polled(&mut down).await, Poll::Ready(Err(Spent)), "both directions end");
+    assert_eq!(purse.moved.borrow().iter().map(|(_, bytes)| bytes).sum::<u64>(), 1000);
+    assert_eq!(live.spent().map(|denial| denial.reason), Some(Reason::QuotaBytes));
+    down.moved(0);
 }
 
 #[tokio::test]
-async fn where_the_meter_says_no_both_directions_end_those_that_rest_as_well() {
-    let (meter, _) = meter(METER_BYTES);
-    let live = LiveTempo::metered(tempo(&[(&[Direction::Down], 1)]), Some(meter));
+async fn where_nothing_is_left_those_that_rest_end_as_well() {
+    let (live, _) = metered(tempo(&[(&[Direction::Down], 1)]), (100, 100));
     let (mut up, mut down) =
         (Lane::new(live.clone(), Direction::Up), Lane::new(live.clone(), Direction::Down));
-    down.moved(1000);
+    down.moved(60);
     let rests = std::future::poll_fn(|cx| down.poll(cx));
     let spend = async {
         tokio::task::yield_now().await;
-        for _ in 0..2 {
-            assert!(live.spent().is_none());
-            up.moved(METER_BYTES as usize);
-        }
+        assert!(up.takes(70) && live.spent().is_none());
+        assert!(!up.takes(70));
     };
     assert_eq!(tokio::join!(rests, spend).0, Err(Spent));
     assert_eq!(polled(&mut up).await, Poll::Ready(Err(Spent)));
-    assert!(!up.takes(1));
+    assert!(!up.takes(1) && !live.takes(Direction::Up, 1));
     assert_eq!(live.spent().map(|denial| denial.detail), Some("used up".to_owned()));
 }
 
@@ -154,8 +176,9 @@ async fn an_open_gate_passes_frames_as_they_are_and_one_that_is_spent_none() {
     let mut gate = Gate::of(LiveTempo::new(tempo(&[])), Direction::Up);
     assert_eq!(passes(&mut gate, &mut vec![data(0), data(1 << 20)]), [1 << 20, 0]);
     assert!(gate.lane.is_none(), "it costs nothing");
-    let (meter, _) = meter(0);
-    let mut gate = Gate::of(LiveTempo::metered(tempo(&[]), Some(meter)), Direction::Up);
-    assert_eq!(passes(&mut gate, &mut vec![data(5), data(1 << 20)]), [1 << 20]);
-    assert!(gate.spent().is_some());
+    let (live, _) = metered(tempo(&[]), (600, 400));
+    let mut gate = Gate::of(live, Direction::Up);
+    let mut frames = vec![data(5), data(0), data(600)];
+    assert_eq!(passes(&mut gate, &mut frames), [400, 200, 0]);
+    assert!(gate.spent().is_some(), "of what comes then nothing passes");
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::decide::ledger::canonical::{Closing, Judged, write_end, write_opening, write_outcome};
+use crate::decide::ledger::canonical::{Closing, write_end, write_opening, write_outcome};
+use crate::decide::ledger::judged::Judged;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome};
 use crate::model::types::limits::{RECORD_BYTES, RECORD_PATH_BYTES};
 use crate::model::types::{Denial, ModelCall, Reason};

@@ -59,7 +59,7 @@ fn recalled(ledger: &Ledger) -> Accounts {
 }
 
 /// What a machine would find in this folder if the process were killed now.
-fn killed(dir: &Path) -> tempfile::TempDir {
+pub(super) fn killed(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     fs::create_dir(copy.path().join("journal")).unwrap();
     for name in fs::read_dir(dir.join("journal")).unwrap().map(|entry| entry.unwrap().file_name()) {
@@ -102,7 +102,7 @@ async fn a_kill_at_any_moment_loses_no_charge_and_invents_none() {
     let mut moments = vec![(killed(dir.path()), 0)];
     let first = open(&ledger, 1, reserve(&accounts, 400, AT).unwrap()).await;
     moments.push((killed(dir.path()), 400));
-    let mut second = open(&ledger, 2, reserve(&accounts, 100, AT).unwrap()).await;
+    let second = open(&ledger, 2, reserve(&accounts, 100, AT).unwrap()).await;
     moments.push((killed(dir.path()), 500));
     assert_eq!(second.charge_more(Unit::Tokens, Wanted::Exactly(50), AT), Ok(50));
     moments.push((killed(dir.path()), 550));
@@ -131,7 +131,7 @@ async fn what_could_not_be_recorded_is_given_back() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = start(dir.path());
     let accounts = recalled(&ledger);
-    let mut running = open(&ledger, 1, reserve(&accounts, 100, AT).unwrap()).await;
+    let running = open(&ledger, 1, reserve(&accounts, 100, AT).unwrap()).await;
     let segment = fs::File::open(dir.path().join("journal/00000000000000000001.journal")).unwrap();
     let good = ledger.0.recorder.journal.replace_active(segment);
     let by = (Some(&policy()), None);
@@ -157,7 +157,7 @@ async fn an_outage_that_is_allowed_still_counts() {
     let accounts = recalled(&ledger);
     let segment = fs::File::open(dir.path().join("journal/00000000000000000001.journal")).unwrap();
     ledger.0.recorder.journal.replace_active(segment);
-    let mut entry = open(&ledger, 1, reserve(&accounts, 100, AT).unwrap()).await;
+    let entry = open(&ledger, 1, reserve(&accounts, 100, AT).unwrap()).await;
     assert_eq!(entry.charge_more(Unit::Tokens, Wanted::Exactly(50), AT), Ok(50));
     drop(entry);
     assert_eq!(used(&accounts, AT), (150, 0));
@@ -168,7 +168,7 @@ async fn progress_is_no_row_of_its_own_and_is_followed_as_one_thing() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = start(dir.path());
     let accounts = recalled(&ledger);
-    let mut entry = open(&ledger, 1, reserve(&accounts, 100, AT).unwrap()).await;
+    let entry = open(&ledger, 1, reserve(&accounts, 100, AT).unwrap()).await;
     for _ in 0..3 {
         entry.charge_more(Unit::Tokens, Wanted::Exactly(10), AT).unwrap();
     }

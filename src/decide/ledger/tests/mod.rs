@@ -2,6 +2,7 @@
 
 mod canonical;
 mod charges;
+mod meter;
 mod columns;
 mod journal;
 mod whole;
@@ -66,6 +67,7 @@ fn model_call() -> ModelCall {
         cache_read: Some(0),
         cache_write: Some(5),
         reasoning: Some(4),
+        billed: None,
         cost: Some(1_000_031_500_000),
         stop: Some("tool_use".into()),
         is_estimated: true,

@@ -160,7 +160,7 @@ impl Bound {
                     holds.budgets.push(Hold { policy, subject, limits: limits.clone(), mode: *mode });
                 }
             }
-            What::Rate { requests, window } if carried != Carried::Flow => {
+            What::Rate { requests, window } => {
                 let (requests, window) = (*requests, *window);
                 let hold = RateHold { policy, subject, requests, window, burst: requests };
                 // A policy may have several targets that all of them cover this.
@@ -168,7 +168,6 @@ impl Bound {
                     holds.rates.push(hold);
                 }
             }
-            What::Rate { .. } => {}
             What::Bandwidth { up, down } => {
                 holds.bandwidths.push(BandwidthHold { policy, subject, up: *up, down: *down });
             }

@@ -159,7 +159,7 @@ impl<'a> Judge<'a> {
             destination: Destination { host: name, address, port: Some(asked.port()) },
             request: None,
             content: None,
-            usage: self.circumstances.usage,
+            usage: self.circumstances.usage.as_ref(),
             at: self.circumstances.at,
         }
     }

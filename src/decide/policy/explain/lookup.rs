@@ -56,7 +56,7 @@ impl PolicySet {
         let agent = self.agents.get(&known.agent().name).copied();
         let inquiry =
             Inquiry { plan, agent, question: &question, lookup: Some(lookup), denial, reads: false };
-        let facts = inquiry.facts(circumstances);
+        let facts = inquiry.facts(&circumstances);
         let rules = inquiry.rules(&self.rules, &facts);
         let opener = explanation.opened_by.as_ref().map(|route| &route.policy);
         explanation.steps = inquiry.steps_of_lookup(rules, opener);

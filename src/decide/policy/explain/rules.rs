@@ -70,7 +70,7 @@ impl Inquiry<'_> {
     }
 
     /// What conditions are judged by.
-    pub(super) fn facts<'f>(&'f self, circumstances: Circumstances<'f>) -> Facts<'f> {
+    pub(super) fn facts<'f>(&'f self, circumstances: &'f Circumstances<'f>) -> Facts<'f> {
         let question = self.question;
         // A look-up leads nowhere yet.
         let place = Some(question.destination).filter(|place| place.port() != 0);
@@ -80,7 +80,7 @@ impl Inquiry<'_> {
             destination: Destination { host: question.host, address, port },
             request: question.request.map(|request| request as &dyn RequestFacts),
             content: question.content,
-            usage: circumstances.usage,
+            usage: circumstances.usage.as_ref(),
             at: circumstances.at,
         }
     }

@@ -117,7 +117,7 @@ impl<'a> Judge<'a> {
             destination: Destination { host, address, port },
             request: Some(&*self.request),
             content: self.content,
-            usage: self.circumstances.usage,
+            usage: self.circumstances.usage.as_ref(),
             at: self.circumstances.at,
         }
     }

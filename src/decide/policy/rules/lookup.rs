@@ -30,7 +30,7 @@ impl Rules {
             destination: Destination { host: concerned.host, ..Destination::default() },
             request: None,
             content: None,
-            usage: concerned.circumstances.usage,
+            usage: concerned.circumstances.usage.as_ref(),
             at: concerned.circumstances.at,
         };
         let found = self.look(agent, &facts);

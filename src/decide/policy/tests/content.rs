@@ -303,7 +303,7 @@ fn tls_that_names_no_host_is_no_way_around_a_rule_that_would_read_its_requests()
 fn what_an_agent_has_used_is_known_to_connections_and_denies_where_nobody_counts() {
     let set = one("Deny", "usage.bytes_today > 1000");
     let decided = |usage: Option<&Usage>| {
-        let circumstances = Circumstances { usage, ..Circumstances::default() };
+        let circumstances = Circumstances { usage: usage.copied(), ..Circumstances::default() };
         let (known, given) = (set.directory.by_name("alice").unwrap(), [host("a.example")]);
         let destination = OriginalDestination(SocketAddr::new(PUBLIC.parse().unwrap(), 5432));
         let flow = Flow { destination, hello: &Hello::Silent, given: &given, stale: &[], once: &[] };
