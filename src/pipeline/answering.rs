@@ -18,6 +18,7 @@ use super::tunnel;
 use super::underway::Underway;
 use crate::act::upstream::{Ender, Reply};
 use crate::decide::ledger::record::Outcome;
+use crate::decide::quota::Spent;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::Ending;
 use crate::perceive::request::guard::Refusal;
@@ -92,7 +93,7 @@ fn ender(going: &Going, headers: &mut HeaderMap) -> Option<Ender> {
 }
 
 /// Whether no body follows, whatever the head announces (RFC 9110, sections 9.3.2 and 15).
-fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+pub fn is_bodiless(method: &Method, status: StatusCode) -> bool {
     method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
@@ -119,15 +120,21 @@ pub fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Ans
     // A body that may go on no longer breaks off, and the upstream's failure comes of that.
     let denial = going.underway.tempo.spent().unwrap_or(denial);
     let response = deny::response(&denial, going.id, going.heard());
-    going.take_entry().close(Outcome {
+    let outcome = Outcome {
         status: Some(response.status().as_u16()),
         bytes_out: going.sent.get(),
         bytes_in: response.body().len() as u64,
         latency: going.started.elapsed(),
         dialled: going.dialled.get(),
         denial: Some(denial),
-        model_call: going.reading.finish(false),
         ..Outcome::default()
-    });
+    };
+    let mut outcome = outcome.of_call(going.reading.finish(false));
+    if !going.has_left() {
+        // Nothing of it went out, so nothing is paid for.
+        outcome.spent =
+            Some(Spent { tokens: Some(0), nanodollars: Some(0), ..outcome.spent.unwrap_or_default() });
+    }
+    going.take_entry().close(outcome);
     answered(response, &going.method)
 }

@@ -14,6 +14,7 @@ use super::arrival::Refused;
 use super::bridge::{self, Challenge};
 use super::case::{Case, is_grpc};
 use super::charges;
+use super::charging;
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
 use super::fallback;
@@ -22,11 +23,14 @@ use super::going::{Back, Going};
 use super::held::{self, Read};
 use super::road::Road;
 use super::serving::{Answer, Watched};
+use super::shown;
 use super::site::{Leg, Site};
 use crate::act::upstream::Reading;
 use crate::decide::policy::Clearance;
+use crate::decide::quota::Reservation;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::Call;
+use crate::perceive::protocol::mcp::Messages;
 use crate::perceive::request::{Request, hop_by_hop};
 
 /// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
@@ -49,17 +53,19 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         }
     };
     let decided = decide(&case, (&canonical, &head), (&mut body.inner, &back.watched)).await;
-    let Decided { wait, clearance, read } = match decided {
+    let Decided { wait, clearance, read, reservation } = match decided {
         Ok(decided) => decided,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
-    let Read { content, call, body: held } = read;
-    let underway = site.begin((&head, content), &clearance, canonical.name());
     let opening = case.opening(Some(&canonical), Some(&head), case.allow(&clearance));
-    let entry = match site.road.shared.ledger.open_request(&clearance, &opening, None).await {
+    let entry = match site.road.shared.ledger.open_request(&clearance, &opening, reservation).await {
         Ok(entry) => entry,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
+    let judge = charging::judge(&site, &clearance, (&read, &entry));
+    let Read { content, call, body: held } = read;
+    let underway = site.begin((&head, content), &clearance, canonical.name());
+    let prices = &site.road.shared.prices;
     charges::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
     let going = Going {
         id: case.id,
@@ -69,6 +75,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         clearance,
         entry: Some(entry),
         drain: site.road.drain.clone(),
+        left: Cell::default(),
         sent: Rc::default(),
         cut: site.cut.clone(),
         dialled: Cell::default(),
@@ -76,25 +83,29 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         dialect: Heard::of(canonical.name(), Some(&canonical), false).dialect,
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
-        reading: call.map_or_else(|| reading(&canonical), |call| Reading::of(Some(call))),
-        judge: RefCell::default(),
+        waiting: case.messages.get().map(Messages::waiting),
+        messages: case.messages.into_inner(),
+        reading: Reading::of(call.or_else(|| passing(&canonical)), prices),
+        judge: RefCell::new(judge),
     };
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
     let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
     let head = outgoing(head, (&target, &authority), &going);
     let body = held.map_or(Sending::Passing(body.inner), Sending::Held);
-    match fallback::send(&site, &going, leg, (head, body)).await {
+    let sent = fallback::send(&site, &going, leg, (head, body)).await;
+    match shown::shorten(&going, sent).await {
         Ok((reply, added)) => relay(&site, going, (reply, added), back),
         Err(denial) => fail(going, denial, &back.watched),
     }
 }
 
-/// A request that may go: how long a rule holds it back, why it may, and what was read of it.
+/// A request that may go: how long a rule holds it back, why it may, what was read of it, and what is charged for it.
 struct Decided {
     wait: Duration,
     clearance: Clearance,
     read: Read,
+    reservation: Option<Reservation>,
 }
 
 /// Decides on a request: by its head, and by what it carries where somebody asks for that.
@@ -104,7 +115,7 @@ async fn decide(
     (body, watched): (&mut Incoming, &Watched),
 ) -> Result<Decided, Denial> {
     let permit = case.judge(request)?;
-    let read = match held::wants_body(&permit, request) {
+    let read = match held::wants_body(case, &permit, request) {
         // Boxed: most requests have none that is read, and their futures no room for it.
         Some(wanted) => Box::pin(held::read(case, wanted, (request, head), (body, watched))).await?,
         None => Read::default(),
@@ -112,13 +123,18 @@ async fn decide(
     let clearance = case.settle(permit, &read.content)?;
     let site = case.site();
     let wait = site.road.shared.paces.charge(site.asker(), (&clearance).into())?;
-    Ok(Decided { wait, clearance, read })
+    let reservation = if charging::is_counted(case, &clearance) {
+        Box::pin(charging::reserve(case, &clearance, (request, &read))).await?
+    } else {
+        None
+    };
+    Ok(Decided { wait, clearance, read, reservation })
 }
 
-/// What reads the exchange, where it is a call of a model.
-fn reading(request: &Request<'_>) -> Reading {
+/// The call of a model whose bodies are read as they pass, where it is one.
+fn passing(request: &Request<'_>) -> Option<Call> {
     let asked = (request.method(), request.path());
-    Reading::of(request.name().and_then(|host| Call::begin(host, asked, request.headers())))
+    Call::begin(request.name()?, asked, request.headers())
 }
 
 /// Answers a request on a connection that may not live. Where policy denies this very request, its own words count;

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
@@ -18,8 +19,9 @@ use crate::act::upstream::{Closing, Judge, LAPSED, Reading};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Clearance;
-use crate::model::types::{Denial, HostName, RequestId};
+use crate::model::types::{Denial, HostName, RequestId, ToolSieve};
 use crate::perceive::protocol::ai::Dialect;
+use crate::perceive::protocol::mcp::{Messages, Sieve, Waiting};
 
 /// A request that may go, on its way: what still matters once its head is sent.
 pub struct Going {
@@ -37,6 +39,8 @@ pub struct Going {
     pub entry: Option<Entry>,
     /// Whether the daemon is about to end.
     pub drain: watch::Receiver<bool>,
+    /// Whether it was handed to a connection.
+    pub left: Cell<bool>,
     /// Bytes of its body that went out.
     pub sent: Rc<Cell<u64>>,
     /// Why the connection was cut, once it is.
@@ -51,6 +55,10 @@ pub struct Going {
     pub method: Method,
     /// Whether a gRPC client waits for its answer.
     pub is_grpc: bool,
+    /// The messages to a server of tools in its body.
+    pub messages: Option<Messages>,
+    /// Who waits for an answer to them.
+    pub waiting: Option<Waiting>,
     /// What reads its bodies.
     pub reading: Reading,
     /// Who says when its answer may go on no longer; nothing where nobody does.
@@ -60,7 +68,18 @@ pub struct Going {
 impl Going {
     /// The words of its client.
     pub fn heard(&self) -> Heard<'_> {
-        Heard { host: self.host.as_ref(), dialect: self.dialect, grpc: self.is_grpc, ..Heard::default() }
+        Heard {
+            host: self.host.as_ref(),
+            dialect: self.dialect,
+            grpc: self.is_grpc,
+            mcp: self.waiting.as_ref(),
+        }
+    }
+
+    /// Which tools its answer may show, where it may list any.
+    pub fn shows(&self) -> Option<&Arc<ToolSieve>> {
+        let tools = self.clearance.holds().and_then(|holds| holds.tools.as_ref());
+        tools.filter(|_| Sieve::is_needed(&self.method, self.messages.as_ref()))
     }
 
     pub fn entry(&self) -> &Entry {
@@ -69,6 +88,11 @@ impl Going {
 
     pub fn take_entry(&mut self) -> Entry {
         self.entry.take().expect("invariant: it is taken once, with the outcome")
+    }
+
+    /// Whether anything of it may have reached its destination.
+    pub fn has_left(&self) -> bool {
+        self.left.get()
     }
 
     /// What closes its record once its answer has passed.
@@ -92,15 +116,15 @@ impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
         let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
-        entry.close(Outcome {
+        let outcome = Outcome {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
-            model_call: self.reading.finish(false),
             ..Outcome::default()
-        });
+        };
+        entry.close(outcome.of_call(self.reading.finish(false)));
     }
 }
 

@@ -19,6 +19,7 @@ use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::decide::quota::{Accounts, BudgetClock};
 use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
+use crate::model::prices::Prices;
 use crate::model::types::{Cause, ClientAddress, Denial, RequestId, Timestamp};
 use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver, Upstreams};
 use crate::perceive::hello::Hello;
@@ -92,6 +93,8 @@ pub struct Shared {
     pub paces: Paces,
     /// What may be used up, and what is.
     pub accounts: Accounts,
+    /// What models cost.
+    pub prices: Arc<Prices>,
     /// The time by which that is counted.
     pub moments: BudgetClock,
     /// Room for bodies that are held until they are decided on.

@@ -46,7 +46,7 @@ pub struct Providers {
 impl Providers {
     /// Starts all of them.
     pub fn start(lab: &Lab) -> Self {
-        Self::answering(lab, |taken| answer(taken))
+        Self::answering(lab, answer)
     }
 
     /// The same, with other answers.

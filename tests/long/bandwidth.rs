@@ -91,8 +91,7 @@ impl Readers {
 
 fn assert_within(seen: f64, expected: f64, percent: f64, of: &str) {
     let off = (seen / expected - 1.0) * 100.0;
-    println!("{of}: {seen:.0} of {expected:.0} B/s ({off:+.1} %)");
-    assert!(off.abs() <= percent, "{of}: {seen:.0} instead of {expected:.0} B/s");
+    assert!(off.abs() <= percent, "{of}: {seen:.0} instead of {expected:.0} B/s ({off:+.1} %)");
 }
 
 /// Whether all of it is as much as the pace says, and each has an equal part.

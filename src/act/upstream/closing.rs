@@ -54,7 +54,7 @@ impl Closing {
     }
 
     fn finished(self, (sent, received): (u64, u64), end: Option<&'static str>, denial: Option<Denial>) {
-        self.entry.close(Outcome {
+        let outcome = Outcome {
             status: Some(self.status),
             bytes_out: sent,
             bytes_in: received,
@@ -63,21 +63,21 @@ impl Closing {
             dialled: self.dialled,
             denial,
             end,
-            model_call: self.reading.finish(end.is_none()),
             ..Outcome::default()
-        });
+        };
+        self.entry.close(outcome.of_call(self.reading.finish(end.is_none())));
     }
 
     /// Closes the record with a refusal that came after the decision.
     pub fn refuse(self, denial: Denial) {
-        self.entry.close(Outcome {
+        let outcome = Outcome {
             status: Some(denial.status()),
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled,
             denial: Some(denial),
-            model_call: self.reading.finish(false),
             ..Outcome::default()
-        });
+        };
+        self.entry.close(outcome.of_call(self.reading.finish(false)));
     }
 }

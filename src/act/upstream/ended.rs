@@ -6,12 +6,15 @@
 
 use bytes::Bytes;
 
-use crate::model::types::Denial;
+use crate::decide::quota::{Refused as Exhausted, Wanted};
 use crate::model::types::limits::ENDING_EVENT_BYTES;
+use crate::model::types::{Denial, Timestamp, Unit};
 use crate::perceive::protocol::ai::{Ending, Usage};
 
-/// Says why an answer may go on no longer, by what it has used so far.
-pub type Judge = Box<dyn FnMut(&Usage) -> Option<Denial>>;
+/// Charges more while something runs; how much there is of it ([`Entry::charge_more`](crate::decide::ledger::Entry)).
+pub type Charge<'a> = dyn FnMut(Unit, Wanted, Timestamp) -> Result<u64, Exhausted> + 'a;
+/// Says why an answer may go on no longer, by what it has used so far; it may charge more.
+pub type Judge = Box<dyn FnMut(&Usage, &mut Charge<'_>) -> Option<Denial>>;
 /// The bytes that end an answer for that reason.
 pub type Wording = Box<dyn Fn(&Ending, &Denial) -> Vec<u8>>;
 
@@ -48,10 +51,10 @@ impl Ender {
         Self { ending, judge, wording, stopped: None }
     }
 
-    /// The next bytes of the answer, with what it has used by their end.
-    pub(super) fn frame(&mut self, data: Bytes, usage: Option<&Usage>) -> Passing {
+    /// The next bytes of the answer, with what it has used by their end, and what charges more of it.
+    pub(super) fn frame(&mut self, data: Bytes, usage: Option<&Usage>, charge: &mut Charge<'_>) -> Passing {
         if self.stopped.is_none() {
-            self.stopped = usage.and_then(|usage| (self.judge)(usage)).map(|denial| (denial, 0));
+            self.stopped = usage.and_then(|usage| (self.judge)(usage, charge)).map(|denial| (denial, 0));
         }
         let Some((denial, passed)) = &mut self.stopped else {
             if let Some(ending) = &mut self.ending {
@@ -98,12 +101,13 @@ mod tests {
         if let Some(coding) = coding {
             fields.insert("content-encoding", coding.parse().unwrap());
         }
-        let judge = move |usage: &Usage| (usage.billed().total() > most).then(denial);
+        let judge = move |usage: &Usage, _: &mut Charge<'_>| (usage.billed().total() > most).then(denial);
         Ender::new(Ending::of(&endpoint, &fields), Box::new(judge), Box::new(|_, _| b"END".to_vec()))
     }
 
     fn frame(ender: &mut Ender, data: &'static str, used: u64) -> Passing {
-        ender.frame(Bytes::from_static(data.as_bytes()), Some(&Usage::estimate(0, used)))
+        ender
+            .frame(Bytes::from_static(data.as_bytes()), Some(&Usage::estimate(0, used)), &mut |_, _, _| Ok(0))
     }
 
     fn on(data: &'static str) -> Passing {
@@ -142,7 +146,7 @@ mod tests {
         assert_eq!(frame(&mut endless, "data: a", 0), on("data: a"));
         let long = Bytes::from(vec![b'a'; ENDING_EVENT_BYTES]);
         let used = Usage::estimate(0, 6);
-        assert_eq!(endless.frame(long.clone(), Some(&used)), Passing::On(long));
+        assert_eq!(endless.frame(long.clone(), Some(&used), &mut |_, _, _| Ok(0)), Passing::On(long));
         assert_eq!(frame(&mut endless, "a", 6), Passing::BrokenOff(denial()));
         let mut coded = ender(5, Some("gzip"));
         assert_eq!(frame(&mut coded, "..", 5), on(".."));

@@ -5,22 +5,24 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
+use crate::model::prices::Prices;
 use crate::model::types::ModelCall;
 use crate::perceive::protocol::ai::{Call, Ending, Endpoint, Usage};
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
-pub struct Reading(Option<Rc<RefCell<Call>>>);
+pub struct Reading(Option<Rc<RefCell<Call>>>, Arc<Prices>);
 
 impl Reading {
-    /// Of this call, if it is one.
-    pub fn of(call: Option<Call>) -> Self {
-        Self(call.map(|call| Rc::new(RefCell::new(call))))
+    /// Of this call, if it is one, which costs what these prices say.
+    pub fn of(call: Option<Call>, prices: &Arc<Prices>) -> Self {
+        Self(call.map(|call| Rc::new(RefCell::new(call))), prices.clone())
     }
 
     /// A frame of the request has passed.
@@ -75,6 +77,6 @@ impl Reading {
 
     /// The exchange is over; whether its answer came to its end.
     pub fn finish(&self, is_whole: bool) -> Option<Box<ModelCall>> {
-        self.0.as_ref().map(|call| Box::new(call.borrow_mut().finish(is_whole)))
+        self.0.as_ref().map(|call| Box::new(call.borrow_mut().finish(is_whole, &self.1)))
     }
 }

@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use crate::decide::quota::{Charge, Reservation};
 use crate::model::types::limits::{CHARGES_BYTES, RECORD_BYTES, RECORD_PATH_BYTES};
-use crate::model::types::{Denial, ModelCall, PolicyRef, Reason, RequestId, Timestamp};
+use crate::model::types::{ModelCall, RequestId, Timestamp};
 
 use super::json::Object;
-use super::record::{Asked, Decision, Kind, Opening, Outcome, Subject};
+use super::judged::{Charged, Judged};
+use super::record::{Asked, Kind, Opening, Outcome, Subject};
 
 /// Every field in its place; merged rows keep this order too.
 pub const FIELDS: &[&str] = &[
@@ -77,7 +77,7 @@ const NAME_BYTES: usize = 512;
 const METHOD_BYTES: usize = 128;
 /// Escaped bytes of what was seen.
 const EVIDENCE_BYTES: usize = 4096;
-/// Bytes of the list of tools that a model wants called.
+/// Bytes of the list of tools that are called, or that a model wants called.
 const TOOL_CALLS_BYTES: usize = 2048;
 
 // Ten names and digests, two models, one method, one reason to stop, one path, one evidence, a list of tools and one of charges;
@@ -118,82 +118,12 @@ impl Phase {
     }
 }
 
-/// The judgement as it is written, wherever it came from.
-#[derive(Debug, Clone, Copy)]
-pub struct Judged<'a> {
-    pub decision: Decision,
-    pub reason: Option<Reason>,
-    pub policy: Option<&'a PolicyRef>,
-    pub rule: Option<&'a str>,
-    pub evidence: Option<&'a str>,
-}
-
-impl<'a> Judged<'a> {
-    /// As the opening says.
-    pub fn of(opening: &'a Opening) -> Self {
-        let verdict = &opening.verdict;
-        Self {
-            decision: verdict.decision,
-            reason: verdict.reason,
-            policy: verdict.policy.as_ref(),
-            rule: verdict.rule.as_deref(),
-            evidence: verdict.evidence.as_deref(),
-        }
-    }
-
-    /// What goes though a budget is passed, or cannot be counted. Where a rule binds it the rule goes on speaking.
-    pub fn alerted(self, policy: &'a PolicyRef, seen: &'a str) -> Self {
-        match self.decision {
-            Decision::Allow | Decision::LogOnly => Self {
-                decision: Decision::Alert,
-                policy: Some(policy),
-                rule: None,
-                evidence: Some(seen),
-                ..self
-            },
-            _ => Self { evidence: self.evidence.or(Some(seen)), ..self },
-        }
-    }
-
-    /// Refused; what the opening had seen stands where the denial has seen nothing.
-    pub fn denied(denial: &'a Denial, opening: Option<&'a Opening>) -> Self {
-        let seen = || opening.and_then(|opening| opening.verdict.evidence.as_deref());
-        Self {
-            decision: denial.decision(),
-            reason: Some(denial.reason),
-            policy: denial.policy.as_ref(),
-            rule: denial.rule.as_deref(),
-            evidence: denial.evidence.as_deref().or_else(seen),
-        }
-    }
-}
-
 /// What an outcome closes.
 #[derive(Debug, Clone, Copy)]
 pub struct Closing {
     pub at: Timestamp,
     pub request_id: RequestId,
     pub kind: Kind,
-}
-
-/// What is charged, to whom, and when in the time of accounts.
-#[derive(Debug, Clone)]
-pub struct Charged {
-    /// The execution it is of; absent for what an operator does, and where a decision has named it.
-    pub execution: Option<RequestId>,
-    pub charges: Vec<Charge>,
-    pub at: Timestamp,
-}
-
-impl Charged {
-    /// What is reserved.
-    pub fn of(reservation: &Reservation) -> Self {
-        Self {
-            execution: Some(reservation.execution()),
-            charges: reservation.charges(),
-            at: reservation.at(),
-        }
-    }
 }
 
 /// Appends a decision, or with an outcome a complete record.
@@ -216,6 +146,9 @@ pub fn write_opening(
     object.seen(judged.evidence.or(ended.and_then(|outcome| outcome.evidence.as_deref())));
     if let Some(execution) = charged.and_then(|charged| charged.execution) {
         object.id("execution_id", execution);
+    }
+    if ended.is_none_or(|outcome| outcome.model_call.is_none()) {
+        object.texts("tool_calls", &opening.asked.tools, TOOL_CALLS_BYTES);
     }
     match ended {
         Some(outcome) => object.ended(opening.kind, outcome, charged),

@@ -5,9 +5,11 @@
 //! them for operators. At start the journal is replayed and decisions without an outcome are closed as `interrupted`.
 //! Never changes a record, never waits for SQLite on the road. Read next: `entry.rs`.
 
+mod config;
 pub mod record;
 mod health;
 mod json;
+mod judged;
 mod canonical;
 pub mod frame;
 pub mod recover;
@@ -37,14 +39,16 @@ use crate::decide::quota::{Charge, Past, Reservation, Spent};
 use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
 use crate::platform::sys::clock;
 
-use canonical::{Charged, Closing, Judged};
+use canonical::Closing;
 use filler::{Filler, FillerThread};
 use journal::{Journal, Room};
+use judged::{Charged, Judged};
 use record::{Asked, Decision, Kind, Opening, Outcome, Subject, Verdict};
 use recorder::Recorder;
 use store::Store;
 use sync::Syncer;
 
+pub use config::{Durability, Error, LedgerConfig, OnUnavailable};
 pub use entry::Entry;
 pub use health::Health;
 pub use query::{Filter, IdPrefix, Page, Reader, Row, Stats, Window};
@@ -52,88 +56,6 @@ pub use tab::ByteMeter;
 
 /// Time a barrier waits for the database.
 const BARRIER_TIME: Duration = Duration::from_secs(10);
-
-/// What a record survives once it is appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// The end of the process, however sudden.
-    #[default]
-    Process,
-    /// A power cut: decisions wait for a grouped fsync.
-    Power,
-}
-
-/// What happens to traffic whose decision cannot be recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnUnavailable {
-    /// It is refused with `audit.unavailable`.
-    #[default]
-    Deny,
-    /// It goes unrecorded, and is counted.
-    Allow,
-}
-
-/// Settings of the ledger.
-#[derive(Debug, Clone)]
-pub struct LedgerConfig {
-    /// The state folder; holds `ledger.db` and `journal/`.
-    pub dir: PathBuf,
-    /// What records survive.
-    pub durability: Durability,
-    /// Bound of the journal in bytes; at least 256 KiB.
-    pub journal_bytes: u64,
-    /// What happens to traffic whose decision cannot be recorded.
-    pub on_unavailable: OnUnavailable,
-}
-
-/// Why the ledger cannot start or be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file or folder of the ledger fails.
-    #[error("cannot {what} `{}`: {source}", path.display())]
-    File {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// SQLite fails.
-    #[error("cannot use the ledger `{}`: {source}", path.display())]
-    Database {
-        /// The database.
-        path: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// The journal is locked.
-    #[error("another daemon uses the journal `{}`\nhint: two daemons need two values of `stateDir`", path.display())]
-    InUse {
-        /// The journal's folder.
-        path: PathBuf,
-    },
-    /// The database has a layout this program does not know.
-    #[error(
-        "the ledger `{}` has layout {found}, this program knows up to {}\nhint: it was written by a newer version; \
-         install that one, or set the file aside", path.display(), store::SCHEMA_VERSION
-    )]
-    Newer {
-        /// The database.
-        path: PathBuf,
-        /// The layout it has.
-        found: i64,
-    },
-    /// What an earlier run left cannot be put into the database.
-    #[error("cannot replay the journal into the ledger: {0}")]
-    Replay(String),
-    /// The database did not catch up in time.
-    #[error("the ledger lags behind the journal{}", why.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
-    Lag {
-        /// Why it cannot be filled, where that is known.
-        why: Option<Arc<str>>,
-    },
-}
 
 /// The ledger; clones are the same one.
 #[derive(Clone)]
@@ -406,7 +328,12 @@ fn system_opening(event: &str, object: &str, detail: Option<String>) -> Opening 
         at: clock::now(),
         kind: Kind::System,
         subject: Subject { agent: None, source: None, host: None, destination: None },
-        asked: Asked { method: Some(event.to_owned()), path: Some(object.to_owned()), protocol: None },
+        asked: Asked {
+            method: Some(event.to_owned()),
+            path: Some(object.to_owned()),
+            protocol: None,
+            ..Asked::default()
+        },
         verdict: Verdict {
             decision: Decision::Allow,
             reason: None,

@@ -69,6 +69,8 @@ pub struct Asked {
     pub path: Option<String>,
     /// `tls-terminate`, `tls-passthrough`, `http`, `tcp`, `udp`, `dns`.
     pub protocol: Option<&'static str>,
+    /// The tools of a server that a request calls, in order.
+    pub tools: Vec<Box<str>>,
 }
 
 /// Why it was decided so.
@@ -115,6 +117,17 @@ pub struct Outcome {
     pub model_call: Option<Box<ModelCall>>,
     /// What it has used of what was reserved for it; what nobody knows stays charged as it was.
     pub spent: Option<Spent>,
+}
+
+impl Outcome {
+    /// With the call of a model that it was, and what is charged for that. Of what nobody knows, what was reserved stays charged.
+    #[must_use]
+    pub fn of_call(self, call: Option<Box<ModelCall>>) -> Self {
+        let Some(call) = call else { return self };
+        let (tokens, nanodollars) = (call.billed, call.billed.and(call.cost));
+        let spent = Some(Spent { tokens, nanodollars, ..self.spent.unwrap_or_default() });
+        Self { model_call: Some(call), spent, ..self }
+    }
 }
 
 /// A decision on its way to the journal.

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::OnUnavailable;
-use super::canonical::{self, Charged, Closing};
+use super::canonical::{self, Closing};
 use super::journal::Room;
+use super::judged::Charged;
 use super::recorder::Recorder;
 use crate::decide::quota::{More, Refused, Reservation, Spent, Wanted};
 use crate::model::types::limits::{METER_LEAST, METER_MOST};

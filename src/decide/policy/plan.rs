@@ -20,7 +20,7 @@ use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
 use crate::model::types::address::embedded;
-use crate::model::types::{DenyResponse, HostName, HostPattern, PolicyRef};
+use crate::model::types::{DenyResponse, HostName, HostPattern, PolicyRef, Provider};
 use crate::perceive::identity::Known;
 
 /// Compiled policy: pure, deterministic, independent of the order of files.
@@ -66,6 +66,14 @@ impl PolicySet {
     /// Whether a rule that can concern an agent asks what it has used up: then `Circumstances::usage` has to be there.
     pub fn asks_usage(&self, known: &Known) -> bool {
         self.agents.get(&known.agent().name).is_some_and(|agent| self.rules.ask_usage(*agent))
+    }
+
+    /// Whose models a host serves for an agent: the table's, or as an AIProviderRoute says.
+    pub fn provider(&self, known: &Known, host: &HostName) -> Option<Provider> {
+        let plan = self.gateways.get(known.gateway());
+        let agent = self.agents.get(&known.agent().name);
+        let routed = plan.zip(agent).and_then(|(plan, agent)| plan.services.provider(*agent, host));
+        routed.or_else(|| Provider::of(host))
     }
 
     /// Encrypted resolvers, which no agent may use.

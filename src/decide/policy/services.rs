@@ -128,6 +128,11 @@ impl Services {
         self.naming(host).filter(move |service| service.agents.contains(agent))
     }
 
+    /// Whose models the host serves, by what is said for the agent.
+    pub(super) fn provider(&self, agent: usize, host: &HostName) -> Option<Provider> {
+        self.at(agent, host).find_map(Service::models).map(|models| models.provider)
+    }
+
     /// Whether requests to the host have to be judged by services, be it that they deny. What is declared as an McpServer is so
     /// for everybody.
     pub(super) fn govern(&self, agent: usize, host: &HostName) -> bool {

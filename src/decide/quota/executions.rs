@@ -126,7 +126,7 @@ mod tests {
         let alice: Arc<str> = "alice".into();
         let of =
             |source, after: Duration, fresh| executions.of(&alice, source, START.plus(after), || id(fresh));
-        assert_eq!(of(v6(1), HOUR * 0, 1), id(1));
+        assert_eq!(of(v6(1), Duration::ZERO, 1), id(1));
         assert_eq!(of(v6(2), HOUR, 2), id(2), "another address is another execution");
         assert_eq!(of(v6(1), HOUR, 3), id(1));
         assert_eq!(of(v6(1), HOUR * 2, 4), id(1));
@@ -161,7 +161,11 @@ mod tests {
             id: id(number),
             last: START.plus(after),
         };
-        executions.restore([one(v6(1), 2, HOUR), one(v6(1), 1, HOUR * 0), one(v6(2), 3, HOUR * 0)]);
+        executions.restore([
+            one(v6(1), 2, HOUR),
+            one(v6(1), 1, Duration::ZERO),
+            one(v6(2), 3, Duration::ZERO),
+        ]);
         assert_eq!(executions.of(&alice, v6(1), START.plus(HOUR * 2), || id(7)), id(2));
         assert_eq!(executions.of(&alice, v6(2), START.plus(HOUR * 2), || id(8)), id(8));
     }

@@ -264,8 +264,8 @@ fn whole_seconds(time: Duration) -> u32 {
 
 /// `00:00 UTC`; with its date where that is not in the next day.
 fn clock(at: Timestamp, now: Timestamp) -> String {
-    // The minute that has begun by then.
-    let at = at.plus(Duration::from_micros(59_999_999)).civil();
+    // The minute that has begun by then; a second past it is none.
+    let at = at.plus(Duration::from_secs(59)).civil();
     let time = format!("{:02}:{:02} UTC", at.hour, at.minute);
     let day = Duration::from_secs(86_400);
     let civil = |moment: Timestamp| (moment.civil().year, moment.civil().month, moment.civil().day);

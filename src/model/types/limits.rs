@@ -472,6 +472,12 @@ pub const MCP_URI_BYTES: usize = 4 * 1024;
 pub const MCP_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// Tokens of output that are reserved for each choice of a call that bounds none, of a model whose own bound is not known.
 pub const DEFAULT_OUTPUT_TOKENS: u64 = 4096;
+/// Tokens of output for which there has to be room before a stream begins that may have less than it could use.
+pub const STREAM_OUTPUT_LEAST: u64 = 64;
+/// Tokens by which the reservation of a running stream grows, so that few of its events are on record by themselves.
+pub const STREAM_OUTPUT_STEP: u64 = 1024;
+/// Time between two looks at a budget for which a request waits.
+pub const BUDGET_LOOK: Duration = Duration::from_millis(250);
 
 /// Bytes of one request's body that is read whole before it is decided on: what the largest of providers takes (Anthropic,
 /// "Errors", request size limits).

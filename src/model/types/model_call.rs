@@ -23,6 +23,8 @@ pub struct ModelCall {
     pub cache_write: Option<u64>,
     /// Tokens that the model thought.
     pub reasoning: Option<u64>,
+    /// Tokens that are paid for, each once; none where nobody knows, because the answer was broken off.
+    pub billed: Option<u64>,
     /// What it has cost, in nano-dollars; only where the price is known.
     pub cost: Option<u64>,
     /// Why the model stopped, in the provider's words.

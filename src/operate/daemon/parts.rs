@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -17,6 +18,8 @@ use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
 use crate::decide::quota::{Accounts, BudgetClock, Terms};
 use crate::decide::tunnel::Guard;
 use crate::model::config::{self, Config, DnsServer};
+use crate::model::manifest::SourceFile;
+use crate::model::prices::Prices;
 use crate::model::types::AddressClass;
 use crate::model::types::address::classify;
 use crate::model::types::limits::FILES_WANTED;
@@ -34,6 +37,7 @@ pub struct Parts {
     dialler: Dialler,
     resolvers: Vec<DnsServer>,
     terms: Terms,
+    prices: Prices,
 }
 
 /// Makes the state and runtime folders, for this user alone.
@@ -109,7 +113,8 @@ impl Parts {
         let ledger = ledger.map_err(|error| part(&error))?;
         let resolvers = resolvers(config)?;
         let terms = Terms { uncounted: config.quota.on_unavailable, idle: config.quota.execution_idle };
-        Ok(Self { authority, ledger, terminator, dialler, resolvers, terms })
+        let prices = prices(config.quota.prices.as_deref())?;
+        Ok(Self { authority, ledger, terminator, dialler, resolvers, terms, prices })
     }
 
     /// What all workers share.
@@ -121,6 +126,7 @@ impl Parts {
             snapshot: ArcSwap::from_pointee(snapshot),
             ledger: self.ledger,
             accounts: Accounts::restore(self.terms, past, now),
+            prices: Arc::new(self.prices),
             moments,
             memory: Arc::new(Memory::new()),
             answers: Arc::new(Cache::default()),
@@ -138,6 +144,16 @@ impl Parts {
             replacing: Mutex::default(),
         })
     }
+}
+
+/// The catalogue in the program, with the administrator's own prices over it.
+fn prices(path: Option<&Path>) -> Result<Prices, Error> {
+    let Some(path) = path else { return Ok(Prices::shipped()) };
+    let place = path.display().to_string();
+    let bytes = fs::read(path)
+        .map_err(|error| Error::Settings(format!("`spec.quota.prices`: cannot read `{place}`: {error}")))?;
+    let own = Prices::read(&SourceFile::new(place, bytes));
+    own.map(|own| Prices::shipped().overridden(own)).map_err(|report| Error::Settings(report.render(false)))
 }
 
 fn resolvers(config: &Config) -> Result<Vec<DnsServer>, Error> {

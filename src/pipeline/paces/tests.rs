@@ -60,7 +60,7 @@ fn what_a_rate_refuses_takes_nothing_of_a_throttle() {
     let (paces, alice) = (Paces::default(), Arc::from("alice"));
     let pace = Arc::new(Pace::new(1));
     pace.reserve(1, Duration::ZERO, Duration::ZERO).unwrap();
-    give_back(&[pace.clone()]);
+    give_back(std::slice::from_ref(&pace));
     assert!(pace.is_at_rest(Duration::ZERO));
     let holds = rates(vec![rate("one", Subject::Named("Agent/alice".into()), 1)]);
     assert!(paces.charge(asker(&alice, [10, 77, 0, 2]), bounds(&holds)).is_ok());

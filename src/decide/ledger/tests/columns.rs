@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::decide::ledger::canonical::{Closing, Judged, write_end, write_opening, write_outcome};
+use crate::decide::ledger::canonical::{Closing, write_end, write_opening, write_outcome};
 use crate::decide::ledger::columns::Columns;
+use crate::decide::ledger::judged::Judged;
 use crate::decide::ledger::record::{Kind, Outcome};
 use crate::model::types::{AgentProfile, Denial, Reason, Timestamp};
 

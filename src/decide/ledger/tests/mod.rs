@@ -43,6 +43,7 @@ fn opening(number: u128) -> Opening {
             method: Some("POST".into()),
             path: Some("/v1/chat".into()),
             protocol: Some("tls-terminate"),
+            ..Asked::default()
         },
         verdict: Verdict {
             decision: Decision::Allow,
@@ -66,6 +67,7 @@ fn model_call() -> ModelCall {
         cache_read: Some(0),
         cache_write: Some(5),
         reasoning: Some(4),
+        billed: None,
         cost: Some(1_000_031_500_000),
         stop: Some("tool_use".into()),
         is_estimated: true,

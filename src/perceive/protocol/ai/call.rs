@@ -10,6 +10,7 @@ use super::endpoint::Endpoint;
 use super::question::{Question, QuestionReader};
 use super::tokens::BYTES_PER_TOKEN;
 use super::usage::Usage;
+use crate::model::prices::Prices;
 use crate::model::types::{HostName, ModelCall, Provider};
 use crate::perceive::protocol::decoding::Decoder;
 
@@ -113,7 +114,7 @@ impl Call {
     }
 
     /// The exchange is over; `is_whole` says whether the answer came to its end. What comes later is not read.
-    pub fn finish(&mut self, is_whole: bool) -> ModelCall {
+    pub fn finish(&mut self, is_whole: bool, prices: &Prices) -> ModelCall {
         let question = match std::mem::replace(&mut self.question, Asking::Hidden) {
             Asking::Passing(passing) => passing.0.finish().ok(),
             Asking::Read(question) => Some(question),
@@ -132,6 +133,7 @@ impl Call {
             cache_read: None,
             cache_write: None,
             reasoning: None,
+            billed: None,
             cost: None,
             stop: None,
             is_estimated: false,
@@ -151,6 +153,16 @@ impl Call {
             // Figures of a stream are cumulated, and those at its end are final; many clients do not wait for the end of the
             // body behind them.
             call.is_estimated = usage.estimated || !is_whole && answer.stop.is_none();
+            let billed = usage.billed();
+            let price = |model: &Option<Box<str>>| prices.of(call.provider, model.as_deref()?);
+            let price = price(&call.model).or_else(|| price(&call.requested));
+            call.cost = price
+                .map(|price| price.cost(billed.input, billed.cache_read, billed.cache_write, billed.output));
+            // What a provider goes on with after it was broken off, nobody hears of.
+            call.billed = (is_whole || !call.is_estimated).then(|| billed.total());
+        } else if is_whole {
+            // An error, of which nothing is paid for.
+            (call.billed, call.cost) = (Some(0), Some(0));
         }
         call.stop = answer.stop;
         call
@@ -198,7 +210,7 @@ mod tests {
         question.chunks(3).for_each(|piece| call.ask(piece));
         call.begin_answer(200, fields);
         answer.chunks(3).for_each(|piece| call.answer(piece));
-        call.finish(is_whole)
+        call.finish(is_whole, &Prices::default())
     }
 
     fn gzip(text: &str) -> Vec<u8> {
@@ -235,7 +247,7 @@ mod tests {
         let so_far = call.usage_so_far().unwrap();
         assert_eq!((so_far.input, so_far.output, so_far.estimated), (Some(estimate), Some(3), true));
         call.ask(b"not looked at");
-        let told = call.finish(true);
+        let told = call.finish(true, &Prices::default());
         assert_eq!((told.requested.as_deref(), told.token_estimate), (Some("gpt-4o"), estimate));
     }
 
@@ -251,6 +263,7 @@ mod tests {
             cache_read: Some(3),
             cache_write: None,
             reasoning: None,
+            billed: Some(18),
             cost: None,
             stop: Some("tool_calls".into()),
             is_estimated: false,
@@ -262,7 +275,7 @@ mod tests {
         assert_eq!(chat(QUESTION.as_bytes(), (&coded, &gzip(ANSWER)), true), expected);
         let mut call = begin("api.openai.com", "/v1/chat/completions", &coded).unwrap();
         call.ask(&gzip(QUESTION));
-        assert_eq!(call.finish(false).requested.as_deref(), Some("gpt-4o"));
+        assert_eq!(call.finish(false, &Prices::default()).requested.as_deref(), Some("gpt-4o"));
     }
 
     #[test]
@@ -302,10 +315,10 @@ mod tests {
         call.ask(QUESTION.as_bytes());
         call.begin_answer(429, &fields(&[("content-type", "application/json")]));
         call.answer(br#"{"error":{"code":"insufficient_quota"}}"#);
-        let told = call.finish(true);
+        let told = call.finish(true, &Prices::default());
         assert_eq!((told.requested.as_deref(), told.input, told.output), (Some("gpt-4o"), None, None));
         assert!(!told.is_estimated);
         call.ask(QUESTION.as_bytes());
-        assert_eq!(call.finish(true).requested, None, "what comes later is not read");
+        assert_eq!(call.finish(true, &Prices::default()).requested, None, "what comes later is not read");
     }
 }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use http::Method;
+use http::{HeaderMap, Method, header};
 
 use crate::model::types::limits::MODEL_NAME_BYTES;
 use crate::model::types::path::hex;
@@ -99,6 +99,24 @@ impl Operation {
     /// Whether it answers with text, and not only with numbers.
     pub const fn generates(self) -> bool {
         self.spends() && !matches!(self, Self::Embeddings | Self::Embed)
+    }
+}
+
+/// Ends of paths at providers that cost no tokens, whatever is sent there.
+const FREE: [&str; 6] = ["files", "uploads", "parts", "complete", "cancel", "moderations"];
+
+/// Whether a request to a provider may be paid for by tokens that nobody here counts: what changes something there, or opens a
+/// channel, and is not known to be free. What is read as a call is asked about where it is read.
+pub fn may_spend(provider: Provider, method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE => {
+            headers.contains_key(header::UPGRADE) || headers.contains_key("sec-websocket-version")
+        }
+        _ => {
+            let operation = Endpoint::read(provider, &Method::POST, path).operation;
+            let last = path.rsplit('/').find(|segment| !segment.is_empty()).unwrap_or_default();
+            operation != Operation::CountTokens && !FREE.contains(&last)
+        }
     }
 }
 

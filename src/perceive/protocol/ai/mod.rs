@@ -27,7 +27,7 @@ pub use call::Call;
 pub use demand::Demand;
 pub use dialect::{Dialect, Fault, Refused};
 pub use ending::Ending;
-pub use endpoint::{Endpoint, Operation};
+pub use endpoint::{Endpoint, Operation, may_spend};
 pub use fallback::{Another, another};
 pub use question::{Malformed, Question, QuestionReader};
 pub use safety::{Safety, Violation};
