@@ -16,6 +16,9 @@ use crate::lab::{Daemon, Lab, Namespace};
 /// Where bytes come: without end, or half a million of them and then silence.
 const RAW: &str = "192.0.2.13:7000";
 const HALF: usize = 500_000;
+/// How to ask for them: by what is the beginning of no protocol that is read.
+const SOME: &[u8; 1] = b"\0";
+const ENDLESS: &[u8; 1] = b"\x01";
 
 /// A document of this kind with this name.
 fn document(kind: &str, name: &str, spec: &str) -> String {
@@ -26,7 +29,7 @@ fn raw(lab: &Lab) {
     lab.backends().serve(RAW, Wire::Plain, |mut stream, _| async move {
         let mut asked = [0];
         stream.read_exact(&mut asked).await?;
-        if asked == *b"h" {
+        if asked == *SOME {
             stream.write_all(&[0; HALF]).await?;
             stream.read_exact(&mut asked).await?;
         }
@@ -55,7 +58,7 @@ fn drained(stream: &mut impl Read) -> usize {
 
 /// Whether a relay ends without a byte.
 fn is_shut(space: &Namespace) -> bool {
-    drained(&mut relay(space, b"e")) == 0
+    drained(&mut relay(space, ENDLESS)) == 0
 }
 
 fn status(talk: &mut Talk, path: &str) -> (u16, Option<u64>) {
@@ -108,11 +111,11 @@ fn a_relay_ends_with_its_last_byte_and_what_was_used_stays_used_after_a_kill(lab
         "{targetRef: {kind: Agent, name: alice}, down: {maxBytes: 2000000, window: month}}",
     );
     let mut daemon = lab.daemon(&json!({}), &[("all.yaml", OPENED), ("cap.yaml", &cap)]);
-    let mut first = relay(lab.workload(), b"h");
+    let mut first = relay(lab.workload(), SOME);
     first.read_exact(&mut [0; HALF]).expect("half a million");
     daemon.kill9();
     daemon.start_again();
-    let heard = drained(&mut relay(lab.workload(), b"e"));
+    let heard = drained(&mut relay(lab.workload(), ENDLESS));
     let spent = daemon.record(&json!({
         "kind": "connection", "protocol": "tcp", "end": "spent", "reason": "quota.bytes",
         "policy_id": "BandwidthPolicy/cap",
@@ -128,7 +131,7 @@ fn a_relay_ends_with_its_last_byte_and_what_was_used_stays_used_after_a_kill(lab
     assert_eq!(daemon.terminate(), 0);
     daemon.start_again();
     assert!(is_shut(lab.workload()), "nor after an orderly end");
-    relay(lab.bob(), b"h").read_exact(&mut [0; HALF]).expect("bob has what he wants");
+    relay(lab.bob(), SOME).read_exact(&mut [0; HALF]).expect("bob has what he wants");
 }
 
 #[apply(over_both)]
@@ -231,7 +234,7 @@ fn budgets_of_requests_and_bytes_hold_for_what_is_read_and_for_what_is_not(lab: 
     put(&daemon, &document("BudgetPolicy", "few", &of_alice("{unit: requests, max: 3, window: day}")));
     let mut talk = plain(lab.workload(), PLAIN);
     assert_eq!([(); 2].map(|()| status(&mut talk, "/download/10").0), [200; 2]);
-    relay(lab.workload(), b"h").read_exact(&mut [0; HALF]).expect("the third");
+    relay(lab.workload(), SOME).read_exact(&mut [0; HALF]).expect("the third");
     let refused = talk.ask(get("/download/11"));
     refused.is_refusal(429, "quota.requests");
     assert!(is_shut(lab.workload()));
@@ -241,7 +244,7 @@ fn budgets_of_requests_and_bytes_hold_for_what_is_read_and_for_what_is_not(lab: 
     put(&daemon, &document("BudgetPolicy", "small", &of_alice("{unit: bytes, max: 100000, window: day}")));
     let mut talk = plain(lab.workload(), PLAIN);
     assert_eq!(status(&mut talk, "/download/60000").0, 200);
-    let heard = drained(&mut relay(lab.workload(), b"e"));
+    let heard = drained(&mut relay(lab.workload(), ENDLESS));
     assert!(heard < 40_000, "{heard}");
     let row = daemon.record(&json!({
         "kind": "connection", "end": "spent", "reason": "quota.bytes", "policy_id": "BudgetPolicy/small",
@@ -287,7 +290,7 @@ fn a_bandwidth_of_one_agent_holds_nobody_else_back(lab: Lab) {
     let daemon = lab.daemon(&json!({}), &[("all.yaml", OPENED), ("slow.yaml", &slow)]);
     // At this pace either takes minutes.
     let (mut alice, mut line, mut bob) =
-        (plain(lab.workload(), PLAIN), relay(lab.workload(), b"e"), plain(lab.bob(), PLAIN));
+        (plain(lab.workload(), PLAIN), relay(lab.workload(), ENDLESS), plain(lab.bob(), PLAIN));
     alice.say(get(&format!("/download/{BODY}")));
     assert!(alice.head().starts_with("HTTP/1.1 200 "));
     for _ in 0..3 {

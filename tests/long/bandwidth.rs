@@ -19,7 +19,7 @@ use crate::e2e::streaming::{PLAIN, TLS, get, get2, servers};
 use crate::lab::backends::{Wire, eventually};
 use crate::lab::{Daemon, Lab, Namespace};
 
-/// Bytes a second of alice, in both directions together.
+/// Bytes a second towards alice.
 const RATE: u64 = 1 << 20;
 /// Time to come into step.
 const WARM: Duration = Duration::from_secs(1);
@@ -31,11 +31,11 @@ const ENDLESS: &str = "/download/1073741824";
 fn gateway<'lab>(lab: &'lab Lab, rate: u64) -> Daemon<'lab> {
     let pace = format!(
         "apiVersion: clawgress.io/v1alpha1
-kind: EgressPolicy
+kind: BandwidthPolicy
 metadata: {{name: pace}}
 spec:
   targetRef: {{kind: Agent, name: alice}}
-  rules: [{{name: slow, action: Throttle, bytesPerSecond: {rate}}}]
+  down: {{bytesPerSecond: {rate}}}
 "
     );
     servers(lab, &["h2", "http/1.1"]);
