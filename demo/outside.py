@@ -20,6 +20,7 @@ ADDRESSES = {
     "time.example": "192.0.2.50",
     "revoked.example": "192.0.2.60",
     "api.openai.com": "192.0.2.70",
+    "tools.example": "192.0.2.80",
     "rebound.example": "10.9.9.9",
 }
 
@@ -76,13 +77,31 @@ def resolve(server):
         server.sendto(head + question + answers, client)
 
 
-def spoken():
+COST = {"prompt_tokens": 23, "completion_tokens": 5, "total_tokens": 28}
+
+
+def spoken(words):
     """A chat completion as OpenAI streams it: a word an event, and what it has cost at the end."""
     common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-4o-mini-2024-07-18"}
-    for word in ("Nothing ", "leaves ", "unseen."):
+    for word in words:
         yield {**common, "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
     yield {**common, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    yield {**common, "choices": [], "usage": {"prompt_tokens": 23, "completion_tokens": 5, "total_tokens": 28}}
+    yield {**common, "choices": [], "usage": COST}
+
+
+def written():
+    """The same as a whole."""
+    message = {"role": "assistant", "content": "Nothing leaves unseen."}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    return {"id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4o-mini-2024-07-18", "choices": choices, "usage": COST}
+
+
+def tool(asked):
+    """What an MCP server says to a message: it has two tools."""
+    if asked.get("method") == "tools/list":
+        tools = [{"name": name, "description": name, "inputSchema": {"type": "object"}} for name in ("search", "delete_everything")]
+        return {"jsonrpc": "2.0", "id": asked.get("id"), "result": {"tools": tools}}
+    return {"jsonrpc": "2.0", "id": asked.get("id"), "result": {"content": [{"type": "text", "text": "found: nothing"}]}}
 
 
 class Site(BaseHTTPRequestHandler):
@@ -100,16 +119,32 @@ class Site(BaseHTTPRequestHandler):
             heard("nobody listens any more")
             self.close_connection = True
             return
-        if self.path == "/v1/chat/completions":
+        if self.path == "/mcp":
+            asked = json.loads(body)
+            heard(f"mcp {asked.get('method')} {asked.get('params', {}).get('name', '')}")
+            return self.whole(tool(asked))
+        asked = json.loads(body) if self.path == "/v1/chat/completions" else {}
+        if asked and not asked.get("stream"):
+            # A model thinks; whoever asks meanwhile asks beside it.
+            time.sleep(1)
+            return self.whole(written())
+        if asked:
+            novel = "novel" in asked["messages"][0]["content"]
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Connection", "close")
             self.end_headers()
-            for event in spoken():
-                self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
-            self.wfile.write(b"data: [DONE]\n\n")
+            try:
+                for event in spoken(["It was a dark and stormy night. "] * 5000 if novel else ("Nothing ", "leaves ", "unseen.")):
+                    self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+                self.wfile.write(b"data: [DONE]\n\n")
+            except OSError:
+                heard("nobody reads the novel any more")
             return
-        text = json.dumps({"model": "demo-1", "says": "hello from the outside"}).encode() + b"\n"
+        self.whole({"model": "demo-1", "says": "hello from the outside"})
+
+    def whole(self, answer):
+        text = json.dumps(answer).encode() + b"\n"
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -167,7 +202,7 @@ def tick(server):
 # Ctrl-C is for the demo, which ends this.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 # Everything listens before anything is said to be ready.
-sites = [site(name) for name in ("api.model.example", "api.openai.com", "paste.example", "old.example")]
+sites = [site(name) for name in ("api.model.example", "api.openai.com", "tools.example", "paste.example", "old.example")]
 for serve in sum([resolver(), database(), clock(), *sites], []):
     threading.Thread(target=serve, daemon=True).start()
 print("ready", flush=True)

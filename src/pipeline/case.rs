@@ -164,9 +164,8 @@ impl<'a> Case<'a> {
     ) -> Response<Bytes> {
         let opening = self.opening(request, head, denied(&self.snapshot, denial));
         self.site.road.shared.ledger.refuse(&opening, denial);
-        let waiting = self.messages.get().map(Messages::waiting);
         let heard = Heard::of(self.site.passage.host(), request, head.is_some_and(is_grpc));
-        deny::response(denial, self.id, Heard { mcp: waiting.as_ref(), ..heard })
+        deny::response(denial, self.id, Heard { mcp: self.messages.get(), ..heard })
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::model::types::reason::Retry;
 use crate::model::types::{Denial, HostName, Provider, RequestId, Sequel};
 use crate::perceive::protocol::ai::{Dialect, Ending, Endpoint, Fault, Operation, Refused};
-use crate::perceive::protocol::mcp::{Waiting, error_for};
+use crate::perceive::protocol::mcp::{Messages, error_for};
 use crate::perceive::request::Request;
 
 /// The header that carries the code on every denied HTTP response.
@@ -28,8 +28,8 @@ pub struct Heard<'a> {
     pub dialect: Option<Dialect>,
     /// Whether it was a gRPC call.
     pub grpc: bool,
-    /// Who waits for an answer over MCP, where it was a message of that protocol.
-    pub mcp: Option<&'a Waiting>,
+    /// The messages of MCP in it, where it had any: some wait for an answer.
+    pub mcp: Option<&'a Messages>,
 }
 
 impl<'a> Heard<'a> {
@@ -55,7 +55,7 @@ pub fn response(denial: &Denial, id: RequestId, heard: Heard<'_>) -> Response<By
     let detail = sentence(denial, id);
     let mut response = if heard.grpc {
         grpc(denial, &detail)
-    } else if let Some(response) = heard.mcp.and_then(|waiting| json_rpc(denial, id, &detail, waiting)) {
+    } else if let Some(response) = heard.mcp.and_then(|messages| json_rpc(denial, id, &detail, messages)) {
         response
     } else {
         problem(denial, id, &detail, heard)
@@ -165,14 +165,14 @@ fn own_members(host: &HostName, detail: &str) -> Vec<(&'static str, Value)> {
 
 /// An error of JSON-RPC, where anybody waits for one. Its status is 200, as an error of the server's own would have: at any
 /// other one clients of MCP end the session, and show nobody the sentence.
-fn json_rpc(denial: &Denial, id: RequestId, detail: &str, waiting: &Waiting) -> Option<Response<Bytes>> {
+fn json_rpc(denial: &Denial, id: RequestId, detail: &str, messages: &Messages) -> Option<Response<Bytes>> {
     let mut data = json!({
         "code": denial.reason.code(), "request_id": id.to_string(), "retry": denial.retry().as_str(),
     });
     if let Some(policy) = &denial.policy {
         data["policy"] = (*policy.0).into();
     }
-    let mut response = Response::new(Bytes::from(error_for(waiting, detail, &data)?));
+    let mut response = Response::new(Bytes::from(error_for(&messages.waiting(), detail, &data)?));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Some(response)
 }
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_client_of_mcp_hears_an_error_with_the_identifier_it_waits_for() {
-        let messages = |body: &str| mcp::read(body.as_bytes(), &HeaderMap::new()).unwrap().waiting();
+        let messages = |body: &str| mcp::read(body.as_bytes(), &HeaderMap::new()).unwrap();
         let call = messages(r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send"}}"#);
         let heard = response(&no_route(), id(), Heard { mcp: Some(&call), ..Heard::default() });
         assert_eq!(heard.status(), 200);

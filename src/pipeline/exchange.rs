@@ -17,7 +17,6 @@ use super::charges;
 use super::charging;
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
-use super::fallback;
 use super::forward::{Sending, outgoing};
 use super::going::{Back, Going};
 use super::held::{self, Read};
@@ -30,7 +29,6 @@ use crate::decide::policy::Clearance;
 use crate::decide::quota::Reservation;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::Call;
-use crate::perceive::protocol::mcp::Messages;
 use crate::perceive::request::{Request, hop_by_hop};
 
 /// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
@@ -83,7 +81,6 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         dialect: Heard::of(canonical.name(), Some(&canonical), false).dialect,
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
-        waiting: case.messages.get().map(Messages::waiting),
         messages: case.messages.into_inner(),
         reading: Reading::of(call.or_else(|| passing(&canonical)), prices),
         judge: RefCell::new(judge),
@@ -93,8 +90,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
     let head = outgoing(head, (&target, &authority), &going);
     let body = held.map_or(Sending::Passing(body.inner), Sending::Held);
-    let sent = fallback::send(&site, &going, leg, (head, body)).await;
-    match shown::shorten(&going, sent).await {
+    match shown::send(&site, &going, leg, (head, body)).await {
         Ok((reply, added)) => relay(&site, going, (reply, added), back),
         Err(denial) => fail(going, denial, &back.watched),
     }

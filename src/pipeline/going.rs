@@ -21,7 +21,7 @@ use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Clearance;
 use crate::model::types::{Denial, HostName, RequestId, ToolSieve};
 use crate::perceive::protocol::ai::Dialect;
-use crate::perceive::protocol::mcp::{Messages, Sieve, Waiting};
+use crate::perceive::protocol::mcp::{Messages, Sieve};
 
 /// A request that may go, on its way: what still matters once its head is sent.
 pub struct Going {
@@ -57,8 +57,6 @@ pub struct Going {
     pub is_grpc: bool,
     /// The messages to a server of tools in its body.
     pub messages: Option<Messages>,
-    /// Who waits for an answer to them.
-    pub waiting: Option<Waiting>,
     /// What reads its bodies.
     pub reading: Reading,
     /// Who says when its answer may go on no longer; nothing where nobody does.
@@ -72,7 +70,7 @@ impl Going {
             host: self.host.as_ref(),
             dialect: self.dialect,
             grpc: self.is_grpc,
-            mcp: self.waiting.as_ref(),
+            mcp: self.messages.as_ref(),
         }
     }
 

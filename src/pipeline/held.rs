@@ -40,10 +40,10 @@ pub struct Read {
 }
 
 /// Whose models a request may be a call of, and whether messages to tools are sought in it; nothing where its body need not be
-/// read.
+/// read. Who wants to know are the rules that wait for either.
 pub fn wants_body(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -> Option<Wanted> {
-    let provider = || request.name().and_then(|host| case.provider(host));
-    permit.wants_body().then(|| Wanted { provider: provider(), tools: permit.asks().has(Part::Mcp) })
+    let provider = request.name().and_then(|host| case.provider(host));
+    permit.wants_body().then(|| Wanted { provider, tools: permit.asks().has(Part::Mcp) })
 }
 
 /// See [`wants_body`].

@@ -4,23 +4,29 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{StatusCode, request};
 
 use super::answering::is_bodiless;
+use super::fallback;
+use super::forward::Sending;
 use super::going::Going;
+use super::site::{Leg, Site};
 use crate::act::upstream::{Reply, unseen};
 use crate::model::types::Denial;
 use crate::perceive::protocol::mcp::Sieve;
 
-/// The same answer, with the tools that may be seen. One that is no stream is waited for.
+/// Sends the request; what comes back shows the tools that may be seen. An answer that may list some and is no stream is waited
+/// for.
 ///
 /// # Errors
-/// `upstream.malformed` where it may hold a list that cannot be read; what there was instead of an answer stays.
-pub async fn shorten(
+/// `upstream.malformed` where it may hold a list that cannot be read; why there is no answer.
+pub async fn send(
+    site: &Site,
     going: &Going,
-    sent: Result<(Reply, Duration), Denial>,
+    leg: Leg,
+    outgoing: (Result<request::Parts, Denial>, Sending),
 ) -> Result<(Reply, Duration), Denial> {
-    let (mut reply, added) = sent?;
+    let (mut reply, added) = fallback::send(site, going, leg, outgoing).await?;
     let Some(tools) = going.shows() else { return Ok((reply, added)) };
     let status = reply.head.status;
     if status == StatusCode::SWITCHING_PROTOCOLS || is_bodiless(&going.method, status) {

@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod alpn;
+pub mod amounts;
 pub mod approvals;
 pub mod broken;
 pub mod budgets;

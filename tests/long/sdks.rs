@@ -206,3 +206,69 @@ fn amazons_client_for_python() {
     ];
     agree("AWS_CA_BUNDLE", BEDROCK, |lab| python(lab, "bedrock_client.py"), &steps);
 }
+
+/// The providers' routes, and a budget of so many tokens for everything that alice asks.
+fn bounded(tokens: u64) -> String {
+    documents()
+        + &format!(
+            "---
+apiVersion: clawgress.io/v1alpha1
+kind: BudgetPolicy
+metadata: {{name: small}}
+spec:
+  targetRef: {{kind: Agent, name: alice}}
+  limits: [{{unit: tokens, max: {tokens}, window: day}}]
+"
+        )
+}
+
+/// A client whose budget leaves no room shows its user this exception, with the gateway's own sentence, and nothing reaches the
+/// provider.
+fn refused(variable: &str, client: impl FnOnce(&Lab) -> Program, steps: usize, exception: &str) {
+    let lab = Lab::new();
+    let providers = Providers::start(&lab);
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &bounded(5))]);
+    let said = shown(&daemon, client(&lab), variable);
+    assert_eq!(said.len(), steps, "{said:?}");
+    for said in &said {
+        let raised = said["error"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == exception));
+        assert!(raised, "{said}");
+        let sentence = said["shown"].as_str().expect("a text");
+        assert!(sentence.contains("of 5 tokens that a policy gives it a day"), "{said}");
+    }
+    assert_eq!(providers.asked(), 0, "a refusal is not tried again at the provider");
+    let rows = daemon.records(&["--kind", "request", "--reason", "quota.tokens"]);
+    assert_eq!(rows.len(), steps, "nor here: {rows:?}");
+}
+
+#[test]
+fn openais_client_for_python_raises_its_own_exception_when_a_budget_is_used_up() {
+    let steps = ["chat", "chat-stream", "responses", "responses-stream", "embeddings"];
+    let client = |lab: &Lab| python(lab, "openai_client.py").args(steps);
+    refused("SSL_CERT_FILE", client, steps.len(), "RateLimitError");
+}
+
+#[test]
+fn openais_client_for_node_raises_its_own_exception_when_a_budget_is_used_up() {
+    let client = |lab: &Lab| {
+        let node = lab.workload().command("node").arg(tools::client("openai.mjs"));
+        node.arg(tools::installed("node/node_modules/openai"))
+    };
+    refused("NODE_EXTRA_CA_CERTS", client, 2, "RateLimitError");
+}
+
+#[test]
+fn anthropics_client_for_python_raises_its_own_exception_when_a_budget_is_used_up() {
+    let client = |lab: &Lab| python(lab, "anthropic_client.py").args(["messages", "messages-stream"]);
+    refused("SSL_CERT_FILE", client, 2, "RateLimitError");
+}
+
+#[test]
+fn googles_client_for_python_raises_its_own_exception_when_a_budget_is_used_up() {
+    refused("SSL_CERT_FILE", |lab| python(lab, "genai_client.py"), 2, "ClientError");
+}
+
+#[test]
+fn amazons_client_for_python_raises_its_own_exception_when_a_budget_is_used_up() {
+    refused("AWS_CA_BUNDLE", |lab| python(lab, "bedrock_client.py"), 4, "ThrottlingException");
+}

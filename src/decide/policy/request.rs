@@ -202,7 +202,7 @@ impl<'a> Judge<'a> {
             };
             let route = by_rule().or_else(|| self.by_approval(passage));
             return route.map(|route| (route, Served::Not)).ok_or_else(|| {
-                denial.or_else(|| self.undeclared_server(host)).unwrap_or_else(|| {
+                denial.or_else(|| self.undeclared_server(host, passage)).unwrap_or_else(|| {
                     words::no_route_for_request(
                         self.known,
                         &self.request,

@@ -127,15 +127,15 @@ async fn no_more_moves_in_a_turn_than_is_paid_for() {
 
 #[tokio::test]
 async fn where_nothing_is_left_those_that_rest_end_as_well() {
-    let (live, _) = metered(tempo(&[(&[Direction::Down], 1)]), (100, 100));
+    let (live, _) = metered(tempo(&[(&[Direction::Down], 1)]), (2000, 2000));
     let (mut up, mut down) =
         (Lane::new(live.clone(), Direction::Up), Lane::new(live.clone(), Direction::Down));
-    down.moved(60);
+    down.moved(1000);
     let rests = std::future::poll_fn(|cx| down.poll(cx));
     let spend = async {
         tokio::task::yield_now().await;
-        assert!(up.takes(70) && live.spent().is_none());
-        assert!(!up.takes(70));
+        assert!(up.takes(1500) && live.spent().is_none());
+        assert!(!up.takes(1500));
     };
     assert_eq!(tokio::join!(rests, spend).0, Err(Spent));
     assert_eq!(polled(&mut up).await, Poll::Ready(Err(Spent)));

@@ -195,7 +195,10 @@ impl<'a> Judge<'a> {
     }
 
     /// Why a request that no route lets through is refused, where it is one to an MCP server that nobody declared for the agent.
-    pub(super) fn undeclared_server(&self, host: &HostName) -> Option<Denial> {
+    pub(super) fn undeclared_server(&self, host: &HostName, passage: &Passage) -> Option<Denial> {
+        if self.tool_server(passage).is_some() {
+            return None;
+        }
         let mut naming = self.plan.services.naming(host);
         let service = naming.find(|service| service.allows() && service.tools().is_some())?;
         let has_field = FIELDS.iter().any(|name| self.request.header(name).is_some());
