@@ -43,12 +43,9 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         return early(case.refuse(None, None, &denial), &head, body).await;
     }
     hop_by_hop::strip_request(&mut head);
-    let canonical = match Request::read(&site.agreed, &head) {
+    let canonical = match Request::read(&site.agreed, &head).map_err(|denial| case.with_names(denial)) {
         Ok(canonical) => canonical,
-        Err(denial) => {
-            let denial = case.with_names(denial);
-            return early(case.refuse(None, Some(&head), &denial), &head, body).await;
-        }
+        Err(denial) => return early(case.refuse(None, Some(&head), &denial), &head, body).await,
     };
     let decided = decide(&case, (&canonical, &head), (&mut body.inner, &back.watched)).await;
     let Decided { wait, clearance, read, reservation } = match decided {
@@ -63,7 +60,6 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let judge = charging::judge(&site, &clearance, (&read, &entry));
     let Read { content, call, body: held } = read;
     let underway = site.begin((&head, content), &clearance, canonical.name());
-    let prices = &site.road.shared.prices;
     charges::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
     let going = Going {
         id: case.id,
@@ -82,7 +78,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
         messages: case.messages.into_inner(),
-        reading: Reading::of(call.or_else(|| passing(&canonical)), prices),
+        reading: Reading::of(call.or_else(|| passing(&canonical)), &site.road.shared.prices),
         judge: RefCell::new(judge),
     };
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());

@@ -1,6 +1,7 @@
 //! A flow that is not opened: what was peeked is replayed untouched, then the kernel moves the bytes.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
@@ -36,13 +37,8 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     let mut policy = road.shared.watch();
     // What changed between the decision and now is looked at once.
     policy.mark_changed();
-    let (mut upstream, address) = match dialled(road, &judged, &entry).await.map(Dialled::into_parts) {
-        Ok((UpstreamStream::Plain(upstream), address, _)) => (upstream, address),
-        Ok(_) => {
-            let denial = Denial::internal("a relayed flow was dialled with TLS");
-            unreachable(judged, entry, denial, stream).await;
-            return None;
-        }
+    let (mut upstream, address) = match dialled(road, &judged, &entry).await.and_then(plain) {
+        Ok(parts) => parts,
         Err(denial) => {
             unreachable(judged, entry, denial, stream).await;
             return None;
@@ -122,6 +118,14 @@ async fn no_longer(
 async fn dialled(road: &Road, judged: &Judged, entry: &Entry) -> Result<Dialled, Denial> {
     let found = claimed::addresses(road, &judged.known, &judged.passage).await?;
     road.shared.dialler.connect(&judged.passage, entry, &[], async |_: &_| found.clone()).await
+}
+
+/// The parts of a flow that nobody opens.
+fn plain(dialled: Dialled) -> Result<(TcpStream, SocketAddr), Denial> {
+    match dialled.into_parts() {
+        (UpstreamStream::Plain(upstream), address, _) => Ok((upstream, address)),
+        _ => Err(Denial::internal("a relayed flow was dialled with TLS")),
+    }
 }
 
 /// Whether the workload says something before the server does. An end of input is nothing said; where both stay

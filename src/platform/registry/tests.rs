@@ -79,7 +79,7 @@ async fn an_approval_from_before_there_were_tools_names_none() {
     let registry = Registry::open(folder.path()).await.unwrap();
     let old = approval("a", 1);
     let old = Approval { grant: Grant { tools: vec![], ..old.grant }, ..old };
-    assert_eq!(registry.approvals().await.unwrap(), [old.clone()]);
+    assert_eq!(registry.approvals().await.unwrap(), std::slice::from_ref(&old));
     registry.add_approval(&approval("b", 2)).await.unwrap();
     assert_eq!(registry.approvals().await.unwrap(), [old, approval("b", 2)], "new ones have theirs");
 }
