@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::answering::{fail, relay};
 use super::arrival::Refused;
-use super::bridge::{self, Challenge};
+use super::bridge;
 use super::case::{Case, is_grpc};
 use super::charges;
 use super::charging;
@@ -23,7 +23,7 @@ use super::held::{self, Read};
 use super::road::Road;
 use super::serving::{Answer, Watched};
 use super::shown;
-use super::site::{Leg, Site};
+use super::site::Site;
 use crate::act::upstream::Reading;
 use crate::decide::policy::Clearance;
 use crate::decide::quota::Reservation;
@@ -50,8 +50,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
             return early(case.refuse(None, Some(&head), &denial), &head, body).await;
         }
     };
-    let decided = decide(&case, (&canonical, &head), (&mut body.inner, &back.watched)).await;
-    let Decided { wait, clearance, read, reservation } = match decided {
+    let decided = decide(&case, (&canonical, &head), (&mut body.inner, &back.watched));
+    let Decided { wait, clearance, read, reservation } = match decided.await {
         Ok(decided) => decided,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
@@ -63,7 +63,6 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let judge = charging::judge(&site, &clearance, (&read, &entry));
     let Read { content, call, body: held } = read;
     let underway = site.begin((&head, content), &clearance, canonical.name());
-    let prices = &site.road.shared.prices;
     charges::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
     let going = Going {
         id: case.id,
@@ -82,12 +81,11 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
         messages: case.messages.into_inner(),
-        reading: Reading::of(call.or_else(|| passing(&canonical)), prices),
+        reading: Reading::of(call.or_else(|| passing(&canonical)), &site.road.shared.prices),
         judge: RefCell::new(judge),
     };
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
-    let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
-    let leg = if bridged { Leg::Http1 } else { Leg::Usual };
+    let leg = back.leg();
     let head = outgoing(head, (&target, &authority), &going);
     let body = held.map_or(Sending::Passing(body.inner), Sending::Held);
     match shown::send(&site, &going, leg, (head, body)).await {
