@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::answering::{fail, relay};
 use super::arrival::Refused;
-use super::bridge::{self, Challenge};
+use super::bridge;
 use super::case::{Case, is_grpc};
 use super::charges;
 use super::charging;
@@ -23,7 +23,7 @@ use super::held::{self, Read};
 use super::road::Road;
 use super::serving::{Answer, Watched};
 use super::shown;
-use super::site::{Leg, Site};
+use super::site::Site;
 use crate::act::upstream::Reading;
 use crate::decide::policy::Clearance;
 use crate::decide::quota::Reservation;
@@ -47,8 +47,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         Ok(canonical) => canonical,
         Err(denial) => return early(case.refuse(None, Some(&head), &denial), &head, body).await,
     };
-    let decided = decide(&case, (&canonical, &head), (&mut body.inner, &back.watched)).await;
-    let Decided { wait, clearance, read, reservation } = match decided {
+    let decided = decide(&case, (&canonical, &head), (&mut body.inner, &back.watched));
+    let Decided { wait, clearance, read, reservation } = match decided.await {
         Ok(decided) => decided,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
@@ -82,8 +82,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         judge: RefCell::new(judge),
     };
     let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
-    let bridged = back.challenge.as_ref().is_some_and(Challenge::is_bridged);
-    let leg = if bridged { Leg::Http1 } else { Leg::Usual };
+    let leg = back.leg();
     let head = outgoing(head, (&target, &authority), &going);
     let body = held.map_or(Sending::Passing(body.inner), Sending::Held);
     match shown::send(&site, &going, leg, (head, body)).await {

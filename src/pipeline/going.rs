@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::bridge::Challenge;
 use super::deny::Heard;
 use super::serving::Watched;
+use super::site::Leg;
 use super::underway::Underway;
 use super::watch::Busy;
 use crate::act::upstream::{Closing, Judge, LAPSED, Reading};
@@ -136,4 +137,14 @@ pub struct Back {
     pub challenge: Option<Challenge>,
     /// Held for the end of its answer.
     pub busy: Busy,
+}
+
+impl Back {
+    /// What has to be spoken towards the upstream.
+    pub fn leg(&self) -> Leg {
+        match &self.challenge {
+            Some(challenge) if challenge.is_bridged() => Leg::Http1,
+            _ => Leg::Usual,
+        }
+    }
 }

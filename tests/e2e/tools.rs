@@ -335,3 +335,21 @@ fn an_answer_that_may_hide_a_list_is_refused_whole_and_breaks_off_as_a_stream(la
         daemon.record(&json!({"kind": "request", "destination_host": HOST, "reason": "upstream.malformed"}));
     }
 }
+
+#[apply(over_both)]
+fn an_execution_calls_tools_as_often_as_its_route_allows_and_every_call_of_a_batch_counts(lab: Lab) {
+    let bounded = TOOLS.replace(
+        "tools: [read_file, 'send_*']}]}]",
+        "tools: [read_file, 'send_*']}], filters: [{type: ToolPolicy, toolPolicy: {maxCallsPerExecution: 3}}]}]",
+    );
+    let (servers, daemon) = start(&lab, &[&bounded]);
+    let mut talk = plain(lab.workload(), PLAIN);
+    assert_eq!(ask(&mut talk, &call(1, "read_file")).status, 200);
+    let two = format!("[{},{}]", call(2, "read_file"), call(3, "send_mail"));
+    assert!(ask(&mut talk, &two).field("x-clawgress-reason").is_none());
+    is_refused(&ask(&mut talk, &call(4, "read_file")), 4, "quota.requests");
+    // A list is no call.
+    shows_two_tools(&ask(&mut talk, &list()).text());
+    assert_eq!(servers.calls(), 3);
+    assert_eq!(last(&daemon)["decision"], "allow");
+}

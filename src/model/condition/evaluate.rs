@@ -12,6 +12,7 @@ mod functions;
 mod loops;
 
 use super::Unevaluable;
+use super::catalogue::Variable;
 use super::content::{Content, Sought};
 use super::facts::{Destination, Facts};
 use super::node::{Comparison, Node, Operator};
@@ -142,8 +143,7 @@ impl<'a> Run<'a> {
             Node::Literal(literal) => Ok(literal.value()),
             Node::Variable(variable) => {
                 self.known(variable.part)?;
-                let absent = || format!("`{0}` has no value here; ask `has({0})` first", variable.name);
-                (variable.read)(&self.facts).ok_or_else(|| Fail::Failed(absent()))
+                (variable.read)(&self.facts).ok_or_else(|| lacking(variable))
             }
             Node::Present(variable) => match self.known(variable.part) {
                 Ok(()) => Ok(Value::Bool((variable.read)(&self.facts).is_some())),
@@ -337,6 +337,14 @@ fn carries(content: &Content, part: Part) -> Result<(), Fail> {
         Some(true) => Ok(()),
         Some(false) => Err(Fail::Without(part)),
         None => Err(Fail::because(format!("nobody has looked for `{}` in what was sent", part.as_str()))),
+    }
+}
+
+/// A variable has no value. A message to a server that calls no tool is none of the calls that a condition on tools is about.
+fn lacking(variable: &Variable) -> Fail {
+    match variable.part {
+        Part::Mcp => Fail::Without(Part::Mcp),
+        _ => Fail::Failed(format!("`{0}` has no value here; ask `has({0})` first", variable.name)),
     }
 }
 

@@ -129,7 +129,8 @@ impl Pending<'_> {
     /// Judges it by what it carries. Of a batch each message is asked about by itself: none hides behind the first.
     fn settle(self, content: &Content) -> Result<Clearance, Denial> {
         let Self { judge, passage, .. } = self;
-        let content = &*named(content, judge.tool_server(passage));
+        let host = || judge.request.name().map(|host| host.as_str().into());
+        let content = &*named(content, || judge.tool_server(passage).or_else(host));
         let judge = Judge { content: Some(content), ..judge };
         let (clearance, _) = judge.ruled(passage)?;
         content.mcp_calls.iter().skip(1).try_fold(clearance?, |clearance, message| {
@@ -143,8 +144,9 @@ impl Pending<'_> {
 }
 
 /// The same with the name of the server in each message to it.
-fn named(content: &Content, server: Option<Arc<str>>) -> Cow<'_, Content> {
-    let (Some(server), Sought::Found(_)) = (server, &content.mcp) else { return Cow::Borrowed(content) };
+fn named(content: &Content, server: impl FnOnce() -> Option<Arc<str>>) -> Cow<'_, Content> {
+    let Sought::Found(_) = &content.mcp else { return Cow::Borrowed(content) };
+    let Some(server) = server() else { return Cow::Borrowed(content) };
     let mut content = content.clone();
     let first = match &mut content.mcp {
         Sought::Found(message) => Some(message),

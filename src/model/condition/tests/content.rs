@@ -102,6 +102,18 @@ fn a_condition_about_a_call_neither_holds_nor_fails_where_there_is_no_such_call(
 }
 
 #[test]
+fn a_condition_about_a_tool_neither_holds_nor_fails_for_a_message_that_calls_none() {
+    let ping = McpCall { method: Some("ping".into()), ..McpCall::default() };
+    let ping = Content { mcp: Sought::Found(ping), ..plain() };
+    for text in [r#"mcp.tool == "a""#, r#"mcp.tool != "a""#, r#"mcp.server == "a""#] {
+        assert_eq!(judge(text, &ping), Err(Unevaluable::Without(Part::Mcp)), "{text}");
+    }
+    for (text, answer) in [("has(mcp.tool)", false), (r#"mcp.method == "ping""#, true)] {
+        assert_eq!(judge(text, &ping), Ok(answer), "{text}");
+    }
+}
+
+#[test]
 fn what_nobody_has_looked_for_has_no_answer() {
     for (text, part) in [
         (r#"ai.model == "small""#, "ai"),
