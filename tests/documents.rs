@@ -197,8 +197,11 @@ fn yaml(document: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_settings_and_the_policy_of_the_readme_load_as_they_stand() {
-    let [settings, policy] = &yaml("README.md")[..] else { panic!("not two blocks of YAML in README.md") };
+fn the_settings_and_the_policies_of_the_readme_load_as_they_stand() {
+    let blocks = yaml("README.md");
+    let [settings, policies @ ..] = &blocks[..] else { panic!("no block of YAML in README.md") };
+    assert!(policies.len() >= 2, "{} policies", policies.len());
+    let policy = policies.join("---\n");
     let settings = SourceFile::new("README.md", settings.clone().into_bytes());
     config::parse(&settings).unwrap_or_else(|report| panic!("{report}"));
     let header = "apiVersion: clawgress.io/v1alpha1\n";
