@@ -93,7 +93,7 @@ fn ender(going: &Going, headers: &mut HeaderMap) -> Option<Ender> {
 }
 
 /// Whether no body follows, whatever the head announces (RFC 9110, sections 9.3.2 and 15).
-fn is_bodiless(method: &Method, status: StatusCode) -> bool {
+pub fn is_bodiless(method: &Method, status: StatusCode) -> bool {
     method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 

@@ -1,5 +1,6 @@
 //! What records and denials say of one request.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ use crate::model::condition::Content;
 use crate::model::types::agreed_name::Scheme;
 use crate::model::types::{Denial, HostName, Provider, Reason, RequestId, Timestamp};
 use crate::perceive::identity::Known;
+use crate::perceive::protocol::mcp::Messages;
 use crate::perceive::request::Request;
 
 /// Names of one address that evidence shows; of more there are dots.
@@ -32,6 +34,8 @@ pub struct Case<'a> {
     pub snapshot: Arc<Snapshot>,
     /// Who speaks, by that set: the documents may have changed since the connection began.
     pub known: Result<Known, Denial>,
+    /// The messages to a server of tools in its body, once that was read and where it has any.
+    pub messages: OnceCell<Messages>,
     at: Timestamp,
     site: &'a Site,
 }
@@ -47,12 +51,20 @@ impl<'a> Case<'a> {
             let detail = "The source address of this connection belongs to another agent now. Connect again.";
             if same { Ok(known) } else { Err(Denial::built_in(Reason::IdentityUnknown, detail)) }
         });
-        Self { id, at, started: Instant::now(), snapshot, known, site }
+        Self { id, at, started: Instant::now(), snapshot, known, messages: OnceCell::new(), site }
     }
 
     /// Where it has come.
     pub fn site(&self) -> &'a Site {
         self.site
+    }
+
+    /// Its body was read, and has these messages to a server of tools.
+    pub fn hears(&self, messages: Option<Messages>) {
+        if let Some(messages) = messages {
+            // A body is read once.
+            let _ = self.messages.set(messages);
+        }
     }
 
     /// What its decision depends on beside documents and traffic.
@@ -106,9 +118,14 @@ impl<'a> Case<'a> {
                 host: request.and_then(Request::name).or(passage.host()).cloned(),
                 destination: Some(arrival.destination.0),
             },
-            asked: asked(request, head),
+            asked: Asked { tools: self.tools(), ..asked(request, head) },
             verdict,
         }
+    }
+
+    /// The tools that it calls, in order.
+    fn tools(&self) -> Vec<Box<str>> {
+        self.messages.get().map(|messages| messages.tools().map(Into::into).collect()).unwrap_or_default()
     }
 
     /// The verdict of a clearance.
@@ -146,8 +163,9 @@ impl<'a> Case<'a> {
     ) -> Response<Bytes> {
         let opening = self.opening(request, head, denied(&self.snapshot, denial));
         self.site.road.shared.ledger.refuse(&opening, denial);
+        let waiting = self.messages.get().map(Messages::waiting);
         let heard = Heard::of(self.site.passage.host(), request, head.is_some_and(is_grpc));
-        deny::response(denial, self.id, heard)
+        deny::response(denial, self.id, Heard { mcp: waiting.as_ref(), ..heard })
     }
 }
 
@@ -250,5 +268,6 @@ fn asked(request: Option<&Request<'_>>, head: Option<&request::Parts>) -> Asked 
         method: Some(head.method.as_str().to_owned()),
         path: Some(request.map_or_else(|| head.uri.path().to_owned(), |request| request.path().to_owned())),
         protocol: Some(if head.version == Version::HTTP_2 { "http/2" } else { "http/1.1" }),
+        ..Asked::default()
     }
 }

@@ -167,7 +167,7 @@ fn own_members(host: &HostName, detail: &str) -> Vec<(&'static str, Value)> {
 /// other one clients of MCP end the session, and show nobody the sentence.
 fn json_rpc(denial: &Denial, id: RequestId, detail: &str, waiting: &Waiting) -> Option<Response<Bytes>> {
     let mut data = json!({
-        "code": denial.reason.code(), "request_id": id.to_string(), "retry": denial.reason.retry().as_str(),
+        "code": denial.reason.code(), "request_id": id.to_string(), "retry": denial.retry().as_str(),
     });
     if let Some(policy) = &denial.policy {
         data["policy"] = (*policy.0).into();

@@ -367,6 +367,7 @@ fn opening(
             method: query.map(Query::kind_text),
             path: query.map(|query| query.text().to_owned()),
             protocol: Some(word(asker.transport)),
+            ..Asked::default()
         },
         verdict: built_in(snapshot),
     }

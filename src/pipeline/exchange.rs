@@ -22,12 +22,14 @@ use super::going::{Back, Going};
 use super::held::{self, Read};
 use super::road::Road;
 use super::serving::{Answer, Watched};
+use super::shown;
 use super::site::{Leg, Site};
 use crate::act::upstream::Reading;
 use crate::decide::policy::Clearance;
 use crate::decide::quota::Reservation;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::Call;
+use crate::perceive::protocol::mcp::Messages;
 use crate::perceive::request::{Request, hop_by_hop};
 
 /// Judges, records and forwards one request; what comes back is the upstream's answer or the denial.
@@ -79,6 +81,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         dialect: Heard::of(canonical.name(), Some(&canonical), false).dialect,
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
+        waiting: case.messages.get().map(Messages::waiting),
+        messages: case.messages.into_inner(),
         reading: Reading::of(call.or_else(|| passing(&canonical)), prices),
         judge: RefCell::new(judge),
     };
@@ -87,7 +91,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let leg = if bridged { Leg::Http1 } else { Leg::Usual };
     let head = outgoing(head, (&target, &authority), &going);
     let body = held.map_or(Sending::Passing(body.inner), Sending::Held);
-    match fallback::send(&site, &going, leg, (head, body)).await {
+    let sent = fallback::send(&site, &going, leg, (head, body)).await;
+    match shown::shorten(&going, sent).await {
         Ok((reply, added)) => relay(&site, going, (reply, added), back),
         Err(denial) => fail(going, denial, &back.watched),
     }

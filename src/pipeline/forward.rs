@@ -11,6 +11,7 @@ use super::site::{Leg, Site};
 use super::transform;
 use crate::act::upstream::{Failure, Held, Reply, RequestBody, Trailers};
 use crate::model::types::{Denial, Reason};
+use crate::perceive::protocol::mcp::Sieve;
 use crate::perceive::request::hop_by_hop;
 
 /// Connections tried for one request: a kept one may have died unseen, several may have died together.
@@ -27,6 +28,9 @@ pub fn outgoing(
     if going.judge.borrow().is_some() && going.reading.streams() {
         // An answer that may have to end early has to show where its events do.
         head.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    if going.shows().is_some() {
+        Sieve::prepare(&mut head.headers);
     }
     head.uri = target.parse().map_err(|error| Denial::internal(format!("target: {error}")))?;
     if head.headers.get(header::HOST).is_none_or(|host| host.as_bytes() != authority.as_bytes()) {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
@@ -18,8 +19,9 @@ use crate::act::upstream::{Closing, Judge, LAPSED, Reading};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Clearance;
-use crate::model::types::{Denial, HostName, RequestId};
+use crate::model::types::{Denial, HostName, RequestId, ToolSieve};
 use crate::perceive::protocol::ai::Dialect;
+use crate::perceive::protocol::mcp::{Messages, Sieve, Waiting};
 
 /// A request that may go, on its way: what still matters once its head is sent.
 pub struct Going {
@@ -53,6 +55,10 @@ pub struct Going {
     pub method: Method,
     /// Whether a gRPC client waits for its answer.
     pub is_grpc: bool,
+    /// The messages to a server of tools in its body.
+    pub messages: Option<Messages>,
+    /// Who waits for an answer to them.
+    pub waiting: Option<Waiting>,
     /// What reads its bodies.
     pub reading: Reading,
     /// Who says when its answer may go on no longer; nothing where nobody does.
@@ -62,7 +68,18 @@ pub struct Going {
 impl Going {
     /// The words of its client.
     pub fn heard(&self) -> Heard<'_> {
-        Heard { host: self.host.as_ref(), dialect: self.dialect, grpc: self.is_grpc, ..Heard::default() }
+        Heard {
+            host: self.host.as_ref(),
+            dialect: self.dialect,
+            grpc: self.is_grpc,
+            mcp: self.waiting.as_ref(),
+        }
+    }
+
+    /// Which tools its answer may show, where it may list any.
+    pub fn shows(&self) -> Option<&Arc<ToolSieve>> {
+        let tools = self.clearance.holds().and_then(|holds| holds.tools.as_ref());
+        tools.filter(|_| Sieve::is_needed(&self.method, self.messages.as_ref()))
     }
 
     pub fn entry(&self) -> &Entry {

@@ -3,6 +3,7 @@
 //! Only where somebody asks for it, and only as long as bounds of size and time allow: otherwise bodies pass as they come.
 //! What cannot be read is refused, and a workload that leaves meanwhile is on record. Read next: `exchange.rs`.
 
+use http::Method;
 use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -11,18 +12,19 @@ use tokio::sync::OnceCell;
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::{Instant, timeout_at};
 
+use super::carried::{Carried, Readers, too_large};
 use super::case::Case;
 use super::serving::Watched;
 use super::site::Site;
 use crate::act::upstream::Held;
 use crate::act::upstream::held::{Full, Holding};
 use crate::decide::policy::Permit;
-use crate::model::condition::{AiCall, Content, Sought};
+use crate::model::condition::{Content, Part, Sought};
 use crate::model::types::limits::{
-    BODY_PROGRESS, BODY_TIME, HELD_BODY_BYTES, HELD_BODY_TIME, HELD_PIECE_BYTES, HELD_READING_BYTES,
+    BODY_PROGRESS, BODY_TIME, HELD_BODY_TIME, HELD_PIECE_BYTES, HELD_READING_BYTES,
 };
 use crate::model::types::{Denial, Provider, Reason};
-use crate::perceive::protocol::ai::{self, Body, Call, Endpoint, Unreadable, Whole};
+use crate::perceive::protocol::ai::{self, Body, Call, Endpoint};
 use crate::perceive::request::Request;
 use crate::perceive::request::guard::Refusal;
 
@@ -37,10 +39,11 @@ pub struct Read {
     pub body: Option<Held>,
 }
 
-/// Whose models a request may be a call of, where somebody wants to know; nothing where its body need not be read. Who wants to
-/// know are the rules that wait for `ai`.
+/// Whose models a request may be a call of, and whether messages to tools are sought in it; nothing where its body need not be
+/// read. Who wants to know are the rules that wait for either.
 pub fn wants_body(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -> Option<Wanted> {
-    permit.wants_body().then(|| Wanted { provider: request.name().and_then(|host| case.provider(host)) })
+    let provider = request.name().and_then(|host| case.provider(host));
+    permit.wants_body().then(|| Wanted { provider, tools: permit.asks().has(Part::Mcp) })
 }
 
 /// See [`wants_body`].
@@ -48,9 +51,12 @@ pub fn wants_body(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -
 pub struct Wanted {
     /// Whose models its host serves, if any.
     pub provider: Option<Provider>,
+    /// Whether somebody asks for messages to tools.
+    pub tools: bool,
 }
 
-/// Reads what the request carries. A workload that leaves meanwhile is put on record.
+/// Reads what the request carries, and tells the case who waits for an answer to it. A workload that leaves meanwhile is put on
+/// record.
 ///
 /// # Errors
 /// `protocol.malformed` where it cannot be read or does not come in time, `protocol.too-large` where it is more than is read,
@@ -61,33 +67,47 @@ pub async fn read(
     (request, head): (&Request<'_>, &Parts),
     (body, watched): (&mut Incoming, &Watched),
 ) -> Result<Read, Denial> {
-    let methods = std::iter::once(request.method()).chain(request.other_methods());
-    let endpoint = match Body::of(wanted.provider, methods, (request.path(), request.headers())) {
-        Body::Other => return Ok(only(Sought::Absent)),
-        Body::Hidden => return Ok(only(Sought::Unknown)),
-        Body::Json(endpoint) => endpoint,
+    let methods = || std::iter::once(request.method()).chain(request.other_methods());
+    // What has no body has no message in it; what servers may take for a POST has.
+    let tools = wanted.tools && methods().any(|method| method == Method::POST);
+    let mut content = Content { mcp: Sought::Absent, ..Content::default() };
+    let endpoint = match Body::of(wanted.provider, methods(), (request.path(), request.headers())) {
+        Body::Other => {
+            content.ai = Sought::Absent;
+            None
+        }
+        Body::Hidden => None,
+        Body::Json(endpoint) => Some(endpoint),
     };
+    if endpoint.is_none() && !tools {
+        return Ok(Read { content, ..Read::default() });
+    }
     let undecided = Undecided { case, request, head, is_decided: false };
-    let read = whole(case.site(), endpoint, request, (body, watched)).await;
+    let read = whole(case.site(), (endpoint, tools), request, (body, watched)).await;
     undecided.decided();
-    read
+    let (Carried { content: found, call, messages }, held) = read?;
+    if found.ai != Sought::Unknown {
+        content.ai = found.ai;
+    }
+    if tools {
+        (content.mcp, content.mcp_calls) = (found.mcp, found.mcp_calls);
+    }
+    case.hears(messages);
+    Ok(Read { content, call, body: Some(held) })
 }
 
 async fn whole(
     site: &Site,
-    endpoint: Endpoint,
+    (endpoint, tools): (Option<Endpoint>, bool),
     request: &Request<'_>,
     (body, watched): (&mut Incoming, &Watched),
-) -> Result<Read, Denial> {
-    warm().await;
-    let mut whole = Whole::begin(endpoint, request.headers()).map_err(unreadable)?;
-    let held = hold(site, (body, watched), &mut whole).await?;
-    let (ai, call) = whole.finish().map_err(unreadable)?;
-    Ok(Read { call, body: Some(held), ..only(ai) })
-}
-
-fn only(ai: Sought<AiCall>) -> Read {
-    Read { content: Content { ai, ..Content::default() }, ..Read::default() }
+) -> Result<(Carried, Held), Denial> {
+    if endpoint.is_some() {
+        warm().await;
+    }
+    let mut readers = Readers::begin(endpoint, tools, request.headers())?;
+    let held = hold(site, (body, watched), &mut readers).await?;
+    Ok((readers.finish()?, held))
 }
 
 /// Loads the vocabulary that tokens are counted with, once, while others work. To be called as soon as a set is in force under
@@ -101,11 +121,11 @@ pub async fn warm() {
     .await;
 }
 
-/// Takes the body in, and shows it to its reader as it comes.
+/// Takes the body in, and shows it to its readers as it comes.
 async fn hold(
     site: &Site,
     (body, watched): (&mut Incoming, &Watched),
-    whole: &mut Whole,
+    readers: &mut Readers<'_>,
 ) -> Result<Held, Denial> {
     let (room, agent) = (&site.road.shared.held, &site.known.agent().name);
     let mut holding = Holding::begin(room, agent, body.size_hint().exact()).map_err(full)?;
@@ -124,7 +144,7 @@ async fn hold(
             Ok(data) => {
                 holding.push(&data).map_err(full)?;
                 for piece in data.chunks(HELD_PIECE_BYTES[0]) {
-                    turn += whole.feed(piece).map_err(unreadable)?;
+                    turn += readers.feed(piece)?;
                     if turn >= HELD_READING_BYTES {
                         turn = 0;
                         yield_now().await;
@@ -169,26 +189,6 @@ fn full(full: Full) -> Denial {
             Denial::built_in(Reason::Overload, detail)
         }
     }
-}
-
-fn too_large() -> Denial {
-    let most = HELD_BODY_BYTES >> 20;
-    let detail = format!("The body has to be read before this is decided on, and has more than {most} MiB.");
-    Denial::built_in(Reason::ProtocolTooLarge, detail)
-}
-
-fn unreadable(why: Unreadable) -> Denial {
-    let detail = match why {
-        Unreadable::TooLarge => return too_large(),
-        Unreadable::Coding => {
-            let why = "and its content coding cannot be undone. Send it without one.";
-            format!("The body has to be read before this is decided on, {why}")
-        }
-        Unreadable::Malformed(what) => {
-            format!("What is asked cannot be told: {what}. Nothing was sent to the destination.")
-        }
-    };
-    Denial::built_in(Reason::ProtocolMalformed, detail)
 }
 
 fn too_slow() -> Denial {
@@ -251,13 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_in_words_that_help() {
+    fn what_there_is_no_room_for_is_told_apart_from_what_is_too_large() {
         assert_eq!(full(Full::NoRoom).reason, Reason::Overload);
-        let large = unreadable(Unreadable::TooLarge);
-        assert_eq!((large.reason, large.status()), (Reason::ProtocolTooLarge, 413));
-        assert!(large.detail.contains("more than 32 MiB"), "{}", large.detail);
-        let malformed = unreadable(Unreadable::Malformed(ai::Malformed::Again("model")));
-        assert_eq!((malformed.reason, malformed.status()), (Reason::ProtocolMalformed, 400));
-        assert!(malformed.detail.contains("names `model` twice"), "{}", malformed.detail);
+        assert_eq!(full(Full::TooLarge).reason, Reason::ProtocolTooLarge);
     }
 }

@@ -116,6 +116,7 @@ impl Visitor {
                 method: Some(request.method().as_str().to_owned()),
                 path: Some(request.uri().path().to_owned()),
                 protocol: Some("http/1.1"),
+                ..Asked::default()
             },
             verdict: built_in(&snapshot),
         };

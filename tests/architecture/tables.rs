@@ -42,7 +42,11 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::upstream", "perceive::request", &["Request"]),
     ("act::upstream", "perceive::framing", &["Frames", "frames"]),
     ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
-    ("act::upstream", "perceive::protocol", &["Call", "Ending", "Endpoint", "Usage"]),
+    (
+        "act::upstream",
+        "perceive::protocol",
+        &["Broken", "Call", "Ending", "Endpoint", "Messages", "Sieve", "Usage"],
+    ),
 ];
 
 /// The wings whose modules are stages.

@@ -55,6 +55,7 @@ pub mod side_doors;
 pub mod start_up;
 pub mod streaming;
 pub mod terminate;
+pub mod tools;
 pub mod transforms;
 pub mod translation;
 pub mod tunnels;

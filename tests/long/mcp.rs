@@ -26,12 +26,24 @@ spec:
   rules: [{matches: [{path: {value: /mcp}}]}]
 ";
 
+/// The servers with two of their tools.
+const TWO_TOOLS: &str = "
+apiVersion: clawgress.io/v1alpha1
+kind: MCPRoute
+metadata: {name: two}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  rules: [{matches: [{servers: ['https://one.example/mcp', 'https://two.example/mcp'], tools: [read_file, 'gr*']}]}]
+";
+
 /// A client: whose it is, and the revision it speaks to a server of version 1 and of version 2.
+#[derive(Clone, Copy)]
 struct Client {
     sdk: Sdk,
     revisions: [&'static str; 2],
 }
 
+#[derive(Clone, Copy)]
 enum Sdk {
     Python(&'static str),
     JavaScript(&'static str),
@@ -82,25 +94,56 @@ fn servers(lab: &Lab) -> Vec<Running> {
     SERVERS.iter().zip(versions).map(start).collect()
 }
 
-#[test]
-fn every_sdk_lists_and_calls_the_tools_of_both_servers() {
-    let lab = Lab::new();
+/// Servers and gateway, and what each client says of each server.
+fn said(lab: &Lab, routes: &str) -> (Vec<(Value, Client, &'static str)>, Vec<Value>) {
     let zone = SERVERS.iter().fold(Zone::new(), |zone, (name, address)| zone.host(name, &[address]));
     let _resolver = lab.resolver(zone);
-    let _servers = servers(&lab);
-    let daemon = lab.daemon(&json!({}), &[("base.yaml", BASE), ("routes.yaml", ROUTES)]);
+    let _servers = servers(lab);
+    let daemon = lab.daemon(&json!({}), &[("base.yaml", BASE), ("routes.yaml", routes)]);
+    let mut all = Vec::new();
     for client in CLIENTS {
         for ((name, _), revision) in SERVERS.iter().zip(client.revisions) {
-            let said = client.asks(&lab, &daemon, &format!("https://{name}/mcp"));
-            assert_eq!(said["tools"], json!(TOOLS), "{said}");
-            let calls = said["calls"].as_array().expect("calls");
-            assert!(calls.len() == 4 && calls.iter().all(|call| call["said"].is_string()), "{said}");
-            if let Sdk::Python(_) = client.sdk {
-                assert_eq!(said["revision"], revision);
-            }
+            let said = client.asks(lab, &daemon, &format!("https://{name}/mcp"));
+            all.push((said, client, revision));
         }
     }
-    daemon.record(&json!({
-        "kind": "request", "destination_host": "two.example", "path": "/mcp", "status": 200, "decision": "allow",
-    }));
+    (all, daemon.records(&["--kind", "request"]))
+}
+
+#[test]
+fn every_sdk_lists_and_calls_the_tools_of_both_servers() {
+    let (all, records) = said(&Lab::new(), ROUTES);
+    for (said, client, revision) in all {
+        assert_eq!(said["tools"], json!(TOOLS), "{said}");
+        let calls = said["calls"].as_array().expect("calls");
+        assert!(calls.len() == 4 && calls.iter().all(|call| call["said"].is_string()), "{said}");
+        if let Sdk::Python(_) = client.sdk {
+            assert_eq!(said["revision"], revision);
+        }
+    }
+    let is_allowed = |row: &Value| {
+        row["destination_host"] == "two.example" && row["status"] == 200 && row["decision"] == "allow"
+    };
+    assert!(records.iter().any(is_allowed));
+}
+
+#[test]
+fn every_sdk_sees_a_shorter_list_raises_its_exception_for_a_refused_tool_and_goes_on() {
+    let (all, records) = said(&Lab::new(), TWO_TOOLS);
+    for (said, _, _) in all {
+        assert_eq!(said["tools"], json!(["read_file", "grüße_senden"]), "{said}");
+        let calls = said["calls"].as_array().expect("calls");
+        let came: Vec<bool> = calls.iter().map(|call| call["said"].is_string()).collect();
+        assert_eq!(came, [true, false, true, true], "{said}");
+        let refused = &calls[1];
+        assert_eq!(
+            (&refused["error"], &refused["data"]["code"], &refused["data"]["retry"]),
+            (&json!(-32003), &json!("mcp.tool"), &json!("never")),
+            "{said}"
+        );
+        assert!(refused["message"].as_str().expect("a sentence").contains("`send_mail`"), "{said}");
+    }
+    let refused = records.iter().filter(|row| row["reason"] == "mcp.tool");
+    let refused: Vec<&Value> = refused.map(|row| &row["tool_calls"]).collect();
+    assert_eq!(refused, [&json!(["send_mail"]); 8]);
 }

@@ -16,6 +16,7 @@ use super::lane::{Gate, Spent};
 use super::reading::Reading;
 use super::tempo::LiveTempo;
 use crate::model::types::Direction;
+use crate::perceive::protocol::mcp::Broken;
 
 /// Why a body breaks off.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub enum BodyError {
     /// It may have no more, and cannot be ended in order.
     #[error("the answer was broken off")]
     BrokenOff,
+    /// It may list tools, and cannot be read.
+    #[error(transparent)]
+    Unseen(#[from] Broken),
 }
 
 /// A request body on its way out.

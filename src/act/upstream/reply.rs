@@ -17,8 +17,10 @@ use super::faults;
 use super::lane::Gate;
 use super::pool::Lease;
 use super::relay::SPENT;
+use super::sieved::Coming;
 use super::tempo::LiveTempo;
-use crate::model::types::{Denial, Direction};
+use crate::model::types::{Denial, Direction, Reason};
+use crate::perceive::protocol::mcp::{Broken, Sieve};
 
 /// A reply's body on its way to the workload.
 ///
@@ -27,7 +29,7 @@ use crate::model::types::{Denial, Direction};
 #[derive(Debug)]
 pub struct ReplyBody {
     /// Nothing once it was ended early: the upstream hears that nobody listens any more.
-    inner: Option<Incoming>,
+    inner: Option<Coming>,
     received: Cell<u64>,
     expected: Option<u64>,
     ended: bool,
@@ -41,8 +43,21 @@ impl ReplyBody {
     /// Relays `inner`.
     pub(super) fn new(inner: Incoming, lease: Lease) -> Self {
         let expected = inner.size_hint().exact();
-        let (received, lease, inner) = (Cell::new(0), Some(lease), Some(inner));
+        let (received, lease, inner) = (Cell::new(0), Some(lease), Some(Coming::Passing(inner)));
         Self { inner, received, expected, ended: false, closing: None, lease, gate: None, ender: None }
+    }
+
+    /// The same body with what may be shown of it. One that is no stream has come when this returns.
+    ///
+    /// # Errors
+    /// `upstream.malformed` where that cannot be told, `upstream.failed` where it breaks off before.
+    pub async fn sieved(mut self, sieve: Sieve) -> Result<Self, Denial> {
+        if let Some(Coming::Passing(inner)) = self.inner.take() {
+            let coming = Coming::sieved(inner, sieve).await.map_err(|error| self.instead(&error))?;
+            self.expected = coming.size_hint().exact();
+            self.inner = Some(coming);
+        }
+        Ok(self)
     }
 
     /// The same body, at a tempo.
@@ -81,7 +96,7 @@ impl ReplyBody {
     fn is_over(&self) -> bool {
         self.inner
             .as_ref()
-            .is_none_or(|inner| inner.is_end_stream() && self.gate.as_ref().is_none_or(Gate::is_empty))
+            .is_none_or(|inner| inner.is_over() && self.gate.as_ref().is_none_or(Gate::is_empty))
     }
 
     /// A body that was broken off is on record with what was wrong with it.
@@ -90,10 +105,28 @@ impl ReplyBody {
         if let Some(spent) = self.gate.as_ref().and_then(Gate::spent) {
             return self.end(Some(SPENT), Some(spent));
         }
-        let BodyError::Http(error) = error else { return self.end(Some(SPENT), None) };
+        match error {
+            BodyError::Http(error) => self.end(Some("upstream-failed"), self.fault(error)),
+            BodyError::Unseen(broken) => self.stop(unseen(*broken)),
+            BodyError::Spent(_) | BodyError::BrokenOff => self.end(Some(SPENT), None),
+        }
+    }
+
+    /// What was wrong with what the upstream sent, where it is known.
+    fn fault(&self, error: &hyper::Error) -> Option<Denial> {
         let refused = self.lease.as_ref().and_then(Lease::refused);
-        let denial = refused.or_else(|| faults::violation(error)).or_else(|| faults::silence(error));
-        self.end(Some("upstream-failed"), denial);
+        refused.or_else(|| faults::violation(error)).or_else(|| faults::silence(error))
+    }
+
+    /// The refusal in the place of an answer that was held and cannot go on.
+    fn instead(&self, error: &BodyError) -> Denial {
+        let known = match error {
+            BodyError::Unseen(broken) => return unseen(*broken),
+            BodyError::Http(error) => self.fault(error),
+            BodyError::Spent(_) | BodyError::BrokenOff => None,
+        };
+        let detail = "The destination broke off its answer.";
+        known.unwrap_or_else(|| Denial::built_in(Reason::UpstreamFailed, detail).seen(error.to_string()))
     }
 
     /// Nothing more is taken from the upstream.
@@ -127,6 +160,12 @@ impl ReplyBody {
     }
 }
 
+/// The refusal of an answer that may list tools and cannot be shown.
+pub fn unseen(broken: Broken) -> Denial {
+    let detail = format!("The destination's answer cannot be shown: {broken}.");
+    Denial::built_in(Reason::UpstreamMalformed, detail).seen("tools: an answer that cannot be read")
+}
+
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -137,7 +176,7 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
-        let next = |cx: &mut Context<'_>| Pin::new(inner).poll_frame(cx).map_err(BodyError::from);
+        let next = |cx: &mut Context<'_>| inner.poll_frame(cx);
         let Poll::Ready(polled) = poll_counted(next, cx, &this.received, &mut this.gate) else {
             return Poll::Pending;
         };

@@ -77,7 +77,7 @@ const NAME_BYTES: usize = 512;
 const METHOD_BYTES: usize = 128;
 /// Escaped bytes of what was seen.
 const EVIDENCE_BYTES: usize = 4096;
-/// Bytes of the list of tools that a model wants called.
+/// Bytes of the list of tools that are called, or that a model wants called.
 const TOOL_CALLS_BYTES: usize = 2048;
 
 // Ten names and digests, two models, one method, one reason to stop, one path, one evidence, a list of tools and one of charges;
@@ -146,6 +146,9 @@ pub fn write_opening(
     object.seen(judged.evidence.or(ended.and_then(|outcome| outcome.evidence.as_deref())));
     if let Some(execution) = charged.and_then(|charged| charged.execution) {
         object.id("execution_id", execution);
+    }
+    if ended.is_none_or(|outcome| outcome.model_call.is_none()) {
+        object.texts("tool_calls", &opening.asked.tools, TOOL_CALLS_BYTES);
     }
     match ended {
         Some(outcome) => object.ended(opening.kind, outcome, charged),

@@ -325,7 +325,12 @@ fn system_opening(event: &str, object: &str, detail: Option<String>) -> Opening 
         at: clock::now(),
         kind: Kind::System,
         subject: Subject { agent: None, source: None, host: None, destination: None },
-        asked: Asked { method: Some(event.to_owned()), path: Some(object.to_owned()), protocol: None },
+        asked: Asked {
+            method: Some(event.to_owned()),
+            path: Some(object.to_owned()),
+            protocol: None,
+            ..Asked::default()
+        },
         verdict: Verdict {
             decision: Decision::Allow,
             reason: None,

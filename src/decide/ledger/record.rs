@@ -69,6 +69,8 @@ pub struct Asked {
     pub path: Option<String>,
     /// `tls-terminate`, `tls-passthrough`, `http`, `tcp`, `udp`, `dns`.
     pub protocol: Option<&'static str>,
+    /// The tools of a server that a request calls, in order.
+    pub tools: Vec<Box<str>>,
 }
 
 /// Why it was decided so.

@@ -56,7 +56,12 @@ fn opening(action: &AdminAction, shared: &Shared) -> Opening {
         at: clock::now(),
         kind: Kind::Admin,
         subject: Subject { agent: None, source: None, host: None, destination: None },
-        asked: Asked { method: Some(action.command.clone()), path: action.object.clone(), protocol: None },
+        asked: Asked {
+            method: Some(action.command.clone()),
+            path: action.object.clone(),
+            protocol: None,
+            ..Asked::default()
+        },
         verdict: Verdict {
             decision: Decision::Allow,
             reason: None,

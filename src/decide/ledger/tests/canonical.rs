@@ -130,7 +130,12 @@ fn a_call_of_a_model_fits_into_a_record_whatever_it_names() {
             };
             let long = "\u{1}".repeat(RECORD_BYTES);
             let mut wordy = opening(1);
-            wordy.asked = Asked { method: Some(long.clone()), path: Some(long.clone()), protocol: None };
+            wordy.asked = Asked {
+                method: Some(long.clone()),
+                path: Some(long.clone()),
+                protocol: None,
+                ..Asked::default()
+            };
             wordy.verdict.evidence = Some(long);
             let ended = Outcome { model_call: Some(Box::new(call)), ..Outcome::default() };
             let mut out = Vec::new();
@@ -147,8 +152,12 @@ fn a_call_of_a_model_fits_into_a_record_whatever_it_names() {
 fn a_refused_dns_query_has_these_bytes() {
     let mut query = opening(8);
     (query.kind, query.connection_id, query.subject.agent) = (Kind::Dns, None, None);
-    query.asked =
-        Asked { method: Some("AAAA".into()), path: Some("paste.example".into()), protocol: Some("dns") };
+    query.asked = Asked {
+        method: Some("AAAA".into()),
+        path: Some("paste.example".into()),
+        protocol: Some("dns"),
+        ..Asked::default()
+    };
     let denial = Denial::built_in(Reason::PolicyNoRoute, "No.").seen("5 routes looked at");
     let mut out = Vec::new();
     let ended = Outcome { status: Some(3), ..Outcome::default() };
@@ -194,7 +203,12 @@ fn long_text_is_cut_on_a_character_and_marked() {
         for shift in 0..7 {
             let long = "x".repeat(shift) + &unit.repeat(RECORD_BYTES);
             let mut wordy = opening(1);
-            wordy.asked = Asked { method: Some(long.clone()), path: Some(long.clone()), protocol: None };
+            wordy.asked = Asked {
+                method: Some(long.clone()),
+                path: Some(long.clone()),
+                protocol: None,
+                ..Asked::default()
+            };
             (wordy.verdict.evidence, wordy.verdict.policy_digest) =
                 (Some(long.clone()), long.as_str().into());
             let text = decision(&wordy);

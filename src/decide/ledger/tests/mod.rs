@@ -42,6 +42,7 @@ fn opening(number: u128) -> Opening {
             method: Some("POST".into()),
             path: Some("/v1/chat".into()),
             protocol: Some("tls-terminate"),
+            ..Asked::default()
         },
         verdict: Verdict {
             decision: Decision::Allow,

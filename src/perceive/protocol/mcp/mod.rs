@@ -1,13 +1,14 @@
 //! The Model Context Protocol over Streamable HTTP: what a client asks of a server, and which tools it is shown.
 //!
-//! [`read`] reads the body of a POST, which the caller holds, and holds its fields against it; [`Sieve`] takes tools out of
+//! [`Whole`] reads the body of a POST, which the caller holds, and holds its fields against it; [`Sieve`] takes tools out of
 //! the answers that list them; [`error_for`] words a refusal. Whatever two readers could understand differently is an
-//! error. Nothing here decides who may call what. Read next: `message.rs`, `reading.rs`, `sieve.rs`.
+//! error. Nothing here decides who may call what. Read next: `whole.rs`, `message.rs`, `reading.rs`, `sieve.rs`.
 
 mod revision;
 mod message;
 mod fields;
 mod reading;
+mod whole;
 mod sifting;
 mod sieve;
 mod refusal;
@@ -19,3 +20,4 @@ pub use reading::read;
 pub use refusal::{REFUSED, error_for};
 pub use revision::{METHOD_FIELD, NAME_FIELD, REVISION_FIELD, Revision};
 pub use sieve::{Broken, Sieve};
+pub use whole::{Unreadable, Whole};

@@ -12,19 +12,61 @@ use super::message::{Id, Kind, Malformed, Message, Messages};
 use crate::model::types::limits::{MCP_BATCH, MCP_ID_BYTES, MCP_METHOD_BYTES, MCP_NAME_BYTES, MCP_URI_BYTES};
 use crate::perceive::protocol::json::{Event, Scanner, Visitor, Word};
 
-/// Reads a body that is held whole, and holds the fields of its request against it.
+/// Reads a body that is there whole, and holds the fields of its request against it.
 ///
 /// # Errors
 /// It says nothing that can be judged, or the fields say something else.
 pub fn read(body: &[u8], headers: &HeaderMap) -> Result<Messages, Malformed> {
-    let fields = Fields::read(headers)?;
-    let mut reader = Reader::default();
-    let mut scanner = Scanner::default();
-    scanner.feed(body, &mut reader)?;
-    scanner.finish(&mut reader)?;
-    if let Some(malformed) = reader.malformed {
-        return Err(malformed);
+    let mut reading = Reading::default();
+    reading.feed(body)?;
+    reading.finish(headers)
+}
+
+/// Reads a body that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    scanner: Scanner,
+    reader: Reader,
+}
+
+impl Reading {
+    /// Reads on. After an error nothing more may be fed.
+    ///
+    /// # Errors
+    /// It is not JSON.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        Ok(self.scanner.feed(bytes, &mut self.reader)?)
     }
+
+    /// Whether anything in what was read claims to be a message. What does not is none to any server.
+    pub(super) fn claims(&self) -> bool {
+        self.reader.claims
+    }
+
+    /// The body is over, as JSON.
+    ///
+    /// # Errors
+    /// It is not JSON.
+    pub(super) fn end(&mut self) -> Result<(), Malformed> {
+        Ok(self.scanner.finish(&mut self.reader)?)
+    }
+
+    /// The body is over: holds the fields against it.
+    ///
+    /// # Errors
+    /// It says nothing that can be judged, or the fields say something else.
+    pub(super) fn finish(mut self, headers: &HeaderMap) -> Result<Messages, Malformed> {
+        let fields = Fields::read(headers)?;
+        self.end()?;
+        match self.reader.malformed {
+            Some(malformed) => Err(malformed),
+            None => together(self.reader, &fields),
+        }
+    }
+}
+
+/// What all messages say together.
+fn together(reader: Reader, fields: &Fields<'_>) -> Result<Messages, Malformed> {
     let revision = fields.revision();
     if reader.is_batch && !revision.has_batches() {
         return Err(Malformed::Batch(revision));
@@ -137,7 +179,12 @@ struct Reader {
     read: Vec<(Message, Repeated)>,
     malformed: Option<Malformed>,
     bracket: usize,
+    /// Whether one of them names `jsonrpc`, or a method that only MCP has.
+    claims: bool,
 }
+
+/// What methods of MCP begin with that name something.
+const METHODS: [&str; 3] = ["tools/", "prompts/", "resources/"];
 
 /// The path within a message: those of a list stand below each of its items.
 fn within(path: &[Word]) -> &[Word] {
@@ -163,6 +210,8 @@ impl Visitor for Reader {
             return self.edge(path.is_empty(), event);
         }
         let Some(member) = Member::at(inner) else { return };
+        // In other letters as well: some readers would take it for theirs.
+        self.claims |= member == Member::JsonRpc;
         let value = &mut self.values[member as usize];
         match event {
             Event::Again => self.refuse(Malformed::Again(member.spelling())),
@@ -205,6 +254,8 @@ impl Reader {
             }
             Event::Array if is_outermost => self.is_batch = true,
             Event::End if std::mem::take(&mut self.is_open) => {
+                let method = &self.values[Member::Method as usize];
+                self.claims |= matches!(method, Value::Text(text) if METHODS.iter().any(|begin| text.starts_with(begin)));
                 if self.malformed.is_some() {
                     return;
                 }

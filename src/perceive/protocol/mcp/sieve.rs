@@ -81,6 +81,11 @@ impl Sieve {
         Ok(Self { decoder, form })
     }
 
+    /// Whether it is a stream of events, of which each goes on by itself.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.form, Form::Stream(_))
+    }
+
     /// Takes the next bytes of the answer, and appends what goes on.
     ///
     /// # Errors
