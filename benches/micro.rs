@@ -343,6 +343,7 @@ mod record {
                 method: Some("POST".to_owned()),
                 path: Some("/v1/messages".to_owned()),
                 protocol: Some("http/1.1"),
+                tools: Vec::new(),
             },
             verdict: Verdict {
                 decision: Decision::Allow,
