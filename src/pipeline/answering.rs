@@ -16,7 +16,7 @@ use super::serving::{Answer, Watched};
 use super::site::Site;
 use super::tunnel;
 use super::underway::Underway;
-use crate::act::upstream::{Ender, Reply};
+use crate::act::upstream::{Ender, Judge, Reply};
 use crate::decide::ledger::record::Outcome;
 use crate::decide::quota::Spent;
 use crate::model::types::{Denial, Reason};
@@ -47,9 +47,6 @@ pub fn relay(
     head.version = Version::HTTP_11;
     let underway = going.underway.clone();
     let bodiless = is_bodiless(&going.method, status);
-    if !switches && !bodiless {
-        going.reading.begin_answer(status.as_u16(), &head.headers);
-    }
     let ender = (!switches && !bodiless).then(|| ender(&going, &mut head.headers)).flatten();
     let closing = going.closing(status, added);
     if !switches {
@@ -81,7 +78,8 @@ pub fn relay(
 /// What ends the answer where it may go on no longer, which nobody can do who has promised its length. An answer that is one
 /// document is left alone: it is paid for by the time that it comes.
 fn ender(going: &Going, headers: &mut HeaderMap) -> Option<Ender> {
-    let judge = going.judge.take()?;
+    let nobody = || -> Judge { Box::new(|_, _| None) };
+    let judge = going.judge.take().or_else(|| going.floors().map(|_| nobody()))?;
     let ending = going.reading.ending(headers);
     if ending.is_none() && !going.reading.streams() {
         return None;
@@ -127,6 +125,7 @@ pub fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Ans
         latency: going.started.elapsed(),
         dialled: going.dialled.get(),
         denial: Some(denial),
+        evidence: going.evidence.take(),
         ..Outcome::default()
     };
     let mut outcome = outcome.of_call(going.reading.finish(false));

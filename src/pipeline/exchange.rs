@@ -17,6 +17,7 @@ use super::charges;
 use super::charging;
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
+use super::fallback;
 use super::forward::{Sending, outgoing};
 use super::going::{Back, Going};
 use super::held::{self, Read};
@@ -80,13 +81,25 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         messages: case.messages.into_inner(),
         reading: Reading::of(call.or_else(|| passing(&canonical)), &site.road.shared.prices),
         judge: RefCell::new(judge),
+        evidence: RefCell::default(),
     };
-    let (target, authority) = (canonical.target().to_owned(), canonical.authority().to_owned());
+    let asked = (canonical.target().to_owned(), canonical.authority().to_owned());
+    let body = held.map_or(Sending::Passing(body.inner), Sending::Held);
+    convey(&site, going, (head, asked, body), back).await
+}
+
+/// Sends what may go, and hands on what comes of it.
+async fn convey(
+    site: &Rc<Site>,
+    going: Going,
+    (head, (target, authority), body): (request::Parts, (String, String), Sending),
+    back: Back,
+) -> Response<Answer> {
     let leg = back.leg();
     let head = outgoing(head, (&target, &authority), &going);
-    let body = held.map_or(Sending::Passing(body.inner), Sending::Held);
-    match shown::send(&site, &going, leg, (head, body)).await {
-        Ok((reply, added)) => relay(&site, going, (reply, added), back),
+    let sent = fallback::send(site, &going, leg, (head, body)).await;
+    match shown::fit(site, &going, sent).await {
+        Ok(answered) => relay(site, going, answered, back),
         Err(denial) => fail(going, denial, &back.watched),
     }
 }

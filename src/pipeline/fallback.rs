@@ -33,6 +33,7 @@ pub async fn send(
             break;
         }
         let Some((head, body)) = asking(going, &kept, model) else { break };
+        tell(going, &outcome, model);
         outcome = go(site, going, leg, (Ok(head), Sending::Held(body))).await;
     }
     outcome
@@ -49,6 +50,17 @@ fn has_failed(outcome: &Result<(Reply, Duration), Denial>) -> bool {
             Reason::UpstreamUnreachable | Reason::UpstreamFailed | Reason::UpstreamTimeout
         ),
     }
+}
+
+/// Puts on record why another model is asked, and which.
+fn tell(going: &Going, failed: &Result<(Reply, Duration), Denial>, model: &str) {
+    let why = match failed {
+        Ok((reply, _)) => reply.head.status.as_str().to_owned(),
+        Err(denial) => denial.reason.code().to_owned(),
+    };
+    let evidence = &mut *going.evidence.borrow_mut();
+    let before = evidence.take().map(|before| before + "; ").unwrap_or_default();
+    *evidence = Some(format!("{before}fallback to {model} after {why}"));
 }
 
 /// The same request to another model; nothing where it cannot be made.

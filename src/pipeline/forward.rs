@@ -11,6 +11,7 @@ use super::site::{Leg, Site};
 use super::transform;
 use crate::act::upstream::{Failure, Held, Reply, RequestBody, Trailers};
 use crate::model::types::{Denial, Reason};
+use crate::perceive::protocol::ai::Screen;
 use crate::perceive::protocol::mcp::Sieve;
 use crate::perceive::request::hop_by_hop;
 
@@ -28,6 +29,9 @@ pub fn outgoing(
     if going.judge.borrow().is_some() && going.reading.streams() {
         // An answer that may have to end early has to show where its events do.
         head.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    if going.floors().is_some() {
+        Screen::prepare(&mut head.headers);
     }
     if going.shows().is_some() {
         Sieve::prepare(&mut head.headers);

@@ -20,7 +20,7 @@ use crate::act::upstream::{Closing, Judge, LAPSED, Reading};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Clearance;
-use crate::model::types::{Denial, HostName, RequestId, ToolSieve};
+use crate::model::types::{Denial, HostName, PolicyRef, RequestId, SafetyFloors, ToolSieve};
 use crate::perceive::protocol::ai::Dialect;
 use crate::perceive::protocol::mcp::{Messages, Sieve};
 
@@ -62,6 +62,8 @@ pub struct Going {
     pub reading: Reading,
     /// Who says when its answer may go on no longer; nothing where nobody does.
     pub judge: RefCell<Option<Judge>>,
+    /// Which models have failed before the one that answers.
+    pub evidence: RefCell<Option<String>>,
 }
 
 impl Going {
@@ -79,6 +81,13 @@ impl Going {
     pub fn shows(&self) -> Option<&Arc<ToolSieve>> {
         let tools = self.clearance.holds().and_then(|holds| holds.tools.as_ref());
         tools.filter(|_| Sieve::is_needed(&self.method, self.messages.as_ref()))
+    }
+
+    /// What its answer may not reach by its provider's annotations, and whose word that is; nothing where no model speaks in it.
+    pub fn floors(&self) -> Option<&(SafetyFloors, PolicyRef)> {
+        let floors = self.clearance.holds().and_then(|holds| holds.terms.safety.as_ref())?;
+        let endpoint = self.reading.endpoint();
+        endpoint.is_none_or(|endpoint| endpoint.operation.may_say()).then_some(floors)
     }
 
     pub fn entry(&self) -> &Entry {
@@ -105,6 +114,7 @@ impl Going {
             dialled: self.dialled.get(),
             cut: self.cut.clone(),
             reading: self.reading.clone(),
+            evidence: self.evidence.take(),
         }
     }
 }
@@ -119,6 +129,7 @@ impl Drop for Going {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
+            evidence: self.evidence.take(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
             ..Outcome::default()

@@ -45,7 +45,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     (
         "act::upstream",
         "perceive::protocol",
-        &["Broken", "Call", "Ending", "Endpoint", "Messages", "Sieve", "Usage"],
+        &["Broken", "Call", "Ending", "Endpoint", "Messages", "Screen", "Sieve", "Usage", "Violation"],
     ),
 ];
 

@@ -15,8 +15,7 @@ use super::held::{Held, Unheld};
 use super::lane::{Gate, Spent};
 use super::reading::Reading;
 use super::tempo::LiveTempo;
-use crate::model::types::Direction;
-use crate::perceive::protocol::mcp::Broken;
+use crate::model::types::{Denial, Direction};
 
 /// Why a body breaks off.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +29,9 @@ pub enum BodyError {
     /// It may have no more, and cannot be ended in order.
     #[error("the answer was broken off")]
     BrokenOff,
-    /// It may list tools, and cannot be read.
-    #[error(transparent)]
-    Unseen(#[from] Broken),
+    /// What it is may not go on.
+    #[error("what comes of the answer may not go on")]
+    Unfit(Box<Denial>),
 }
 
 /// A request body on its way out.

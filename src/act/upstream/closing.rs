@@ -34,6 +34,8 @@ pub struct Closing {
     pub cut: Rc<OnceCell<Denial>>,
     /// What reads its bodies.
     pub reading: Reading,
+    /// What was seen before it was answered.
+    pub evidence: Option<String>,
 }
 
 impl Closing {
@@ -63,6 +65,7 @@ impl Closing {
             dialled: self.dialled,
             denial,
             end,
+            evidence: self.evidence,
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(end.is_none())));
@@ -76,6 +79,7 @@ impl Closing {
             latency: self.started.elapsed(),
             dialled: self.dialled,
             denial: Some(denial),
+            evidence: self.evidence,
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(false)));

@@ -51,6 +51,12 @@ impl Ender {
         Self { ending, judge, wording, stopped: None }
     }
 
+    /// The bytes that end it where it stands; nothing where it cannot be ended there.
+    pub(super) fn last(&self, denial: &Denial) -> Option<Bytes> {
+        let ending = self.ending.as_ref().filter(|ending| ending.is_between())?;
+        Some((self.wording)(ending, denial).into())
+    }
+
     /// The next bytes of the answer, with what it has used by their end, and what charges more of it.
     pub(super) fn frame(&mut self, data: Bytes, usage: Option<&Usage>, charge: &mut Charge<'_>) -> Passing {
         if self.stopped.is_none() {

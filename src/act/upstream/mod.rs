@@ -30,6 +30,7 @@ pub use held::{Held, HeldRoom};
 pub use lane::Lane;
 pub use pool::{Key, Offer, Pool};
 pub use reading::Reading;
-pub use reply::{ReplyBody, unseen};
+pub use reply::ReplyBody;
 pub use send::{Failure, Reply, Sender};
+pub use sieved::{Safe, Sieving};
 pub use tempo::{Counts, LiveTempo, Meter, Spent, Tempo};

@@ -39,10 +39,10 @@ impl Reading {
         }
     }
 
-    /// A frame of the answer passes.
-    pub(super) fn answered(&self, frame: &Frame<Bytes>) {
-        if let (Some(call), Some(data)) = (&self.0, frame.data_ref()) {
-            call.borrow_mut().answer(data);
+    /// These bytes of the answer have come.
+    pub(super) fn answered(&self, bytes: &[u8]) {
+        if let Some(call) = &self.0 {
+            call.borrow_mut().answer(bytes);
         }
     }
 

@@ -17,10 +17,9 @@ use super::faults;
 use super::lane::Gate;
 use super::pool::Lease;
 use super::relay::SPENT;
-use super::sieved::Coming;
+use super::sieved::{Coming, Sieving};
 use super::tempo::LiveTempo;
 use crate::model::types::{Denial, Direction, Reason};
-use crate::perceive::protocol::mcp::{Broken, Sieve};
 
 /// A reply's body on its way to the workload.
 ///
@@ -37,6 +36,8 @@ pub struct ReplyBody {
     lease: Option<Lease>,
     gate: Option<Gate>,
     ender: Option<Box<Ender>>,
+    /// Whether it was read before any of it goes on.
+    is_read: bool,
 }
 
 impl ReplyBody {
@@ -44,16 +45,26 @@ impl ReplyBody {
     pub(super) fn new(inner: Incoming, lease: Lease) -> Self {
         let expected = inner.size_hint().exact();
         let (received, lease, inner) = (Cell::new(0), Some(lease), Some(Coming::Passing(inner)));
-        Self { inner, received, expected, ended: false, closing: None, lease, gate: None, ender: None }
+        let (closing, gate, ender) = (None, None, None);
+        Self { inner, received, expected, ended: false, closing, lease, gate, ender, is_read: false }
     }
 
-    /// The same body with what may be shown of it. One that is no stream has come when this returns.
+    /// The same body with what may go on of it. One that is no stream has come when this returns.
     ///
     /// # Errors
-    /// `upstream.malformed` where that cannot be told, `upstream.failed` where it breaks off before.
-    pub async fn sieved(mut self, sieve: Sieve) -> Result<Self, Denial> {
+    /// Why it may not, `upstream.failed` where it breaks off before.
+    pub async fn sieved(mut self, sieving: Sieving) -> Result<Self, Denial> {
         if let Some(Coming::Passing(inner)) = self.inner.take() {
-            let coming = Coming::sieved(inner, sieve).await.map_err(|error| self.instead(&error))?;
+            self.is_read = sieving.reads();
+            let coming = match Coming::sieved(inner, sieving).await {
+                Ok(coming) => coming,
+                Err(error) => {
+                    let denial = self.instead(error);
+                    // Something of the answer may still be on the way there.
+                    self.lease = None;
+                    return Err(denial);
+                }
+            };
             self.expected = coming.size_hint().exact();
             self.inner = Some(coming);
         }
@@ -107,7 +118,7 @@ impl ReplyBody {
         }
         match error {
             BodyError::Http(error) => self.end(Some("upstream-failed"), self.fault(error)),
-            BodyError::Unseen(broken) => self.stop(unseen(*broken)),
+            BodyError::Unfit(denial) => self.stop((**denial).clone()),
             BodyError::Spent(_) | BodyError::BrokenOff => self.end(Some(SPENT), None),
         }
     }
@@ -119,9 +130,9 @@ impl ReplyBody {
     }
 
     /// The refusal in the place of an answer that was held and cannot go on.
-    fn instead(&self, error: &BodyError) -> Denial {
-        let known = match error {
-            BodyError::Unseen(broken) => return unseen(*broken),
+    fn instead(&self, error: BodyError) -> Denial {
+        let known = match &error {
+            BodyError::Unfit(denial) => return (**denial).clone(),
             BodyError::Http(error) => self.fault(error),
             BodyError::Spent(_) | BodyError::BrokenOff => None,
         };
@@ -138,7 +149,9 @@ impl ReplyBody {
     /// What of a frame passes.
     fn pass(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         let Some(closing) = &mut self.closing else { return Ok(frame) };
-        closing.reading.answered(&frame);
+        if let Some(data) = frame.data_ref().filter(|_| !self.is_read) {
+            closing.reading.answered(data);
+        }
         let Some(ender) = &mut self.ender else { return Ok(frame) };
         let data = match frame.into_data() {
             Ok(data) => data,
@@ -158,12 +171,6 @@ impl ReplyBody {
             }
         }
     }
-}
-
-/// The refusal of an answer that may list tools and cannot be shown.
-pub fn unseen(broken: Broken) -> Denial {
-    let detail = format!("The destination's answer cannot be shown: {broken}.");
-    Denial::built_in(Reason::UpstreamMalformed, detail).seen("tools: an answer that cannot be read")
 }
 
 impl Body for ReplyBody {
@@ -186,7 +193,14 @@ impl Body for ReplyBody {
                 return Poll::Ready(None);
             }
             Some(Err(error)) => {
+                let last = match (&error, &this.ender) {
+                    (BodyError::Unfit(denial), Some(ender)) => ender.last(denial),
+                    _ => None,
+                };
                 this.fail(&error);
+                if let Some(last) = last {
+                    return Poll::Ready(Some(Ok(Frame::data(last))));
+                }
                 return Poll::Ready(Some(Err(error)));
             }
             Some(Ok(frame)) => frame,

@@ -1,7 +1,8 @@
-//! An answer that may list tools: what of it goes on. A stream passes event by event, any other answer is held until it is whole.
+//! An answer that is looked at before it goes on: lists of tools are made shorter, and what a model says is judged by its
+//! provider's annotations. A stream passes event by event, any other answer is held until it is whole.
 //!
-//! What cannot be read goes on no further: in the place of a held answer stands a refusal, and a stream breaks off. Read next:
-//! `perceive/protocol/mcp/sieve.rs`, `reply.rs`.
+//! What may not go on goes on no further: in the place of a held answer stands a refusal, and a stream ends. Read next:
+//! `perceive/protocol/mcp/sieve.rs`, `perceive/protocol/ai/screen.rs`, `reply.rs`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,7 +14,87 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::body::BodyError;
+use super::reading::Reading;
+use crate::model::types::{Denial, Reason};
+use crate::perceive::protocol::ai::{Screen, Violation};
 use crate::perceive::protocol::mcp::{Broken, Sieve};
+
+/// What looks at an answer before it goes on.
+#[derive(Debug)]
+pub struct Sieving {
+    tools: Option<Sieve>,
+    safe: Option<Safe>,
+}
+
+/// Judges what a model says.
+pub struct Safe {
+    /// By what its provider says of it.
+    pub screen: Screen,
+    /// What reads the answer, which is paid for whether it goes on or not.
+    pub reading: Reading,
+    /// The words for what may not go on.
+    pub wording: Box<dyn Fn(Violation) -> Denial>,
+}
+
+impl std::fmt::Debug for Safe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Safe")
+    }
+}
+
+impl Sieving {
+    /// By either; nothing where neither looks.
+    pub fn of(tools: Option<Sieve>, safe: Option<Safe>) -> Option<Self> {
+        (tools.is_some() || safe.is_some()).then_some(Self { tools, safe })
+    }
+
+    /// The refusal of an answer that may list tools and cannot be shown.
+    pub fn unseen(broken: Broken) -> Denial {
+        let detail = format!("The destination's answer cannot be shown: {broken}.");
+        Denial::built_in(Reason::UpstreamMalformed, detail).seen("tools: an answer that cannot be read")
+    }
+
+    /// Whether it shows the answer to whoever reads it as a call.
+    pub(super) fn reads(&self) -> bool {
+        self.safe.is_some()
+    }
+
+    fn is_stream(&self) -> bool {
+        self.tools.as_ref().is_none_or(Sieve::is_stream)
+            && self.safe.as_ref().is_none_or(|safe| safe.screen.is_stream())
+    }
+
+    fn feed(&mut self, bytes: &[u8], on: &mut Vec<u8>) -> Result<(), Box<Denial>> {
+        let Some(safe) = &mut self.safe else { return Self::show(&mut self.tools, bytes, on) };
+        safe.reading.answered(bytes);
+        let mut judged = Vec::new();
+        let fed = safe.screen.feed(bytes, &mut judged);
+        Self::show(&mut self.tools, &judged, on)?;
+        fed.map_err(|violation| Box::new((safe.wording)(violation)))
+    }
+
+    fn show(tools: &mut Option<Sieve>, bytes: &[u8], on: &mut Vec<u8>) -> Result<(), Box<Denial>> {
+        match tools {
+            Some(sieve) => sieve.feed(bytes, on).map_err(|broken| Box::new(Self::unseen(broken))),
+            None => {
+                on.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(mut self, on: &mut Vec<u8>) -> Result<(), Box<Denial>> {
+        if let Some(Safe { screen, wording, .. }) = self.safe.take() {
+            let mut judged = Vec::new();
+            screen.finish(&mut judged).map_err(|violation| Box::new(wording(violation)))?;
+            Self::show(&mut self.tools, &judged, on)?;
+        }
+        match self.tools {
+            Some(sieve) => sieve.finish(on).map_err(|broken| Box::new(Self::unseen(broken))),
+            None => Ok(()),
+        }
+    }
+}
 
 /// Where the bytes of an answer come from.
 #[derive(Debug)]
@@ -26,12 +107,14 @@ pub(super) enum Coming {
     Held(Option<Bytes>, Option<HeaderMap>),
 }
 
-/// A stream that may list tools.
+/// A stream that is looked at.
 #[derive(Debug)]
 pub(super) struct Sieved {
     inner: Incoming,
     /// Nothing once it is over.
-    sieve: Option<Sieve>,
+    sieving: Option<Sieving>,
+    /// Why nothing more goes on, until that is told.
+    unfit: Option<Box<Denial>>,
     trailers: Option<HeaderMap>,
 }
 
@@ -39,19 +122,20 @@ impl Coming {
     /// What of an answer goes on: of a stream as it comes, of any other once it has come.
     ///
     /// # Errors
-    /// It cannot be shown, or breaks off.
-    pub(super) async fn sieved(mut inner: Incoming, mut sieve: Sieve) -> Result<Self, BodyError> {
-        if sieve.is_stream() {
-            return Ok(Self::Sieved(Box::new(Sieved { inner, sieve: Some(sieve), trailers: None })));
+    /// It may not, or breaks off.
+    pub(super) async fn sieved(mut inner: Incoming, mut sieving: Sieving) -> Result<Self, BodyError> {
+        if sieving.is_stream() {
+            let sieved = Sieved { inner, sieving: Some(sieving), unfit: None, trailers: None };
+            return Ok(Self::Sieved(Box::new(sieved)));
         }
         let (mut on, mut trailers) = (Vec::new(), None);
         while let Some(frame) = inner.frame().await {
             match frame?.into_data() {
-                Ok(data) => sieve.feed(&data, &mut on)?,
+                Ok(data) => sieving.feed(&data, &mut on).map_err(BodyError::Unfit)?,
                 Err(frame) => trailers = frame.into_trailers().ok(),
             }
         }
-        sieve.finish(&mut on)?;
+        sieving.finish(&mut on).map_err(BodyError::Unfit)?;
         Ok(Self::Held((!on.is_empty()).then(|| on.into()), trailers))
     }
 
@@ -74,7 +158,7 @@ impl Coming {
     pub(super) fn is_over(&self) -> bool {
         match self {
             Self::Passing(body) => body.is_end_stream(),
-            Self::Sieved(body) => body.sieve.is_none() && body.trailers.is_none(),
+            Self::Sieved(body) => body.sieving.is_none() && body.unfit.is_none() && body.trailers.is_none(),
             Self::Held(bytes, trailers) => bytes.is_none() && trailers.is_none(),
         }
     }
@@ -92,11 +176,11 @@ impl Coming {
 impl Sieved {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut on = Vec::new();
-        while let Some(sieve) = &mut self.sieve {
+        while let Some(sieving) = &mut self.sieving {
             let fed = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => sieve.feed(&data, &mut on),
+                    Ok(data) => sieving.feed(&data, &mut on),
                     Err(frame) => {
                         self.trailers = frame.into_trailers().ok();
                         self.over(&mut on)
@@ -104,18 +188,20 @@ impl Sieved {
                 },
                 None => self.over(&mut on),
             };
-            if let Err(broken) = fed {
-                self.sieve = None;
-                return Poll::Ready(Some(Err(broken.into())));
+            if let Err(unfit) = fed {
+                (self.sieving, self.unfit, self.trailers) = (None, Some(unfit), None);
             }
             if !on.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(on.into()))));
             }
         }
+        if let Some(unfit) = self.unfit.take() {
+            return Poll::Ready(Some(Err(BodyError::Unfit(unfit))));
+        }
         Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
-    fn over(&mut self, on: &mut Vec<u8>) -> Result<(), Broken> {
-        self.sieve.take().map_or(Ok(()), |sieve| sieve.finish(on))
+    fn over(&mut self, on: &mut Vec<u8>) -> Result<(), Box<Denial>> {
+        self.sieving.take().map_or(Ok(()), |sieving| sieving.finish(on))
     }
 }

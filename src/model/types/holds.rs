@@ -3,6 +3,7 @@
 //! Policy fills it in, whoever counts, paces and ends acts on it. Facts alone: that they were found for this request is proved
 //! by the `Clearance` or `Passage` that carries them.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,6 +177,17 @@ pub enum Severity {
     Medium,
     /// Much.
     High,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Safe => "safe",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        })
+    }
 }
 
 /// From which severity on content is refused, for each category; absent where none is.

@@ -494,3 +494,6 @@ pub const HELD_PIECE_BYTES: [usize; 2] = [4 * 1024, 64 * 1024];
 pub const HELD_READING_BYTES: u64 = 256 * 1024;
 /// Bytes of one event behind which a stream is to be ended; beyond them it is broken off instead.
 pub const ENDING_EVENT_BYTES: usize = 1024 * 1024;
+/// Bytes of one answer of a model, or of what waits of a stream of them, held until its provider's annotations are read: far
+/// more than the text of any model, and several images.
+pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;

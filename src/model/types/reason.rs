@@ -86,6 +86,8 @@ reasons! {
     ApprovalRequired = "approval.required", 403, AfterApproval, "Approval required";
     /// A route names the host and the endpoint, and none of them the model.
     AiModel = "ai.model", 403, Never, "Model not allowed";
+    /// What a provider says of how safe question and answer are is worse than a policy lets through, or is missing.
+    AiSafety = "ai.safety", 403, Never, "Answer is not safe";
     /// No document declares this MCP server for the agent.
     McpServer = "mcp.server", 403, AfterApproval, "MCP server not allowed";
     /// The tool may not be called.

@@ -96,6 +96,11 @@ impl Operation {
         }
     }
 
+    /// Whether a model may say something in its answer; so it is taken to be where nobody knows.
+    pub const fn may_say(self) -> bool {
+        !matches!(self, Self::Embeddings | Self::Embed | Self::CountTokens)
+    }
+
     /// Whether it answers with text, and not only with numbers.
     pub const fn generates(self) -> bool {
         self.spends() && !matches!(self, Self::Embeddings | Self::Embed)

@@ -2,7 +2,8 @@
 //!
 //! [`Endpoint`] says what a path asks for, [`QuestionReader`] reads the request, [`AnswerReader`] the response while it
 //! passes. The formats are those that the providers publish; what a provider counts is taken from its own figures and
-//! nowhere else. [`Call`] joins them for one exchange, and [`Ending`] ends one on its way. Read next: `call.rs`, `endpoint.rs`, `question.rs`, `answer.rs`.
+//! nowhere else. [`Call`] joins them for one exchange, and [`Ending`] ends one on its way;
+//! [`Screen`] lets on what its provider's annotations do. Read next: `call.rs`, `endpoint.rs`, `question.rs`, `answer.rs`.
 
 mod endpoint;
 mod tokens;
@@ -18,6 +19,7 @@ mod dialect;
 mod boundary;
 mod ending;
 mod safety;
+mod screen;
 mod fallback;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,7 @@ pub use endpoint::{Endpoint, Operation, may_spend};
 pub use fallback::{Another, another};
 pub use question::{Malformed, Question, QuestionReader};
 pub use safety::{Safety, Violation};
+pub use screen::Screen;
 pub use tokens::{Tokenizer, warm};
 pub use usage::{Billed, Usage};
 pub use whole::{Body, Unreadable, Whole};

@@ -1,11 +1,12 @@
 //! What a provider itself says of how safe a question and its answer are, held against the floors of a document.
 //!
 //! Azure's annotations of content filters and prompt shields, in whole answers and in streams (Azure OpenAI, "Content
-//! filtering", annotations). What is annotated in a way that nobody knows counts as the worst. Judges nothing that the
+//! filtering", annotations), those of its responses included. What is annotated in a way that nobody knows counts as the worst. Judges nothing that the
 //! provider has not annotated. Read next: `../events.rs`.
 
 use http::HeaderMap;
 
+use crate::model::types::limits::SCREENED_BYTES;
 use crate::model::types::{SafetyFloors, Severity};
 use crate::perceive::protocol::events::{self, Events};
 use crate::perceive::protocol::json::{Event, Scanner, Visitor, Word};
@@ -16,16 +17,23 @@ const SEVERITY_BYTES: usize = 8;
 const LAST: &[u8] = b"[DONE]";
 
 /// What an answer may not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// A category reaches its floor.
+    #[error("its provider rates question or answer as `{0}`, {1}")]
     Category(&'static str, Severity),
     /// A prompt shield has found an attack.
+    #[error("its provider has found an attack in the question (`{0}`)")]
     Attack(&'static str),
     /// The annotations of prompt shields are not there, and have to be.
+    #[error("its provider has not looked for attacks in the question")]
     Unshielded,
     /// The answer cannot be read, and so not be judged.
+    #[error("it cannot be read, and so not be judged")]
     Unreadable,
+    /// It is longer than what is held, and so not judged.
+    #[error("it, or an event of it, has more than {} MiB, and cannot be judged", SCREENED_BYTES >> 20)]
+    TooLong,
 }
 
 /// Reads the annotations of one answer.
@@ -63,6 +71,17 @@ impl Safety {
         let document =
             Document { scanner: Scanner::default(), is_broken: false, beginning: Vec::new(), seen };
         Self { events: is_stream.then(Box::default), document }
+    }
+
+    /// Whether it is a stream of events.
+    pub fn is_stream(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Whether the annotations have come without which nothing may go on.
+    pub fn is_told(&self) -> bool {
+        let seen = &self.document.seen;
+        seen.is_shielded || !seen.floors.require_prompt_shields
     }
 
     /// Reads on: bytes as they are before any content coding. Answers what they may not have, the first that was found.
@@ -154,9 +173,11 @@ impl Seen {
 /// What an annotation is of, and which member of it stands at the path: of the question, or of one of the choices.
 fn annotation(path: &[Word]) -> Option<(Word, Word)> {
     use Word::*;
+    // An event of responses has the response as it stands.
+    let path = path.strip_prefix(&[Response]).unwrap_or(path);
     match *path {
         [
-            PromptFilterResults | Choices,
+            PromptFilterResults | Choices | ContentFilters,
             Each,
             ContentFilterResults | ContentFilterResult,
             what,
@@ -217,11 +238,13 @@ mod tests {
         whole
     }
 
-    fn annotated(what: &str, value: &str) -> [String; 2] {
+    fn annotated(what: &str, value: &str) -> [String; 4] {
         let results = format!("\"content_filter_results\":{{\"{what}\":{value}}}");
         [
             format!("{{\"prompt_filter_results\":[{{\"prompt_index\":0,{results}}}]}}"),
             format!("{{\"choices\":[{{\"delta\":{{}},{results}}}]}}"),
+            format!("{{\"content_filters\":[{{\"source_type\":\"prompt\",{results}}}]}}"),
+            format!("{{\"response\":{{\"content_filters\":[{{{results}}}]}}}}"),
         ]
     }
 
@@ -255,9 +278,9 @@ mod tests {
     #[test]
     fn prompt_shields_have_to_be_there_where_they_are_required_and_may_find_nothing() {
         for what in ["jailbreak", "indirect_attack"] {
-            let [clean, _] = annotated(what, "{\"filtered\":false,\"detected\":false}");
+            let [clean, ..] = annotated(what, "{\"filtered\":false,\"detected\":false}");
             assert_eq!(both(SHIELDED, &clean), None);
-            let [attack, _] = annotated(what, "{\"filtered\":false,\"detected\":true}");
+            let [attack, ..] = annotated(what, "{\"filtered\":false,\"detected\":true}");
             assert_eq!(both(SHIELDED, &attack), Some(Violation::Attack(what)));
             assert_eq!(both(FLOORS, &attack), None, "nobody has asked");
         }
@@ -266,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_a_model_says_is_no_annotation_and_what_cannot_be_read_is_not_safe() {
-        let [_, annotated] = annotated("hate", "{\"severity\":\"high\"}");
+        let [_, annotated, ..] = annotated("hate", "{\"severity\":\"high\"}");
         let said = serde_json::json!({"choices": [{"message": {"content": annotated}}]});
         assert_eq!(both(FLOORS, &said.to_string()), None);
         assert_eq!(both(FLOORS, "{\"choices\":["), Some(Violation::Unreadable));

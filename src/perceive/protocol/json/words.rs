@@ -51,6 +51,7 @@ words! {
     Content = "content",
     ContentFilterResult = "content_filter_result",
     ContentFilterResults = "content_filter_results",
+    ContentFilters = "content_filters",
     ContentBlock = "content_block",
     ContentBlockDelta = "contentBlockDelta",
     ContentBlockStart = "contentBlockStart",
