@@ -123,7 +123,7 @@ class Site(BaseHTTPRequestHandler):
             asked = json.loads(body)
             heard(f"mcp {asked.get('method')} {asked.get('params', {}).get('name', '')}")
             return self.whole(tool(asked))
-        asked = json.loads(body) if self.path == "/v1/chat/completions" else {}
+        asked = json.loads(body) if self.path.partition("?")[0] == "/v1/chat/completions" else {}
         if asked and not asked.get("stream"):
             # A model thinks; whoever asks meanwhile asks beside it.
             time.sleep(1)
