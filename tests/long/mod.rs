@@ -4,6 +4,7 @@
 pub mod bandwidth;
 pub mod beliefs;
 pub mod browser;
+pub mod budgets;
 pub mod exchanges;
 pub mod go;
 pub mod hostile;
