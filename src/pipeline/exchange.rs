@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request as HttpRequest, Response, Version, header, request};
+use http::{HeaderValue, Method, Request as HttpRequest, Response, Version, header, request};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -62,6 +62,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let Read { content, call, body: held } = read;
     let underway = site.begin((&head, content), &clearance, canonical.name());
     charges::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
+    let call = call.or_else(|| passing(&case, &canonical));
     let going = Going {
         id: case.id,
         started: case.started,
@@ -79,7 +80,7 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         method: head.method.clone(),
         is_grpc: canonical.is_grpc(),
         messages: case.messages.into_inner(),
-        reading: Reading::of(call.or_else(|| passing(&canonical)), &site.road.shared.prices),
+        reading: Reading::of(call, &site.road.shared.prices),
         judge: RefCell::new(judge),
         evidence: RefCell::default(),
     };
@@ -136,9 +137,10 @@ async fn decide(
 }
 
 /// The call of a model whose bodies are read as they pass, where it is one.
-fn passing(request: &Request<'_>) -> Option<Call> {
-    let asked = (request.method(), request.path());
-    Call::begin(request.name()?, asked, request.headers())
+fn passing(case: &Case<'_>, request: &Request<'_>) -> Option<Call> {
+    // Nothing else is paid for: most requests need no look at who serves models.
+    let host = request.name().filter(|_| request.method() == Method::POST)?;
+    Some(Call::begin(case.provider(host)?, (request.method(), request.path()), request.headers()))
 }
 
 /// Answers a request on a connection that may not live. Where policy denies this very request, its own words count;

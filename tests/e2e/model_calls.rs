@@ -200,7 +200,7 @@ fn of_others() -> Vec<Exchange> {
                 "model": "mistral.mixtral-v0:1", "tokens_input": 12, "tokens_output": 7,
             }),
         ),
-        exchange((OPENAI, "/v1/files", QUESTION), (JSON, WHOLE), json!({})),
+        exchange((OPENAI, "/v1/files", QUESTION), (JSON, r#"{"id":"file-1","object":"file"}"#), json!({})),
         exchange((NOBODY, CHAT, QUESTION), (JSON, WHOLE), json!({})),
     ]
 }

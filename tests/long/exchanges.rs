@@ -18,7 +18,8 @@ use clawgress::perceive::protocol::decoding::Decoder;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
-const PIECE: usize = 7;
+/// Bytes of the pieces in which everything is read.
+pub const PIECE: usize = 7;
 
 struct Row(Value);
 
@@ -38,12 +39,7 @@ impl Row {
     }
 
     fn body(&self) -> Vec<u8> {
-        match self.0["response"].as_str() {
-            Some(text) => text.as_bytes().to_vec(),
-            None => {
-                base64::engine::general_purpose::STANDARD.decode(self.text("response_b64")).expect("base64")
-            }
-        }
+        body(&self.0)
     }
 
     /// What Bedrock says in the head is kept among the raw figures.
@@ -78,13 +74,34 @@ impl Row {
     }
 }
 
-fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
+/// A body in a coding.
+pub fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
     if coding.is_empty() {
         return body.to_vec();
     }
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(body).expect("memory");
     encoder.finish().expect("memory")
+}
+
+/// The recorded body of an answer.
+pub fn body(row: &Value) -> Vec<u8> {
+    match row["response"].as_str() {
+        Some(text) => text.as_bytes().to_vec(),
+        None => {
+            let coded = row["response_b64"].as_str().unwrap_or_default();
+            base64::engine::general_purpose::STANDARD.decode(coded).expect("base64")
+        }
+    }
+}
+
+/// The recordings; nothing where there are none.
+pub fn recordings() -> Option<Vec<Value>> {
+    let Ok(path) = std::env::var("CLAWGRESS_EXCHANGES") else {
+        println!("`CLAWGRESS_EXCHANGES` names no recordings");
+        return None;
+    };
+    Some(rows(&path).into_iter().map(|row| row.0).collect())
 }
 
 fn rows(path: &str) -> Vec<Row> {
@@ -125,12 +142,9 @@ fn differences(row: &Row, answer: &Answer) -> Vec<String> {
 
 #[test]
 fn recorded_exchanges_are_read_as_the_providers_counted_them() {
-    let Ok(path) = std::env::var("CLAWGRESS_EXCHANGES") else {
-        println!("`CLAWGRESS_EXCHANGES` names no recordings");
-        return;
-    };
+    let Some(recordings) = recordings() else { return };
     let (mut wrong, mut ratios) = (0, Vec::new());
-    for row in rows(&path) {
+    for row in recordings.into_iter().map(Row) {
         let endpoint = row.endpoint();
         let question = row.question(&endpoint);
         let estimate = question.as_ref().map_or(0, |question| question.input_estimate);

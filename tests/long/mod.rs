@@ -17,6 +17,7 @@ pub mod packages;
 pub mod postgres;
 pub mod python;
 pub mod quic;
+pub mod replay;
 pub mod ruby;
 pub mod sdks;
 pub mod tools;

@@ -77,6 +77,6 @@ impl Reading {
 
     /// The exchange is over; whether its answer came to its end.
     pub fn finish(&self, is_whole: bool) -> Option<Box<ModelCall>> {
-        self.0.as_ref().map(|call| Box::new(call.borrow_mut().finish(is_whole, &self.1)))
+        self.0.as_ref().and_then(|call| call.borrow_mut().finish(is_whole, &self.1)).map(Box::new)
     }
 }

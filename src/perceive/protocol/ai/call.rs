@@ -11,7 +11,7 @@ use super::question::{Question, QuestionReader};
 use super::tokens::BYTES_PER_TOKEN;
 use super::usage::Usage;
 use crate::model::prices::Prices;
-use crate::model::types::{HostName, ModelCall, Provider};
+use crate::model::types::{ModelCall, Provider};
 use crate::perceive::protocol::decoding::Decoder;
 
 /// See the module.
@@ -44,22 +44,15 @@ impl Call {
         Self { endpoint, question: Asking::Read(question), asked: 0, another: None, answer: None }
     }
 
-    /// For a request with this method, canonical path (`model::types::path`) and fields to this host. Nothing unless the
-    /// host is in the table of providers and the path asks for something that is paid for by tokens.
-    pub fn begin(host: &HostName, (method, path): (&Method, &str), headers: &HeaderMap) -> Option<Self> {
-        // Nothing else is paid for: most requests need no look at the table.
-        if method != Method::POST {
-            return None;
-        }
-        let endpoint = Endpoint::read(Provider::of(host)?, method, path);
-        if !endpoint.operation.spends() {
-            return None;
-        }
+    /// For a request with this method, canonical path (`model::types::path`) and fields to a host of this provider. Where the path
+    /// asks for nothing that is known to be paid for by tokens, the answer will tell whether it was.
+    pub fn begin(provider: Provider, (method, path): (&Method, &str), headers: &HeaderMap) -> Self {
+        let endpoint = Endpoint::read(provider, method, path);
         let question = match decoder(headers) {
             Some(decoder) => Asking::Passing(Box::new((QuestionReader::rough(&endpoint), decoder))),
             None => Asking::Hidden,
         };
-        Some(Self { endpoint, question, asked: 0, another: None, answer: None })
+        Self { endpoint, question, asked: 0, another: None, answer: None }
     }
 
     /// What is called.
@@ -113,8 +106,15 @@ impl Call {
         }
     }
 
-    /// The exchange is over; `is_whole` says whether the answer came to its end. What comes later is not read.
-    pub fn finish(&mut self, is_whole: bool, prices: &Prices) -> ModelCall {
+    /// The exchange is over; `is_whole` says whether the answer came to its end. What comes later is not read. Nothing where it
+    /// was no call of a model: neither the path nor the answer says so.
+    pub fn finish(&mut self, is_whole: bool, prices: &Prices) -> Option<ModelCall> {
+        let told = self.told(is_whole, prices);
+        let is_counted = !told.is_estimated && (told.input.is_some() || told.output.is_some());
+        (self.endpoint.operation.spends() || is_counted || told.model.is_some()).then_some(told)
+    }
+
+    fn told(&mut self, is_whole: bool, prices: &Prices) -> ModelCall {
         let question = match std::mem::replace(&mut self.question, Asking::Hidden) {
             Asking::Passing(passing) => passing.0.finish().ok(),
             Asking::Read(question) => Some(question),
@@ -184,6 +184,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::model::types::HostName;
 
     const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Tell me a joke"}]}"#;
     const ANSWER: &str = concat!(
@@ -201,7 +202,8 @@ mod tests {
     }
 
     fn begin(host: &str, path: &str, fields: &HeaderMap) -> Option<Call> {
-        Call::begin(&HostName::parse(host).unwrap(), (&Method::POST, path), fields)
+        let provider = Provider::of(&HostName::parse(host).unwrap())?;
+        Some(Call::begin(provider, (&Method::POST, path), fields))
     }
 
     /// A call of `/v1/chat/completions` with this question and answer, in pieces of three bytes.
@@ -210,7 +212,7 @@ mod tests {
         question.chunks(3).for_each(|piece| call.ask(piece));
         call.begin_answer(200, fields);
         answer.chunks(3).for_each(|piece| call.answer(piece));
-        call.finish(is_whole, &Prices::default())
+        call.finish(is_whole, &Prices::default()).unwrap()
     }
 
     fn gzip(text: &str) -> Vec<u8> {
@@ -220,18 +222,19 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_paid_for_at_a_known_provider_is_read() {
-        let none = HeaderMap::new();
-        assert!(begin("api.openai.com", "/v1/responses", &none).is_some());
-        for (host, path) in [
-            ("api.openai.com", "/v1/files"),
-            ("api.openai.com", "/v1/responses/input_tokens"),
-            ("site.example", "/v1/chat/completions"),
-        ] {
-            assert!(begin(host, path, &none).is_none(), "{host}{path}");
-        }
-        let host = HostName::parse("api.openai.com").unwrap();
-        assert!(Call::begin(&host, (&Method::GET, "/v1/responses"), &none).is_none());
+    fn what_no_path_tells_is_told_by_the_answer() {
+        let json = fields(&[("content-type", "application/json")]);
+        let told = |path: &str, answer: &str| {
+            let mut call = begin("api.openai.com", path, &HeaderMap::new()).unwrap();
+            call.begin_answer(200, &json);
+            call.answer(answer.as_bytes());
+            call.finish(true, &Prices::default())
+        };
+        assert_eq!(told("/v1/files", r#"{"id":"file-1","object":"file"}"#), None);
+        let run = r#"{"object":"thread.run","model":"gpt-4o-mini","usage":{"prompt_tokens":380,"completion_tokens":90}}"#;
+        let run = told("/v1/threads/t/runs", run).unwrap();
+        assert_eq!((run.input, run.output, run.billed), (Some(380), Some(90), Some(470)));
+        assert!(begin("site.example", "/v1/chat/completions", &json).is_none(), "nobody's models are there");
     }
 
     #[test]
@@ -247,7 +250,7 @@ mod tests {
         let so_far = call.usage_so_far().unwrap();
         assert_eq!((so_far.input, so_far.output, so_far.estimated), (Some(estimate), Some(3), true));
         call.ask(b"not looked at");
-        let told = call.finish(true, &Prices::default());
+        let told = call.finish(true, &Prices::default()).unwrap();
         assert_eq!((told.requested.as_deref(), told.token_estimate), (Some("gpt-4o"), estimate));
     }
 
@@ -275,7 +278,7 @@ mod tests {
         assert_eq!(chat(QUESTION.as_bytes(), (&coded, &gzip(ANSWER)), true), expected);
         let mut call = begin("api.openai.com", "/v1/chat/completions", &coded).unwrap();
         call.ask(&gzip(QUESTION));
-        assert_eq!(call.finish(false, &Prices::default()).requested.as_deref(), Some("gpt-4o"));
+        assert_eq!(call.finish(false, &Prices::default()).unwrap().requested.as_deref(), Some("gpt-4o"));
     }
 
     #[test]
@@ -315,10 +318,14 @@ mod tests {
         call.ask(QUESTION.as_bytes());
         call.begin_answer(429, &fields(&[("content-type", "application/json")]));
         call.answer(br#"{"error":{"code":"insufficient_quota"}}"#);
-        let told = call.finish(true, &Prices::default());
+        let told = call.finish(true, &Prices::default()).unwrap();
         assert_eq!((told.requested.as_deref(), told.input, told.output), (Some("gpt-4o"), None, None));
         assert!(!told.is_estimated);
         call.ask(QUESTION.as_bytes());
-        assert_eq!(call.finish(true, &Prices::default()).requested, None, "what comes later is not read");
+        assert_eq!(
+            call.finish(true, &Prices::default()).unwrap().requested,
+            None,
+            "what comes later is not read"
+        );
     }
 }
