@@ -103,7 +103,10 @@ fn differences(row: &Value, record: &Value) -> Vec<String> {
 
 #[test]
 fn recorded_exchanges_come_as_they_were_and_are_on_record_as_the_providers_counted_them() {
-    let Some(all) = recordings() else { return };
+    let Some(all) = recordings() else {
+        println!("`CLAWGRESS_EXCHANGES` names no recordings");
+        return;
+    };
     let rows: Vec<Value> =
         all.into_iter().filter(is_call).filter(|row| row["status"] != json!(204)).collect();
     let hosts: BTreeSet<String> =
