@@ -60,6 +60,7 @@ pub const PURE: &[&str] = &[
     "perceive::request",
     "perceive::response",
     "perceive::protocol",
+    "decide::dlp",
     "decide::policy",
     "decide::tunnel",
     "decide::quota",

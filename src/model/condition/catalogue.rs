@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::content::{Finding, FindingClass};
+use super::content::Finding;
 use super::facts::Facts;
 use super::types::Type;
 use super::uses::Part;
 use super::value::{List, Map, Value};
+use crate::model::types::FindingClass;
 use crate::model::types::address::classify;
 use crate::model::types::time::Civil;
 

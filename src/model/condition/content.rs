@@ -5,7 +5,7 @@
 //! not there: the first leaves a condition without an answer, the second says that it is about something else. Read
 //! next: `facts.rs`.
 
-use crate::model::types::InferenceAction;
+use crate::model::types::{FindingClass, InferenceAction};
 
 /// What was found in one request. By default nobody has looked for anything.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -116,33 +116,6 @@ impl Content {
     #[must_use]
     pub fn with_message(&self, message: McpCall) -> Self {
         Self { mcp: Sought::Found(message), mcp_calls: Vec::new(), ..self.clone() }
-    }
-}
-
-/// What kind of thing was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FindingClass {
-    /// Passwords, connection strings and other secret values without a service's format.
-    Secrets,
-    /// Credentials of known services, and private keys.
-    Keys,
-    /// What identifies a person.
-    Pii,
-    /// What is known of a person's health.
-    Phi,
-    /// What stands in for a secret that the agent does not hold.
-    Placeholder,
-    /// What a document describes.
-    Custom,
-}
-
-impl FindingClass {
-    /// Their words in conditions, in the order of the classes.
-    pub const WORDS: &'static [&'static str] = &["secrets", "keys", "pii", "phi", "placeholder", "custom"];
-
-    /// Its word in conditions.
-    pub fn as_str(self) -> &'static str {
-        Self::WORDS[self as usize]
     }
 }
 

@@ -25,7 +25,7 @@ mod check;
 #[cfg(test)]
 mod tests;
 
-pub use content::{AiCall, Content, Finding, FindingClass, McpCall, Sought, Usage};
+pub use content::{AiCall, Content, Finding, McpCall, Sought, Usage};
 pub use facts::{Destination, Facts, RequestFacts};
 pub use uses::{Part, Uses};
 

@@ -24,6 +24,8 @@ pub mod provider;
 pub mod model_call;
 pub mod budget;
 pub mod holds;
+pub mod finding;
+pub mod secret;
 pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
@@ -34,6 +36,7 @@ pub use budget::{BudgetMode, Direction, Limit, NANODOLLARS, Period, Subject, Unc
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
+pub use finding::{FindingAction, FindingClass, FindingClasses};
 pub use grant::{ApprovedHost, ApprovedHostError, ApprovedTool, Cause, Grant};
 pub use holds::{
     BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve,
@@ -45,4 +48,5 @@ pub use provider::Provider;
 pub use reason::Reason;
 pub use record_type::RecordType;
 pub use request_id::RequestId;
+pub use secret::Secret;
 pub use time::Timestamp;

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use clawgress::model::condition::{
-    AiCall, Condition, Content, Destination, Facts, Finding, FindingClass, RequestFacts, Sought, Unevaluable,
-    Usage,
+    AiCall, Condition, Content, Destination, Facts, Finding, RequestFacts, Sought, Unevaluable, Usage,
 };
-use clawgress::model::types::{AgentProfile, HostName, Timestamp};
+use clawgress::model::types::{AgentProfile, FindingClass, HostName, Timestamp};
 use serde::Serialize;
 
 /// Any text as a condition.

@@ -3,7 +3,8 @@
 
 use super::rules::{TEAMS, ask, carrying, in_words, look_up, policy, policy_for, routes};
 use super::*;
-use crate::model::condition::{AiCall, Condition, Finding, FindingClass, Part, Sought, Usage};
+use crate::model::condition::{AiCall, Condition, Finding, Part, Sought, Usage};
+use crate::model::types::FindingClass;
 
 /// Documents, with a condition for the rules of each of these names.
 fn with(documents: &str, conditions: &[(&str, &str)]) -> Set {

@@ -1,7 +1,8 @@
 //! What conditions say of what a request carries: a call, none, or nobody knows.
 
 use super::*;
-use crate::model::condition::{AiCall, Content, Finding, FindingClass, McpCall, Sought};
+use crate::model::condition::{AiCall, Content, Finding, McpCall, Sought};
+use crate::model::types::FindingClass;
 
 /// A call of a model, that is no call of a tool, with two findings.
 fn call() -> Content {
