@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::detector::Detector;
 use super::{personal, secrets};
-use crate::model::types::FindingClasses;
+use crate::model::types::{FindingClass, FindingClasses};
 
 /// What looks for everything that is to be found.
 #[derive(Debug)]
@@ -19,8 +19,12 @@ pub struct Found {
     pub range: Range<usize>,
     /// What found it.
     pub detector: &'static str,
+    /// What kind of thing it is.
+    pub class: FindingClass,
     /// How sure that is, from 0.0 to 1.0.
     pub confidence: f32,
+    /// Whether it is nothing but an example by its standard: found, and not counted unless policy says so.
+    pub is_example: bool,
 }
 
 impl Detectors {
@@ -30,7 +34,8 @@ impl Detectors {
     }
 
     /// Adds what stands in a text, of these classes.
-    pub fn detect(&self, _text: &[u8], _wanted: FindingClasses, _found: &mut Vec<Found>) {
+    pub fn detect(&self, text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
         let _ = &self.catalogue;
+        personal::detect(text, wanted, found);
     }
 }

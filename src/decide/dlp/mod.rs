@@ -6,6 +6,7 @@
 //! that was found stays in a result. Automata alone: the work is linear in the bytes, whatever they are.
 
 mod detector;
+mod sums;
 pub mod secrets;
 pub mod personal;
 mod detect;
