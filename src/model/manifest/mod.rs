@@ -36,6 +36,7 @@ mod bandwidth_policy;
 mod digest;
 mod approval;
 pub mod policy_test;
+pub mod secret;
 mod load;
 pub mod json_schema;
 pub mod catalogue;
