@@ -35,6 +35,8 @@ pub enum Kind {
     RateLimitPolicy,
     /// How many bytes each way.
     BandwidthPolicy,
+    /// Credentials that are put into requests.
+    CredentialInjectionPolicy,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::BudgetPolicy => "BudgetPolicy",
             Self::RateLimitPolicy => "RateLimitPolicy",
             Self::BandwidthPolicy => "BandwidthPolicy",
+            Self::CredentialInjectionPolicy => "CredentialInjectionPolicy",
         }
     }
 }
@@ -92,10 +95,10 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("BudgetPolicy", Standing::Enforced(Kind::BudgetPolicy)),
     ("RateLimitPolicy", Standing::Enforced(Kind::RateLimitPolicy)),
     ("BandwidthPolicy", Standing::Enforced(Kind::BandwidthPolicy)),
+    ("CredentialInjectionPolicy", Standing::Enforced(Kind::CredentialInjectionPolicy)),
     ("A2AAgent", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
     ("AnomalyPolicy", Standing::NotYet),
-    ("CredentialInjectionPolicy", Standing::NotYet),
     ("DLPPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),

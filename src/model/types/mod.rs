@@ -26,12 +26,14 @@ pub mod budget;
 pub mod holds;
 pub mod finding;
 pub mod secret;
+pub mod credential;
 pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
 pub use agent::AgentProfile;
 pub use agreed_name::{AgreedName, Scheme};
 pub use authority::{Authority, AuthorityError, Host};
+pub use credential::{AwsTerms, CredentialPlace, GoogleTerms, Injection, PLACEHOLDER, TokenEndpoint};
 pub use budget::{BudgetMode, Direction, Limit, NANODOLLARS, Period, Subject, Uncounted, Unit, Window};
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};

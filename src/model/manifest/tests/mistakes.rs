@@ -38,7 +38,7 @@ fn the_head_of_a_document_is_strict() {
         ),
         (
             "a: b\n".into(),
-            "a.yaml:1:1 the document lacks the field `kind` (it can be `Agent`, `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `EgressDenyPolicy`, `EgressPolicy`, `EgressApproval`, `AIProviderRoute`, `MCPRoute`, `McpServer`, `ToolPolicy`, `InferencePolicy`, `BudgetPolicy`, `RateLimitPolicy` or `BandwidthPolicy`)",
+            "a.yaml:1:1 the document lacks the field `kind` (it can be `Agent`, `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `EgressDenyPolicy`, `EgressPolicy`, `EgressApproval`, `AIProviderRoute`, `MCPRoute`, `McpServer`, `ToolPolicy`, `InferencePolicy`, `BudgetPolicy`, `RateLimitPolicy`, `BandwidthPolicy` or `CredentialInjectionPolicy`)",
         ),
         ("just words\n".into(), "a.yaml:1:1 the document must be a mapping, this is a text"),
     ] {
