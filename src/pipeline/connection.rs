@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use super::arrival::{Arrival, Judged, Refused, protocol};
 use super::case::allowed_by;
-use super::charges;
 use super::flow;
 use super::home;
 use super::peeked::{Look, Peeked};
 use super::refuse;
+use super::reserving;
 use super::road::{Road, Snapshot};
 use super::web::{self, Requests};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Subject};
@@ -150,7 +150,7 @@ fn past_its_amount(mode: Mode, denial: Denial) -> Refusal {
 /// The decision goes to disk; then the connection is relayed or opened as policy says.
 async fn allowed(road: &Rc<Road>, snapshot: &Arc<Snapshot>, judged: Judged, stream: Peeked) -> Next {
     let opening = opening(snapshot, &judged);
-    let reservation = match charges::reserve(road, snapshot, &judged).await {
+    let reservation = match reserving::reserve_flow(road, snapshot, &judged).await {
         Ok(reservation) => reservation,
         Err(denial) => {
             let Judged { arrival, known, hello, passage, .. } = judged;

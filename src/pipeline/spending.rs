@@ -7,25 +7,24 @@
 use std::sync::Arc;
 
 use http::header;
-use tokio::time::{Instant, sleep};
 
 use super::case::Case;
-use super::charges;
 use super::held::Read;
+use super::reserving;
 use super::site::Site;
 use crate::act::upstream::{Charge, Judge};
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Clearance;
-use crate::decide::quota::{Asker, Demand, Refused, Reservation, Wanted};
+use crate::decide::quota::{Demand, Refused, Reservation, Wanted};
 use crate::model::condition::Sought;
 use crate::model::prices::{Price, Prices};
-use crate::model::types::limits::{BUDGET_LOOK, STREAM_OUTPUT_LEAST, STREAM_OUTPUT_STEP, THROTTLE_WAIT};
+use crate::model::types::limits::{STREAM_OUTPUT_LEAST, STREAM_OUTPUT_STEP};
 use crate::model::types::{Denial, Holds, PolicyRef, Provider, Reason, Timestamp, Unit};
 use crate::perceive::protocol::ai::{self, Call, Usage};
 use crate::perceive::request::Request;
 use crate::platform::sys::clock;
 
-/// Charges what a request may come to. Where a budget throttles it waits for room, for a bounded time.
+/// Charges what a request may come to, where anything counts it.
 ///
 /// # Errors
 /// What is used up, and when it comes back; `quota.unavailable` where nobody can say how much it is.
@@ -35,28 +34,14 @@ pub async fn reserve(
     (request, read): (&Request<'_>, &Read),
 ) -> Result<Option<Reservation>, Denial> {
     let site = case.site();
-    let budgets = charges::budgets(&case.snapshot, &site.known, clearance.holds());
+    let budgets = reserving::budgets(&case.snapshot, &site.known, clearance.holds());
     if budgets.is_empty() {
         return Ok(None);
     }
-    let (shared, agent) = (&site.road.shared, site.known.agent());
     let none = Holds::default();
     let demand = demand(case, clearance.holds().unwrap_or(&none), (request, read));
-    let execution = shared.execution(&agent.name, site.arrival.client.0.ip());
-    let asker = Asker { agent, execution };
-    let patience = Instant::now() + THROTTLE_WAIT;
-    loop {
-        let refused = match shared.accounts.reserve(&budgets, &asker, &demand, shared.moment()) {
-            Ok(reservation) => return Ok(Some(reservation)),
-            Err(refused) => refused,
-        };
-        // What is reserved may come back sooner than the clock says.
-        let left = patience.saturating_duration_since(Instant::now());
-        if refused.wait().is_none() || left.is_zero() {
-            return Err(refused.denial(&agent.name, clock::now()));
-        }
-        sleep(BUDGET_LOOK.min(left)).await;
-    }
+    let client = site.arrival.client;
+    reserving::reserve(&site.road.shared, (&site.known, client), &budgets, &demand).await.map(Some)
 }
 
 /// Whether something may be charged for a request that may go like this.
