@@ -237,7 +237,7 @@ impl Desk {
 async fn recorded(desk: Rc<Desk>, allowed: Allowed) {
     let Allowed { snapshot, judged, length, early, policy, seat } = allowed;
     let Arrival { client, destination, started, .. } = judged.arrival;
-    let opening = connection::opening(&snapshot, &judged);
+    let opening = connection::opening(&desk.road.shared, &snapshot, &judged);
     let opened = async {
         let reservation = reserving::reserve_flow(&desk.road, &snapshot, &judged).await?;
         desk.road.shared.ledger.open_connection(&judged.passage, &opening, reservation).await

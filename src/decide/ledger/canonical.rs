@@ -144,7 +144,7 @@ pub fn write_opening(
         object.word("enforcement_mode", "enforce");
     }
     object.seen(judged.evidence.or(ended.and_then(|outcome| outcome.evidence.as_deref())));
-    if let Some(execution) = charged.and_then(|charged| charged.execution) {
+    if let Some(execution) = charged.and_then(|charged| charged.execution).or(opening.subject.execution) {
         object.id("execution_id", execution);
     }
     if ended.is_none_or(|outcome| outcome.model_call.is_none()) {

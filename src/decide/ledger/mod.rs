@@ -327,7 +327,7 @@ fn system_opening(event: &str, object: &str, detail: Option<String>) -> Opening 
         connection_id: None,
         at: clock::now(),
         kind: Kind::System,
-        subject: Subject { agent: None, source: None, host: None, destination: None },
+        subject: Subject { agent: None, source: None, execution: None, host: None, destination: None },
         asked: Asked {
             method: Some(event.to_owned()),
             path: Some(object.to_owned()),
