@@ -53,6 +53,7 @@ mod datagrams;
 pub mod dropped;
 pub mod worker;
 
+pub use held::prepare;
 pub use home::{NAME as HOME_NAME, PORT as HOME_PORT};
 pub use paces::Paces;
 pub use places::Room;

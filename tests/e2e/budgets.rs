@@ -140,6 +140,22 @@ fn calls_at_once_spend_no_more_than_there_is_and_what_is_refused_reaches_nobody(
     });
 }
 
+/// What the daemon says when it can count tokens.
+const LOADED: &str = "the vocabulary for counting tokens is loaded";
+
+#[apply(over_both)]
+fn a_start_with_a_budget_of_tokens_loads_their_vocabulary_before_anybody_calls(lab: Lab) {
+    gateway(&lab, &red("{unit: tokens, max: 300, window: day}", "HardStop")).logged(LOADED);
+}
+
+#[apply(over_both)]
+fn a_reload_that_brings_a_budget_of_tokens_loads_their_vocabulary_before_anybody_calls(lab: Lab) {
+    let daemon = gateway(&lab, "");
+    daemon.write_policy("budget.yaml", &red("{unit: tokens, max: 300, window: day}", "HardStop"));
+    daemon.reload();
+    daemon.logged(LOADED);
+}
+
 #[apply(over_both)]
 fn a_call_that_was_interrupted_by_a_kill_stays_charged_as_reserved_and_a_settled_one_as_used(lab: Lab) {
     // One that never answers.

@@ -30,7 +30,7 @@ use tokio::sync::watch as channel;
 use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
 use crate::perceive::intercept::{self, apply::Table};
-use crate::pipeline::{Shared, dropped};
+use crate::pipeline::{self, Shared, dropped};
 use crate::platform::registry::Registry;
 use crate::platform::{sys, telemetry};
 use backend::{Operator, Prepared};
@@ -102,6 +102,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let registry = registry.map_err(|error| Error::Part(error.to_string()))?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
+    pipeline::prepare(&snapshot.policy);
     let shared = parts.road(snapshot, parts::home(&config).await, room);
     // What is shut out is shut out before anything is let in.
     let keeper = Keeper::start(registry, shared.clone(), config.approvals.max_ttl).await;
