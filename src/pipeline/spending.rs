@@ -19,8 +19,8 @@ use crate::decide::quota::{Demand, Refused, Reservation, Wanted};
 use crate::model::condition::Sought;
 use crate::model::prices::{Price, Prices};
 use crate::model::types::limits::{STREAM_OUTPUT_LEAST, STREAM_OUTPUT_STEP};
-use crate::model::types::{Denial, Holds, PolicyRef, Provider, Reason, Timestamp, Unit};
-use crate::perceive::protocol::ai::{self, Call, Usage};
+use crate::model::types::{Billed, Denial, Holds, PolicyRef, Provider, Reason, Timestamp, Unit};
+use crate::perceive::protocol::ai::{self, Caching, Call, Usage};
 use crate::perceive::request::Request;
 use crate::platform::sys::clock;
 
@@ -94,6 +94,8 @@ fn price(call: &Call, holds: &Holds, prices: &Prices) -> Option<Price> {
         let other = prices.of(endpoint.provider, model)?;
         dearest.input = dearest.input.max(other.input);
         dearest.output = dearest.output.max(other.output);
+        dearest.cache_write = dearest.cache_write.max(other.cache_write);
+        dearest.cache_write_hour = dearest.cache_write_hour.max(other.cache_write_hour);
     }
     Some(dearest)
 }
@@ -105,6 +107,7 @@ struct CallDemand {
     output: u64,
     /// Whether it may begin with less, because it can be ended on its way.
     is_elastic: bool,
+    caching: Caching,
 }
 
 impl CallDemand {
@@ -114,7 +117,8 @@ impl CallDemand {
         let demand = ai::Demand::of(call.question()?, call.endpoint().operation, most);
         let cap = holds.terms.output.as_ref().map_or(u64::MAX, |(cap, _)| *cap);
         let is_elastic = demand.streams && !demand.is_bounded;
-        Some(Self { input: demand.input, output: demand.output.min(cap), is_elastic })
+        let (input, output) = (demand.input, demand.output.min(cap));
+        Some(Self { input, output, is_elastic, caching: demand.caching })
     }
 
     fn tokens(&self) -> Wanted {
@@ -122,7 +126,18 @@ impl CallDemand {
     }
 
     fn nanodollars(&self, price: Option<&Price>) -> Wanted {
-        price.map_or(Wanted::Unknown, |price| self.wanted(|input, output| price.cost(input, 0, 0, output)))
+        let Some(price) = price else { return Wanted::Unknown };
+        self.wanted(|input, output| price.cost(&self.billed(input, output)))
+    }
+
+    /// All of the input may be what a cache is to keep.
+    fn billed(&self, input: u64, output: u64) -> Billed {
+        let none = Billed { output, ..Billed::default() };
+        match self.caching {
+            Caching::Unsaid => Billed { input, ..none },
+            Caching::Short => Billed { cache_write: input, ..none },
+            Caching::Named => Billed { cache_write_hour: input, ..none },
+        }
     }
 
     fn wanted(&self, amount: impl Fn(u64, u64) -> u64) -> Wanted {
@@ -179,8 +194,8 @@ impl Running {
             }
         }
         if let Some((granted, price)) = &mut self.nanodollars {
-            let used = price.cost(billed.input, billed.cache_read, billed.cache_write, billed.output);
-            let step = price.cost(0, 0, 0, STREAM_OUTPUT_STEP);
+            let used = price.cost(&billed);
+            let step = price.cost(&Billed { output: STREAM_OUTPUT_STEP, ..Billed::default() });
             if let Err(refused) = cover(granted, (used, step), (Unit::Usd, charge), now) {
                 return Some(denial(refused));
             }
