@@ -30,7 +30,7 @@ pub use demand::Demand;
 pub use dialect::{Dialect, Fault, Refused};
 pub use ending::Ending;
 pub use endpoint::{Endpoint, Operation, may_spend};
-pub use fallback::{Another, another};
+pub use fallback::{Another, another, is_signed};
 pub use question::{Caching, Malformed, Question, QuestionReader};
 pub use safety::{Safety, Violation};
 pub use screen::Screen;
