@@ -8,6 +8,7 @@ use super::origin::Taken;
 use super::providers::{self, ANTHROPIC, INPUT, OPENAI, OUTPUT, Providers};
 use super::streaming::TLS;
 use crate::lab::backends::eventually;
+use crate::lab::daemon::alice_is_read;
 use crate::lab::{Daemon, Lab};
 
 /// What every call comes to.
@@ -327,19 +328,6 @@ fn each_rule_of_a_route_counts_its_own_tokens(lab: Lab) {
 
 /// Alice may ask two of OpenAI's models, and Anthropic's with little output.
 const NARROW: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {sources: {addresses: [10.77.0.2/32, 'fd77::2/128']}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {name: default}
-spec:
-  listeners:
-    - {name: web, protocol: HTTP}
-    - {name: tls, protocol: TLS, tls: {mode: Terminate}}
----
 apiVersion: clrk.apoxy.dev/v1alpha1
 kind: AIProviderRoute
 metadata: {name: models}
@@ -360,7 +348,7 @@ fn message(model: &str, max: u64) -> String {
 #[apply(over_both)]
 fn a_route_lets_through_the_models_and_the_end_points_that_it_names_and_so_many_tokens(lab: Lab) {
     let world = Providers::start(&lab);
-    let daemon = lab.daemon(&json!({}), &[("all.yaml", NARROW)]);
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_is_read(NARROW))]);
     let asks = |host: &str, request: String| {
         let heard = ask(&lab, &daemon, host, request);
         (heard.status, heard.field("x-clawgress-reason").map(str::to_owned))

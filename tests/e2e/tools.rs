@@ -10,26 +10,10 @@ use super::origin::Origin;
 use super::providers::{pieces, reply};
 use super::streaming::{PLAIN, TLS};
 use crate::lab::backends::{Wire, eventually};
+use crate::lab::daemon::alice_is_read;
 use crate::lab::mcp::{Form, McpServer};
 use crate::lab::services::Feed;
 use crate::lab::{Daemon, Lab, Resolver, Zone};
-
-/// Alice, and a gateway that reads requests.
-const GATEWAY: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {sources: {addresses: [10.77.0.2/32, 'fd77::2/128']}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {name: default}
-spec:
-  listeners:
-    - {name: web, protocol: HTTP}
-    - {name: tls, protocol: TLS, tls: {mode: Terminate}}
----
-";
 
 /// The same two tools, of a server that is declared and by a route.
 const TOOLS: &str = "
@@ -109,7 +93,7 @@ fn start<'a>(lab: &'a Lab, documents: &[&str]) -> (Servers, Daemon<'a>) {
 }
 
 fn gateway<'a>(lab: &'a Lab, documents: &[&str]) -> Daemon<'a> {
-    let all = [&[GATEWAY], documents].concat().concat();
+    let all = alice_is_read(&documents.concat());
     lab.daemon(&json!({}), &[("all.yaml", &all)])
 }
 
