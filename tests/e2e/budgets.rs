@@ -294,6 +294,27 @@ fn an_operator_begins_one_unit_of_a_budget_anew_and_leaves_the_others(lab: Lab) 
 }
 
 #[apply(over_both)]
+fn whatever_an_execution_does_names_it_once_something_of_it_was_charged(lab: Lab) {
+    let _world = Providers::start(&lab);
+    let daemon = gateway(&lab, &red("{unit: tokens, max: 150, window: day}", "HardStop"));
+    assert_eq!(ask(&lab, &daemon, OPENAI, chat(Some(100), false)).status, 200);
+    let first = &daemon.records(&["--kind", "connection"])[0];
+    assert_eq!(first.get("execution_id"), None, "nothing was counted: {first}");
+    let charged = daemon.record(&json!({"kind": "request", "decision": "allow"}));
+    let execution = charged["execution_id"].as_str().expect("an execution");
+    eventually("it is settled", || (used(&daemon) == EACH).then_some(()));
+    assert_eq!(ask(&lab, &daemon, OPENAI, chat(Some(200), false)).status, 429);
+    lab.workload().command("getent").args(["ahosts", OPENAI]).run().succeeded();
+    for what in [
+        json!({"kind": "request", "reason": "quota.tokens"}),
+        json!({"kind": "connection", "decision": "allow", "execution_id": execution}),
+        json!({"kind": "dns", "query_name": OPENAI, "execution_id": execution}),
+    ] {
+        assert_eq!(daemon.record(&what)["execution_id"], execution);
+    }
+}
+
+#[apply(over_both)]
 fn each_rule_of_a_route_counts_its_own_tokens(lab: Lab) {
     let world = Providers::start(&lab);
     let budget = |max: i64| format!("[{{type: TokenBudget, tokenBudget: {{maxTokensPerDay: {max}}}}}]");
