@@ -28,10 +28,16 @@ const LONGEST_VALUE: usize = 48;
 const PREFIX: usize = 4;
 /// Such words before one value.
 const PREFIXES: usize = 2;
+/// The entries of telephone numbers: those with a form of their own, and those that words tell.
+const PHONE: usize = FIRST_CONTACT + 1;
+const NATIONAL: usize = FIRST_CONTACT + 2;
 /// Below this nobody is told.
-const FLOOR: f32 = 0.2;
+const FLOOR: f32 = 0.25;
 /// How sure at most a value is that is a part of a longer row of numbers, and of which no word says what it is.
 const CROWDED: f32 = 0.4;
+
+/// From here on a right checksum is context enough for a value that is the whole text: fewer than one in twenty would have it.
+const ALONE: f32 = 0.4;
 
 struct Formats {
     automaton: dense::DFA<Vec<u32>>,
@@ -70,7 +76,7 @@ pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
         if at - start > LONGEST_VALUE {
             continue;
         }
-        if start == digit && digit >= reader.phoned {
+        if start == digit && digit >= reader.phoned && reader.may_be_phone(digit..at) {
             reader.phone(digit);
         }
         let mut before = start;
@@ -86,14 +92,19 @@ pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
 /// The next place of a digit.
 fn next_digit(text: &[u8], mut at: usize) -> Option<usize> {
     const BLOCK: usize = 32;
+    // Where digits are dense the next one is near.
+    for _ in 0..BLOCK / 4 {
+        if is_digit(text, at) {
+            return Some(at);
+        }
+        at += 1;
+    }
     while let Some(block) = text.get(at..at + BLOCK) {
         // Without a branch, so that the compiler looks at the whole block at once.
-        if block.iter().fold(false, |any, byte| any | may_begin(*byte)) {
-            for place in at..at + BLOCK {
-                if may_begin(text[place]) && is_digit(text, place) {
-                    return Some(place);
-                }
-            }
+        let has_some = block.iter().fold(false, |any, byte| any | may_begin(*byte));
+        let place = (at..at + BLOCK).find(|place| has_some && is_digit(text, *place));
+        if place.is_some() {
+            return place;
         }
         at += BLOCK;
     }
@@ -160,19 +171,30 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether a telephone number that anybody would be told of may begin with that word.
+    fn may_be_phone(&mut self, word: Range<usize>) -> bool {
+        let is_marked = word.start > 0 && matches!(self.text[word.start - 1], b'+' | b'(');
+        let may_be_american = matches!(word.len(), 1 | 3);
+        let may_be_alone = self.text.len() < 2 * LONGEST;
+        is_marked
+            || may_be_american
+            || may_be_alone
+            || self.context.near(self.text, &word).anchors.has(NATIONAL)
+    }
+
     /// Adds the telephone number whose first digit stands there.
     fn phone(&mut self, digit: usize) {
         let Some(number) = phone::at(self.text, digit) else { return };
         self.phoned = number.range.end;
         let near = self.context.near(self.text, &number.range);
-        let (any, national) = (FIRST_CONTACT + 1, FIRST_CONTACT + 2);
-        let is_anchored = near.anchors & (1 << national) != 0;
-        let is_labelled = near.context & (1 << national) != 0;
+        let is_anchored = near.anchors.has(NATIONAL);
+        let is_labelled = near.context.has(NATIONAL);
         let (place, is_sure) = match number.kind {
-            Kind::International => (any, is_anchored),
-            Kind::NorthAmerican if is_anchored || !self.is_crowded(&number.range) => (any, is_anchored),
-            Kind::NorthAmericanSpaced | Kind::Grouped if is_anchored => (national, is_labelled),
-            Kind::Solid if is_labelled => (national, false),
+            Kind::International => (PHONE, is_anchored),
+            Kind::NorthAmerican if is_anchored || !self.is_crowded(&number.range) => (PHONE, is_anchored),
+            Kind::NorthAmericanSpaced | Kind::Grouped if is_anchored => (NATIONAL, is_labelled),
+            Kind::Solid if is_labelled => (NATIONAL, false),
+            _ if number.is_distinctive && self.is_alone(&number.range) => (NATIONAL, false),
             _ => return,
         };
         let confidence = CATALOGUE[place].confidence;
@@ -186,26 +208,26 @@ impl Reader<'_> {
         if !self.wanted.has(entry.class) || self.text.get(range.end) == Some(&b'@') {
             return;
         }
-        let (has_sum, is_right) = match entry.check {
-            Check::None => (false, true),
-            Check::Sum(is_right) => (true, is_right(value)),
-        };
-        if !is_right && entry.confidence.wrong_sum < FLOOR {
-            return;
-        }
         let near = self.context.near(self.text, &range);
-        let bit = 1 << place;
-        let is_anchored = near.anchors & bit != 0;
-        if !entry.anchors.is_empty() && !is_anchored {
+        let is_anchored = near.anchors.has(place);
+        let in_context = near.context.has(place);
+        let sure = &entry.confidence;
+        // What nobody would be told of is not summed up.
+        if (!entry.anchors.is_empty() && !is_anchored) || (!in_context && sure.bare < FLOOR) {
             return;
         }
-        let in_context = near.context & bit != 0 || (has_sum && is_right && self.is_alone(&range));
-        let confidence = match (is_right, in_context) {
-            (true, true) => entry.confidence.in_context,
-            (true, false) if is_anchored || !self.is_crowded(&range) => entry.confidence.bare,
-            (true, false) => entry.confidence.bare.min(CROWDED),
-            (false, _) if in_context || is_anchored => entry.confidence.wrong_sum,
-            (false, _) => return,
+        let confidence = match entry.check {
+            Check::Sum(is_right) if !is_right(value) => {
+                if in_context || is_anchored {
+                    sure.wrong_sum
+                } else {
+                    return;
+                }
+            }
+            _ if in_context => sure.in_context,
+            Check::Sum(_) if sure.bare >= ALONE && self.is_alone(&range) => sure.in_context,
+            _ if is_anchored || !self.is_crowded(&range) => sure.bare,
+            _ => sure.bare.min(CROWDED),
         };
         self.add(entry, range, value, confidence);
     }

@@ -10,6 +10,8 @@ use super::spelling::character;
 pub struct Number {
     pub range: Range<usize>,
     pub kind: Kind,
+    /// Whether few other numbers are written that way: with a leading zero, parentheses, or pairs at the end.
+    pub is_distinctive: bool,
 }
 
 /// What its form says of it.
@@ -55,7 +57,7 @@ pub fn at(text: &[u8], digit: usize) -> Option<Number> {
         let ends =
             !text.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() && *byte != b'x' || *byte == b'_');
         if let (true, Some(kind)) = (ends, groups.kind(has_plus)) {
-            longest = Some(Number { range: start..at, kind });
+            longest = Some(Number { range: start..at, kind, is_distinctive: groups.is_distinctive() });
         }
         let Some(next) = separator(text, at, &mut groups) else { break };
         if groups.groups == GROUPS || groups.count == DIGITS {
@@ -149,6 +151,13 @@ impl Groups {
             }
             _ => None,
         }
+    }
+
+    fn is_distinctive(&self) -> bool {
+        let has_trunk = self.digits[0] == b'0' && self.digits[1] != b'0' && self.count == 11;
+        let is_zero_alone = self.lengths[0] == 1 || self.groups == 1;
+        let has_pairs = matches!(self.lengths[..self.groups], [3, 3, 2, 2] | [4, 3, 2, 2] | [2, 2, 2, 2, 2]);
+        (has_trunk && (is_zero_alone || self.has_parenthesis)) || has_pairs
     }
 }
 
