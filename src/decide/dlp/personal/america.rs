@@ -24,7 +24,14 @@ pub const ENTRIES: &[Detector] = &[
         check: Sum(social_security),
         context: SSN_WORDS,
         examples: &["536-90-4399", "536.90.4399", "here's my SSN: 141-01-9056"],
-        lookalikes: &["000-12-3456", "666-12-3456", "536-00-4399", "536-90-0000", "901-12-3456"],
+        lookalikes: &[
+            "000-12-3456",
+            "666-12-3456",
+            "536-00-4399",
+            "536-90-0000",
+            "078-05-1120",
+            "901-12-3456",
+        ],
         confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.25 },
         ..STRONG
     },
@@ -235,7 +242,9 @@ pub const ENTRIES: &[Detector] = &[
 
 fn social_security(value: &[u8]) -> bool {
     let (area, group, serial) = (number(&value[..3]), two(value, 3), number(&value[5..]));
-    !matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0
+    // Two numbers that were printed in advertisements belong to nobody.
+    let is_printed = matches!(value, b"078051120" | b"219099999");
+    !matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0 && !is_printed
 }
 
 /// The fourth and fifth digits that the IRS gives out.

@@ -320,7 +320,7 @@ pub const ENTRIES: &[Detector] = &[
         source: "Skatteverket: personnummer och samordningsnummer",
         format: "[0-9]{6}(?:[0-9]{2})?[-+][0-9]{4}|[0-9]{12}",
         check: Sum(swedish_person),
-        context: &["personnummer", "personnr", "pnr", "samordningsnummer", "swedish id"],
+        context: &["personnummer", "personnumret", "personnr", "pnr", "samordningsnummer", "swedish id"],
         examples: &["811228-9874", "19811228-9874"],
         lookalikes: &["811228-9875", "811328-9874"],
         ..FAIR
@@ -330,7 +330,7 @@ pub const ENTRIES: &[Detector] = &[
         source: "Skatteverket: personnummer, as ten digits",
         format: "[0-9]{10}",
         check: Sum(swedish_person),
-        context: &["personnummer", "personnr", "pnr", "samordningsnummer", "swedish id"],
+        context: &["personnummer", "personnumret", "personnr", "pnr", "samordningsnummer", "swedish id"],
         examples: &["personnummer 8112289874"],
         lookalikes: &["personnummer 8112289875"],
         ..WEAK
@@ -340,7 +340,16 @@ pub const ENTRIES: &[Detector] = &[
         source: "Bolagsverket: organisationsnummer",
         format: "(?:[0-9]{2})?[0-9]{6}-?[0-9]{4}",
         check: Sum(swedish_organisation),
-        context: &["organisationsnummer", "orgnr", "org.nr", "org nr", "företag", "momsnr"],
+        context: &[
+            "organisationsnummer",
+            "organisationsnumret",
+            "orgnummer",
+            "orgnr",
+            "org.nr",
+            "org nr",
+            "företag",
+            "momsnr",
+        ],
         examples: &["organisationsnummer 556703-7485"],
         lookalikes: &["organisationsnummer 556703-7486"],
         confidence: Confidence { bare: 0.4, in_context: 0.8, wrong_sum: 0.2 },
@@ -356,7 +365,7 @@ pub const ENTRIES: &[Detector] = &[
                 && weighted(value, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]).is_multiple_of(11)
                 && weighted(value, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
         }),
-        context: &["fødselsnummer", "fodselsnummer", "personnummer", "d-nummer", "fnr"],
+        context: &["fødselsnummer", "fodselsnummer", "personnummer", "personnumret", "d-nummer", "fnr"],
         examples: &["13097248022"],
         lookalikes: &["13097248023", "33097248022"],
         confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.2 },
@@ -370,7 +379,7 @@ pub const ENTRIES: &[Detector] = &[
             is_day(two(value, 0), two(value, 2))
                 && weighted(value, &[4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
         }),
-        context: &["cpr", "cpr-nummer", "personnummer", "cprnr"],
+        context: &["cpr", "cpr-nummer", "personnummer", "personnumret", "cprnr"],
         examples: &["CPR 211062-5629"],
         lookalikes: &["CPR 321062-5629"],
         confidence: Confidence { bare: 0.4, in_context: 0.85, wrong_sum: 0.4 },

@@ -204,7 +204,6 @@ pub const ENTRIES: &[Detector] = &[
             "diagnosis",
             "diagnosed",
             "diagnose",
-            "dx",
         ],
         format: "[A-TV-Z][0-9][0-9AB](?:\\.[0-9A-Z]{1,4})?",
         check: None,

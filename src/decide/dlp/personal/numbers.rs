@@ -18,6 +18,7 @@ use super::spelling::{OTHER, character, is_digit, may_begin, word_end, word_star
 use super::{CATALOGUE, FIRST_CONTACT, FIRST_WALLET, wallet};
 use crate::decide::dlp::detect::Found;
 use crate::decide::dlp::detector::{Check, Detector};
+use crate::decide::dlp::sums::is_number;
 use crate::model::types::FindingClasses;
 
 /// Bytes of the longest value with its separators.
@@ -36,6 +37,10 @@ const FLOOR: f32 = 0.25;
 /// How sure at most a value is that is a part of a longer row of numbers, and of which no word says what it is.
 const CROWDED: f32 = 0.4;
 
+/// From here on a value is sure enough without separators.
+const LIKELY: f32 = 0.65;
+/// How sure at most a value of digits alone is, without a word that says what it is: of some numbers one in a hundred is right.
+const SOLID: f32 = 0.45;
 /// From here on a right checksum is context enough for a value that is the whole text: fewer than one in twenty would have it.
 const ALONE: f32 = 0.4;
 
@@ -226,8 +231,14 @@ impl Reader<'_> {
             }
             _ if in_context => sure.in_context,
             Check::Sum(_) if sure.bare >= ALONE && self.is_alone(&range) => sure.in_context,
-            _ if is_anchored || !self.is_crowded(&range) => sure.bare,
-            _ => sure.bare.min(CROWDED),
+            _ if is_anchored => sure.bare,
+            _ if self.is_crowded(&range) || is_figure(&self.text[range.clone()], value) => {
+                sure.bare.min(CROWDED)
+            }
+            Check::Sum(_) if sure.bare < LIKELY && is_number(value) && range.len() == value.len() => {
+                sure.bare.min(SOLID)
+            }
+            _ => sure.bare,
         };
         self.add(entry, range, value, confidence);
     }
@@ -266,14 +277,22 @@ impl Reader<'_> {
             let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
             digits > if separator == b' ' { 3 } else { 0 }
         };
-        let left = range.start.checked_sub(1).is_some_and(|before| {
-            let start = word_start(text, before, before.saturating_sub(16));
-            joins(text[before]) && row(&text[start..before], text[before])
-        });
+        let is_negative = text[..range.start].ends_with(b" -") && range.len() < LONGEST_VALUE;
+        let left = is_negative
+            || range.start.checked_sub(1).is_some_and(|before| {
+                let start = word_start(text, before, before.saturating_sub(16));
+                joins(text[before]) && row(&text[start..before], text[before])
+            });
         left || text.get(range.end).is_some_and(|separator| {
             let bound = text.len().min(range.end + 17);
             let end = word_end(&text[..bound], range.end + 1);
             joins(*separator) && row(&text[range.end + 1..end], *separator)
         })
     }
+}
+
+/// Whether it is written as figures are that nobody is given: a part of a hash, or one digit and zeros.
+fn is_figure(written: &[u8], value: &[u8]) -> bool {
+    let is_hash = written.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && !is_number(value);
+    is_hash || value[1..].iter().all(|byte| *byte == value[1])
 }

@@ -102,11 +102,16 @@ fn group(text: &[u8], at: &mut usize, groups: &mut Groups) -> Option<usize> {
 
 /// Where the next group begins, after one separator or two.
 fn separator(text: &[u8], mut at: usize, groups: &mut Groups) -> Option<usize> {
+    let mut before = b'0';
     for _ in 0..2 {
         if at >= text.len() {
             return None;
         }
         let (byte, length) = character(text, at);
+        if byte == before {
+            return None;
+        }
+        before = byte;
         match byte {
             b' ' => groups.has_space = true,
             b'(' | b')' => groups.has_parenthesis = true,
@@ -144,7 +149,10 @@ impl Groups {
                 Kind::NorthAmerican
             });
         }
+        let is_year = |at: usize| matches!(&digits[at..at + 2], b"19" | b"20");
         match (self.groups, self.count) {
+            // A date.
+            (3, 8) if (lengths == [4, 2, 2] && is_year(0)) || (lengths == [2, 2, 4] && is_year(4)) => None,
             (1, 7..=13) => Some(Kind::Solid),
             (2.., 7..=13) if lengths.iter().skip(1).all(|length| (2..=8).contains(length)) => {
                 Some(Kind::Grouped)
