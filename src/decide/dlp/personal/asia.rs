@@ -1,6 +1,6 @@
 //! Numbers that states of Asia, Africa and Oceania give to people, and tax numbers of those who trade.
 
-use super::{Confidence, Detector, FAIR, STRONG, WEAK};
+use super::{Confidence, Detector, FAIR, RARE, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
 use crate::decide::dlp::sums::{digit, is_day, luhn, number, two, verhoeff, weighted};
 
@@ -327,7 +327,7 @@ pub const ENTRIES: &[Detector] = &[
         ],
         examples: &["8001015009087"],
         lookalikes: &["8001015009088", "8013015009087"],
-        ..FAIR
+        ..RARE
     },
     Detector {
         name: "ng-nin",

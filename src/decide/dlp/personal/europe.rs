@@ -1,6 +1,6 @@
 //! Numbers that European states give to people, and tax numbers of those who trade.
 
-use super::{Confidence, Detector, FAIR, STRONG, WEAK};
+use super::{Confidence, Detector, FAIR, RARE, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
 use crate::decide::dlp::sums::{digit, gs1, icao, is_day, luhn, mod_11_10, number, two, verhoeff, weighted};
 
@@ -58,7 +58,7 @@ pub const ENTRIES: &[Detector] = &[
         ],
         examples: &["86095742719", "Steuer-ID: 47 036 892 816"],
         lookalikes: &["86095742718", "12345678912", "11112345678"],
-        ..FAIR
+        ..RARE
     },
     Detector {
         name: "de-tax-number",
@@ -281,7 +281,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["pesel", "ewidencyjny", "obywatel", "polish id"],
         examples: &["44051401359"],
         lookalikes: &["44051401358", "44051441359"],
-        ..FAIR
+        ..RARE
     },
     Detector {
         name: "pl-nip",
@@ -486,9 +486,9 @@ pub const ENTRIES: &[Detector] = &[
                 && (if rest == 10 { 1 } else { rest }) == digit(value, 12)
         }),
         context: &["cnp", "cod numeric personal"],
-        examples: &["1800101221144"],
+        examples: &["CNP 1800101221144", "2800101221146"],
         lookalikes: &["1800101221145", "1801301221144"],
-        ..FAIR
+        ..RARE
     },
     Detector {
         name: "bg-egn",
@@ -521,7 +521,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["αμκα", "ΑΜΚΑ", "amka"],
         examples: &["AMKA 01013099997"],
         lookalikes: &["AMKA 01013099998", "AMKA 32013099997"],
-        ..FAIR
+        ..RARE
     },
     Detector {
         name: "gr-afm",
@@ -556,7 +556,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["isikukood", "asmens kodas", "personal code"],
         examples: &["37605030299", "isikukood 36805280109"],
         lookalikes: &["37605030298", "37613030299"],
-        ..FAIR
+        ..RARE
     },
     Detector {
         name: "lv-personal-code",
@@ -584,7 +584,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["emšo", "emŠo", "emso", "jmbg", "јмбг", "ЈМБГ", "matični broj"],
         examples: &["0101006500006"],
         lookalikes: &["0101006500007", "3201006500006"],
-        ..FAIR
+        ..RARE
     },
     Detector {
         name: "is-kennitala",
@@ -613,9 +613,9 @@ pub const ENTRIES: &[Detector] = &[
                 && verhoeff(&without)
         }),
         context: &["matricule", "numéro d'identification"],
-        examples: &["1993120105720"],
+        examples: &["matricule 1993120105720"],
         lookalikes: &["1993120105721"],
-        ..FAIR
+        ..RARE
     },
     Detector {
         name: "ru-snils",

@@ -88,6 +88,10 @@ const STRONG: Detector = Detector {
 const FAIR: Detector =
     Detector { confidence: Confidence { bare: 0.55, in_context: 0.9, wrong_sum: 0.25 }, ..STRONG };
 
+/// Where a date has to be right, too, or as much: one in three hundred.
+const RARE: Detector =
+    Detector { confidence: Confidence { bare: 0.65, in_context: 0.9, wrong_sum: 0.25 }, ..STRONG };
+
 /// Where one in ten would: a word near it has to speak for it.
 const WEAK: Detector =
     Detector { confidence: Confidence { bare: 0.2, in_context: 0.8, wrong_sum: 0.25 }, ..STRONG };

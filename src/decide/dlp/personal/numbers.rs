@@ -262,9 +262,9 @@ impl Reader<'_> {
     /// written that way, too, and says nothing.
     fn is_alone(&self, range: &Range<usize>) -> bool {
         let is_blank = |bytes: &[u8]| bytes.len() < LONGEST && bytes.iter().all(u8::is_ascii_whitespace);
-        let value = &self.text[range.clone()];
-        let is_moment = matches!(value.len(), 10 | 13) && matches!(value[..2], [b'1', b'5'..=b'9']);
-        !is_moment && is_blank(&self.text[..range.start]) && is_blank(&self.text[range.end..])
+        !is_moment(&self.text[range.clone()])
+            && is_blank(&self.text[..range.start])
+            && is_blank(&self.text[range.end..])
     }
 
     /// Whether numbers go on beside it: the end of a UUID, a version, one cell of a table of figures.
@@ -291,8 +291,13 @@ impl Reader<'_> {
     }
 }
 
-/// Whether it is written as figures are that nobody is given: a part of a hash, or one digit and zeros.
+/// Whether it is written as figures are that nobody is given: a part of a hash, a moment, one digit and zeros.
 fn is_figure(written: &[u8], value: &[u8]) -> bool {
     let is_hash = written.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && !is_number(value);
-    is_hash || value[1..].iter().all(|byte| *byte == value[1])
+    is_hash || is_moment(written) || value[1..].iter().all(|byte| *byte == value[1])
+}
+
+/// Whether it may be a moment of these decades, in seconds or milliseconds.
+fn is_moment(written: &[u8]) -> bool {
+    matches!(written.len(), 10 | 13) && matches!(written[..2], [b'1', b'5'..=b'8']) && is_number(written)
 }
