@@ -130,7 +130,7 @@ impl Groups {
     fn kind(&self, has_plus: bool) -> Option<Kind> {
         let digits = &self.digits[..self.count];
         let lengths = &self.lengths[..self.groups];
-        if digits.iter().all(|digit| *digit == digits[0]) {
+        if self.count < 7 || digits.iter().all(|digit| *digit == digits[0]) {
             return None;
         }
         if has_plus {

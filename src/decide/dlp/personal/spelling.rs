@@ -20,13 +20,14 @@ const CAPITALS: [u8; 256] = {
 };
 
 /// The character at a place, in capitals and as ASCII where it is a digit or a separator, and its length in bytes.
-#[inline]
+#[inline(always)]
 pub fn character(text: &[u8], at: usize) -> (u8, usize) {
     let byte = CAPITALS[usize::from(text[at])];
     if byte < 0x80 { (byte, 1) } else { longer_character(&text[at..]) }
 }
 
 /// The same of one that is not ASCII.
+#[cold]
 fn longer_character(text: &[u8]) -> (u8, usize) {
     match text {
         // No-break space.
