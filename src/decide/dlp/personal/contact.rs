@@ -4,8 +4,8 @@
 //! `phone`, from a digit on.
 
 use super::{Confidence, Detector, FAIR, STRONG};
-use crate::decide::dlp::detect::Found;
 use crate::decide::dlp::detector::Check::{None, Sum};
+use crate::decide::dlp::detector::Found;
 use crate::model::types::{FindingClass, FindingClasses};
 
 pub const ENTRIES: &[Detector] = &[
@@ -202,7 +202,7 @@ pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
         let confidence = if is_role { 0.4 } else { EMAIL.confidence.bare };
         found.push(Found {
             range: local..end,
-            detector: EMAIL.name,
+            detector: EMAIL.name.into(),
             class: EMAIL.class,
             confidence,
             is_example: is_reserved(domain),

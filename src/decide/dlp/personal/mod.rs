@@ -21,7 +21,7 @@ mod contact;
 mod context;
 mod numbers;
 
-use super::detect::Found;
+use super::detector::Found;
 use super::detector::{Check, Confidence, Detector};
 use crate::model::types::{FindingClass, FindingClasses};
 

@@ -16,7 +16,7 @@ use super::context::Context;
 use super::phone::{self, Kind};
 use super::spelling::{OTHER, character, is_digit, may_begin, word_end, word_start};
 use super::{CATALOGUE, FIRST_CONTACT, FIRST_WALLET, wallet};
-use crate::decide::dlp::detect::Found;
+use crate::decide::dlp::detector::Found;
 use crate::decide::dlp::detector::{Check, Detector};
 use crate::decide::dlp::sums::is_number;
 use crate::model::types::FindingClasses;
@@ -251,7 +251,7 @@ impl Reader<'_> {
         }
         self.found.push(Found {
             range,
-            detector: entry.name,
+            detector: entry.name.into(),
             class: entry.class,
             confidence,
             is_example: is_uniform,
