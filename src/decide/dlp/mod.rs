@@ -9,6 +9,22 @@ mod detector;
 pub mod secrets;
 pub mod personal;
 mod detect;
+mod form;
+mod hash;
+mod unhide;
+mod places;
+mod inspect;
+mod marks;
+mod descent;
+mod messages;
+mod redact;
+#[cfg(test)]
+mod tests;
 
-pub use detect::{Detectors, Found};
-pub use detector::{Check, Confidence, Detector};
+pub use detect::Detectors;
+pub use detector::{Check, Confidence, Detector, DetectorName, Found};
+pub use form::Form;
+pub use hash::HashKey;
+pub use inspect::{Findings, Inspector, Known, Location, Match};
+pub use redact::redact;
+pub use unhide::Unreadable;
