@@ -5,7 +5,11 @@
 //! two for a whole message, or for one that passes in pieces. Nothing here decides what becomes of a finding, and no text
 //! that was found stays in a result. Automata alone: the work is linear in the bytes, whatever they are.
 
+mod anchors;
 mod detector;
+mod examples;
+mod custom;
+mod formats;
 pub mod secrets;
 pub mod personal;
 mod detect;
@@ -21,6 +25,7 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
+pub use custom::{CustomForm, CustomMistake, CustomPattern};
 pub use detect::Detectors;
 pub use detector::{Check, Confidence, Detector, DetectorName, Found};
 pub use form::Form;
