@@ -539,3 +539,7 @@ pub const CUSTOM_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
 pub const CUSTOM_WORDS: usize = 16 * 1024;
 /// Bytes of one word.
 pub const CUSTOM_WORD_BYTES: usize = 256;
+/// Bytes of what passes in pieces that stay in view once they have gone.
+pub const DLP_VIEW_BYTES: usize = 512;
+/// Bytes of a string that has only begun and is held, because its value may have spaces.
+pub const DLP_OPEN_STRING_BYTES: usize = 64;
