@@ -261,6 +261,7 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
 fn the_longest_wait_of_a_throttled_request_is_documented() {
     let wait = limits::THROTTLE_WAIT.as_secs();
     says("docs/policy.md", &[format!("would wait for more than {wait} s are refused with `quota.requests`")]);
+    says("docs/budgets.md", &[format!("wait for room alike, for {wait} s at most")]);
 }
 
 #[test]
@@ -283,6 +284,19 @@ fn the_bounds_of_approvals_are_documented() {
             format!("Of approvals and of quarantines the {} that ended last", grouped(REGISTRY_HISTORY)),
             format!("at most {APPROVALS_PER_AGENT} approvals in force"),
             format!("up to {} tools", quota_limits::APPROVAL_TOOLS),
+        ],
+    );
+}
+
+#[test]
+fn the_bounds_of_the_vault_are_documented() {
+    use limits::*;
+    says(
+        "docs/credentials.md",
+        &[
+            format!("1 byte to {}", size(SECRET_BYTES)),
+            format!("| all values | {} |", grouped(SECRET_VALUES)),
+            format!("| one call of `apply` | {}", size(ADMIN_SECRETS_BYTES)),
         ],
     );
 }

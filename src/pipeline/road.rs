@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::paces::{Asker, Paces};
 use super::places::{Places, Room};
 use super::quarantines::Quarantines;
+use crate::act::credentials::Vault;
 use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::{HeldRoom, Pool};
@@ -81,6 +82,8 @@ pub struct Shared {
     pub terminator: Terminator,
     /// Reaches upstreams.
     pub dialler: Dialler,
+    /// Credentials that agents never hold.
+    pub vault: Arc<Vault>,
     /// The CA's certificate, for workloads to read.
     pub ca_pem: Arc<str>,
     /// This host's own addresses, for workloads to find it.
@@ -169,6 +172,11 @@ impl Shared {
     /// The execution that an agent is in when it asks from this address.
     pub fn execution(&self, agent: &Arc<str>, source: IpAddr) -> RequestId {
         self.accounts.execution(agent, source, self.moment(), clock::request_id)
+    }
+
+    /// The execution that an agent goes on with at this address, for records; none before anything of it was counted.
+    pub fn going_on(&self, agent: &Arc<str>, source: IpAddr) -> Option<RequestId> {
+        self.accounts.going_on(agent, source, || self.moment())
     }
 
     /// Who speaks on a connection; in which execution, where something is counted by executions.

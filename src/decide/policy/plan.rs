@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::amounts::Amounts;
+use super::credentials::Credentials;
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
 use super::index::Map;
@@ -35,6 +36,8 @@ pub struct PolicySet {
     pub(super) rules: Rules,
     /// Budgets, rates, and what holds for calls of models and tools.
     pub(super) amounts: Amounts,
+    /// Credentials that go into requests.
+    pub(super) credentials: Credentials,
     /// Apart, ascending: see `udp_ports.rs`.
     pub(super) udp_ports: Vec<PortRange>,
     /// Who may not be asked for names past this gateway.
@@ -61,6 +64,12 @@ impl PolicySet {
     /// Whether something is counted for each execution by itself, so that whoever decides has to know to which one belongs.
     pub fn asks_executions(&self) -> bool {
         self.amounts.ask_executions() || self.gateways.values().any(|plan| plan.services.ask_executions())
+    }
+
+    /// Whether calls of models may be held and read before they are decided on.
+    pub fn asks_models(&self) -> bool {
+        let served = self.gateways.values().any(|plan| plan.services.ask_models());
+        served || self.amounts.ask_models() || self.rules.ask_models()
     }
 
     /// Whether a rule that can concern an agent asks what it has used up: then `Circumstances::usage` has to be there.

@@ -35,6 +35,8 @@ pub enum Kind {
     RateLimitPolicy,
     /// How many bytes each way.
     BandwidthPolicy,
+    /// Credentials that are put into requests.
+    CredentialInjectionPolicy,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::BudgetPolicy => "BudgetPolicy",
             Self::RateLimitPolicy => "RateLimitPolicy",
             Self::BandwidthPolicy => "BandwidthPolicy",
+            Self::CredentialInjectionPolicy => "CredentialInjectionPolicy",
         }
     }
 }
@@ -92,10 +95,10 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("BudgetPolicy", Standing::Enforced(Kind::BudgetPolicy)),
     ("RateLimitPolicy", Standing::Enforced(Kind::RateLimitPolicy)),
     ("BandwidthPolicy", Standing::Enforced(Kind::BandwidthPolicy)),
+    ("CredentialInjectionPolicy", Standing::Enforced(Kind::CredentialInjectionPolicy)),
     ("A2AAgent", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
     ("AnomalyPolicy", Standing::NotYet),
-    ("CredentialInjectionPolicy", Standing::NotYet),
     ("DLPPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),
@@ -114,7 +117,8 @@ pub const KINDS: &[(&str, Standing)] = &[
     (
         "Secret",
         Standing::Elsewhere(
-            "it could be read by others, and nothing here takes a credential yet: remove the document",
+            "it could be read by others here, and the vault keeps it sealed: `clawgress apply -f FILE` or `clawgress secret set \
+             NAME` takes it; then remove the document, and change the value where others may have read it",
         ),
     ),
     (

@@ -17,8 +17,8 @@ use super::scope::Scope;
 use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
 use super::{
-    agent, ai_route, approval, bandwidth_policy, budget_policy, deny_policy, digest, egress_policy, gateway,
-    http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy, tool_policy,
+    agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy, digest,
+    egress_policy, gateway, http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy, tool_policy,
 };
 use crate::model::types::limits;
 
@@ -99,6 +99,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
         specs.agent_sources = agent::Sources::default();
         specs.approvals.clear();
         specs.answers.clear();
+        specs.credentials.clear();
         specs.read(std::slice::from_ref(header));
     }
     resources
@@ -113,6 +114,7 @@ struct Specs {
     answers: deny_policy::Answers,
     /// Bytes that the automata of patterns may still have.
     automata: usize,
+    credentials: credential_policy::Bound,
     resources: Resources,
 }
 
@@ -139,7 +141,7 @@ impl Specs {
 
     /// What refers to gateways and agents.
     fn read_one(&mut self, header: &Header<'_>) {
-        let Self { index, approvals, answers, automata, resources, .. } = self;
+        let Self { index, approvals, answers, automata, credentials, resources, .. } = self;
         let name = &header.name;
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -177,6 +179,10 @@ impl Specs {
                 let policy = bandwidth_policy::read(header, Reach { index, resources });
                 keep(&mut resources.bandwidths, name, policy);
             }
+            Kind::CredentialInjectionPolicy => {
+                let policy = credential_policy::read(header, Reach { index, resources }, credentials);
+                keep(&mut resources.credentials, name, policy);
+            }
         }
     }
 }
@@ -190,6 +196,7 @@ fn looks_at_routes(kind: Kind) -> bool {
             | Kind::BudgetPolicy
             | Kind::RateLimitPolicy
             | Kind::BandwidthPolicy
+            | Kind::CredentialInjectionPolicy
     )
 }
 

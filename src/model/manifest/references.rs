@@ -193,7 +193,7 @@ fn parent(item: &Item<'_>, index: &Index, needs: &[Needs]) -> Option<Parent> {
 }
 
 /// Accepted without a meaning, but they have to be texts.
-fn foreign(fields: &Fields<'_>) {
+pub(super) fn foreign(fields: &Fields<'_>) {
     // An empty group is the core group to Kubernetes, and any group here.
     if let Some(group) = fields.get("group").filter(|group| group.node().text() != Some("")) {
         group.text();
@@ -252,17 +252,6 @@ pub fn deny_target(item: &Item<'_>, index: &Index) -> Option<DenyTarget> {
         Kind::McpRoute => DenyTarget::Mcp(name),
         _ => DenyTarget::Http(name),
     })
-}
-
-/// `name` of a rule, which no other rule of its document has.
-pub fn rule_name(rule: &Fields<'_>, seen: &mut BTreeSet<Arc<str>>) {
-    let Some(item) = rule.get("name") else { return };
-    if let Some(name) = values::name(&item)
-        && !seen.insert(name.clone())
-    {
-        let message = format!("two rules are named {}", quoted(&name));
-        item.mistake_hint(message, "give each a name of its own");
-    }
 }
 
 /// `spec.targetRef` of a policy: a gateway, a route, or agents by name, team or project.
@@ -340,7 +329,7 @@ impl Asked<'_> {
 }
 
 /// A label of which nothing can be all that these requirements ask.
-fn contradiction(requirements: &[Requirement]) -> Option<&str> {
+pub(super) fn contradiction(requirements: &[Requirement]) -> Option<&str> {
     let mut labels: BTreeMap<&str, Asked<'_>> = BTreeMap::new();
     for requirement in requirements {
         match requirement {

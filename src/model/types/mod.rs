@@ -26,12 +26,14 @@ pub mod budget;
 pub mod holds;
 pub mod finding;
 pub mod secret;
+pub mod credential;
 pub mod wording;
 
 pub use address::{AddressClass, ClientAddress, OriginalDestination};
 pub use agent::AgentProfile;
 pub use agreed_name::{AgreedName, Scheme};
 pub use authority::{Authority, AuthorityError, Host};
+pub use credential::{AwsTerms, CredentialPlace, GoogleTerms, Injection, PLACEHOLDER, TokenEndpoint};
 pub use budget::{BudgetMode, Direction, Limit, NANODOLLARS, Period, Subject, Uncounted, Unit, Window};
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
@@ -43,10 +45,10 @@ pub use holds::{
 };
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
-pub use model_call::{InferenceAction, ModelCall};
+pub use model_call::{Billed, InferenceAction, ModelCall};
 pub use provider::Provider;
 pub use reason::Reason;
 pub use record_type::RecordType;
 pub use request_id::RequestId;
-pub use secret::Secret;
+pub use secret::{Secret, SecretKey, SecretName};
 pub use time::Timestamp;
