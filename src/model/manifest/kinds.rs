@@ -35,6 +35,8 @@ pub enum Kind {
     RateLimitPolicy,
     /// How many bytes each way.
     BandwidthPolicy,
+    /// What must not leave, or come.
+    DlpPolicy,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::BudgetPolicy => "BudgetPolicy",
             Self::RateLimitPolicy => "RateLimitPolicy",
             Self::BandwidthPolicy => "BandwidthPolicy",
+            Self::DlpPolicy => "DLPPolicy",
         }
     }
 }
@@ -92,11 +95,11 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("BudgetPolicy", Standing::Enforced(Kind::BudgetPolicy)),
     ("RateLimitPolicy", Standing::Enforced(Kind::RateLimitPolicy)),
     ("BandwidthPolicy", Standing::Enforced(Kind::BandwidthPolicy)),
+    ("DLPPolicy", Standing::Enforced(Kind::DlpPolicy)),
     ("A2AAgent", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
     ("AnomalyPolicy", Standing::NotYet),
     ("CredentialInjectionPolicy", Standing::NotYet),
-    ("DLPPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),
     ("KarsAuthConfig", Standing::NotYet),

@@ -17,7 +17,7 @@ use super::scope::Scope;
 use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
 use super::{
-    agent, ai_route, approval, bandwidth_policy, budget_policy, deny_policy, digest, egress_policy, gateway,
+    agent, ai_route, approval, bandwidth_policy, budget_policy, deny_policy, digest, dlp_policy, egress_policy, gateway,
     http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy, tool_policy,
 };
 use crate::model::types::limits;
@@ -94,6 +94,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
     resources.documents = documents(&headers);
     resources.digest = digest::digest(&resources.documents).into();
     resources.warnings = specs.agent_sources.overlaps();
+    resources.warnings.append(&mut specs.detectors.warnings);
     // A second document of a name is read for its mistakes alone, and by itself.
     for header in &repeated {
         specs.agent_sources = agent::Sources::default();
@@ -113,6 +114,8 @@ struct Specs {
     answers: deny_policy::Answers,
     /// Bytes that the automata of patterns may still have.
     automata: usize,
+    /// Detectors of documents, which the set names once each.
+    detectors: dlp_policy::Names,
     resources: Resources,
 }
 
@@ -139,7 +142,7 @@ impl Specs {
 
     /// What refers to gateways and agents.
     fn read_one(&mut self, header: &Header<'_>) {
-        let Self { index, approvals, answers, automata, resources, .. } = self;
+        let Self { index, approvals, answers, automata, detectors, resources, .. } = self;
         let name = &header.name;
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -177,6 +180,10 @@ impl Specs {
                 let policy = bandwidth_policy::read(header, Reach { index, resources });
                 keep(&mut resources.bandwidths, name, policy);
             }
+            Kind::DlpPolicy => {
+                let policy = dlp_policy::read(header, Reach { index, resources }, detectors);
+                keep(&mut resources.dlp_policies, name, policy);
+            }
         }
     }
 }
@@ -190,6 +197,7 @@ fn looks_at_routes(kind: Kind) -> bool {
             | Kind::BudgetPolicy
             | Kind::RateLimitPolicy
             | Kind::BandwidthPolicy
+            | Kind::DlpPolicy
     )
 }
 

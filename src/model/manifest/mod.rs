@@ -33,6 +33,7 @@ pub mod amounts;
 mod budget_policy;
 mod rate_limit_policy;
 mod bandwidth_policy;
+mod dlp_policy;
 mod digest;
 mod approval;
 pub mod policy_test;

@@ -13,7 +13,9 @@ mod rules;
 mod models;
 mod tools;
 mod quotas;
+mod dlp;
 
+pub use dlp::{ClassRule, CustomDetector, DlpPolicy, Finds};
 pub use models::{AiMatch, AiRoute, AiRule, InferenceAction, InferencePolicy, PreferredModel, TokenCaps};
 pub use quotas::{BandwidthPolicy, BudgetPolicy, Per, RateLimitPolicy, RateScope};
 pub use rules::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Transform, Would};
@@ -55,6 +57,8 @@ pub struct Resources {
     pub rate_limits: BTreeMap<Arc<str>, RateLimitPolicy>,
     /// Bandwidths, by name.
     pub bandwidths: BTreeMap<Arc<str>, BandwidthPolicy>,
+    /// What is looked for in messages, by name.
+    pub dlp_policies: BTreeMap<Arc<str>, DlpPolicy>,
     /// Approvals, by name.
     pub approvals: BTreeMap<Arc<str>, Approval>,
     /// SHA-256 over the canonical form of all documents, whatever their files and order: `sha256:` and 64 hex digits.

@@ -30,6 +30,11 @@ impl<'s> Scope<'s> {
         });
     }
 
+    /// What is right there, and may not be what was meant; for the caller to hand on.
+    pub fn warning(self, span: Span, message: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
+        Diagnostic::at(self.source, span, message).hint(hint).as_warning()
+    }
+
     /// Whether further mistakes are only counted, so that no advice need be sought.
     pub fn is_full(self) -> bool {
         self.mistakes() >= limits::POLICY_MISTAKES

@@ -1,5 +1,7 @@
 //! What inspection may find, and what may become of it: words that documents, conditions and records share.
 
+use super::budget::Direction;
+
 /// What kind of thing was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -59,6 +61,29 @@ impl FindingClasses {
     }
 }
 
+/// Which way a message goes that is looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FindingWays {
+    /// Towards destinations. The default.
+    #[default]
+    Outbound,
+    /// Towards agents.
+    Inbound,
+    /// Either.
+    Both,
+}
+
+impl FindingWays {
+    /// Whether what goes this way is meant.
+    pub fn has(self, way: Direction) -> bool {
+        match self {
+            Self::Outbound => way == Direction::Up,
+            Self::Inbound => way == Direction::Down,
+            Self::Both => true,
+        }
+    }
+}
+
 /// What becomes of a finding; of several that are asked for, the last in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FindingAction {
@@ -88,3 +113,6 @@ impl FindingAction {
         matches!(self, Self::Redact | Self::Block)
     }
 }
+
+/// The detectors of the catalogue, by the names that documents have for them; a test compares.
+pub const DETECTORS: &[(&str, FindingClass)] = &[];

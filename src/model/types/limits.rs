@@ -497,3 +497,22 @@ pub const ENDING_EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of one answer of a model, or of what waits of a stream of them, held until its provider's annotations are read: far
 /// more than the text of any model, and several images.
 pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;
+
+/// Entries of `classes` in one DLPPolicy.
+pub const DLP_CLASSES: usize = 64;
+/// Detectors of documents, in one set.
+pub const DLP_CUSTOM: usize = 256;
+/// Bytes of a detector's pattern.
+pub const DLP_PATTERN_BYTES: usize = 1024;
+/// Words of one detector.
+pub const DLP_WORDS: usize = 1024;
+/// Bytes of a detector's word: the least that tells something, and the most.
+pub const DLP_WORD_BYTES: [usize; 2] = [3, 256];
+/// Bytes of a body that are held and inspected before anything of it leaves, unless the settings say otherwise.
+pub const DLP_HOLD_BYTES: u64 = 1024 * 1024;
+/// The least that the settings may say.
+pub const DLP_HOLD_BYTES_LEAST: u64 = 4 * 1024;
+/// Findings of one request that its record tells; of more there is a number.
+pub const DLP_RECORDED: usize = 32;
+/// Findings of one message that are kept; what it has of them beyond that is counted with the last.
+pub const DLP_MATCHES: usize = 1024;

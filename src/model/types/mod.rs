@@ -36,7 +36,7 @@ pub use budget::{BudgetMode, Direction, Limit, NANODOLLARS, Period, Subject, Unc
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
-pub use finding::{FindingAction, FindingClass, FindingClasses};
+pub use finding::{FindingAction, FindingClass, FindingClasses, FindingWays};
 pub use grant::{ApprovedHost, ApprovedHostError, ApprovedTool, Cause, Grant};
 pub use holds::{
     BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve,

@@ -18,7 +18,7 @@ pub struct Resource {
 }
 
 /// The kinds that can be in force.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 16] = [
     "Agent",
     "EgressGateway",
     "EgressL4Route",
@@ -34,6 +34,7 @@ pub const KINDS: [&str; 15] = [
     "BudgetPolicy",
     "RateLimitPolicy",
     "BandwidthPolicy",
+    "DLPPolicy",
 ];
 
 /// The kind a person means: any case, singular or plural.

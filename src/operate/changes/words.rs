@@ -3,6 +3,7 @@
 mod policies;
 mod models;
 mod quotas;
+mod findings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,7 @@ pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String>
         Kind::BudgetPolicy => quotas::budget(resources, name),
         Kind::RateLimitPolicy => quotas::rate_limit(resources, name),
         Kind::BandwidthPolicy => quotas::bandwidth(resources, name),
+        Kind::DlpPolicy => findings::dlp(resources, name),
     };
     found.unwrap_or_default()
 }
