@@ -516,3 +516,17 @@ pub const DLP_HOLD_BYTES_LEAST: u64 = 4 * 1024;
 pub const DLP_RECORDED: usize = 32;
 /// Findings of one message that are kept; what it has of them beyond that is counted with the last.
 pub const DLP_MATCHES: usize = 1024;
+/// Bytes of the longest thing that is found in a text: a private key of 8192 bits has about 6,400 in PEM.
+pub const FOUND_BYTES: usize = 8 * 1024;
+/// Bytes of the longest value that is judged by its name.
+pub const FOUND_VALUE_BYTES: usize = 4 * 1024;
+/// Patterns and lists of words of all documents.
+pub const CUSTOM_PATTERNS: usize = 128;
+/// Bytes of one pattern.
+pub const CUSTOM_PATTERN_BYTES: usize = 4 * 1024;
+/// Bytes of the automaton that one pattern becomes.
+pub const CUSTOM_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
+/// Words of all lists.
+pub const CUSTOM_WORDS: usize = 16 * 1024;
+/// Bytes of one word.
+pub const CUSTOM_WORD_BYTES: usize = 256;
