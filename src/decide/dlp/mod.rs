@@ -13,7 +13,23 @@ mod formats;
 pub mod secrets;
 pub mod personal;
 mod detect;
+mod form;
+mod hash;
+mod unhide;
+mod places;
+mod inspect;
+mod marks;
+mod descent;
+mod messages;
+mod redact;
+#[cfg(test)]
+mod tests;
 
 pub use custom::{CustomForm, CustomMistake, CustomPattern};
 pub use detect::Detectors;
 pub use detector::{Check, Confidence, Detector, DetectorName, Found};
+pub use form::Form;
+pub use hash::HashKey;
+pub use inspect::{Findings, Inspector, Known, Location, Match};
+pub use redact::redact;
+pub use unhide::Unreadable;

@@ -530,3 +530,29 @@ pub const CUSTOM_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
 pub const CUSTOM_WORDS: usize = 16 * 1024;
 /// Bytes of one word.
 pub const CUSTOM_WORD_BYTES: usize = 256;
+/// Readings of one another that inspection makes of a message: base64 in base64 in base64 in base64 is read, a fifth is not.
+pub const DLP_DEPTH: usize = 4;
+/// Bytes that all readings of a message may have for each byte of it, beside [`DLP_DECODED_LEAST`].
+pub const DLP_DECODED_PER_BYTE: usize = 4;
+/// Bytes that the readings of any message may have.
+pub const DLP_DECODED_LEAST: usize = 256 * 1024;
+/// Bytes that a reading shows on either side of what was undone in it, for words that say what it is.
+pub const DLP_CONTEXT_BYTES: usize = 96;
+/// Bytes beyond that, up to where a word ends.
+pub const DLP_TOKEN_BYTES: usize = 4096;
+/// Bytes of a string that may be part of something split.
+pub const DLP_FRAGMENT_BYTES: usize = 64;
+/// Such strings of one message that are joined.
+pub const DLP_FRAGMENTS: usize = 16 * 1024;
+/// Parts of one multipart message.
+pub const DLP_PARTS: usize = 1000;
+/// Fields of one message of protocol buffers, those of messages in it among them.
+pub const DLP_FIELDS: usize = 64 * 1024;
+/// Messages within messages of protocol buffers.
+pub const DLP_MESSAGE_DEPTH: usize = 16;
+/// Findings of one message; with more it counts as unreadable.
+pub const DLP_MATCHES: usize = 4096;
+/// Bytes of the place of a finding.
+pub const DLP_LOCATION_BYTES: usize = 256;
+/// Names and numbers that lead to it.
+pub const DLP_LOCATION_DEPTH: usize = 16;
