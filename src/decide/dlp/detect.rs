@@ -5,7 +5,7 @@
 
 use super::custom::{Custom, CustomMistake, CustomPattern};
 use super::detector::Found;
-use super::secrets;
+use super::{personal, secrets};
 use crate::model::types::limits::FOUND_BYTES;
 use crate::model::types::{FindingClass, FindingClasses};
 
@@ -31,6 +31,7 @@ impl Detectors {
     pub fn detect(&self, text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
         let mut here = Vec::new();
         self.secrets.find(text, wanted, &mut here);
+        personal::detect(text, wanted, &mut here);
         self.custom.find(text, wanted, &mut here);
         settle(&mut here);
         found.append(&mut here);

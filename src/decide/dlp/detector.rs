@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::model::types::FindingClass;
 
 /// One kind of thing that is looked for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Detector {
     /// Its name in records and documents: lower case, words joined by hyphens.
     pub name: &'static str,

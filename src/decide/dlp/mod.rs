@@ -10,6 +10,7 @@ mod detector;
 mod examples;
 mod custom;
 mod formats;
+mod sums;
 pub mod secrets;
 pub mod personal;
 mod detect;
