@@ -437,7 +437,7 @@ fn a_registry_that_is_lost_is_named_while_it_is_missed_and_no_start_forgets_it()
 
     let start = attempt(&world.lab, daemon.config());
     let said = start.failed_with(71);
-    assert!(said.contains("is gone, and with it every approval and quarantine"), "{said}");
+    assert!(said.contains("is gone, and with it every approval, quarantine and secret"), "{said}");
     assert!(said.contains("registry.mark"), "what to do: {said}");
     fs::write(daemon.state().join("registry.db"), "nonsense".repeat(1000)).expect("nonsense");
     let said = attempt(&world.lab, daemon.config()).failed_with(71);

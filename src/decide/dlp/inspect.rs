@@ -24,6 +24,12 @@ pub trait Known: Send + Sync {
 
     /// Bytes of the longest.
     fn longest(&self) -> usize;
+
+    /// Where at the end of a text one may have begun that has a space or a line end in it; the length of the text where none
+    /// has. Values of a single word need no answer.
+    fn open(&self, text: &[u8]) -> usize {
+        text.len()
+    }
 }
 
 /// What inspects messages: which findings are wanted, and what finds them.

@@ -23,6 +23,7 @@ mod marks;
 mod descent;
 mod messages;
 mod redact;
+mod window;
 #[cfg(test)]
 mod tests;
 
@@ -34,3 +35,4 @@ pub use hash::HashKey;
 pub use inspect::{Findings, Inspector, Known, Location, Match};
 pub use redact::redact;
 pub use unhide::Unreadable;
+pub use window::{Step, Window};

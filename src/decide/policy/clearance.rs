@@ -1,8 +1,10 @@
 //! The proof that one request may leave: every rule that concerns it has been answered.
 
+use std::sync::Arc;
+
 use super::obligations::Obligations;
 use super::passage::{Route, speaks};
-use crate::model::types::{Decision, Holds};
+use crate::model::types::{Decision, Holds, Injection};
 
 /// Proof that policy lets a request leave. Made by `Permit::settle` alone, so that no record is opened and nothing is sent while
 /// a rule waits for what the request carries.
@@ -12,6 +14,7 @@ pub struct Clearance {
     pub(super) route: Route,
     pub(super) obligations: Option<Box<Obligations>>,
     pub(super) holds: Option<Box<Holds>>,
+    pub(super) credentials: Vec<Arc<Injection>>,
 }
 
 impl Clearance {
@@ -25,7 +28,10 @@ impl Clearance {
             (Some(mine), Some(other)) => Some(Box::new(mine.and(*other))),
             (mine, other) => mine.or(other),
         };
-        Self { obligations, holds, ..self }
+        // A credential goes where every reading of the request goes by a route that it is bound to.
+        let mut credentials = self.credentials;
+        credentials.retain(|one| other.credentials.contains(one));
+        Self { obligations, holds, credentials, ..self }
     }
 
     /// What allowed it.
@@ -41,6 +47,11 @@ impl Clearance {
     /// What binds it in amounts; nothing where no document does.
     pub fn holds(&self) -> Option<&Holds> {
         self.holds.as_deref()
+    }
+
+    /// What goes into it in the agent's place; nothing where no document says so.
+    pub fn credentials(&self) -> &[Arc<Injection>] {
+        &self.credentials
     }
 
     /// The word for the record, and what speaks there.

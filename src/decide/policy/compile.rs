@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::amounts::Amounts;
+use super::credentials::Credentials;
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
 use super::index::Map;
@@ -84,6 +85,7 @@ impl<'a> Compiler<'a> {
         let opens_tls = gateways.values().any(|plan| plan.listeners.has(ListenerProtocol::TlsTerminate));
         let rules = Rules::compile(self.resources);
         let amounts = Amounts::compile(self.resources);
+        let credentials = Credentials::compile(self.resources);
         let udp_ports = udp_ports::decided(gateways.values(), rules.allow_something());
         PolicySet {
             digest: self.resources.digest.clone(),
@@ -92,6 +94,7 @@ impl<'a> Compiler<'a> {
             opens_tls,
             rules,
             amounts,
+            credentials,
             udp_ports,
             resolvers,
         }

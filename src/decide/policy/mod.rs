@@ -13,6 +13,7 @@ mod l4_index;
 mod http_index;
 mod services;
 mod amounts;
+mod credentials;
 mod plan;
 mod query;
 mod approvals;

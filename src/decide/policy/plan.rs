@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::amounts::Amounts;
+use super::credentials::Credentials;
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
 use super::index::Map;
@@ -35,6 +36,8 @@ pub struct PolicySet {
     pub(super) rules: Rules,
     /// Budgets, rates, and what holds for calls of models and tools.
     pub(super) amounts: Amounts,
+    /// Credentials that go into requests.
+    pub(super) credentials: Credentials,
     /// Apart, ascending: see `udp_ports.rs`.
     pub(super) udp_ports: Vec<PortRange>,
     /// Who may not be asked for names past this gateway.

@@ -13,6 +13,7 @@ use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use super::amounts::Amounts;
+use super::credentials::Credentials;
 use super::circumstances::Circumstances;
 use super::clearance::Clearance;
 use super::l4_index::Asker;
@@ -71,6 +72,7 @@ impl PolicySet {
             plan,
             rules: &self.rules,
             amounts: &self.amounts,
+            credentials: &self.credentials,
             agent: *agent,
             known,
             request,
@@ -97,6 +99,7 @@ impl PolicySet {
             plan,
             rules: &self.rules,
             amounts: &self.amounts,
+            credentials: &self.credentials,
             agent,
             known,
             request: Taken::AsSent(request),
@@ -114,6 +117,7 @@ struct Judge<'a> {
     plan: &'a GatewayPlan,
     rules: &'a Rules,
     amounts: &'a Amounts,
+    credentials: &'a Credentials,
     agent: usize,
     known: &'a Known,
     request: Taken<'a>,
@@ -175,12 +179,15 @@ impl<'a> Judge<'a> {
             Served::Waits(services, part) => {
                 let behind = services.iter().map(|service| self.asks_behind(&service.route, passage));
                 let asks = behind.fold(asks.with(part), Uses::and);
-                return Ok((Ok(Clearance { route, obligations: None, holds: None }), asks));
+                let credentials = Vec::new();
+                return Ok((Ok(Clearance { route, obligations: None, holds: None, credentials }), asks));
             }
         };
         let (obligations, behind) = self.bound(found, &route, passage)?;
         let (holds, amounts) = self.held(&route, &through, passage)?;
-        Ok((Ok(Clearance { route, obligations, holds }), asks.and(behind).and(amounts)))
+        let others = through.services.iter().map(|service| &service.route.policy);
+        let credentials = self.credentials.of(self.agent, std::iter::once(&route.policy).chain(others));
+        Ok((Ok(Clearance { route, obligations, holds, credentials }), asks.and(behind).and(amounts)))
     }
 
     /// What lets it through: where rules about requests name the host, one of them; else an L4 route; what no route does, a

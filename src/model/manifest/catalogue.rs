@@ -12,7 +12,8 @@ use super::json_schema::json_schema;
 use super::kinds::{KINDS, Kind, Standing};
 use super::schema::{Field, Object, Presence, Shape};
 use super::{
-    agent, ai_route, approval, bandwidth_policy, budget_policy, deny_policy, dlp_policy, egress_policy, gateway,
+    agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy, dlp_policy,
+    egress_policy, gateway,
     http_route, inference_policy, l4_route, mcp_route, mcp_server, policy_test, rate_limit_policy,
     tool_policy,
 };
@@ -57,6 +58,7 @@ pub fn spec(kind: Kind) -> &'static Object {
         Kind::RateLimitPolicy => &rate_limit_policy::SPEC,
         Kind::BandwidthPolicy => &bandwidth_policy::SPEC,
         Kind::DlpPolicy => &dlp_policy::SPEC,
+        Kind::CredentialInjectionPolicy => &credential_policy::SPEC,
     }
 }
 

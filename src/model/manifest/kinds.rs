@@ -37,6 +37,8 @@ pub enum Kind {
     BandwidthPolicy,
     /// What must not leave, or come.
     DlpPolicy,
+    /// Credentials that are put into requests.
+    CredentialInjectionPolicy,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Kind {
             Self::RateLimitPolicy => "RateLimitPolicy",
             Self::BandwidthPolicy => "BandwidthPolicy",
             Self::DlpPolicy => "DLPPolicy",
+            Self::CredentialInjectionPolicy => "CredentialInjectionPolicy",
         }
     }
 }
@@ -96,10 +99,10 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("RateLimitPolicy", Standing::Enforced(Kind::RateLimitPolicy)),
     ("BandwidthPolicy", Standing::Enforced(Kind::BandwidthPolicy)),
     ("DLPPolicy", Standing::Enforced(Kind::DlpPolicy)),
+    ("CredentialInjectionPolicy", Standing::Enforced(Kind::CredentialInjectionPolicy)),
     ("A2AAgent", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
     ("AnomalyPolicy", Standing::NotYet),
-    ("CredentialInjectionPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),
     ("KarsAuthConfig", Standing::NotYet),
@@ -117,7 +120,8 @@ pub const KINDS: &[(&str, Standing)] = &[
     (
         "Secret",
         Standing::Elsewhere(
-            "it could be read by others, and nothing here takes a credential yet: remove the document",
+            "it could be read by others here, and the vault keeps it sealed: `clawgress apply -f FILE` or `clawgress secret set \
+             NAME` takes it; then remove the document, and change the value where others may have read it",
         ),
     ),
     (

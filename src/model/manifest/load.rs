@@ -17,8 +17,8 @@ use super::scope::Scope;
 use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
 use super::{
-    agent, ai_route, approval, bandwidth_policy, budget_policy, deny_policy, digest, dlp_policy, egress_policy, gateway,
-    http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy, tool_policy,
+    agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy, digest, dlp_policy,
+    egress_policy, gateway, http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy, tool_policy,
 };
 use crate::model::types::limits;
 
@@ -100,6 +100,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
         specs.agent_sources = agent::Sources::default();
         specs.approvals.clear();
         specs.answers.clear();
+        specs.credentials.clear();
         specs.read(std::slice::from_ref(header));
     }
     resources
@@ -116,6 +117,7 @@ struct Specs {
     automata: usize,
     /// Detectors of documents, which the set names once each.
     detectors: dlp_policy::Names,
+    credentials: credential_policy::Bound,
     resources: Resources,
 }
 
@@ -142,7 +144,7 @@ impl Specs {
 
     /// What refers to gateways and agents.
     fn read_one(&mut self, header: &Header<'_>) {
-        let Self { index, approvals, answers, automata, detectors, resources, .. } = self;
+        let Self { index, approvals, answers, automata, detectors, credentials, resources, .. } = self;
         let name = &header.name;
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -184,6 +186,10 @@ impl Specs {
                 let policy = dlp_policy::read(header, Reach { index, resources }, detectors);
                 keep(&mut resources.dlp_policies, name, policy);
             }
+            Kind::CredentialInjectionPolicy => {
+                let policy = credential_policy::read(header, Reach { index, resources }, credentials);
+                keep(&mut resources.credentials, name, policy);
+            }
         }
     }
 }
@@ -198,6 +204,7 @@ fn looks_at_routes(kind: Kind) -> bool {
             | Kind::RateLimitPolicy
             | Kind::BandwidthPolicy
             | Kind::DlpPolicy
+            | Kind::CredentialInjectionPolicy
     )
 }
 

@@ -193,7 +193,7 @@ fn parent(item: &Item<'_>, index: &Index, needs: &[Needs]) -> Option<Parent> {
 }
 
 /// Accepted without a meaning, but they have to be texts.
-fn foreign(fields: &Fields<'_>) {
+pub(super) fn foreign(fields: &Fields<'_>) {
     // An empty group is the core group to Kubernetes, and any group here.
     if let Some(group) = fields.get("group").filter(|group| group.node().text() != Some("")) {
         group.text();
@@ -340,7 +340,7 @@ impl Asked<'_> {
 }
 
 /// A label of which nothing can be all that these requirements ask.
-fn contradiction(requirements: &[Requirement]) -> Option<&str> {
+pub(super) fn contradiction(requirements: &[Requirement]) -> Option<&str> {
     let mut labels: BTreeMap<&str, Asked<'_>> = BTreeMap::new();
     for requirement in requirements {
         match requirement {

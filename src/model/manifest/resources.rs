@@ -14,7 +14,9 @@ mod models;
 mod tools;
 mod quotas;
 mod dlp;
+mod credentials;
 
+pub use credentials::{CredentialParent, CredentialPolicy};
 pub use dlp::{ClassRule, CustomDetector, DlpPolicy, Finds};
 pub use models::{AiMatch, AiRoute, AiRule, InferenceAction, InferencePolicy, PreferredModel, TokenCaps};
 pub use quotas::{BandwidthPolicy, BudgetPolicy, Per, RateLimitPolicy, RateScope};
@@ -59,6 +61,8 @@ pub struct Resources {
     pub bandwidths: BTreeMap<Arc<str>, BandwidthPolicy>,
     /// What is looked for in messages, by name.
     pub dlp_policies: BTreeMap<Arc<str>, DlpPolicy>,
+    /// Credentials that are put into requests, by name.
+    pub credentials: BTreeMap<Arc<str>, CredentialPolicy>,
     /// Approvals, by name.
     pub approvals: BTreeMap<Arc<str>, Approval>,
     /// SHA-256 over the canonical form of all documents, whatever their files and order: `sha256:` and 64 hex digits.

@@ -141,16 +141,21 @@ fn removed(entry: &Item<'_>, seen: &mut HashSet<HeaderName>) -> Option<HeaderNam
     name(text, seen, |message, hint| entry.mistake_hint(message, hint))
 }
 
+/// Whether a field is the gateway's own to send or remove.
+pub(super) fn is_own(name: &HeaderName) -> bool {
+    let begins = |prefix: &&str| {
+        name.as_str().get(..prefix.len()).is_some_and(|beginning| reads_alike(beginning, prefix))
+    };
+    let mut own = OWN.iter().chain(&OTHER_PLACES).chain(&OTHER_METHODS);
+    own.any(|own| reads_alike(own, name.as_str())) || OWN_PREFIXES.iter().any(begins)
+}
+
 fn name(text: &str, seen: &mut HashSet<HeaderName>, refuse: impl Fn(String, &str)) -> Option<HeaderName> {
     let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
         refuse(format!("{} is not a header name", quoted(text)), "write letters, digits and `-`");
         return None;
     };
-    let begins = |prefix: &&str| {
-        name.as_str().get(..prefix.len()).is_some_and(|beginning| reads_alike(beginning, prefix))
-    };
-    let mut own = OWN.iter().chain(&OTHER_PLACES).chain(&OTHER_METHODS);
-    if own.any(|own| reads_alike(own, name.as_str())) || OWN_PREFIXES.iter().any(begins) {
+    if is_own(&name) {
         refuse(
             format!("{} is the gateway's own to send or remove", quoted(text)),
             "rules change what servers read of a request, not how it gets there",

@@ -357,6 +357,8 @@ pub const ADMIN_CALLS: usize = 16;
 pub const ADMIN_BODY_BYTES: usize = 256 * 1024;
 /// Bytes of one request head to the local API.
 pub const ADMIN_HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of a request body to the local API that holds secrets: a file of documents, and some more for how they travel.
+pub const ADMIN_SECRETS_BYTES: usize = 4 * 1024 * 1024;
 /// Time to send a request head, and again to send its body, to the local API.
 pub const ADMIN_READ_TIME: Duration = Duration::from_secs(10);
 /// Time for one call of the local API, waiting for its turn included.
@@ -415,6 +417,13 @@ pub const STANDING_ROWS: usize = 4096;
 pub const REGISTRY_HISTORY: usize = 10_000;
 /// Time that the registry's database may be locked by another program before a command fails.
 pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);
+
+/// Values of all secrets together; each is held in memory.
+pub const SECRET_VALUES: usize = 1024;
+/// Bytes of one value of a secret: sixteen times the key file of a service account.
+pub const SECRET_BYTES: usize = 64 * 1024;
+/// Bytes of the name of one value of a secret (Kubernetes, "Secrets").
+pub const SECRET_KEY_BYTES: usize = 253;
 
 /// Objects and arrays inside each other in one JSON document of a provider or a tool; their own schemas need about 20.
 pub const JSON_DEPTH: usize = 128;
@@ -500,36 +509,13 @@ pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Entries of `classes` in one DLPPolicy.
 pub const DLP_CLASSES: usize = 64;
-/// Detectors of documents, in one set.
-pub const DLP_CUSTOM: usize = 256;
-/// Bytes of a detector's pattern.
-pub const DLP_PATTERN_BYTES: usize = 1024;
-/// Words of one detector.
-pub const DLP_WORDS: usize = 1024;
-/// Bytes of a detector's word: the least that tells something, and the most.
-pub const DLP_WORD_BYTES: [usize; 2] = [3, 256];
 /// Bytes of a body that are held and inspected before anything of it leaves, unless the settings say otherwise.
 pub const DLP_HOLD_BYTES: u64 = 1024 * 1024;
 /// The least that the settings may say.
 pub const DLP_HOLD_BYTES_LEAST: u64 = 4 * 1024;
 /// Findings of one request that its record tells; of more there is a number.
 pub const DLP_RECORDED: usize = 32;
-/// Findings of one message that are kept; what it has of them beyond that is counted with the last.
-pub const DLP_MATCHES: usize = 1024;
-/// Bytes of the longest thing that is found in a text: a private key of 8192 bits has about 6,400 in PEM.
-pub const FOUND_BYTES: usize = 8 * 1024;
-/// Bytes of the longest value that is judged by its name.
-pub const FOUND_VALUE_BYTES: usize = 4 * 1024;
-/// Patterns and lists of words of all documents.
-pub const CUSTOM_PATTERNS: usize = 128;
-/// Bytes of one pattern.
-pub const CUSTOM_PATTERN_BYTES: usize = 4 * 1024;
-/// Bytes of the automaton that one pattern becomes.
-pub const CUSTOM_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
-/// Words of all lists.
-pub const CUSTOM_WORDS: usize = 16 * 1024;
-/// Bytes of one word.
-pub const CUSTOM_WORD_BYTES: usize = 256;
+
 /// Readings of one another that inspection makes of a message: base64 in base64 in base64 in base64 is read, a fifth is not.
 pub const DLP_DEPTH: usize = 4;
 /// Bytes that all readings of a message may have for each byte of it, beside [`DLP_DECODED_LEAST`].
@@ -556,3 +542,22 @@ pub const DLP_MATCHES: usize = 4096;
 pub const DLP_LOCATION_BYTES: usize = 256;
 /// Names and numbers that lead to it.
 pub const DLP_LOCATION_DEPTH: usize = 16;
+
+/// Bytes of the longest thing that is found in a text: a private key of 8192 bits has about 6,400 in PEM.
+pub const FOUND_BYTES: usize = 8 * 1024;
+/// Bytes of the longest value that is judged by its name.
+pub const FOUND_VALUE_BYTES: usize = 4 * 1024;
+/// Patterns and lists of words of all documents.
+pub const CUSTOM_PATTERNS: usize = 128;
+/// Bytes of one pattern.
+pub const CUSTOM_PATTERN_BYTES: usize = 4 * 1024;
+/// Bytes of the automaton that one pattern becomes.
+pub const CUSTOM_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
+/// Words of all lists.
+pub const CUSTOM_WORDS: usize = 16 * 1024;
+/// Bytes of one word.
+pub const CUSTOM_WORD_BYTES: usize = 256;
+/// Bytes of what passes in pieces that stay in view once they have gone.
+pub const DLP_VIEW_BYTES: usize = 512;
+/// Bytes of a string that has only begun and is held, because its value may have spaces.
+pub const DLP_OPEN_STRING_BYTES: usize = 64;

@@ -18,7 +18,7 @@ pub struct Resource {
 }
 
 /// The kinds that can be in force.
-pub const KINDS: [&str; 16] = [
+pub const KINDS: [&str; 17] = [
     "Agent",
     "EgressGateway",
     "EgressL4Route",
@@ -35,6 +35,7 @@ pub const KINDS: [&str; 16] = [
     "RateLimitPolicy",
     "BandwidthPolicy",
     "DLPPolicy",
+    "CredentialInjectionPolicy",
 ];
 
 /// The kind a person means: any case, singular or plural.

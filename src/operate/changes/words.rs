@@ -4,6 +4,7 @@ mod policies;
 mod models;
 mod quotas;
 mod findings;
+mod credentials;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,7 @@ pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String>
         Kind::RateLimitPolicy => quotas::rate_limit(resources, name),
         Kind::BandwidthPolicy => quotas::bandwidth(resources, name),
         Kind::DlpPolicy => findings::dlp(resources, name),
+        Kind::CredentialInjectionPolicy => credentials::policy(resources, name),
     };
     found.unwrap_or_default()
 }

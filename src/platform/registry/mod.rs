@@ -1,4 +1,5 @@
-//! What operators decide and what must outlive the daemon: approvals, quarantines, when a document was first seen.
+//! What operators decide and what must outlive the daemon: approvals, quarantines, when a document was first seen, and the
+//! vault's values, sealed.
 //!
 //! SQLite in `stateDir/registry.db`, through statements that PostgreSQL understands too. Never read on the packet's path:
 //! the daemon reads it at the start and keeps a copy in memory. A registry that was there once and is gone is not made
@@ -9,6 +10,7 @@ mod approvals;
 mod quarantines;
 mod past;
 mod sightings;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ use crate::model::types::limits::REGISTRY_BUSY_TIME;
 pub use approvals::Approval;
 pub use past::Past;
 pub use quarantines::Quarantine;
+pub use secrets::{SealedValue, StoredSecret};
 pub use sightings::Sighting;
 
 /// The database's name in the state folder.
@@ -34,9 +37,10 @@ const DATABASE: &str = "registry.db";
 /// Says that there is a registry in this folder, so that a lost one is missed.
 const MARK: &str = "registry.mark";
 /// Every layout since the first.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "what stands for a time", include_str!("migrations/1_standing.sql")),
     (2, "tools of approvals", include_str!("migrations/2_tools.sql")),
+    (3, "sealed secrets", include_str!("migrations/3_secrets.sql")),
 ];
 
 /// Why the registry cannot be opened, read or written.
@@ -70,7 +74,7 @@ pub enum Error {
     },
     /// There was a registry, and it is gone.
     #[error(
-        "the registry `{}` is gone, and with it every approval and quarantine\nhint: put it back from a copy; or, to begin \
+        "the registry `{}` is gone, and with it every approval, quarantine and secret\nhint: put it back from a copy; or, to begin \
          with none, remove `{MARK}` beside it", path.display()
     )]
     Gone {
@@ -145,6 +149,8 @@ impl Registry {
             .filename(&path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            // What is removed or replaced is overwritten in the file.
+            .pragma("secure_delete", "ON")
             .busy_timeout(REGISTRY_BUSY_TIME);
         // One connection: commands are few, and take their turn.
         let pool = SqlitePoolOptions::new()

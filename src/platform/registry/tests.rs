@@ -197,3 +197,70 @@ async fn of_what_has_ended_the_last_are_remembered_and_it_is_known_since_when() 
     assert_eq!(past.whole_since, Some(Timestamp(100_006)), "those that ended first are gone");
     assert_eq!(registry.quarantines().await.unwrap(), [quarantine("new")], "what stands stays");
 }
+
+fn stored(name: &str, key: &str, version: u64) -> StoredSecret {
+    StoredSecret {
+        name: name.into(),
+        key: key.into(),
+        version,
+        sealed: SealedValue {
+            master: "0011223344556677".into(),
+            wrapped_key: format!("wrapped {name} {key} {version}").into(),
+            value: vec![0, 159, 146, 150, u8::try_from(version).unwrap()],
+        },
+        set_by: "ann".into(),
+        set_at: Timestamp(7),
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_there_after_a_new_start_and_are_removed_by_key_or_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let all = [stored("aws", "id", 1), stored("aws", "secret", 1), stored("openai", "value", 1)];
+    registry.put_secrets(&all).await.unwrap();
+    registry.put_secrets(&[stored("openai", "value", 2)]).await.unwrap();
+    drop(registry);
+
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let [id, secret, _] = all;
+    assert_eq!(registry.secrets().await.unwrap(), [id.clone(), secret.clone(), stored("openai", "value", 2)]);
+    assert_eq!(registry.remove_secret("aws", Some("id")).await.unwrap(), 1);
+    assert_eq!(registry.remove_secret("aws", Some("id")).await.unwrap(), 0);
+    assert_eq!(registry.secrets().await.unwrap(), [secret, stored("openai", "value", 2)]);
+    registry.put_secrets(&[id]).await.unwrap();
+    assert_eq!(registry.remove_secret("aws", None).await.unwrap(), 2);
+    assert_eq!(registry.secrets().await.unwrap(), [stored("openai", "value", 2)]);
+}
+
+#[tokio::test]
+async fn several_secrets_are_written_all_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let refuse = "CREATE TRIGGER full BEFORE INSERT ON secrets WHEN NEW.name = 'c' \
+                  BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    sqlx::query(refuse).execute(&registry.pool).await.unwrap();
+    let all = [stored("a", "value", 1), stored("b", "value", 1), stored("c", "value", 1)];
+    let error = registry.put_secrets(&all).await.unwrap_err();
+    assert!(error.to_string().contains("the disk is full"), "{error}");
+    assert_eq!(registry.secrets().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_old_value_is_overwritten_in_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let holds = |text: &str| {
+        let mut files = fs::read_dir(folder.path()).unwrap().flatten();
+        files.any(|entry| {
+            let bytes = fs::read(entry.path()).unwrap();
+            bytes.windows(text.len()).any(|part| part == text.as_bytes())
+        })
+    };
+    registry.put_secrets(&[stored("openai", "value", 1)]).await.unwrap();
+    assert!(holds("wrapped openai value 1"), "the test can see it");
+    registry.put_secrets(&[stored("openai", "value", 2)]).await.unwrap();
+    assert!(!holds("wrapped openai value 1"));
+    registry.remove_secret("openai", None).await.unwrap();
+    assert!(!holds("wrapped openai value 2"));
+}

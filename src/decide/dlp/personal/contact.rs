@@ -4,8 +4,8 @@
 //! `phone`, from a digit on.
 
 use super::{Confidence, Detector, FAIR, STRONG};
-use crate::decide::dlp::detector::Found;
 use crate::decide::dlp::detector::Check::{None, Sum};
+use crate::decide::dlp::detector::Found;
 use crate::model::types::{FindingClass, FindingClasses};
 
 pub const ENTRIES: &[Detector] = &[

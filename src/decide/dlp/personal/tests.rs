@@ -4,7 +4,7 @@ fn surest(text: &str, detector: &str) -> f32 {
     let mut found = Vec::new();
     numbers::find(text.as_bytes(), FindingClasses::all(), &mut found);
     contact::find(text.as_bytes(), FindingClasses::all(), &mut found);
-    found.iter().filter(|one| one.detector == detector).map(|one| one.confidence).fold(0.0, f32::max)
+    found.iter().filter(|one| one.detector.as_str() == detector).map(|one| one.confidence).fold(0.0, f32::max)
 }
 
 #[test]
