@@ -31,17 +31,17 @@ use crate::platform::sys::clock;
 /// What is used up, and when it comes back; `quota.unavailable` where nobody can say how much it is.
 pub async fn reserve(
     case: &Case<'_>,
-    clearance: &Clearance,
+    holds: Option<&Holds>,
     (request, read): (&Request<'_>, &Read),
 ) -> Result<Option<Reservation>, Denial> {
     let site = case.site();
-    let budgets = charges::budgets(&case.snapshot, &site.known, clearance.holds());
+    let budgets = charges::budgets(&case.snapshot, &site.known, holds);
     if budgets.is_empty() {
         return Ok(None);
     }
     let (shared, agent) = (&site.road.shared, site.known.agent());
     let none = Holds::default();
-    let demand = demand(case, clearance.holds().unwrap_or(&none), (request, read));
+    let demand = demand(case, holds.unwrap_or(&none), (request, read));
     let execution = shared.execution(&agent.name, site.arrival.client.0.ip());
     let asker = Asker { agent, execution };
     let patience = Instant::now() + THROTTLE_WAIT;
@@ -60,8 +60,8 @@ pub async fn reserve(
 }
 
 /// Whether something may be charged for a request that may go like this.
-pub fn is_counted(case: &Case<'_>, clearance: &Clearance) -> bool {
-    clearance.holds().is_some() || case.snapshot.policy.asks_usage(&case.site().known)
+pub fn is_counted(case: &Case<'_>, holds: Option<&Holds>) -> bool {
+    holds.is_some() || case.snapshot.policy.asks_usage(&case.site().known)
 }
 
 fn demand(case: &Case<'_>, holds: &Holds, (request, read): (&Request<'_>, &Read)) -> Demand {

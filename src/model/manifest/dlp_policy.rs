@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use regex_automata::Input;
+use regex_automata::dfa::{dense, regex};
+use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 
 use super::fields::{Fields, Item};
@@ -17,10 +20,11 @@ use super::resources::{ClassRule, CustomDetector, DlpPolicy, Finds};
 use super::schema::{AnyOf, Field, Form, Object, Shape, words};
 use super::source::Place;
 use super::values;
+use crate::model::types::detectors::DETECTORS;
 use crate::model::types::limits::{
-    CONDITION_DEPTH, DLP_CLASSES, DLP_CUSTOM, DLP_PATTERN_BYTES, DLP_WORD_BYTES, DLP_WORDS,
+    CUSTOM_AUTOMATON_BYTES, CUSTOM_PATTERN_BYTES, CUSTOM_PATTERNS, CUSTOM_WORD_BYTES, CUSTOM_WORDS,
+    DLP_CLASSES,
 };
-use crate::model::types::finding::DETECTORS;
 use crate::model::types::{FindingAction, FindingClass, FindingWays};
 
 const CLASSES: [(&str, FindingClass); 6] = [
@@ -49,9 +53,10 @@ const OVER_HOLD: [(&str, bool); 2] = [("Stream", false), ("Block", true)];
 const LEAST: f32 = 0.5;
 
 /// A regular expression.
-static PATTERN: Form = Form { words: "regular expression (RE2)", pattern: "", longest: DLP_PATTERN_BYTES };
+static PATTERN: Form =
+    Form { words: "regular expression, ASCII", pattern: "", longest: CUSTOM_PATTERN_BYTES };
 /// A word.
-static TEXT: Form = Form { words: "text, in any case", pattern: "", longest: DLP_WORD_BYTES[1] };
+static TEXT: Form = Form { words: "text, in any case", pattern: "", longest: CUSTOM_WORD_BYTES };
 
 /// `spec` of a policy of findings.
 pub static SPEC: Object = Object::new(
@@ -130,6 +135,7 @@ static CUSTOM: Object = Object::new(
 #[derive(Debug, Default)]
 pub struct Names {
     known: BTreeMap<Arc<str>, Place>,
+    words: usize,
     /// What is right, and may not be what was meant.
     pub warnings: Vec<Diagnostic>,
 }
@@ -173,7 +179,11 @@ pub fn read(header: &Header<'_>, reach: Reach<'_>, names: &mut Names) -> Option<
 fn passed_through(item: &Item<'_>) -> Diagnostic {
     let message = "no listener that the policy is about shows messages: names that are looked up are inspected, and \
                    nothing else";
-    item.scope.warning(item.key_span(), message, "messages are seen on a listener that opens TLS, or reads HTTP")
+    item.scope.warning(
+        item.key_span(),
+        message,
+        "messages are seen on a listener that opens TLS, or reads HTTP",
+    )
 }
 
 /// Whether something says what becomes of what it finds.
@@ -213,7 +223,14 @@ fn class_rule(item: &Item<'_>, custom: &[CustomDetector]) -> Option<ClassRule> {
     if detectors.len() < listed.len() {
         return None;
     }
-    Some(ClassRule { class: class?, action: action?, least: least?, ways: ways?, detectors, examples: examples? })
+    Some(ClassRule {
+        class: class?,
+        action: action?,
+        least: least?,
+        ways: ways?,
+        detectors,
+        examples: examples?,
+    })
 }
 
 fn ways(fields: &Fields<'_>) -> Option<FindingWays> {
@@ -229,7 +246,8 @@ fn known_detector(item: &Item<'_>, class: FindingClass, custom: &[CustomDetector
     match all().find(|(name, _)| *name == text) {
         Some((_, of)) if of == class => Some(name),
         Some((_, of)) => {
-            let message = format!("detector {} finds {}, and not {}", quoted(text), of.as_str(), class.as_str());
+            let message =
+                format!("detector {} finds {}, and not {}", quoted(text), of.as_str(), class.as_str());
             item.mistake_hint(message, format!("it belongs to an entry with `class: {}`", of.as_str()));
             None
         }
@@ -254,7 +272,7 @@ fn detector(item: &Item<'_>, names: &mut Names) -> Option<(CustomDetector, Optio
             None
         }
         (Some(item), None) => pattern(&item).map(Finds::Pattern),
-        (None, Some(item)) => all_words(&item).map(Finds::Words),
+        (None, Some(item)) => all_words(&item, names).map(Finds::Words),
         (None, None) => None,
     };
     let ways = ways(&fields);
@@ -292,51 +310,68 @@ fn own_name(item: &Item<'_>, names: &mut Names) -> Option<Arc<str>> {
         item.mistake_hint(format!("two detectors have the name {}", quoted(&name)), hint);
         return None;
     }
-    if names.known.len() == DLP_CUSTOM {
-        let message = format!("the documents have more than {DLP_CUSTOM} detectors of their own");
+    if names.known.len() == CUSTOM_PATTERNS {
+        let message = format!("the documents have more than {CUSTOM_PATTERNS} detectors of their own");
         item.mistake_hint(message, "words that mean the same belong to one of them");
     }
     names.known.insert(name.clone(), item.scope.place(item.span()));
     Some(name)
 }
 
-/// A pattern that finds something, and nothing where nothing is.
+/// A pattern whose automaton is bounded, and that finds nothing where nothing is: made as whoever looks makes it.
 fn pattern(item: &Item<'_>) -> Option<Arc<str>> {
     let text = item.text_of(&PATTERN)?;
-    let nesting = u32::try_from(CONDITION_DEPTH).unwrap_or(u32::MAX);
-    match syntax::parse_with(text, &syntax::Config::new().nest_limit(nesting).utf8(false)) {
-        Err(error) => {
-            // The parser draws the pattern and the place; the last line says what is wrong.
-            let said = error.to_string();
-            let last = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            item.mistake_hint(format!("pattern {} is none: {last}", quoted(text)), "the syntax is that of RE2");
-            None
-        }
-        Ok(parsed) if parsed.properties().minimum_len().unwrap_or(0) == 0 => {
+    let syntax = syntax::Config::new().unicode(false).utf8(false);
+    if let Err(error) = syntax::parse_with(text, &syntax) {
+        // The parser draws the pattern and the place; the last line says what is wrong.
+        let said = error.to_string();
+        let last = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        item.mistake_hint(
+            format!("pattern {} is none: {last}", quoted(text)),
+            "the syntax is that of Rust's `regex`, without look-around and back-references",
+        );
+        return None;
+    }
+    let automaton = regex::Builder::new()
+        .syntax(syntax)
+        .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(CUSTOM_AUTOMATON_BYTES)))
+        .dense(
+            dense::Config::new()
+                .dfa_size_limit(Some(CUSTOM_AUTOMATON_BYTES))
+                .determinize_size_limit(Some(2 * CUSTOM_AUTOMATON_BYTES)),
+        )
+        .build(text);
+    match automaton.map(|automaton| automaton.try_search(&Input::new(b""))) {
+        Ok(Ok(None)) => Some(text.into()),
+        Ok(_) => {
             item.mistake_hint(
-                format!("pattern {} matches the empty text", quoted(text)),
-                "write what must be there, such as `+` in the place of `*`",
+                format!("pattern {} matches where nothing stands", quoted(text)),
+                "ask for at least one character, such as by `+` in the place of `*`",
             );
             None
         }
-        Ok(_) => Some(text.into()),
+        Err(_) => {
+            item.mistake_hint(
+                format!(
+                    "pattern {} needs an automaton of more than {CUSTOM_AUTOMATON_BYTES} bytes",
+                    quoted(text)
+                ),
+                "use smaller bounds than `{m,n}` has now, or words",
+            );
+            None
+        }
     }
 }
 
-fn all_words(item: &Item<'_>) -> Option<Vec<Arc<str>>> {
+fn all_words(item: &Item<'_>, names: &mut Names) -> Option<Vec<Arc<str>>> {
     let items = item.list()?;
-    if let Some(item) = items.get(DLP_WORDS) {
-        item.mistake_hint(format!("a detector has at most {DLP_WORDS} words"), "make it several detectors");
+    names.words += items.len();
+    if names.words > CUSTOM_WORDS {
+        let message = format!("the documents have more than {CUSTOM_WORDS} words");
+        item.mistake_hint(message, "leave out those that another contains");
+        return None;
     }
-    let one = |item: &Item<'_>| {
-        let text = item.text_of(&TEXT)?.trim();
-        if text.len() < DLP_WORD_BYTES[0] {
-            let message = format!("word {} has fewer than {} bytes", quoted(text), DLP_WORD_BYTES[0]);
-            item.mistake_hint(message, "it would be found everywhere");
-            return None;
-        }
-        Some(Arc::from(text))
-    };
-    let words: Vec<_> = items.iter().take(DLP_WORDS).filter_map(one).collect();
+    let words: Vec<_> =
+        items.iter().filter_map(|item| item.text_of(&TEXT).map(|text| Arc::from(text.trim()))).collect();
     (words.len() == items.len()).then_some(words)
 }

@@ -113,6 +113,3 @@ impl FindingAction {
         matches!(self, Self::Redact | Self::Block)
     }
 }
-
-/// The detectors of the catalogue, by the names that documents have for them; a test compares.
-pub const DETECTORS: &[(&str, FindingClass)] = &[];

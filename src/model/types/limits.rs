@@ -309,7 +309,7 @@ pub const DNS_TUNNEL_QUERIES_PER_AGENT: u32 = 8 * 1024;
 pub const DNS_TUNNEL_ANSWER_BYTES_PER_AGENT: u32 = 2 * 1024 * 1024;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
-pub const RECORD_BYTES: usize = 28 * 1024;
+pub const RECORD_BYTES: usize = 36 * 1024;
 /// Bytes of a path kept in a record.
 pub const RECORD_PATH_BYTES: usize = 4 * 1024;
 
