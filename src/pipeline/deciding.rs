@@ -1,7 +1,7 @@
 //! Decides on one request: by its head, by what it carries where somebody asks for that, by what is used up, and by what was
 //! found in it. The order is the product's: what is used up refuses before what is found, whichever is known first.
 //!
-//! Nothing of a request leaves before this returns. Read next: `held.rs`, `looking.rs`, `charging.rs`.
+//! Nothing of a request leaves before this returns. Read next: `held.rs`, `looking.rs`, `spending.rs`.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use http::request;
 use hyper::body::Incoming;
 
 use super::case::Case;
-use super::charging;
 use super::held::{self, Read};
 use super::looking::{Changes, Looking};
 use super::paces::Bounds;
 use super::serving::Watched;
+use super::spending;
 use crate::decide::dlp::{Inspected, Judgement, Passing};
 use crate::decide::policy::{Clearance, Permit};
 use crate::decide::quota::Reservation;
@@ -117,8 +117,8 @@ async fn count(
 ) -> Result<(Duration, Option<Reservation>), Denial> {
     let site = case.site();
     let wait = site.road.shared.paces.charge(site.asker(), bounds)?;
-    let reservation = if charging::is_counted(case, holds) {
-        Box::pin(charging::reserve(case, holds, (request, read))).await?
+    let reservation = if spending::is_counted(case, holds) {
+        Box::pin(spending::reserve(case, holds, (request, read))).await?
     } else {
         None
     };

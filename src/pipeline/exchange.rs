@@ -14,8 +14,6 @@ use super::answering::{fail, relay};
 use super::arrival::Refused;
 use super::bridge;
 use super::case::{Case, is_grpc};
-use super::charges;
-use super::charging;
 use super::deciding::{Decided, decide};
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
@@ -23,10 +21,12 @@ use super::fallback;
 use super::forward::{Sending, outgoing};
 use super::going::{Back, Going};
 use super::held::Read;
+use super::reserving;
 use super::road::Road;
 use super::serving::{Answer, Watched};
 use super::shown;
 use super::site::Site;
+use super::spending;
 use crate::act::upstream::{Held, Looked, Reading};
 use crate::decide::dlp::{Passing, Told};
 use crate::decide::ledger::Entry;
@@ -97,10 +97,10 @@ fn going(
 ) -> Going {
     let Lets { wait, clearance, entry, told } = lets;
     let site = case.site();
-    let judge = charging::judge(site, &clearance, (read, &entry));
+    let judge = spending::judge(site, &clearance, (read, &entry));
     let content = std::mem::take(&mut read.content);
     let underway = site.begin((head, content), &clearance, request.name());
-    charges::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
+    reserving::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
     let call = read.call.take().or_else(|| passing(&case, request));
     Going {
         id: case.id,
