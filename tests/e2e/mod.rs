@@ -29,6 +29,8 @@ pub mod hostile;
 pub mod hygiene;
 pub mod http2;
 pub mod http;
+pub mod inspection;
+pub mod inspection_streams;
 pub mod interception;
 pub mod kernel;
 pub mod kernel_link;
