@@ -62,7 +62,8 @@ fn a_key_leaves_in_no_part_of_a_request(lab: Lab) {
     let basic = STANDARD.encode(format!("agent:{KEY}"));
     let parts = format!("--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n{KEY}\r\n--b--\r\n");
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "send", "arguments": {"to": "x", "text": KEY}}});
-    let prompt = json!({"model": "m", "messages": [{"role": "user", "content": format!("keep this: {KEY}")}]});
+    let prompt =
+        json!({"model": "m", "messages": [{"role": "user", "content": format!("keep this: {KEY}")}]});
     caught(
         &lab,
         &[
@@ -89,24 +90,34 @@ fn a_key_leaves_in_no_part_of_a_request(lab: Lab) {
 #[apply(over_both)]
 fn a_key_leaves_under_no_encoding(lab: Lab) {
     let base = STANDARD.encode(KEY);
-    let lines: Vec<String> = base.as_bytes().chunks(8).map(|line| String::from_utf8_lossy(line).into()).collect();
+    let lines: Vec<String> =
+        base.as_bytes().chunks(8).map(|line| String::from_utf8_lossy(line).into()).collect();
     let escaped = format!("{{\"note\":\"{}\"}}", each(|letter| format!("\\u{:04x}", letter as u32)));
     caught(
         &lab,
         &[
             ("base64", note(&base)),
-            ("base64 in a sentence", note(&format!("see {} please", STANDARD.encode(format!("key {KEY} is mine"))))),
+            (
+                "base64 in a sentence",
+                note(&format!("see {} please", STANDARD.encode(format!("key {KEY} is mine")))),
+            ),
             ("base64url in the query", get(&format!("/in?q={}", URL_SAFE_NO_PAD.encode(KEY))).into_bytes()),
             ("base64 in lines", note(&lines.join("\n"))),
             ("hex", note(&hex(KEY.as_bytes()))),
             ("hex with colons", note(&each(|letter| format!("{:02x}:", letter as u32)))),
             ("percent", post(FORM, format!("b={}", each(|letter| format!("%{:02X}", letter as u32))))),
-            ("percent twice", get(&format!("/in?q={}", each(|letter| format!("%25{:02X}", letter as u32)))).into_bytes()),
+            (
+                "percent twice",
+                get(&format!("/in?q={}", each(|letter| format!("%25{:02X}", letter as u32)))).into_bytes(),
+            ),
             ("escapes of json", post(JSON, escaped)),
             ("entities", note(&each(|letter| format!("&#{};", letter as u32)))),
             ("invisible characters", note(&each(|letter| format!("{letter}\u{200b}")))),
             ("letters that look alike", note(&KEY.replace('A', "\u{410}").replace('K', "\u{41a}"))),
-            ("letters of full width", note(&each(|letter| char::from_u32(letter as u32 + 0xfee0).into_iter().collect()))),
+            (
+                "letters of full width",
+                note(&each(|letter| char::from_u32(letter as u32 + 0xfee0).into_iter().collect())),
+            ),
             ("a content coding", post("Content-Encoding: gzip\r\n", gzip(KEY.as_bytes()))),
             ("base64 of gzip", note(&STANDARD.encode(gzip(format!("the key is {KEY}").as_bytes())))),
             ("base64 twice", note(&STANDARD.encode(&base))),
@@ -147,7 +158,9 @@ fn what_nothing_here_catches_goes_out_as_the_page_says(lab: Lab) {
     let moved = each(|letter| char::from_u32(letter as u32 + 1).into_iter().collect());
     let mut ciphered = KEY.as_bytes().to_vec();
     ciphered.iter_mut().for_each(|byte| *byte ^= 0x15);
-    for (trick, text) in [("backwards", turned), ("a cipher", moved), ("encrypted", STANDARD.encode(ciphered))] {
+    for (trick, text) in
+        [("backwards", turned), ("a cipher", moved), ("encrypted", STANDARD.encode(ciphered))]
+    {
         assert_eq!(talk.ask(note(&text)).status, 200, "{trick}: it is caught; say so in the page");
     }
     for letter in KEY.chars() {
