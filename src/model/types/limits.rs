@@ -561,3 +561,5 @@ pub const CUSTOM_WORD_BYTES: usize = 256;
 pub const DLP_VIEW_BYTES: usize = 512;
 /// Bytes of a string that has only begun and is held, because its value may have spaces.
 pub const DLP_OPEN_STRING_BYTES: usize = 64;
+/// Bytes of one line of what `dlp scan --jsonl` reads.
+pub const SCANNED_LINE_BYTES: usize = 64 * 1024 * 1024;
