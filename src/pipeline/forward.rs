@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::going::Going;
 use super::site::{Leg, Site};
 use super::transform;
-use crate::act::upstream::{Failure, Held, Reply, RequestBody, Trailers};
+use crate::act::upstream::{Failure, Held, Looked, Reply, RequestBody, Trailers};
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::Screen;
 use crate::perceive::protocol::mcp::Sieve;
@@ -49,8 +49,12 @@ pub fn outgoing(
 pub enum Sending {
     /// As it comes.
     Passing(Incoming),
-    /// It has come.
+    /// It has come, and was read.
     Held(Held),
+    /// It has come, and nobody has read it as the call of a model.
+    Unread(Held),
+    /// It is looked into as it comes; this has come of it.
+    Looked(Option<Held>, Incoming, Looked),
 }
 
 /// Sends the request; a kept connection that died unseen is replaced, as long as nothing was sent. Answers with the
@@ -66,6 +70,13 @@ pub async fn go(
     let body = match body {
         Sending::Passing(body) => {
             RequestBody::new(body, going.sent.clone(), trailers).read_by(going.reading.clone())
+        }
+        Sending::Unread(body) => {
+            RequestBody::held(body, going.sent.clone(), trailers).read_by(going.reading.clone())
+        }
+        Sending::Looked(first, rest, looked) => {
+            RequestBody::looked((first, rest), looked, going.sent.clone(), trailers)
+                .read_by(going.reading.clone())
         }
         // It is read already.
         Sending::Held(body) => RequestBody::held(body, going.sent.clone(), trailers),

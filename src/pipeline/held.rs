@@ -3,6 +3,9 @@
 //! Only where somebody asks for it, and only as long as bounds of size and time allow: otherwise bodies pass as they come.
 //! What cannot be read is refused, and a workload that leaves meanwhile is on record. Read next: `exchange.rs`.
 
+use std::sync::Once;
+use std::thread;
+
 use http::Method;
 use http::request::Parts;
 use http_body::Body as _;
@@ -18,7 +21,7 @@ use super::serving::Watched;
 use super::site::Site;
 use crate::act::upstream::Held;
 use crate::act::upstream::held::{Full, Holding};
-use crate::decide::policy::Permit;
+use crate::decide::policy::{Permit, PolicySet};
 use crate::model::condition::{Content, Part, Sought};
 use crate::model::types::limits::{
     BODY_PROGRESS, BODY_TIME, HELD_BODY_TIME, HELD_PIECE_BYTES, HELD_READING_BYTES,
@@ -37,13 +40,30 @@ pub struct Read {
     pub call: Option<Call>,
     /// Nothing where nobody had to read it: then it passes as it comes.
     pub body: Option<Held>,
+    /// Whether the rest of it is still to come.
+    pub is_part: bool,
 }
 
-/// Whose models a request may be a call of, and whether messages to tools are sought in it; nothing where its body need not be
-/// read. Who wants to know are the rules that wait for either.
-pub fn wants_body(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -> Option<Wanted> {
+/// How much of a body is held for whoever looks into it.
+#[derive(Debug, Clone, Copy)]
+pub struct Hold {
+    /// Bytes.
+    pub most: u64,
+    /// Whether a longer one is looked into as it passes; else it is read whole, as for everybody who has to.
+    pub or_passing: bool,
+}
+
+/// Whose models a request may be a call of, whether messages to tools are sought in it, and how much of it is held to be looked
+/// into; nothing where its body need not be read. Who wants to know are the rules that wait, and policies about findings.
+pub fn wants_body(
+    case: &Case<'_>,
+    permit: &Permit<'_>,
+    request: &Request<'_>,
+    hold: Option<Hold>,
+) -> Option<Wanted> {
     let provider = request.name().and_then(|host| case.provider(host));
-    permit.wants_body().then(|| Wanted { provider, tools: permit.asks().has(Part::Mcp) })
+    let (calls, tools) = (permit.wants_body(), permit.asks().has(Part::Mcp));
+    (calls || hold.is_some()).then_some(Wanted { provider, calls, tools, hold })
 }
 
 /// See [`wants_body`].
@@ -51,8 +71,12 @@ pub fn wants_body(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -
 pub struct Wanted {
     /// Whose models its host serves, if any.
     pub provider: Option<Provider>,
+    /// Whether somebody asks for calls at all.
+    pub calls: bool,
     /// Whether somebody asks for messages to tools.
     pub tools: bool,
+    /// How much is held for whoever looks into it, where somebody does.
+    pub hold: Option<Hold>,
 }
 
 /// Reads what the request carries, and tells the case who waits for an answer to it. A workload that leaves meanwhile is put on
@@ -79,13 +103,22 @@ pub async fn read(
         Body::Hidden => None,
         Body::Json(endpoint) => Some(endpoint),
     };
-    if endpoint.is_none() && !tools {
-        return Ok(Read { content, ..Read::default() });
+    let (endpoint, content) = if wanted.calls { (endpoint, content) } else { (None, Content::default()) };
+    let hold = wanted.hold.filter(|hold| hold.is_needed(body));
+    if endpoint.is_none() && !tools && hold.is_none() {
+        return Ok(Read {
+            content,
+            is_part: wanted.hold.is_some() && !body.is_end_stream(),
+            ..Read::default()
+        });
     }
+    let (mut content, reads) = (content, endpoint.is_some() || tools);
     let undecided = Undecided { case, request, head, is_decided: false };
-    let read = whole(case.site(), (endpoint, tools), request, (body, watched)).await;
+    let bound = hold.filter(|hold| hold.or_passing && !reads).map(|hold| hold.most);
+    let read = whole(case.site(), (endpoint, tools, bound), request, (body, watched)).await;
     undecided.decided();
     let (Carried { content: found, call, messages }, held) = read?;
+    let is_part = bound.is_some_and(|most| held.length() > most);
     if found.ai != Sought::Unknown {
         content.ai = found.ai;
     }
@@ -93,12 +126,20 @@ pub async fn read(
         (content.mcp, content.mcp_calls) = (found.mcp, found.mcp_calls);
     }
     case.hears(messages);
-    Ok(Read { content, call, body: Some(held) })
+    Ok(Read { content, call, body: Some(held), is_part })
+}
+
+impl Hold {
+    /// Whether anything of it is held: not where nothing is to come, or more than that.
+    fn is_needed(&self, body: &Incoming) -> bool {
+        let announced = body.size_hint().exact();
+        !body.is_end_stream() && !(self.or_passing && announced.is_some_and(|length| length > self.most))
+    }
 }
 
 async fn whole(
     site: &Site,
-    (endpoint, tools): (Option<Endpoint>, bool),
+    (endpoint, tools, bound): (Option<Endpoint>, bool, Option<u64>),
     request: &Request<'_>,
     (body, watched): (&mut Incoming, &Watched),
 ) -> Result<(Carried, Held), Denial> {
@@ -106,13 +147,30 @@ async fn whole(
         warm().await;
     }
     let mut readers = Readers::begin(endpoint, tools, request.headers())?;
-    let held = hold(site, (body, watched), &mut readers).await?;
+    let held = hold(site, (body, watched), &mut readers, bound).await?;
     Ok((readers.finish()?, held))
 }
 
-/// Loads the vocabulary that tokens are counted with, once, while others work. To be called as soon as a set is in force under
-/// which bodies are held: whoever comes first waits for it.
-pub async fn warm() {
+/// Loads the vocabulary that tokens are counted with, on a thread of its own, where calls of models may be held under this set:
+/// to be called when it comes in force, so that no call has to wait for that.
+pub fn prepare(policy: &PolicySet) {
+    static BEGUN: Once = Once::new();
+    if !policy.asks_models() {
+        return;
+    }
+    BEGUN.call_once(|| {
+        let load = || {
+            ai::warm();
+            tracing::info!("the vocabulary for counting tokens is loaded");
+        };
+        if let Err(error) = thread::Builder::new().name("vocabulary".to_owned()).spawn(load) {
+            tracing::warn!(%error, "the vocabulary for counting tokens is loaded with the first call of a model");
+        }
+    });
+}
+
+/// Waits until it is loaded, while others work.
+async fn warm() {
     static WARM: OnceCell<()> = OnceCell::const_new();
     WARM.get_or_init(async || {
         // Where that fails it is loaded by whoever needs it first.
@@ -121,11 +179,13 @@ pub async fn warm() {
     .await;
 }
 
-/// Takes the body in, and shows it to its readers as it comes.
+/// Takes the body in, and shows it to its readers as it comes; where there is a bound, no more of it than it takes to know that
+/// it is longer.
 async fn hold(
     site: &Site,
     (body, watched): (&mut Incoming, &Watched),
     readers: &mut Readers<'_>,
+    bound: Option<u64>,
 ) -> Result<Held, Denial> {
     let (room, agent) = (&site.road.shared.held, &site.known.agent().name);
     let mut holding = Holding::begin(room, agent, body.size_hint().exact()).map_err(full)?;
@@ -149,6 +209,9 @@ async fn hold(
                         turn = 0;
                         yield_now().await;
                     }
+                }
+                if bound.is_some_and(|most| holding.length() > most) {
+                    return Ok(holding.finish());
                 }
             }
         }

@@ -5,32 +5,20 @@ use serde_json::{Value, json};
 
 use super::dialogue::{Heard, over_tls};
 use super::origin::Taken;
-use super::providers::{self, AZURE, INPUT, OPENAI, OUTPUT, Providers};
+use super::providers::{self, AZURE, BEDROCK, INPUT, OPENAI, OUTPUT, Providers};
 use super::streaming::TLS;
 use crate::lab::backends::eventually;
+use crate::lab::daemon::alice_is_read;
 use crate::lab::{Daemon, Lab};
 
-/// Two agents, and a route to two providers. The documents of a test stand behind it.
-pub const WORLD: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {sources: {addresses: [10.77.0.2/32, 'fd77::2/128']}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {name: default}
-spec:
-  listeners:
-    - {name: web, protocol: HTTP}
-    - {name: tls, protocol: TLS, tls: {mode: Terminate}}
----
+/// A route to three providers. The documents of a test stand behind it.
+const ROUTE: &str = "
 apiVersion: clawgress.io/v1alpha1
 kind: AIProviderRoute
 metadata: {name: models}
 spec:
   parentRefs: [{kind: EgressGateway, name: default}]
-  rules: [{matches: [{provider: openai}, {provider: azure-openai}]}]
+  rules: [{matches: [{provider: openai}, {provider: azure-openai}, {provider: bedrock}]}]
 ---
 ";
 
@@ -56,9 +44,9 @@ pub fn ask(lab: &Lab, daemon: &Daemon<'_>, host: &str, request: String) -> Heard
 /// The gateway with the world and one policy of inference of this spec.
 pub fn preferring<'lab>(lab: &'lab Lab, spec: &str) -> Daemon<'lab> {
     let policy = format!(
-        "{WORLD}apiVersion: clawgress.io/v1alpha1\nkind: InferencePolicy\nmetadata: {{name: terms}}\nspec: {spec}\n"
+        "{ROUTE}apiVersion: clawgress.io/v1alpha1\nkind: InferencePolicy\nmetadata: {{name: terms}}\nspec: {spec}\n"
     );
-    lab.daemon(&json!({}), &[("all.yaml", &policy)])
+    lab.daemon(&json!({}), &[("all.yaml", &alice_is_read(&policy))])
 }
 
 /// A model, and two that are asked where it fails.
@@ -158,6 +146,25 @@ fn a_model_that_ends_the_connection_has_failed_and_the_last_one_speaks_for_itsel
     assert_eq!(world.asked(), 3);
     assert_eq!(asks("third").status, 200);
     assert_eq!(world.asked(), 4, "none stands behind the last");
+}
+
+#[apply(over_both)]
+fn a_call_that_the_agent_has_signed_is_asked_of_no_other_model_and_gets_the_answer_of_the_first(lab: Lab) {
+    let failed =
+        |_: &Taken| providers::reply("503 Service Unavailable", "application/json", b"{\"message\":\"no\"}");
+    let world = Providers::answering(&lab, failed);
+    let daemon = preferring(&lab, &format!("{{appliesTo: {{}}, modelPreference: {}}}", models("bedrock")));
+    let body = json!({"messages": [{"role": "user", "content": [{"text": "Tell me a joke"}]}]});
+    let signed = "AWS4-HMAC-SHA256 Credential=nobody/20261129/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00";
+    let plain = posted(BEDROCK, "/model/first/converse", &body);
+    let request = plain.replace("\r\nContent-Type", &format!("\r\nAuthorization: {signed}\r\nContent-Type"));
+    let heard = ask(&lab, &daemon, BEDROCK, request);
+    assert_eq!((heard.status, heard.text().as_str()), (503, "{\"message\":\"no\"}"));
+    assert_eq!(world.asked(), 1);
+    let row = daemon.record(&json!({"kind": "request", "status": 503}));
+    assert_eq!(row["evidence"], "no fallback for what the workload has signed after 503", "{row}");
+    assert_eq!(ask(&lab, &daemon, BEDROCK, plain).status, 503);
+    assert_eq!(world.asked(), 4, "without a signature each is asked");
 }
 
 #[apply(over_both)]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::reading::Reading;
+use crate::decide::dlp::Told;
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
@@ -36,6 +37,8 @@ pub struct Closing {
     pub reading: Reading,
     /// What was seen before it was answered.
     pub evidence: Option<String>,
+    /// What was found in it as it passed.
+    pub told: Rc<Told>,
 }
 
 impl Closing {
@@ -66,6 +69,7 @@ impl Closing {
             denial,
             end,
             evidence: self.evidence,
+            findings: self.told.found.take(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(end.is_none())));
@@ -80,6 +84,7 @@ impl Closing {
             dialled: self.dialled,
             denial: Some(denial),
             evidence: self.evidence,
+            findings: self.told.found.take(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(false)));

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use crate::model::types::limits::{CHARGES_BYTES, RECORD_BYTES, RECORD_PATH_BYTES};
-use crate::model::types::{ModelCall, RequestId, Timestamp};
+use crate::model::types::{ModelCall, RequestId, Sightings, Timestamp};
 
 use super::json::Object;
-use super::judged::{Charged, Judged};
-use super::record::{Asked, Kind, Opening, Outcome, Subject};
+use super::judged::{Alert, Charged, Judged};
+use super::record::{Asked, Decision, Kind, Opening, Outcome, Subject};
 
 /// Every field in its place; merged rows keep this order too.
 pub const FIELDS: &[&str] = &[
@@ -59,6 +59,8 @@ pub const FIELDS: &[&str] = &[
     "cost_usd",
     "stop_reason",
     "tool_calls",
+    "dlp_matches",
+    "dlp_matches_more",
     "charges",
     "charged_at",
     "bytes_out",
@@ -77,10 +79,14 @@ const NAME_BYTES: usize = 512;
 const METHOD_BYTES: usize = 128;
 /// Escaped bytes of what was seen.
 const EVIDENCE_BYTES: usize = 4096;
+/// Bytes of the list of findings.
+const FINDINGS_BYTES: usize = 6 * 1024;
+/// Escaped bytes of where a finding stood.
+const LOCATION_BYTES: usize = 160;
 /// Bytes of the list of tools that are called, or that a model wants called.
 const TOOL_CALLS_BYTES: usize = 2048;
 
-// Ten names and digests, two models, one method, one reason to stop, one path, one evidence, a list of tools and one of charges;
+// Ten names and digests, two models, one method, one reason to stop, one path, one evidence, a list of tools, one of findings and one of charges;
 // 2.5 KiB are ample for keys, numbers and fixed words.
 const _: () = assert!(
     12 * NAME_BYTES
@@ -88,6 +94,7 @@ const _: () = assert!(
         + RECORD_PATH_BYTES
         + EVIDENCE_BYTES
         + TOOL_CALLS_BYTES
+        + FINDINGS_BYTES
         + CHARGES_BYTES
         + 2560
         <= RECORD_BYTES
@@ -144,12 +151,13 @@ pub fn write_opening(
         object.word("enforcement_mode", "enforce");
     }
     object.seen(judged.evidence.or(ended.and_then(|outcome| outcome.evidence.as_deref())));
-    if let Some(execution) = charged.and_then(|charged| charged.execution) {
+    if let Some(execution) = charged.and_then(|charged| charged.execution).or(opening.subject.execution) {
         object.id("execution_id", execution);
     }
     if ended.is_none_or(|outcome| outcome.model_call.is_none()) {
         object.texts("tool_calls", &opening.asked.tools, TOOL_CALLS_BYTES);
     }
+    object.findings(&opening.asked.findings);
     match ended {
         Some(outcome) => object.ended(opening.kind, outcome, charged),
         None => object.charged(charged),
@@ -179,11 +187,9 @@ pub fn write_outcome(out: &mut Vec<u8>, closing: &Closing, outcome: &Outcome, ch
             object.judged(closing.kind, &judged, outcome.status);
             object.seen(judged.evidence);
         }
-        None => {
-            object.status(outcome.status);
-            object.seen(outcome.evidence.as_deref());
-        }
+        None => object.gone(closing.kind, outcome, charged.and_then(|charged| charged.alert.as_ref())),
     }
+    object.findings(&outcome.findings);
     object.ended(closing.kind, outcome, charged);
     object.finish();
 }
@@ -273,6 +279,23 @@ impl Object<'_> {
         self.text("evidence", evidence.unwrap_or_default(), EVIDENCE_BYTES);
     }
 
+    /// How something ended that was let through to its end; the word of a limit that it passed on its way stands over its decision.
+    fn gone(&mut self, kind: Kind, outcome: &Outcome, alert: Option<&Alert>) {
+        match alert.and_then(|alert| alert.policy.as_ref()) {
+            Some(policy) => {
+                let policy = Some(policy);
+                let decision = Decision::Alert;
+                let judged = Judged { decision, reason: None, policy, rule: None, evidence: None };
+                self.judged(kind, &judged, outcome.status);
+            }
+            None => self.status(outcome.status),
+        }
+        match (outcome.evidence.as_deref(), alert.map(|alert| &*alert.seen)) {
+            (Some(of_end), Some(of_limit)) => self.seen(Some(&format!("{of_end}; {of_limit}"))),
+            (of_end, of_limit) => self.seen(of_end.or(of_limit)),
+        }
+    }
+
     fn model_call(&mut self, call: &ModelCall) {
         self.word("provider", call.provider.name());
         self.text("model", call.model.as_deref().unwrap_or_default(), NAME_BYTES);
@@ -297,6 +320,23 @@ impl Object<'_> {
         }
         self.text("stop_reason", call.stop.as_deref().unwrap_or_default(), METHOD_BYTES);
         self.texts("tool_calls", &call.tools, TOOL_CALLS_BYTES);
+    }
+
+    fn findings(&mut self, found: &Sightings) {
+        let told = self.objects("dlp_matches", &found.told, FINDINGS_BYTES, |object, one| {
+            object.word("class", one.class.as_str());
+            object.text("detector", &one.detector, NAME_BYTES);
+            object.hundredths("confidence", one.confidence);
+            if let Some(action) = one.action {
+                object.word("action", action.as_str());
+            }
+            object.text("location", &one.location, LOCATION_BYTES);
+            object.text("hash", &one.hash, METHOD_BYTES);
+        });
+        let more = found.more + (found.told.len() - told) as u64;
+        if more > 0 {
+            self.number("dlp_matches_more", more);
+        }
     }
 
     fn charged(&mut self, charged: Option<&Charged>) {

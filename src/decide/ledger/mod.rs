@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::decide::dlp::Inspected;
 use crate::decide::policy::{Clearance, Leave, Passage};
 use crate::decide::quota::{Charge, Past, Reservation, Spent};
 use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
@@ -129,12 +130,15 @@ impl Ledger {
     /// and waits for nothing. What cannot be recorded is given back.
     pub async fn open_request(
         &self,
-        clearance: &Clearance,
+        (clearance, inspected): (&Clearance, &Inspected),
         opening: &Opening,
         reservation: Option<Reservation>,
     ) -> Result<Entry, Denial> {
         let (decision, by) = clearance.speaks();
-        self.open(opening, decision, (Some(&by.policy), by.rule.as_deref()), reservation).await
+        match inspected.alert().filter(|_| decision == Decision::Allow) {
+            Some(policy) => self.open(opening, Decision::Alert, (Some(policy), None), reservation).await,
+            None => self.open(opening, decision, (Some(&by.policy), by.rule.as_deref()), reservation).await,
+        }
     }
 
     /// Records that a DNS query may be asked. For `durability: process` it gives way once and waits
@@ -174,7 +178,7 @@ impl Ledger {
         }
         // Whatever becomes of it now, it stays charged, unless an outcome says what it used.
         reservation.iter_mut().for_each(Reservation::recorded);
-        let entry = Entry::new(recorder, opening, (appended.is_ok(), reservation));
+        let entry = Entry::new(recorder, opening, (appended.is_ok(), reservation), &judged);
         let Ok(seq) = appended else { return Ok(entry) };
         if let Err(denial) = self.kept(seq).await {
             // The decision may be in the journal or not; if it is, this says that nothing followed from it.
@@ -222,7 +226,7 @@ impl Ledger {
         at: Timestamp,
     ) -> Result<(), Denial> {
         let object = charges.first().map(|one| one.account.to_string()).unwrap_or_default();
-        let charged = Charged { execution: None, charges, at };
+        let charged = Charged { execution: None, charges, at, alert: None };
         self.noted(&system_opening(event, &object, Some(detail)), &Outcome::default(), Some(charged))
     }
 
@@ -327,7 +331,7 @@ fn system_opening(event: &str, object: &str, detail: Option<String>) -> Opening 
         connection_id: None,
         at: clock::now(),
         kind: Kind::System,
-        subject: Subject { agent: None, source: None, host: None, destination: None },
+        subject: Subject { agent: None, source: None, execution: None, host: None, destination: None },
         asked: Asked {
             method: Some(event.to_owned()),
             path: Some(object.to_owned()),

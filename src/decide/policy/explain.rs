@@ -61,7 +61,7 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`, `dlp`.
     pub stage: &'static str,
     /// Whether it refuses.
     pub refuses: bool,
@@ -111,6 +111,7 @@ impl PolicySet {
         let reads = let_through
             .as_ref()
             .map_or_else(|| self.reads(question.known, question.hello), |found| found.reads);
+        let dlp = let_through.as_ref().and_then(|found| found.dlp.clone());
         let mut explanation = Explanation {
             decision,
             reason,
@@ -139,6 +140,7 @@ impl PolicySet {
             let rules = inquiry.rules(&self.rules, &facts);
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;
+            explanation.steps.extend(dlp.map(|text| Step { stage: "dlp", refuses: false, text }));
             if matches!(reason, Some(Reason::PolicyNoRoute | Reason::McpServer)) {
                 let waiting = inquiry.waiting(&self.rules, &facts);
                 explanation.nearest = waiting.or_else(|| inquiry.nearest(&self.rules, &facts));
@@ -199,7 +201,8 @@ impl PolicySet {
                     Some(content) => permit.settle(content)?,
                     None => permit.so_far()?,
                 };
-                LetThrough::new(clearance.route(), clearance.speaks(), reads)
+                let dlp = clearance.inspection().map(|plan| plan.said());
+                LetThrough { dlp, ..LetThrough::new(clearance.route(), clearance.speaks(), reads) }
             }
             None => LetThrough::new(passage.route(), passage.speaks(), reads),
         })
@@ -213,11 +216,13 @@ struct LetThrough {
     speaks: Route,
     /// Whether its requests are read.
     reads: bool,
+    /// What is looked for in it, where something is.
+    dlp: Option<String>,
 }
 
 impl LetThrough {
     fn new(route: &Route, (decision, speaks): (Decision, &Route), reads: bool) -> Self {
-        Self { route: route.clone(), decision, speaks: speaks.clone(), reads }
+        Self { route: route.clone(), decision, speaks: speaks.clone(), reads, dlp: None }
     }
 }
 

@@ -309,7 +309,7 @@ pub const DNS_TUNNEL_QUERIES_PER_AGENT: u32 = 8 * 1024;
 pub const DNS_TUNNEL_ANSWER_BYTES_PER_AGENT: u32 = 2 * 1024 * 1024;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
-pub const RECORD_BYTES: usize = 28 * 1024;
+pub const RECORD_BYTES: usize = 36 * 1024;
 /// Bytes of a path kept in a record.
 pub const RECORD_PATH_BYTES: usize = 4 * 1024;
 
@@ -506,6 +506,15 @@ pub const ENDING_EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of one answer of a model, or of what waits of a stream of them, held until its provider's annotations are read: far
 /// more than the text of any model, and several images.
 pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;
+
+/// Entries of `classes` in one DLPPolicy.
+pub const DLP_CLASSES: usize = 64;
+/// Bytes of a body that are held and inspected before anything of it leaves, unless the settings say otherwise.
+pub const DLP_HOLD_BYTES: u64 = 1024 * 1024;
+/// The least that the settings may say.
+pub const DLP_HOLD_BYTES_LEAST: u64 = 4 * 1024;
+/// Findings of one request that its record tells; of more there is a number.
+pub const DLP_RECORDED: usize = 32;
 
 /// Readings of one another that inspection makes of a message: base64 in base64 in base64 in base64 is read, a fifth is not.
 pub const DLP_DEPTH: usize = 4;

@@ -89,9 +89,13 @@ reasons! {
     /// What a provider says of how safe question and answer are is worse than a policy lets through, or is missing.
     AiSafety = "ai.safety", 403, Never, "Answer is not safe";
     /// No document declares this MCP server for the agent.
-    McpServer = "mcp.server", 403, AfterApproval, "MCP server not allowed";
+    McpServer = "mcp.server", 403, Never, "MCP server not allowed";
     /// The tool may not be called.
     McpTool = "mcp.tool", 403, Never, "Tool not allowed";
+    /// Something was found in it that may not go where it goes.
+    DlpBlocked = "dlp.blocked", 403, Never, "Content may not leave";
+    /// It has to be inspected, and cannot be.
+    DlpUnscannable = "dlp.unscannable", 403, Never, "Content cannot be inspected";
     /// DNS name, SNI, certificate and Host do not agree.
     NameMismatch = "name.mismatch", 421, Never, "Names do not agree";
     /// The claimed name could not be confirmed by the gateway's own resolver.

@@ -5,6 +5,7 @@
 //! when the daemon stops. Read next: `parts.rs`, `policies.rs`.
 
 mod settings;
+mod findings_key;
 mod parts;
 mod kept;
 mod policies;
@@ -31,7 +32,7 @@ use tokio::sync::watch as channel;
 use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
 use crate::perceive::intercept::{self, apply::Table};
-use crate::pipeline::{Shared, dropped};
+use crate::pipeline::{self, Shared, dropped};
 use crate::platform::registry::Registry;
 use crate::platform::{sys, telemetry};
 use backend::{Operator, Prepared};
@@ -74,6 +75,8 @@ impl Error {
     }
 }
 
+/// Names the folder of this service's credentials (systemd.exec(5), CREDENTIALS).
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// How often systemd's watchdog hears from us, at least; half of its bound where that is shorter.
 const WATCHDOG: Duration = Duration::from_secs(10);
 
@@ -105,9 +108,11 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let parts = Parts::build(&config)?;
     let registry = Registry::open(&config.folders.state).await;
     let registry = registry.map_err(|error| Error::Part(error.to_string()))?;
-    let secrets = Secrets::start(registry.clone(), &config.folders.state).await?;
+    let given = std::env::var_os(CREDENTIALS).map(PathBuf::from);
+    let secrets = Secrets::start(registry.clone(), &config.folders.state, given.as_deref()).await?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
+    pipeline::prepare(&snapshot.policy);
     let shared = parts.road(snapshot, secrets.vault().clone(), (parts::home(&config).await, room));
     // What is shut out is shut out before anything is let in.
     let keeper = Keeper::start(registry, shared.clone(), config.approvals.max_ttl).await;

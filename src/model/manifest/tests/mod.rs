@@ -8,6 +8,7 @@ mod conformance;
 mod models;
 mod tools;
 mod quotas;
+mod findings;
 mod mistakes;
 mod policies;
 mod sets;
