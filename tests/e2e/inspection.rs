@@ -213,11 +213,16 @@ fn without_a_class_that_stops_nothing_is_held_and_findings_are_on_record(lab: La
         "{targetRef: {kind: Team, name: red}, custom: [{name: stone, words: [Greystone], action: Alert}]}";
     let (_resolver, daemon, origins) = start(&lab, &policy("words", spec), &json!({}));
     for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
-        let body = format!("{}Greystone{}", "a".repeat(3 << 20), "b".repeat(1000));
+        let body = format!("{}Greystone\n{}", "nothing here\n".repeat(200_000), "nor here\n".repeat(100));
         assert_eq!(talk.ask(post("", &body)).status, 200);
         assert!(origin.taken().pop().expect("a request").body == body.as_bytes());
         let row = last(&daemon);
         assert_eq!(row["dlp_matches"][0]["detector"], "stone", "{row}");
+        assert_eq!(
+            (&row["decision"], &row["policy_id"]),
+            (&json!("alert"), &json!("DLPPolicy/words")),
+            "{row}"
+        );
     }
 }
 
