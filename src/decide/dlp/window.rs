@@ -151,7 +151,7 @@ fn is_told(told: &Match, found: &Match) -> bool {
 /// whose last word begins there.
 fn open_groups(text: &[u8], word: usize) -> usize {
     let is_group = |group: &[u8]| {
-        group.len() <= GROUP_BYTES && group.iter().any(u8::is_ascii_digit)
+        group.len() <= GROUP_BYTES && (group.iter().any(u8::is_ascii_digit) || has_wide_digit(group))
             || group.len() == 2 && group.iter().all(u8::is_ascii_hexdigit)
     };
     if word < text.len() && !is_group(&text[word..]) && text.len() - word > 2 {
@@ -170,7 +170,12 @@ fn open_groups(text: &[u8], word: usize) -> usize {
 }
 
 /// Bytes of the longest group of such a number, with signs.
-const GROUP_BYTES: usize = 12;
+const GROUP_BYTES: usize = 24;
+
+/// Whether a full-width digit stands in a group: U+FF10 to U+FF19.
+fn has_wide_digit(group: &[u8]) -> bool {
+    group.windows(3).any(|letter| matches!(letter, [0xef, 0xbc, 0x90..=0x99]))
+}
 
 /// Where a string begins that has only begun: its value may have spaces.
 fn open_string(text: &[u8]) -> usize {

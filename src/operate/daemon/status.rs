@@ -27,6 +27,7 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
     let (ledger, last_hour) = ledger(operator)?;
     let registry = operator.keeper.status();
     let mut needs = needs(operator, &interception, &policy, &ledger);
+    needs.splice(0..0, operator.secrets.needs(&snapshot.resources));
     needs.splice(0..0, of_registry(operator, &registry));
     Ok(Status {
         daemon: Daemon {
@@ -117,7 +118,7 @@ fn of_registry(operator: &Operator, registry: &RegistryState) -> Vec<String> {
         let why = why.lines().next().unwrap_or_default();
         format!("{why}: what stands still counts, and changes wait until it can be written")
     });
-    operator.keeper.doubled().into_iter().chain(operator.secrets.need()).chain(failure).collect()
+    operator.keeper.doubled().into_iter().chain(failure).collect()
 }
 
 /// One sentence each, the most pressing last.

@@ -11,6 +11,7 @@ mod exchange;
 mod frames;
 mod guard;
 mod hygiene;
+mod inspect;
 mod journal;
 mod json;
 mod manifest;
@@ -36,6 +37,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("frames", frames::check),
     ("guard", guard::check),
     ("hygiene", hygiene::check),
+    ("inspect", inspect::check),
     ("journal", journal::check),
     ("json", json::check),
     ("manifest", manifest::check),
