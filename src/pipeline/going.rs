@@ -148,6 +148,7 @@ impl Drop for Going {
             dialled: self.dialled.get(),
             evidence: self.evidence.take(),
             findings: self.told.found.take(),
+            alert: self.told.alert(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
             ..Outcome::default()

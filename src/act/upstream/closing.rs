@@ -70,6 +70,7 @@ impl Closing {
             end,
             evidence: self.evidence,
             findings: self.told.found.take(),
+            alert: self.told.alert(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(end.is_none())));
@@ -85,6 +86,7 @@ impl Closing {
             denial: Some(denial),
             evidence: self.evidence,
             findings: self.told.found.take(),
+            alert: self.told.alert(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(false)));
