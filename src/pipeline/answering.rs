@@ -31,7 +31,7 @@ pub fn relay(
     (reply, added): (Reply, Duration),
     back: Back,
 ) -> Response<Answer> {
-    let Reply { mut head, body, upgraded } = reply;
+    let Reply { mut head, body, upgraded, echo } = reply;
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
     hop_by_hop::strip_response(&mut head.headers, switches);
@@ -58,7 +58,7 @@ pub fn relay(
         && proven
     {
         let ends = ends(site, underway);
-        let tunnel = tunnel::run((workload, upstream), closing, back.busy, ends);
+        let tunnel = tunnel::run((workload, upstream, echo), closing, back.busy, ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
             // The workload's connection goes on, and may carry several.
@@ -126,6 +126,7 @@ pub fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Ans
         dialled: going.dialled.get(),
         denial: Some(denial),
         evidence: going.evidence.take(),
+        credential: going.credential.take(),
         ..Outcome::default()
     };
     let mut outcome = outcome.of_call(going.reading.finish(false));

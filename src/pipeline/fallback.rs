@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header, request};
 
-use super::forward::{Sending, go};
+use super::forward::go;
 use super::going::Going;
+use super::sealing::Sending;
 use super::site::{Leg, Site};
 use crate::act::upstream::{Held, Reply};
 use crate::model::types::{Denial, Reason};
@@ -19,11 +20,11 @@ pub async fn send(
     site: &Site,
     going: &Going,
     leg: Leg,
-    (head, body): (Result<request::Parts, Denial>, Sending),
+    (head, body): (request::Parts, Sending),
 ) -> Result<(Reply, Duration), Denial> {
     let further = going.clearance.holds().map_or(&[][..], |holds| &holds.terms.fallback);
-    let kept = match (&head, &body) {
-        (Ok(head), Sending::Held(body)) if !further.is_empty() => Some((head.clone(), body.clone())),
+    let kept = match &body {
+        Sending::Held(body) if !further.is_empty() => Some((head.clone(), body.clone())),
         _ => None,
     };
     let mut outcome = go(site, going, leg, (head, body)).await;
@@ -34,7 +35,7 @@ pub async fn send(
         }
         let Some((head, body)) = asking(going, &kept, model) else { break };
         tell(going, &outcome, model);
-        outcome = go(site, going, leg, (Ok(head), Sending::Held(body))).await;
+        outcome = go(site, going, leg, (head, Sending::Held(body))).await;
     }
     outcome
 }

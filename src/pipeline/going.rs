@@ -64,6 +64,8 @@ pub struct Going {
     pub judge: RefCell<Option<Judge>>,
     /// Which models have failed before the one that answers.
     pub evidence: RefCell<Option<String>>,
+    /// Which credentials went into it.
+    pub credential: RefCell<Option<String>>,
 }
 
 impl Going {
@@ -115,6 +117,7 @@ impl Going {
             cut: self.cut.clone(),
             reading: self.reading.clone(),
             evidence: self.evidence.take(),
+            credential: self.credential.take(),
         }
     }
 }
@@ -130,6 +133,7 @@ impl Drop for Going {
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
             evidence: self.evidence.take(),
+            credential: self.credential.take(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
             ..Outcome::default()

@@ -3,7 +3,7 @@
 //! Only where somebody asks for it, and only as long as bounds of size and time allow: otherwise bodies pass as they come.
 //! What cannot be read is refused, and a workload that leaves meanwhile is on record. Read next: `exchange.rs`.
 
-use http::Method;
+use http::{HeaderMap, Method};
 use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -119,6 +119,15 @@ pub async fn warm() {
         let _ = spawn_blocking(ai::warm).await;
     })
     .await;
+}
+
+/// Takes a body in that nobody reads here: what it is signed by.
+///
+/// # Errors
+/// As [`read`].
+pub async fn take_in(site: &Site, (body, watched): (&mut Incoming, &Watched)) -> Result<Held, Denial> {
+    let fields = HeaderMap::new();
+    hold(site, (body, watched), &mut Readers::begin(None, false, &fields)?).await
 }
 
 /// Takes the body in, and shows it to its readers as it comes.

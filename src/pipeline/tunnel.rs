@@ -4,8 +4,10 @@
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
@@ -14,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::anew::Again;
 use super::watch::Busy;
+use crate::act::credentials::{Covering, Echo};
 use crate::act::upstream::relay::SPENT;
 use crate::act::upstream::{Closing, LAPSED, Lane, LiveTempo};
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
@@ -30,6 +33,22 @@ struct Side<'m, S> {
     written: u64,
     moved: &'m Moved,
     lane: Lane,
+    /// Covers what repeats a credential.
+    covered: Option<Covered>,
+}
+
+/// What comes from an upstream that was given a credential.
+struct Covered {
+    covering: Covering,
+    /// What may go on and has not yet.
+    ready: Bytes,
+    over: bool,
+}
+
+impl Covered {
+    fn new(echo: Arc<Echo>) -> Self {
+        Self { covering: Covering::new(echo), ready: Bytes::new(), over: false }
+    }
 }
 
 /// What both sides tell the clock.
@@ -53,7 +72,7 @@ pub struct Ends<J> {
 
 /// Relays an upgraded connection and closes its record. The workload's connection is busy as long as it lasts.
 pub async fn run<J: Fn() -> Result<Again, Denial>>(
-    (workload, upstream): (OnUpgrade, OnUpgrade),
+    (workload, upstream, echo): (OnUpgrade, OnUpgrade, Option<Arc<Echo>>),
     closing: Closing,
     busy: Busy,
     ends: Ends<J>,
@@ -62,11 +81,13 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
-    let side = |inner, direction| {
+    let side = |inner, direction, echo: Option<Arc<Echo>>| {
         let lane = Lane::new(tempo.clone(), direction);
-        Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved, lane }
+        let covered = echo.map(Covered::new);
+        Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved, lane, covered }
     };
-    let (mut workload, mut upstream) = (side(workload, Direction::Up), side(upstream, Direction::Down));
+    let (mut workload, mut upstream) =
+        (side(workload, Direction::Up, None), side(upstream, Direction::Down, echo));
     let end = tokio::select! {
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
             ended.err().map(|_| "reset")
@@ -108,6 +129,26 @@ async fn idle(moved: &Moved) {
     }
 }
 
+impl<S: AsyncRead + Unpin> Side<'_, S> {
+    /// Reads on, with what repeats a credential covered.
+    fn poll_covered(&mut self, cx: &mut Context<'_>, part: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(covered) = &mut self.covered else { return Pin::new(&mut self.inner).poll_read(cx, part) };
+        while covered.ready.is_empty() && !covered.over {
+            let mut bytes = [0; 8 * 1024];
+            let mut fresh = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut fresh))?;
+            covered.over = fresh.filled().is_empty();
+            covered.ready = match covered.over {
+                true => covered.covering.finish(),
+                false => covered.covering.feed(Bytes::copy_from_slice(fresh.filled())),
+            };
+        }
+        let length = covered.ready.len().min(part.remaining());
+        part.put_slice(&covered.ready.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -116,12 +157,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
     ) -> Poll<io::Result<()>> {
         ready!(self.lane.poll(cx)).map_err(io::Error::other)?;
         let turn = self.lane.turn().min(buf.remaining());
-        let mut part = ReadBuf::new(buf.initialize_unfilled_to(turn));
-        match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part)) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
-            _ => {}
-        }
-        let length = part.filled().len();
+        let length = {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(turn));
+            match ready!(self.poll_covered(cx, &mut part)) {
+                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
+                _ => {}
+            }
+            part.filled().len()
+        };
         buf.advance(length);
         if length == 0 {
             self.moved.ended.set(true);

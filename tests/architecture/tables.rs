@@ -39,13 +39,15 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::tls", &["Opened"]),
+    // A request goes out sealed, and its answer repeats none of what went in.
+    ("act::upstream", "act::credentials", &["Covering", "Echo", "Sealed"]),
     ("act::upstream", "perceive::request", &["Request"]),
     ("act::upstream", "perceive::framing", &["Frames", "frames"]),
     ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
     (
         "act::upstream",
         "perceive::protocol",
-        &["Broken", "Call", "Ending", "Endpoint", "Messages", "Screen", "Sieve", "Usage", "Violation"],
+        &["Broken", "Call", "Decoder", "Ending", "Endpoint", "Messages", "Screen", "Sieve", "Usage", "Violation"],
     ),
 ];
 
@@ -121,6 +123,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("Dialled", "act::dial"),
     ("DialledDatagrams", "act::dial"),
     ("Opened", "act::tls"),
+    ("Sealed", "act::credentials"),
 ];
 
 /// Lines of a file, without inline tests.

@@ -161,6 +161,16 @@ impl Covering {
         Bytes::copy_from_slice(&all[..goes])
     }
 
+    /// How many bytes are held back.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// The stream is over: what is left of it.
     pub fn finish(&mut self) -> Bytes {
         Bytes::from(std::mem::take(&mut *self.held))

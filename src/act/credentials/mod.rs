@@ -5,6 +5,18 @@
 
 mod sealing;
 pub mod vault;
+mod signature;
+mod places;
+mod placeholder;
+pub mod aws;
+pub mod google;
+pub mod exchange;
+pub mod echo;
+pub mod inject;
 
+pub use aws::Payload;
+pub use echo::{Covering, Echo};
+pub use google::{Asked, Tokens};
+pub use inject::{Means, Sealed, Traces, inject};
 pub use sealing::{KeyId, MasterKey};
 pub use vault::{DEFAULT_KEY, Unavailable, Vault};

@@ -36,6 +36,8 @@ pub struct Closing {
     pub reading: Reading,
     /// What was seen before it was answered.
     pub evidence: Option<String>,
+    /// Which credentials went into it.
+    pub credential: Option<String>,
 }
 
 impl Closing {
@@ -66,6 +68,7 @@ impl Closing {
             denial,
             end,
             evidence: self.evidence,
+            credential: self.credential,
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(end.is_none())));
@@ -80,6 +83,7 @@ impl Closing {
             dialled: self.dialled,
             denial: Some(denial),
             evidence: self.evidence,
+            credential: self.credential,
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(false)));
