@@ -288,6 +288,19 @@ fn the_bounds_of_approvals_are_documented() {
 }
 
 #[test]
+fn the_bounds_of_the_vault_are_documented() {
+    use limits::*;
+    says(
+        "docs/credentials.md",
+        &[
+            format!("1 byte to {}", size(SECRET_BYTES)),
+            format!("| all values | {} |", grouped(SECRET_VALUES)),
+            format!("| one call of `apply` | {}", size(ADMIN_SECRETS_BYTES)),
+        ],
+    );
+}
+
+#[test]
 fn the_bounds_of_counting_are_documented() {
     use quota_limits::*;
     let (least, most) = (EXECUTION_IDLE_LEAST.as_secs() / 60, EXECUTION_IDLE_MOST.as_secs() / 86_400);

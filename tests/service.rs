@@ -75,6 +75,14 @@ fn the_unit_is_hardened() {
 }
 
 #[test]
+fn the_unit_asks_for_the_master_key_by_name_and_leaves_no_core() {
+    let unit = unit();
+    // With a path a credential that is not there would be a failure.
+    assert_eq!(values(&unit, "LoadCredentialEncrypted"), ["clawgress-master-key"]);
+    assert_eq!(values(&unit, "LimitCORE"), ["0"]);
+}
+
+#[test]
 fn the_daemon_gets_three_capabilities_and_its_own_user() {
     let unit = unit();
     for key in ["AmbientCapabilities", "CapabilityBoundingSet"] {

@@ -26,6 +26,8 @@ mod approvals;
 mod revoke;
 mod agent;
 mod quota;
+mod secret;
+mod apply;
 mod ca;
 mod completion;
 
@@ -99,6 +101,11 @@ enum Command {
     /// Budgets: how much is used, and giving more
     #[command(subcommand)]
     Quota(quota::Quota),
+    /// Credentials that agents never hold
+    #[command(subcommand)]
+    Secret(secret::Secret),
+    /// Take documents of `kind: Secret` into the vault
+    Apply(apply::Apply),
     /// The gateway's certificate authority
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -171,6 +178,8 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Revoke(command) => command.run(context),
         Command::Agent(command) => command.run(context),
         Command::Quota(command) => command.run(context),
+        Command::Secret(command) => command.run(context),
+        Command::Apply(command) => command.run(context),
         Command::Ca(command) => command.run(context),
         Command::Completion(command) => command.run(context),
     }

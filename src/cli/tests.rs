@@ -91,6 +91,10 @@ fn wrong_usage_ends_in_exit_code_two() {
         "clawgress audit search --deny --allow",
         "clawgress audit search --deny --decision allow",
         "clawgress get",
+        "clawgress apply",
+        "clawgress secret set",
+        "clawgress secret set openai value",
+        "clawgress secret set openai --value x",
     ] {
         let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line}");
@@ -155,6 +159,9 @@ async fn every_command_prints_what_the_daemon_answers() {
         ("clawgress ca export", Exit::Done, "-----BEGIN CERTIFICATE-----\n"),
         ("clawgress ca export -o jsonl", Exit::Done, "{\"pem\":\"-----BEGIN CERTIFICATE-----\\n\"}\n"),
         ("clawgress audit tail -o jsonl", Exit::Done, "{\"seq\":1}\n"),
+        ("clawgress secret remove openai", Exit::Done, "openai/value is removed\n"),
+        ("clawgress secret remove openai --key a", Exit::Done, "openai/a is removed\n"),
+        ("clawgress secret remove gcp", Exit::Code(1), ""),
     ] {
         let ended = run_against(&lab, line).await;
         assert_eq!((ended.code, ended.out.as_str()), (code, out), "{line}: {}", ended.talk);
@@ -162,6 +169,44 @@ async fn every_command_prints_what_the_daemon_answers() {
     let refused = run_against(&lab, "clawgress explain --agent alice --method post https://a.example/").await;
     assert_eq!(refused.code, Exit::No);
     assert!(refused.out.contains("refused (policy.no-route, EgressGateway/default)"), "{}", refused.out);
+}
+
+#[tokio::test]
+async fn what_is_in_the_vault_is_listed_with_what_cannot_be_opened() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let listed = run_against(&lab, "clawgress secret list").await;
+    assert_eq!(
+        (listed.code, listed.out.as_str()),
+        (
+            Exit::Done,
+            concat!(
+                "aws     id     version 7  2026-11-18 11:06:40  root  cannot be opened\n",
+                "openai  value  version 1  2026-11-18 11:06:40  root\n",
+            )
+        )
+    );
+}
+
+#[test]
+fn what_is_no_name_or_no_document_is_refused_before_a_daemon_is_asked() {
+    for (line, why) in [
+        ("clawgress secret remove Open/AI", "this is not a name of a secret"),
+        ("clawgress secret remove openai --key a/b", "this is not a key of a secret"),
+    ] {
+        let ended = run_line(line, "/nonexistent".into());
+        assert_eq!((ended.code, ended.talk.contains(why)), (Exit::Usage, true), "{}", ended.talk);
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "kind: Secret\nstringData: {value: swordfish}\n").unwrap();
+    let path = file.path().display();
+    let ended = run_line(&format!("clawgress apply -f {path}"), "/nonexistent".into());
+    assert_eq!(ended.code, Exit::No);
+    assert!(ended.talk.contains("lacks the field `apiVersion`"), "{}", ended.talk);
+    assert!(ended.talk.ends_with("2 errors in 1 of 1 file. Nothing was applied.\n"), "{}", ended.talk);
+    let json = run_line(&format!("clawgress apply -f {path} -o json"), "/nonexistent".into());
+    assert_eq!(json.code, Exit::No);
+    assert_eq!(serde_json::from_str::<Value>(&json.out).unwrap()["errors"][0]["line"], 1);
+    assert!(!format!("{json:?}{ended:?}").contains("swordfish"));
 }
 
 #[tokio::test]

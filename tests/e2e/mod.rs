@@ -56,6 +56,7 @@ pub mod resolver_upstreams;
 pub mod rules;
 pub mod safety;
 pub mod secret_resolvers;
+pub mod secrets;
 pub mod sets;
 pub mod side_doors;
 pub mod start_up;

@@ -44,6 +44,8 @@ const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 const CHUNKED: &str = "aws-chunked";
 /// What is said of bodies that the signature does not cover.
 const UNSIGNED: [&str; 2] = ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"];
+/// What is said of bodies whose events are signed one by one, as they are made.
+const EVENTS: &str = "STREAMING-AWS4-HMAC-SHA256-EVENTS";
 /// Parameters of a signature in the query, of both versions.
 const PARAMETERS: [&str; 9] = [
     "X-Amz-Algorithm",
@@ -62,7 +64,7 @@ pub fn needs_whole(terms: &AwsTerms, headers: &HeaderMap) -> bool {
     let word = text(headers, &CONTENT);
     let named = word.is_some_and(is_hash);
     let unsigned = terms.unsigned && word.is_some_and(|word| UNSIGNED.contains(&word));
-    !named && !unsigned
+    !named && !unsigned && word != Some(EVENTS)
 }
 
 /// Whether the body stands in chunks of its own, which end with a signature or a checksum.
@@ -129,6 +131,7 @@ fn set(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
 fn covers(terms: &AwsTerms, payload: Payload, word: Option<&str>) -> Result<String, Unsignable> {
     let unsigned = word.is_some_and(|word| UNSIGNED.contains(&word));
     match (payload, word) {
+        (_, Some(EVENTS)) => Err("a stream of signed events cannot be signed anew"),
         (Payload::Empty, Some(word)) if word == UNSIGNED[0] && terms.unsigned => Ok(word.to_owned()),
         (Payload::Empty, _) => Ok(EMPTY.to_owned()),
         (Payload::Whole(hash), _) => Ok(hex(&hash)),
@@ -374,6 +377,7 @@ mod tests {
             (Some(UNSIGNED[1]), &open, Payload::Passing, Ok(UNSIGNED[1].to_owned())),
             (Some(UNSIGNED[0]), &shut, Payload::Passing, Err("its body is not held and its hash is not known")),
             (None, &open, Payload::Passing, Err("its body is not held and its hash is not known")),
+            (Some(EVENTS), &open, Payload::Passing, Err("a stream of signed events cannot be signed anew")),
             (Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), &open, Payload::Passing, Err("its body is not held and its hash is not known")),
         ] {
             let fields: Vec<_> = std::iter::once(host).chain(word.map(|word| ("x-amz-content-sha256", word))).collect();

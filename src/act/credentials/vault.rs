@@ -9,11 +9,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::sealing::{Label, MasterKey};
-use crate::model::types::{Secret, Timestamp};
+use crate::model::types::{Secret, SecretKey, SecretName, Timestamp};
 use crate::platform::registry::StoredSecret;
 
-/// The key of a secret that was set without one.
-pub const DEFAULT_KEY: &str = "value";
+/// The key that is meant where a secret has several and none is named.
+const DEFAULT_KEY: &str = "value";
 
 /// Why there is no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,13 @@ impl Vault {
     }
 
     /// Seals a value as the next version of its name and key. In force once it is stored and [`Vault::keep`] has it.
-    pub fn seal(&self, (name, key): (&str, &str), value: &Secret, by: (&str, Timestamp)) -> StoredSecret {
+    pub fn seal(
+        &self,
+        (name, key): (&SecretName, &SecretKey),
+        value: &Secret,
+        by: (&str, Timestamp),
+    ) -> StoredSecret {
+        let (name, key) = (name.as_str(), key.as_str());
         let version = self.version(name, Some(key)).unwrap_or(0).saturating_add(1);
         StoredSecret {
             name: name.into(),
@@ -147,6 +153,19 @@ impl Vault {
         });
     }
 
+    /// Seals anew what only an older master key opens, for it to be stored. Versions stay.
+    pub fn seal_anew(&self, older: &MasterKey, stored: &[StoredSecret]) -> Vec<StoredSecret> {
+        let again = |one: &StoredSecret| {
+            let label = label(one);
+            if self.master.open(label, &one.sealed).is_ok() {
+                return None;
+            }
+            let value = older.open(label, &one.sealed).ok()?;
+            Some(StoredSecret { sealed: self.master.seal(label, &value), ..one.clone() })
+        };
+        stored.iter().filter_map(again).collect()
+    }
+
     /// Every value that is open, by name and key.
     #[expect(
         dead_code,
@@ -161,9 +180,8 @@ impl Vault {
     }
 
     fn opened(&self, stored: &StoredSecret) -> Value {
-        let label = Label { name: &stored.name, key: &stored.key, version: stored.version };
         Value {
-            open: self.master.open(label, &stored.sealed).ok().map(Arc::new),
+            open: self.master.open(label(stored), &stored.sealed).ok().map(Arc::new),
             version: stored.version,
             set_by: stored.set_by.as_str().into(),
             set_at: stored.set_at,
@@ -191,6 +209,10 @@ impl Held {
     }
 }
 
+fn label(stored: &StoredSecret) -> Label<'_> {
+    Label { name: &stored.name, key: &stored.key, version: stored.version }
+}
+
 #[cfg(test)]
 mod tests {
     use zeroize::Zeroizing;
@@ -202,7 +224,8 @@ mod tests {
     }
 
     fn set(vault: &Vault, name: &str, key: &str, value: &str) -> StoredSecret {
-        let stored = vault.seal((name, key), &Secret::new(value.into()), ("ann", Timestamp(7)));
+        let (name, key) = (SecretName::parse(name).unwrap(), SecretKey::parse(key).unwrap());
+        let stored = vault.seal((&name, &key), &Secret::new(value.into()), ("ann", Timestamp(7)));
         vault.keep(std::slice::from_ref(&stored));
         stored
     }
@@ -269,6 +292,20 @@ mod tests {
         vault.forget("openai", None);
         vault.forget("never", None);
         assert_eq!(vault.listed(), []);
+    }
+
+    #[test]
+    fn what_an_older_key_sealed_is_sealed_anew_and_the_rest_is_left_alone() {
+        let older = set(&Vault::open(master(1), &[]), "older", DEFAULT_KEY, "kept");
+        let lost = set(&Vault::open(master(3), &[]), "lost", DEFAULT_KEY, "gone");
+        let own = set(&Vault::open(master(2), &[]), "own", DEFAULT_KEY, "own");
+        let vault = Vault::open(master(2), &[older.clone(), lost.clone(), own.clone()]);
+        let anew = vault.seal_anew(&master(1), &[older.clone(), lost, own]);
+        assert_eq!(anew.len(), 1);
+        assert_eq!((&anew[0].name, anew[0].version), (&older.name, older.version));
+        vault.keep(&anew);
+        assert_eq!(value(&vault, "older", None).as_deref(), Ok("kept"));
+        assert_eq!(value(&vault, "lost", None), Err(Unavailable::Undecryptable));
     }
 
     #[test]

@@ -130,7 +130,9 @@ fn kind(document: &Item<'_>) -> Option<Kind> {
             item.mistake_hint(format!("{} is not yet enforced", quoted(word)), hint);
         }
         Some(Standing::Elsewhere(hint)) => {
-            item.mistake_hint(format!("{} is not accepted in policy files", quoted(word)), hint);
+            // Of a secret nothing is shown, not even the line: the whole document may stand in it.
+            let message = format!("{} is not accepted in policy files", quoted(word));
+            item.scope.mistake_unshown(item.span(), message, hint);
         }
         None => {
             let hint = did_you_mean(word, KINDS.iter().map(|(name, _)| *name))

@@ -117,7 +117,8 @@ pub const KINDS: &[(&str, Standing)] = &[
     (
         "Secret",
         Standing::Elsewhere(
-            "it could be read by others, and nothing here takes a credential yet: remove the document",
+            "it could be read by others here, and the vault keeps it sealed: `clawgress apply -f FILE` or `clawgress secret set \
+             NAME` takes it; then remove the document, and change the value where others may have read it",
         ),
     ),
     (

@@ -37,6 +37,7 @@ mod credential_policy;
 mod digest;
 mod approval;
 pub mod policy_test;
+pub mod secret;
 mod load;
 pub mod json_schema;
 pub mod catalogue;

@@ -153,6 +153,13 @@ impl Report {
         out
     }
 
+    /// The same without the lines that the mistakes stand in, where they may hold what nobody may see.
+    #[must_use]
+    pub fn without_lines(mut self) -> Self {
+        self.errors.iter_mut().for_each(|error| error.excerpt = None);
+        self
+    }
+
     /// `2 errors in 1 of 7 files`.
     pub fn summary(&self) -> String {
         let count = self.errors.len() + self.omitted;

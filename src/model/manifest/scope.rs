@@ -30,6 +30,12 @@ impl<'s> Scope<'s> {
         });
     }
 
+    /// Notes a mistake without showing its line, which may hold what nobody may see.
+    pub fn mistake_unshown(self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
+        let place = self.source.place(span.start);
+        self.mistakes.borrow_mut().add(|| Diagnostic::bare(place, message).hint(hint));
+    }
+
     /// Whether further mistakes are only counted, so that no advice need be sought.
     pub fn is_full(self) -> bool {
         self.mistakes() >= limits::POLICY_MISTAKES

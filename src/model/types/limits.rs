@@ -357,6 +357,8 @@ pub const ADMIN_CALLS: usize = 16;
 pub const ADMIN_BODY_BYTES: usize = 256 * 1024;
 /// Bytes of one request head to the local API.
 pub const ADMIN_HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of a request body to the local API that holds secrets: a file of documents, and some more for how they travel.
+pub const ADMIN_SECRETS_BYTES: usize = 4 * 1024 * 1024;
 /// Time to send a request head, and again to send its body, to the local API.
 pub const ADMIN_READ_TIME: Duration = Duration::from_secs(10);
 /// Time for one call of the local API, waiting for its turn included.
@@ -415,6 +417,13 @@ pub const STANDING_ROWS: usize = 4096;
 pub const REGISTRY_HISTORY: usize = 10_000;
 /// Time that the registry's database may be locked by another program before a command fails.
 pub const REGISTRY_BUSY_TIME: Duration = Duration::from_secs(2);
+
+/// Values of all secrets together; each is held in memory.
+pub const SECRET_VALUES: usize = 1024;
+/// Bytes of one value of a secret: sixteen times the key file of a service account.
+pub const SECRET_BYTES: usize = 64 * 1024;
+/// Bytes of the name of one value of a secret (Kubernetes, "Secrets").
+pub const SECRET_KEY_BYTES: usize = 253;
 
 /// Objects and arrays inside each other in one JSON document of a provider or a tool; their own schemas need about 20.
 pub const JSON_DEPTH: usize = 128;

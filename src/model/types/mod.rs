@@ -50,5 +50,5 @@ pub use provider::Provider;
 pub use reason::Reason;
 pub use record_type::RecordType;
 pub use request_id::RequestId;
-pub use secret::Secret;
+pub use secret::{Secret, SecretKey, SecretName};
 pub use time::Timestamp;

@@ -1,6 +1,12 @@
-//! A value that nobody may see: never shown, never copied by accident, and overwritten when it is no longer needed.
+//! A value that nobody may see: never shown, never copied by accident, and overwritten when it is no longer needed. And
+//! what such values are called, which everybody may see.
+
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
+
+use super::host::MAX_HOST_NAME;
+use super::limits::SECRET_KEY_BYTES;
 
 /// A secret value.
 pub struct Secret(Zeroizing<Box<[u8]>>);
@@ -25,6 +31,56 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// The name of a secret: that of a Kubernetes object (RFC 1123 subdomain).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretName(Arc<str>);
+
+/// The name of one value of a secret: a key of Kubernetes' `data`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretKey(Arc<str>);
+
+impl SecretName {
+    /// What a name may be.
+    pub const RULE: &'static str = "names have at most 253 lower-case letters, digits, `-` and `.`";
+
+    /// Nothing where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let fits = text.len() <= MAX_HOST_NAME
+            && text.starts_with(plain)
+            && text.ends_with(plain)
+            && text.chars().all(|c| plain(c) || c == '-' || c == '.');
+        fits.then(|| Self(text.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SecretKey {
+    /// What a key may be.
+    pub const RULE: &'static str = "keys have at most 253 letters, digits, `-`, `_` and `.`";
+
+    /// The key of a value that was set without one.
+    pub fn default_key() -> Self {
+        Self("value".into())
+    }
+
+    /// Nothing where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let fits = (1..=SECRET_KEY_BYTES).contains(&text.len()) && text.chars().all(plain);
+        (fits && text != "." && text != "..").then(|| Self(text.into()))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +89,21 @@ mod tests {
     fn a_secret_is_never_shown() {
         let secret = Secret::new(b"swordfish".to_vec());
         assert_eq!((format!("{secret:?}"), secret.open()), ("Secret(..)".to_owned(), &b"swordfish"[..]));
+    }
+    #[test]
+    fn names_and_keys_are_those_of_kubernetes() {
+        for name in ["openai", "a", "team-red.prod", "0"] {
+            assert_eq!(SecretName::parse(name).unwrap().as_str(), name);
+        }
+        for name in ["", "Openai", "-a", "a.", "a/b", "a b", "a_b", &"x".repeat(254)] {
+            assert_eq!(SecretName::parse(name), None, "{name}");
+        }
+        for key in ["value", "API_KEY", "tls.key", "-"] {
+            assert_eq!(SecretKey::parse(key).unwrap().as_str(), key);
+        }
+        for key in ["", ".", "..", "a/b", "a b", "ä", &"x".repeat(254)] {
+            assert_eq!(SecretKey::parse(key), None, "{key}");
+        }
+        assert_eq!(SecretKey::parse("value"), Some(SecretKey::default_key()));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::access::Caller;
 use crate::operate::api::{
     Agent, Approval, ApproveQuery, AuditFilter, Check, ExplainQuery, Explanation, Fault, Page,
-    QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, Status, Window,
+    QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, SecretValue, SetSecrets, Status, Window,
 };
 
 /// An administrative action: about to be done, or asked for by somebody who may not.
@@ -91,6 +91,20 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Gives a budget more, or begins it anew, and says how it stands then; in force when it returns.
     fn change_quota(&self, caller: &Caller, query: &QuotaQuery) -> Result<Vec<Quota>, Fault>;
+
+    /// Every value of the vault, without itself.
+    fn secrets(&self) -> Result<Vec<SecretValue>, Fault>;
+
+    /// Sets values, all of them or none; in force when it returns.
+    fn set_secrets(&self, caller: &Caller, query: &SetSecrets) -> Result<Vec<SecretValue>, Fault>;
+
+    /// Removes a secret, or one value of it, and says which values are gone.
+    fn remove_secret(
+        &self,
+        caller: &Caller,
+        name: &str,
+        key: Option<&str>,
+    ) -> Result<Vec<SecretValue>, Fault>;
 
     /// The certificate of the gateway's authority, in PEM.
     fn ca_pem(&self) -> Result<String, Fault>;

@@ -10,9 +10,12 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::{Router, routing};
+use bytes::Bytes;
 use http_body::Body as _;
+use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::access::Caller;
 use super::backend::{AdminAction, Backend, Ending};
@@ -82,7 +85,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
                             segments: Result<RawPathParams, RawPathParamsRejection>,
                             query: Result<Query<Vec<(String, String)>>, QueryRejection>,
                             request: Request| async move {
-            let call = read(caller, segments, query, request).await;
+            let call = read(route, caller, segments, (query, request)).await;
             match serve(route, &shared, call).await {
                 Ok(reply) => respond(reply, shared),
                 Err(fault) => refuse(&fault),
@@ -130,26 +133,47 @@ pub(super) fn closed_router(shared: Arc<Shared>) -> Router {
 }
 
 async fn read(
+    route: &Route,
     caller: Caller,
     segments: Result<RawPathParams, RawPathParamsRejection>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-    request: Request,
+    (query, request): (Result<Query<Vec<(String, String)>>, QueryRejection>, Request),
 ) -> Result<Call, Fault> {
     let segments = segments.map_err(|error| Fault::invalid(error.to_string()))?;
     let segments = segments.iter().map(|(_, value)| value.to_owned()).collect();
     let Query(query) = query.map_err(|error| Fault::invalid(error.to_string()))?;
-    let bound = limits::ADMIN_BODY_BYTES;
+    let bound = route.bound();
     let too_long = || Fault::invalid(format!("the question is longer than {bound} bytes, or broken off"));
     let body = request.into_body();
     // What is announced too long is not waited for.
     if body.size_hint().lower() > bound as u64 {
         return Err(too_long());
     }
-    match timeout(limits::ADMIN_READ_TIME, to_bytes(body, bound)).await {
+    let read = async {
+        if route.hidden {
+            to_hidden_bytes(body, bound).await
+        } else {
+            to_bytes(body, bound).await.map_err(drop)
+        }
+    };
+    match timeout(limits::ADMIN_READ_TIME, read).await {
         Ok(Ok(body)) => Ok(Call { caller, segments, query, body }),
-        Ok(Err(_)) => Err(too_long()),
+        Ok(Err(())) => Err(too_long()),
         Err(_) => Err(Fault::invalid("the question did not end in time")),
     }
+}
+
+/// A body that is overwritten once nobody needs it. The buffer that the connection read it into is not, until it is used again.
+async fn to_hidden_bytes(body: Body, bound: usize) -> Result<Bytes, ()> {
+    let room = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+    // Room for all of it at once: a buffer that grows leaves copies behind.
+    let mut held = Zeroizing::new(Vec::with_capacity(room.unwrap_or(bound).min(bound)));
+    let mut body = Limited::new(body, bound);
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(drop)?.into_data() {
+            held.extend_from_slice(&data);
+        }
+    }
+    Ok(Bytes::from_owner(held))
 }
 
 async fn serve(route: &'static Route, shared: &Shared, call: Result<Call, Fault>) -> Result<Reply, Fault> {

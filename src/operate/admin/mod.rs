@@ -8,6 +8,7 @@ mod backend;
 mod access;
 mod standing;
 mod quota;
+mod secrets;
 mod routes;
 mod dispatch;
 mod follow;

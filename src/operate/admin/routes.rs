@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::access::Caller;
 use super::backend::Backend;
-use super::{quota, standing};
-use crate::model::types::limits::ADMIN_PAGE_ROWS;
+use super::{quota, secrets, standing};
+use crate::model::types::limits::{ADMIN_BODY_BYTES, ADMIN_PAGE_ROWS, ADMIN_SECRETS_BYTES};
 use crate::operate::api::resource::{canonical_kind, nearest_kind};
 use crate::operate::api::{AuditFilter, ExplainQuery, Fault, Severity, Window, audit};
 
@@ -32,6 +32,8 @@ pub(super) struct Route {
     pub audited: Option<&'static str>,
     /// Puts what was given with it into words.
     pub given: Option<Given>,
+    /// Whether its body holds what nobody may see.
+    pub hidden: bool,
     pub handler: fn(&dyn Backend, &Call) -> Result<Reply, Fault>,
 }
 
@@ -59,11 +61,11 @@ pub(super) enum Reply {
 }
 
 const fn get(path: &'static str, handler: fn(&dyn Backend, &Call) -> Result<Reply, Fault>) -> Route {
-    Route { verb: Verb::Get, path, audited: None, given: None, handler }
+    Route { verb: Verb::Get, path, audited: None, given: None, hidden: false, handler }
 }
 
 const fn post(path: &'static str, handler: fn(&dyn Backend, &Call) -> Result<Reply, Fault>) -> Route {
-    Route { verb: Verb::Post, path, audited: None, given: None, handler }
+    Route { verb: Verb::Post, path, audited: None, given: None, hidden: false, handler }
 }
 
 const fn recorded(command: &'static str, route: Route) -> Route {
@@ -74,8 +76,19 @@ const fn given(words: Given, route: Route) -> Route {
     Route { given: Some(words), ..route }
 }
 
+const fn hidden(route: Route) -> Route {
+    Route { hidden: true, ..route }
+}
+
+impl Route {
+    /// Bytes that its body may have.
+    pub fn bound(&self) -> usize {
+        if self.hidden { ADMIN_SECRETS_BYTES } else { ADMIN_BODY_BYTES }
+    }
+}
+
 /// The local API.
-pub(super) static ROUTES: [Route; 21] = [
+pub(super) static ROUTES: [Route; 24] = [
     get("/v1/status", |backend, _| json(&backend.status()?)),
     recorded("reload", post("/v1/reload", reload)),
     get("/v1/checks", |backend, _| json(&backend.checks()?)),
@@ -96,6 +109,9 @@ pub(super) static ROUTES: [Route; 21] = [
     get("/v1/quotas", quota::list),
     recorded("quota grant", given(quota::given, post("/v1/quotas/grant", quota::grant))),
     recorded("quota reset", given(quota::given, post("/v1/quotas/reset", quota::reset))),
+    get("/v1/secrets", secrets::list),
+    recorded("secret set", hidden(post("/v1/secrets", secrets::set))),
+    recorded("secret remove", post("/v1/secrets/{name}/remove", secrets::remove)),
     get("/v1/audit/search", search),
     get("/v1/audit/tail", tail),
     get("/v1/audit/records/{id}", show),
@@ -209,7 +225,10 @@ impl Reply {
 impl Call {
     /// What a change is about, for the record: the path says it, or the body.
     pub fn object(&self) -> Option<String> {
-        let of_body = || standing::object(&self.body).or_else(|| quota::object(&self.body));
+        let of_body = || {
+            let body = &self.body;
+            standing::object(body).or_else(|| quota::object(body)).or_else(|| secrets::object(body))
+        };
         self.segments.first().cloned().or_else(of_body)
     }
 

@@ -15,9 +15,9 @@ use super::*;
 use crate::model::types::{FailMode, Reason, Timestamp};
 use crate::operate::api::{
     Agent, AgentState, Approval, ApprovalState, ApproveQuery, AuditFilter, Check, CheckState, Client, Daemon,
-    Error, ExplainQuery, Explanation, Fault, FaultCode, Interception, LastHour, LedgerState, OnDisk, Page,
-    PolicyState, Quarantine, QuarantineQuery, Quota, QuotaQuery, RegistryState, ReloadResult, Resource,
-    Setup, Status, Window,
+    Error, ExplainQuery, Explanation, Fault, FaultCode, Hidden, Interception, LastHour, LedgerState,
+    NewSecret, OnDisk, Page, PolicyState, Quarantine, QuarantineQuery, Quota, QuotaQuery, RegistryState,
+    ReloadResult, Resource, SecretValue, SetSecrets, Setup, Status, Window,
 };
 
 #[derive(Default)]
@@ -107,6 +107,17 @@ fn agent(name: &str, shut_out: Option<&str>) -> Agent {
         approvals: 1,
         quarantine,
         place: "policies.d/agents.yaml:1".into(),
+    }
+}
+
+fn secret(name: &str, key: &str, version: u64) -> SecretValue {
+    SecretValue {
+        name: name.into(),
+        key: key.into(),
+        version,
+        set_by: "root".into(),
+        set_at: Timestamp(1_795_000_000_000_000),
+        readable: version != 7,
     }
 }
 
@@ -241,6 +252,22 @@ impl Backend for Pockets {
         Ok(vec![quota(&query.policy, "Team/red", used)])
     }
 
+    fn secrets(&self) -> Result<Vec<SecretValue>, Fault> {
+        Ok(vec![secret("aws", "id", 7), secret("openai", "value", 1)])
+    }
+
+    fn set_secrets(&self, _: &Caller, query: &SetSecrets) -> Result<Vec<SecretValue>, Fault> {
+        let version = |one: &NewSecret| one.value.bytes().map_or(0, |bytes| bytes.len() as u64);
+        Ok(query.secrets.iter().map(|one| secret(&one.name, &one.key, version(one))).collect())
+    }
+
+    fn remove_secret(&self, _: &Caller, name: &str, key: Option<&str>) -> Result<Vec<SecretValue>, Fault> {
+        match name {
+            "openai" => Ok(vec![secret(name, key.unwrap_or("value"), 1)]),
+            _ => Err(Fault::not_found(format!("there is no secret `{name}`"))),
+        }
+    }
+
     fn ca_pem(&self) -> Result<String, Fault> {
         Ok("-----BEGIN CERTIFICATE-----\n".into())
     }
@@ -358,11 +385,58 @@ async fn every_route_answers_through_the_client() {
     assert_eq!(client.quarantine("bob", &quarantine).await.unwrap().state, AgentState::Quarantined);
     assert_eq!(client.release("bob").await.unwrap().state, AgentState::Active);
     assert_eq!(client.quotas(None, None).await.unwrap()[0].policy, "BudgetPolicy/day");
+    assert_eq!(client.secrets().await.unwrap().len(), 2);
+    assert_eq!(client.remove_secret("openai", Some("a")).await.unwrap()[0].title(), "openai/a");
     let about: Vec<_> = lab.backend.actions.lock().unwrap().iter().map(|one| one.object.clone()).collect();
     let about: Vec<_> = about.iter().map(Option::as_deref).collect();
-    assert_eq!(about, [None, Some("alice"), Some("alice-1"), Some("bob"), Some("bob")]);
-    // Granting and beginning anew have a test of their own.
-    assert_eq!(ROUTES.len(), 21, "a new route needs its line above");
+    assert_eq!(about, [None, Some("alice"), Some("alice-1"), Some("bob"), Some("bob"), Some("openai")]);
+    // Granting, beginning anew and setting secrets have tests of their own.
+    assert_eq!(ROUTES.len(), 24, "a new route needs its line above");
+    lab.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_secret_that_is_set_the_record_has_its_names_and_no_answer_has_its_value() {
+    let lab = Lab::start(Pockets::default(), everybody());
+    let mut client = lab.client().await;
+    let new = |name: &str, key: &str, value: &[u8]| NewSecret {
+        name: name.into(),
+        key: key.into(),
+        value: Hidden::of(value),
+    };
+    let long = vec![b'x'; crate::model::types::limits::SECRET_BYTES];
+    let mut secrets = vec![new("aws", "id", b"sword"), new("aws", "key", b"fish")];
+    secrets.extend((0..16).map(|number| new(&format!("long-{number}"), "value", &long)));
+    let set = client.set_secrets(&SetSecrets { secrets }).await.unwrap();
+    assert_eq!((set[0].version, set[17].version), (5, 65_536), "every value came whole");
+    let action = lab.backend.actions.lock().unwrap()[0].clone();
+    assert_eq!((action.command.as_str(), action.given), ("secret set", None));
+    assert!(action.object.unwrap().starts_with("aws long-0 long-1"));
+    let said = lab.backend.endings.lock().unwrap()[0].1.clone();
+    assert!(
+        said.starts_with("aws/id is version 5, aws/key is version 4, long-0/value is version 65536"),
+        "{said}"
+    );
+    client.remove_secret("openai", None).await.unwrap();
+    assert_eq!(lab.backend.endings.lock().unwrap()[1].1, "gone: openai/value");
+
+    // What is no question is refused, and what stands in it is not quoted.
+    for body in [
+        "{\"secrets\": \"swordfish\"}",
+        "{\"secrets\": [{\"name\": \"a\", \"key\": \"b\", \"value\": [\"swordfish\"]}]}",
+        "{\"swordfish\": 1}",
+        "swordfish",
+    ] {
+        let head = "POST /v1/secrets HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length";
+        let answer = raw(lab.socket(), format!("{head}: {}\r\n\r\n{body}", body.len())).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && !answer.contains("swordfish"), "{answer}");
+    }
+    let size = crate::model::types::limits::ADMIN_SECRETS_BYTES + 1;
+    let head = format!(
+        "POST /v1/secrets HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n{{"
+    );
+    let answer = raw(lab.socket(), head).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("is longer than"), "{answer}");
     lab.stop().await;
 }
 

@@ -27,6 +27,7 @@ use super::fault::{Fault, FaultCode};
 use super::query::{segment, with_pairs};
 use super::quota::{Quota, QuotaQuery};
 use super::resource::Resource;
+use super::secrets::{SecretValue, SetSecrets};
 use super::status::{Check, ReloadResult, Status};
 use crate::model::types::limits;
 
@@ -214,6 +215,24 @@ impl Client {
     /// Begins a budget anew; in force when this returns.
     pub async fn reset_quota(&mut self, query: &QuotaQuery) -> Result<Vec<Quota>, Error> {
         self.ask("/v1/quotas/reset", query).await
+    }
+
+    /// Sets values, all of them or none; in force when this returns.
+    pub async fn set_secrets(&mut self, query: &SetSecrets) -> Result<Vec<SecretValue>, Error> {
+        let body = query.to_json().map_err(|error| self.protocol(error))?;
+        self.json(Method::POST, "/v1/secrets", Bytes::from_owner(body)).await
+    }
+
+    /// Every value, without itself.
+    pub async fn secrets(&mut self) -> Result<Vec<SecretValue>, Error> {
+        self.get("/v1/secrets").await
+    }
+
+    /// Removes a secret, or one value of it, and says which values are gone.
+    pub async fn remove_secret(&mut self, name: &str, key: Option<&str>) -> Result<Vec<SecretValue>, Error> {
+        let pairs: Vec<_> = key.map(|key| ("key", key.to_owned())).into_iter().collect();
+        let path = with_pairs(&format!("/v1/secrets/{}/remove", segment(name)), &pairs);
+        self.json(Method::POST, &path, Bytes::new()).await
     }
 
     /// One page of merged rows, oldest first.

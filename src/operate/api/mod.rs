@@ -7,6 +7,7 @@ pub mod fault;
 pub mod approvals;
 pub mod agents;
 pub mod quota;
+pub mod secrets;
 pub mod status;
 pub mod resource;
 pub mod explain;
@@ -22,6 +23,7 @@ pub use explain::{ExplainQuery, Explanation, NearestRule, Opener, Recorded, Step
 pub use fault::{Diagnostic, Fault, FaultCode, Severity};
 pub use quota::{Quota, QuotaQuery};
 pub use resource::{Resource, canonical_kind};
+pub use secrets::{Hidden, NewSecret, SecretValue, SetSecrets};
 pub use status::{
     Check, CheckState, Daemon, Interception, LastHour, LedgerState, OnDisk, PolicyState, RegistryState,
     ReloadResult, Setup, Status,

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 
 use super::keeper::Keeper;
 use super::policies::{Policies, Reloaded};
+use super::secrets::Secrets;
 use super::settings::Settings;
 use super::{actions, explain, keeper, parts, quotas, resolvers, status};
 use crate::act::tls::Authority;
@@ -19,7 +20,8 @@ use crate::model::types::limits::ADMIN_PAGE_ROWS;
 use crate::operate::admin::{AdminAction, Backend, Caller, Closing};
 use crate::operate::api::{
     Agent, Approval, ApproveQuery, AuditFilter, Check, CheckState, Diagnostic, ExplainQuery, Explanation,
-    Fault, Page, QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, Setup, Severity, Status, Window,
+    Fault, Page, QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, SecretValue, SetSecrets, Setup,
+    Severity, Status, Window,
 };
 use crate::perceive::intercept::apply::{Applied, NftError, Table};
 use crate::perceive::intercept::{Interception, checks, routes};
@@ -34,6 +36,8 @@ pub struct Prepared {
     pub recorded: Result<(), String>,
     /// The rules of interception.
     pub rules: Table,
+    /// The vault.
+    pub secrets: Secrets,
 }
 
 /// The daemon as its operator sees it.
@@ -42,6 +46,7 @@ pub struct Operator {
     pub(super) shared: Arc<Shared>,
     pub(super) policies: Policies,
     pub(super) keeper: Arc<Keeper>,
+    pub(super) secrets: Secrets,
     pub(super) started_at: Timestamp,
     pub(super) started: Instant,
     authority: Arc<Authority>,
@@ -59,7 +64,7 @@ impl Operator {
         shared: Arc<Shared>,
         policies: Policies,
         keeper: Arc<Keeper>,
-        Prepared { authority, recorded, rules }: Prepared,
+        Prepared { authority, recorded, rules, secrets }: Prepared,
     ) -> Self {
         let (started_at, started) = (clock::now(), Instant::now());
         Self {
@@ -67,6 +72,7 @@ impl Operator {
             shared,
             policies,
             keeper,
+            secrets,
             started_at,
             started,
             authority,
@@ -163,7 +169,7 @@ impl Backend for Operator {
         found.push(checks::drops(self.recorded.as_ref().map(drop)));
         let (upstreams, tls) = (&self.shared.resolvers, self.shared.dialler.for_resolvers());
         let resolvers = self.runtime.block_on(resolvers::checks(upstreams, tls));
-        Ok(found.into_iter().map(check).chain(resolvers).collect())
+        Ok(found.into_iter().map(check).chain(resolvers).chain([self.secrets.check()]).collect())
     }
 
     fn resources(&self, kind: &str, name: Option<&str>) -> Result<Vec<Resource>, Fault> {
@@ -288,6 +294,18 @@ impl Backend for Operator {
 
     fn change_quota(&self, caller: &Caller, query: &QuotaQuery) -> Result<Vec<Quota>, Fault> {
         quotas::change(&self.shared, query, &actions::name_of(caller))
+    }
+
+    fn secrets(&self) -> Result<Vec<SecretValue>, Fault> {
+        Ok(self.secrets.list())
+    }
+
+    fn set_secrets(&self, caller: &Caller, query: &SetSecrets) -> Result<Vec<SecretValue>, Fault> {
+        self.secrets.set(query, &actions::name_of(caller))
+    }
+
+    fn remove_secret(&self, _: &Caller, name: &str, key: Option<&str>) -> Result<Vec<SecretValue>, Fault> {
+        self.secrets.remove(name, key)
     }
 
     fn ca_pem(&self) -> Result<String, Fault> {

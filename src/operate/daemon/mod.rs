@@ -12,6 +12,7 @@ mod resolvers;
 mod keeper;
 mod actions;
 mod quotas;
+mod secrets;
 mod backend;
 mod explain;
 mod status;
@@ -37,6 +38,7 @@ use backend::{Operator, Prepared};
 use keeper::Keeper;
 use parts::Parts;
 use policies::Policies;
+use secrets::Secrets;
 use settings::Settings;
 
 /// Why the daemon did not start, or ended.
@@ -81,6 +83,9 @@ const WATCHDOG: Duration = Duration::from_secs(10);
 /// Where it cannot start: the text says what is wrong, where, and how to mend it.
 pub fn run(config: &Path) -> Result<(), Error> {
     telemetry::log_to_stderr();
+    if let Err(error) = sys::process::forbid_core_dumps() {
+        return Err(Error::Part(format!("core dumps cannot be turned off: {error}")));
+    }
     if let Err(error) = sys::process::refuse_huge_pages() {
         tracing::debug!(%error, "huge pages could not be refused");
     }
@@ -100,9 +105,10 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let parts = Parts::build(&config)?;
     let registry = Registry::open(&config.folders.state).await;
     let registry = registry.map_err(|error| Error::Part(error.to_string()))?;
+    let secrets = Secrets::start(registry.clone(), &config.folders.state).await?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
-    let shared = parts.road(snapshot, parts::home(&config).await, room);
+    let shared = parts.road(snapshot, secrets.vault().clone(), (parts::home(&config).await, room));
     // What is shut out is shut out before anything is let in.
     let keeper = Keeper::start(registry, shared.clone(), config.approvals.max_ttl).await;
     let keeper = keeper.map_err(|error| Error::Part(error.to_string()))?;
@@ -113,7 +119,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
     let keeping = tokio::spawn(keeper.clone().run());
-    let prepared = Prepared { authority, recorded, rules };
+    let prepared = Prepared { authority, recorded, rules, secrets };
     let operator = Arc::new(Operator::new(settings, shared.clone(), policies, keeper.clone(), prepared));
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;

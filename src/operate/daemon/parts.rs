@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
 use super::Error;
+use crate::act::credentials::Vault;
 use crate::act::dial::{Dialler, TrustAnchors};
 use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
@@ -118,7 +119,7 @@ impl Parts {
     }
 
     /// What all workers share.
-    pub fn road(self, snapshot: Snapshot, home: Home, room: Room) -> Arc<Shared> {
+    pub fn road(self, snapshot: Snapshot, vault: Arc<Vault>, (home, room): (Home, Room)) -> Arc<Shared> {
         let past = self.ledger.take_past();
         let moments = BudgetClock::new(clock::now(), clock::uptime(), past.last);
         let now = moments.at(clock::now(), clock::uptime());
@@ -134,6 +135,8 @@ impl Parts {
             resolvers: Arc::new(Upstreams::new(self.resolvers)),
             terminator: self.terminator,
             dialler: self.dialler,
+            vault,
+            tokens: Default::default(),
             home,
             room,
             ca_pem: self.authority.ca_pem().into(),

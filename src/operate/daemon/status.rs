@@ -117,7 +117,7 @@ fn of_registry(operator: &Operator, registry: &RegistryState) -> Vec<String> {
         let why = why.lines().next().unwrap_or_default();
         format!("{why}: what stands still counts, and changes wait until it can be written")
     });
-    operator.keeper.doubled().into_iter().chain(failure).collect()
+    operator.keeper.doubled().into_iter().chain(operator.secrets.need()).chain(failure).collect()
 }
 
 /// One sentence each, the most pressing last.

@@ -26,11 +26,11 @@ fn the_head_of_a_document_is_strict() {
         ),
         (
             head("Secret"),
-            "a.yaml:2:7 `Secret` is not accepted in policy files (it could be read by others, and nothing here takes a credential yet: remove the document)",
+            "a.yaml:2:7 `Secret` is not accepted in policy files (it could be read by others here, and the vault keeps it sealed: `clawgress apply -f FILE` or `clawgress secret set NAME` takes it; then remove the document, and change the value where others may have read it)",
         ),
         (
             "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {a: b}\n".into(),
-            "a.yaml:2:7 `Secret` is not accepted in policy files (it could be read by others, and nothing here takes a credential yet: remove the document)",
+            "a.yaml:2:7 `Secret` is not accepted in policy files (it could be read by others here, and the vault keeps it sealed: `clawgress apply -f FILE` or `clawgress secret set NAME` takes it; then remove the document, and change the value where others may have read it)",
         ),
         (
             head("PolicyTest"),

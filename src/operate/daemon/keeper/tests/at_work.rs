@@ -6,10 +6,12 @@ use std::{fs, thread};
 
 use tempfile::TempDir;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use super::super::super::parts::{self, Parts};
 use super::super::super::policies::Policies;
 use super::*;
+use crate::act::credentials::{MasterKey, Vault};
 use crate::model::config;
 use crate::operate::api::{AgentState, ApprovalState, ApproveQuery, Fault, FaultCode, QuarantineQuery};
 use crate::perceive::identity::Directory;
@@ -31,7 +33,8 @@ async fn keeper(folder: &Path) -> Arc<Keeper> {
     fs::create_dir_all(&config.folders.policy).unwrap();
     fs::write(config.folders.policy.join("a.yaml"), SET).unwrap();
     let (_, snapshot) = Policies::load_first(&config);
-    let shared = Parts::build(&config).unwrap().road(snapshot, Home::default(), Room::of(1024, 1));
+    let vault = Arc::new(Vault::open(MasterKey::new(&Zeroizing::new([7; 32])), &[]));
+    let shared = Parts::build(&config).unwrap().road(snapshot, vault, (Home::default(), Room::of(1024, 1)));
     let registry = Registry::open(&config.folders.state).await.unwrap();
     Keeper::start(registry, shared, MOST).await.unwrap()
 }

@@ -1,0 +1,234 @@
+//! The vault as operators change it: what is stored comes into force, and what comes into force is stored first.
+//!
+//! Each change is in force when it returns, or has changed nothing and says why. What the master key does not open stays
+//! stored and unavailable, and status and doctor say so. It never opens a value. Read next: `act/credentials`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::Mutex as Turn;
+
+use super::Error;
+use crate::act::credentials::{self, KeySource, Listed, Vault};
+use crate::model::types::limits::{SECRET_BYTES, SECRET_VALUES};
+use crate::model::types::{Secret, SecretKey, SecretName};
+use crate::operate::api::{Check, CheckState, Fault, FaultCode, NewSecret, SecretValue, SetSecrets};
+use crate::platform::registry::{self, Registry};
+use crate::platform::sys::clock;
+
+/// Names the folder of this service's credentials (systemd.exec(5), CREDENTIALS).
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// Names of values that one sentence lists.
+const NAMED: usize = 5;
+
+/// Looks after the vault.
+pub struct Secrets {
+    registry: Registry,
+    vault: Arc<Vault>,
+    source: KeySource,
+    /// The file of a key that is no longer in force.
+    older: Option<PathBuf>,
+    runtime: Handle,
+    /// Held by whoever changes something, so that changes follow one another.
+    turn: Turn<()>,
+}
+
+/// A value that may be set.
+type Wanted = (SecretName, SecretKey, Secret);
+
+impl Secrets {
+    /// Finds the master key, or makes it, and opens what is stored. Must be called inside the operator's runtime.
+    ///
+    /// # Errors
+    /// Where there is a key that must not be used, or the registry cannot be read.
+    pub async fn start(registry: Registry, state: &Path) -> Result<Self, Error> {
+        let part = |error: &dyn std::error::Error| Error::Part(error.to_string());
+        let folder = std::env::var_os(CREDENTIALS).map(PathBuf::from);
+        let found = credentials::find_or_make(state, folder.as_deref()).map_err(|error| part(&error))?;
+        let stored = registry.secrets().await.map_err(|error| part(&error))?;
+        let vault = Vault::open(found.key, &stored);
+        if let Some((key, _)) = &found.older {
+            let anew = vault.seal_anew(key, &stored);
+            if !anew.is_empty() {
+                registry.put_secrets(&anew).await.map_err(|error| part(&error))?;
+                vault.keep(&anew);
+                tracing::info!(values = anew.len(), "sealed anew under the new master key");
+            }
+        }
+        let unreadable = vault.listed().iter().filter(|one| !one.readable).count();
+        if unreadable > 0 {
+            tracing::error!(
+                values = unreadable,
+                "the master key does not open every secret: clawgress doctor"
+            );
+        }
+        Ok(Self {
+            registry,
+            vault: Arc::new(vault),
+            source: found.source,
+            older: found.older.map(|(_, path)| path),
+            runtime: Handle::current(),
+            turn: Turn::default(),
+        })
+    }
+
+    /// The values, for whoever puts them into requests.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// Every value, without itself.
+    pub fn list(&self) -> Vec<SecretValue> {
+        self.vault.listed().into_iter().map(shown).collect()
+    }
+
+    /// Sets values, all of them or none. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with the question, or why it cannot be stored; nothing is set then.
+    pub fn set(&self, query: &SetSecrets, by: &str) -> Result<Vec<SecretValue>, Fault> {
+        let wanted = wanted(query)?;
+        let stored = self.runtime.block_on(async {
+            let _turn = self.turn.lock().await;
+            self.check_room(&wanted)?;
+            let at = clock::now();
+            let seal = |(name, key, value): &Wanted| self.vault.seal((name, key), value, (by, at));
+            let stored: Vec<_> = wanted.iter().map(seal).collect();
+            self.registry.put_secrets(&stored).await.map_err(|error| unwritten(&error, "nothing was set"))?;
+            self.vault.keep(&stored);
+            Ok(stored)
+        })?;
+        let set = |one: &SecretValue| {
+            stored.iter().any(|stored| *stored.name == *one.name && *stored.key == *one.key)
+        };
+        Ok(self.list().into_iter().filter(set).collect())
+    }
+
+    /// Removes a secret, or one value of it. Blocks.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be removed from what is stored; it stays in force then.
+    pub fn remove(&self, name: &str, key: Option<&str>) -> Result<Vec<SecretValue>, Fault> {
+        self.runtime.block_on(async {
+            let _turn = self.turn.lock().await;
+            let gone = |one: &SecretValue| one.name == name && key.is_none_or(|key| one.key == key);
+            let gone: Vec<_> = self.list().into_iter().filter(gone).collect();
+            if gone.is_empty() {
+                let of = key.map(|key| format!(" with the key `{key}`")).unwrap_or_default();
+                let fault = Fault::not_found(format!("there is no secret `{name}`{of}"));
+                return Err(fault.hint("`clawgress secret list` shows those that there are"));
+            }
+            let removed = self.registry.remove_secret(name, key).await;
+            removed.map_err(|error| unwritten(&error, "nothing was removed"))?;
+            self.vault.forget(name, key);
+            Ok(gone)
+        })
+    }
+
+    /// What an operator has to do, where something cannot be opened.
+    pub fn need(&self) -> Option<String> {
+        let (found, repair) = self.trouble()?;
+        Some(format!("{found}: {repair}"))
+    }
+
+    /// How the master key is.
+    pub fn check(&self) -> Check {
+        let name = "master-key".to_owned();
+        if let Some((found, repair)) = self.trouble() {
+            return Check { name, state: CheckState::Fail, found, repair: Some(repair) };
+        }
+        let found = match &self.source {
+            KeySource::Credential => "a credential of systemd, opens every secret".to_owned(),
+            KeySource::File(path) => format!("`{}`, opens every secret", path.display()),
+        };
+        match &self.older {
+            None => Check { name, state: CheckState::Ok, found, repair: None },
+            Some(path) => Check {
+                name,
+                state: CheckState::Warn,
+                found: format!("{found}; `{}` is an older key that nothing needs", path.display()),
+                repair: Some(format!("sudo shred -u {}", path.display())),
+            },
+        }
+    }
+
+    /// What cannot be opened, and what mends it.
+    fn trouble(&self) -> Option<(String, String)> {
+        let listed = self.vault.listed();
+        let unreadable: Vec<_> = listed.iter().filter(|one| !one.readable).collect();
+        let first = unreadable.first()?;
+        let mut names: Vec<_> =
+            unreadable.iter().take(NAMED).map(|one| format!("{}/{}", one.name, one.key)).collect();
+        if unreadable.len() > NAMED {
+            names.push(format!("{} more", unreadable.len() - NAMED));
+        }
+        let found = format!("secrets that the master key does not open ({})", names.join(", "));
+        let repair = format!(
+            "put the old master key back and `systemctl restart clawgressd`, or set each anew with `clawgress secret set {} \
+             --key {}`",
+            first.name, first.key
+        );
+        Some((found, repair))
+    }
+
+    fn check_room(&self, wanted: &[Wanted]) -> Result<(), Fault> {
+        let new = |(name, key, _): &&Wanted| self.vault.version(name.as_str(), Some(key.as_str())).is_none();
+        let sum = self.vault.listed().len() + wanted.iter().filter(new).count();
+        if sum > SECRET_VALUES {
+            let message = format!("there would be {sum} values, more than {SECRET_VALUES}; nothing was set");
+            return Err(Fault::invalid(message).hint("`clawgress secret remove NAME` makes room"));
+        }
+        Ok(())
+    }
+}
+
+/// The values of a question, each at most once.
+fn wanted(query: &SetSecrets) -> Result<Vec<Wanted>, Fault> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::with_capacity(query.secrets.len());
+    for NewSecret { name, key, value } in &query.secrets {
+        let name = SecretName::parse(name)
+            .ok_or_else(|| Fault::invalid(format!("`{name}` is not a name")).hint(SecretName::RULE))?;
+        let key = SecretKey::parse(key)
+            .ok_or_else(|| Fault::invalid(format!("`{key}` is not a key")).hint(SecretKey::RULE))?;
+        let title = format!("{}/{}", name.as_str(), key.as_str());
+        let mut bytes =
+            value.bytes().ok_or_else(|| Fault::invalid(format!("the value of `{title}` is not Base64")))?;
+        if bytes.is_empty() {
+            return Err(Fault::invalid(format!("the value of `{title}` is empty"))
+                .hint("`clawgress secret remove NAME` removes a secret"));
+        }
+        if bytes.len() > SECRET_BYTES {
+            return Err(Fault::invalid(format!(
+                "the value of `{title}` has {} bytes, more than {SECRET_BYTES}",
+                bytes.len()
+            )));
+        }
+        if !seen.insert((name.clone(), key.clone())) {
+            return Err(Fault::invalid(format!("`{title}` is given twice")));
+        }
+        all.push((name, key, Secret::new(std::mem::take(&mut *bytes))));
+    }
+    if all.is_empty() { Err(Fault::invalid("no value is given")) } else { Ok(all) }
+}
+
+fn shown(listed: Listed) -> SecretValue {
+    SecretValue {
+        name: listed.name.to_string(),
+        key: listed.key.to_string(),
+        version: listed.version,
+        set_by: listed.set_by.to_string(),
+        set_at: listed.set_at,
+        readable: listed.readable,
+    }
+}
+
+fn unwritten(error: &registry::Error, what: &str) -> Fault {
+    Fault::new(FaultCode::Busy, format!("{error}; {what}")).hint("clawgress status says how the registry is")
+}
+
+#[cfg(test)]
+#[path = "secrets_tests.rs"]
+mod tests;
