@@ -3,8 +3,8 @@
 //! Only where somebody asks for it, and only as long as bounds of size and time allow: otherwise bodies pass as they come.
 //! What cannot be read is refused, and a workload that leaves meanwhile is on record. Read next: `exchange.rs`.
 
-use http::{HeaderMap, Method};
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;

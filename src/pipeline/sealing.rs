@@ -71,7 +71,8 @@ pub async fn whole(
 }
 
 fn malformed() -> Denial {
-    let detail = "The body stands in chunks that cannot be read, so the request cannot be signed. Nothing was sent.";
+    let detail =
+        "The body stands in chunks that cannot be read, so the request cannot be signed. Nothing was sent.";
     Denial::built_in(Reason::ProtocolMalformed, detail)
 }
 
@@ -129,12 +130,18 @@ async fn ask(site: &Site, asked: &Asked) -> Result<Vec<u8>, String> {
     let resolved = site.road.own.resolve(host).await;
     let found = match resolved.addresses {
         Ok(found) => found,
-        Err(error @ ResolveError::Unanswered(_)) => return Err(format!("{host} could not be resolved: {error}")),
+        Err(error @ ResolveError::Unanswered(_)) => {
+            return Err(format!("{host} could not be resolved: {error}"));
+        }
         Err(error) => return Err(format!("{host}: {error}")),
     };
     let addresses = shared.dialler.public(&found);
     let answer = exchange::post(shared.dialler.own_tls(), &addresses, asked).await;
     let seen = answer.as_ref().err().cloned();
-    shared.ledger.system("token", &asked.endpoint.url(), seen.or_else(|| Some("a token was given".to_owned())));
+    shared.ledger.system(
+        "token",
+        &asked.endpoint.url(),
+        seen.or_else(|| Some("a token was given".to_owned())),
+    );
     answer
 }

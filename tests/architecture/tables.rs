@@ -47,7 +47,18 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     (
         "act::upstream",
         "perceive::protocol",
-        &["Broken", "Call", "Decoder", "Ending", "Endpoint", "Messages", "Screen", "Sieve", "Usage", "Violation"],
+        &[
+            "Broken",
+            "Call",
+            "Decoder",
+            "Ending",
+            "Endpoint",
+            "Messages",
+            "Screen",
+            "Sieve",
+            "Usage",
+            "Violation",
+        ],
     ),
 ];
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::dialogue::{NAME, OPENED, OTHER, Heard, fields, over_tls, plain, zone};
+use super::dialogue::{Heard, NAME, OPENED, OTHER, fields, over_tls, plain, zone};
 use super::http2::Http2;
 use super::origin::{Origin, Taken};
 use super::providers::{self, OPENAI, Providers};
@@ -101,7 +101,8 @@ fn nothing_of_the_agents_own_in_its_place_goes_out_behind_the_body(lab: Lab) {
 
 #[apply(over_both)]
 fn a_prefix_stands_in_front_and_a_parameter_stands_once(lab: Lab) {
-    let bearer = policy("bearer", "site", "target: Header, headerName: Authorization, headerPrefix: 'Bearer '");
+    let bearer =
+        policy("bearer", "site", "target: Header, headerName: Authorization, headerPrefix: 'Bearer '");
     let query = policy("query", "query", "secretKey: second, target: QueryParam, queryParam: key");
     let (_resolver, daemon) = injecting(&lab, &(bearer + &query));
     let origin = site(&lab);
@@ -212,7 +213,8 @@ spec: {parentRefs: [{kind: EgressGateway, name: default}], hostnames: [site.exam
     let leaf = lab.pki().leaf(&[NAME]);
     let _site = Origin::start(&lab, TLS, Wire::Tls(&leaf, &["http/1.1"]), |taken| {
         let key = fields(&taken.head, "x-api-key").next().unwrap_or_default();
-        format!("HTTP/1.1 307 Elsewhere\r\nLocation: https://{OTHER}/?key={key}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        format!("HTTP/1.1 307 Elsewhere\r\nLocation: https://{OTHER}/?key={key}\r\nContent-Length: 0\r\n\r\n")
+            .into_bytes()
     });
     let other = lab.pki().leaf(&[OTHER]);
     let elsewhere = Origin::ok(&lab, "192.0.2.12:443", Wire::Tls(&other, &["http/1.1"]));
@@ -232,9 +234,9 @@ fn a_new_value_counts_for_the_next_request_and_no_request_fails_meanwhile(lab: L
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let load = [lab.workload(), lab.bob()].map(|space| {
-            let (over, daemon) = (&over, &daemon);
+            let (over, authority) = (&over, daemon.authority());
             scope.spawn(move || {
-                let mut talk = over_tls(space, TLS, NAME, daemon.authority());
+                let mut talk = over_tls(space, TLS, NAME, authority);
                 let mut count = 0;
                 while !over.load(Ordering::Relaxed) {
                     assert_eq!(talk.ask(format!("GET /load HTTP/1.1\r\nHost: {NAME}\r\n\r\n")).status, 200);
@@ -274,7 +276,7 @@ fn a_request_of_http2_gets_it_and_no_table_keeps_it(lab: Lab) {
     let (_resolver, daemon) = injecting(&lab, &policy("site", "site", HEADER));
     let server = lab.backends().http(TLS, Wire::Tls(&lab.pki().leaf(&[NAME]), &["h2"]));
     set(&daemon, &["site"], KEY);
-    let mut client = Http2::over_tls(lab.workload(), TLS, NAME, daemon.authority());
+    let mut client = Http2::over_tls(lab.workload(), TLS, NAME, (daemon.authority(), &["h2"]));
     for _ in 0..2 {
         let (head, _) = client.get(&format!("https://{NAME}/headers"));
         assert_eq!(head.status, 200);

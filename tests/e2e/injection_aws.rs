@@ -31,7 +31,10 @@ const SESSION: &str = "session-token-made-up";
 
 /// A gateway whose requests to AWS are signed, with this in `providerAuth`.
 fn signing<'lab>(lab: &'lab Lab, more: &str) -> (Resolver, Daemon<'lab>) {
-    let opened = OPENED.replace("hostnames: [site.example,", &format!("hostnames: [{S3}, {TABLES}, {STORAGE}, site.example,"));
+    let opened = OPENED.replace(
+        "hostnames: [site.example,",
+        &format!("hostnames: [{S3}, {TABLES}, {STORAGE}, site.example,"),
+    );
     let policy = format!(
         "---
 apiVersion: clawgress.io/v1alpha1
@@ -106,14 +109,18 @@ fn verify(taken: &Taken) -> Result<(), String> {
     let mut line = taken.line().split(' ');
     let (method, target) = (line.next().ok_or("no method")?, line.next().ok_or("no target")?);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut pairs: Vec<String> =
-        query.split('&').filter(|pair| !pair.is_empty()).map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") }).collect();
+    let mut pairs: Vec<String> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") })
+        .collect();
     pairs.sort();
     // What the tests ask for is encoded as it has to be already; services besides S3 encode it once more.
     let path = if scope.contains("/s3/") { path.to_owned() } else { path.replace('%', "%25") };
     let signed: String = names.split(';').map(|name| format!("{name}:{}\n", field(name))).collect();
     let canonical = format!("{method}\n{path}\n{}\n{signed}\n{names}\n{payload}", pairs.join("&"));
-    let to_sign = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", field("x-amz-date"), hex(Sha256::digest(&canonical)));
+    let to_sign =
+        format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", field("x-amz-date"), hex(Sha256::digest(&canonical)));
     let key = scope.split('/').fold(format!("AWS4{SECRET}").into_bytes(), |key, part| mac(&key, part));
     match hex(mac(&key, &to_sign)) == signature {
         true => Ok(()),
@@ -171,7 +178,8 @@ fn a_body_is_signed_by_its_hash_however_the_agent_sent_it(lab: Lab) {
     let origin = service(&lab);
     with_keys(&daemon, false);
     let hash = hex(Sha256::digest("0123456789"));
-    let signed = "4;chunk-signature=00\r\n0123\r\n6;chunk-signature=11\r\n456789\r\n0;chunk-signature=22\r\n\r\n";
+    let signed =
+        "4;chunk-signature=00\r\n0123\r\n6;chunk-signature=11\r\n456789\r\n0;chunk-signature=22\r\n\r\n";
     let summed = "a\r\n0123456789\r\n0\r\nx-amz-checksum-crc32:pSxsZg==\r\n\r\n";
     let coded = "Content-Encoding: aws-chunked\r\nX-Amz-Decoded-Content-Length: 10\r\n";
     for (word, fields, body) in [
@@ -179,19 +187,32 @@ fn a_body_is_signed_by_its_hash_however_the_agent_sent_it(lab: Lab) {
         (&*hash, "", "0123456789"),
         ("UNSIGNED-PAYLOAD", "", "0123456789"),
         ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", coded, signed),
-        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", &format!("{coded}X-Amz-Trailer: x-amz-checksum-crc32\r\n"), summed),
+        (
+            "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            &format!("{coded}X-Amz-Trailer: x-amz-checksum-crc32\r\n"),
+            summed,
+        ),
     ] {
         let word = if word.is_empty() { String::new() } else { format!("X-Amz-Content-Sha256: {word}\r\n") };
         let length = body.len();
-        let request = format!("PUT /key HTTP/1.1\r\nHost: {S3}\r\n{word}{fields}Content-Length: {length}\r\n\r\n{body}");
+        let request = format!(
+            "PUT /key HTTP/1.1\r\nHost: {S3}\r\n{word}{fields}Content-Length: {length}\r\n\r\n{body}"
+        );
         let heard = ask(&lab, &daemon, S3, request);
         assert_eq!((heard.status, heard.text()), (200, "signed".into()), "{word}");
         let taken = origin.taken().pop().expect("a request");
         assert_eq!(String::from_utf8_lossy(&taken.body), "0123456789", "{word}");
-        assert!(taken.head.to_ascii_lowercase().contains(&format!("x-amz-content-sha256: {hash}")), "{}", taken.head);
+        assert!(
+            taken.head.to_ascii_lowercase().contains(&format!("x-amz-content-sha256: {hash}")),
+            "{}",
+            taken.head
+        );
     }
     let last = origin.taken().pop().expect("a request").head.to_ascii_lowercase();
-    assert!(last.contains("\r\nx-amz-checksum-crc32: psxszg==\r\n") && !last.contains("aws-chunked"), "{last}");
+    assert!(
+        last.contains("\r\nx-amz-checksum-crc32: psxszg==\r\n") && !last.contains("aws-chunked"),
+        "{last}"
+    );
 }
 
 #[apply(over_both)]
@@ -249,22 +270,33 @@ fn a_token_for_a_service_account_is_asked_for_once_and_never_reaches_the_agent(l
         let got = fields(&taken.head, "authorization").next().unwrap_or("nothing").to_owned();
         pieces("text/plain", got.as_bytes())
     });
-    let tokens = Origin::start(&lab, "192.0.2.14:443", Wire::Tls(&lab.pki().leaf(&[TOKENS]), &["http/1.1"]), |taken| {
-        let form = String::from_utf8_lossy(&taken.body);
-        let asks = form.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey");
-        let granted = json!({"access_token": "ya29.made-up-token", "expires_in": 3600, "token_type": "Bearer"}).to_string();
-        match asks && taken.line() == "POST /token HTTP/1.1" {
-            true => reply("200 OK", "application/json", granted.as_bytes()),
-            false => reply("400 Bad Request", "application/json", b"{}"),
-        }
-    });
+    let tokens = Origin::start(
+        &lab,
+        "192.0.2.14:443",
+        Wire::Tls(&lab.pki().leaf(&[TOKENS]), &["http/1.1"]),
+        |taken| {
+            let form = String::from_utf8_lossy(&taken.body);
+            let asks = form
+                .starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey");
+            let granted =
+                json!({"access_token": "ya29.made-up-token", "expires_in": 3600, "token_type": "Bearer"})
+                    .to_string();
+            match asks && taken.line() == "POST /token HTTP/1.1" {
+                true => reply("200 OK", "application/json", granted.as_bytes()),
+                false => reply("400 Bad Request", "application/json", b"{}"),
+            }
+        },
+    );
     let get = format!("GET /b/o HTTP/1.1\r\nHost: {STORAGE}\r\nAuthorization: Bearer mine\r\n\r\n");
     set(&daemon, &["cloud"], "{}");
     ask(&lab, &daemon, STORAGE, &get).is_refusal(503, "credential.unavailable");
     set(&daemon, &["cloud"], &key_file());
     for _ in 0..3 {
         let heard = ask(&lab, &daemon, STORAGE, &get);
-        assert_eq!((heard.status, heard.text()), (200, format!("Bearer {}", "*".repeat("ya29.made-up-token".len()))));
+        assert_eq!(
+            (heard.status, heard.text()),
+            (200, format!("Bearer {}", "*".repeat("ya29.made-up-token".len())))
+        );
         let taken = origin.taken().pop().expect("a request");
         assert_eq!(fields(&taken.head, "authorization").collect::<Vec<_>>(), ["Bearer ya29.made-up-token"]);
     }
@@ -285,5 +317,10 @@ fn without_a_token_nothing_is_sent(lab: Lab) {
     ask(&lab, &daemon, STORAGE, &get).is_refusal(503, "credential.unavailable");
     assert!(origin.taken().is_empty() && tokens.taken().is_empty());
     let row = daemon.record(&json!({"kind": "request", "reason": "credential.unavailable"}));
-    assert!(row["evidence"].as_str().is_some_and(|seen| seen.starts_with("cloud: 192.0.2.14:443: ") || seen.contains("]:443: ")), "{row}");
+    assert!(
+        row["evidence"]
+            .as_str()
+            .is_some_and(|seen| seen.starts_with("cloud: 192.0.2.14:443: ") || seen.contains("]:443: ")),
+        "{row}"
+    );
 }

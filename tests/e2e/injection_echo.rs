@@ -52,7 +52,11 @@ fn head_body_and_trailers_repeat_nothing_and_are_as_long_as_before(lab: Lab) {
     assert!(coded.contains("****************"), "{coded}");
     let all = format!("{}{}{}", heard.head, heard.text(), heard.trailers);
     assert!(!all.contains(KEY), "{all}");
-    assert!(heard.trailers.to_ascii_lowercase().contains(&format!("x-last: {}", cover())), "{}", heard.trailers);
+    assert!(
+        heard.trailers.to_ascii_lowercase().contains(&format!("x-last: {}", cover())),
+        "{}",
+        heard.trailers
+    );
 }
 
 #[apply(over_both)]
@@ -73,7 +77,8 @@ fn an_answer_that_is_coded_all_the_same_is_decoded_or_goes_no_further(lab: Lab) 
         let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         coder.write_all(format!("it is {key}.").as_bytes()).expect("memory");
         let body = coder.finish().expect("memory");
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
         [head.as_bytes(), &body].concat()
     });
     set(&daemon, &["site"], KEY);
@@ -90,7 +95,8 @@ fn a_websocket_repeats_nothing_either(lab: Lab) {
     let _origin = Origin::start(&lab, TLS, Wire::Tls(&leaf, &["http/1.1"]), |taken| {
         let key = fields(&taken.head, "authorization").next().unwrap_or_default().to_owned();
         let asked = fields(&taken.head, "sec-websocket-extensions").next().map(str::to_owned);
-        let proof = websocket::proof(fields(&taken.head, "sec-websocket-key").next().expect("a key").as_bytes());
+        let proof =
+            websocket::proof(fields(&taken.head, "sec-websocket-key").next().expect("a key").as_bytes());
         let text = format!("{key} {asked:?}");
         let head = format!(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {proof}\r\n\r\n"
@@ -99,7 +105,8 @@ fn a_websocket_repeats_nothing_either(lab: Lab) {
     });
     set(&daemon, &["site"], KEY);
     let mut talk = over_tls(lab.workload(), TLS, NAME, daemon.authority());
-    let asked = upgrade("/ws").replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+    let asked =
+        upgrade("/ws").replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
     talk.say(asked);
     assert!(talk.head().starts_with("HTTP/1.1 101 "));
     let expected = format!("Bearer {} None", cover());

@@ -69,7 +69,8 @@ pub fn needs_whole(terms: &AwsTerms, headers: &HeaderMap) -> bool {
 
 /// Whether the body stands in chunks of its own, which end with a signature or a checksum.
 pub fn is_chunked(headers: &HeaderMap) -> bool {
-    let has = |value: &HeaderValue| value.to_str().is_ok_and(|value| codings(value).any(|one| one == CHUNKED));
+    let has =
+        |value: &HeaderValue| value.to_str().is_ok_and(|value| codings(value).any(|one| one == CHUNKED));
     headers.get_all(CONTENT_ENCODING).iter().any(has)
 }
 
@@ -202,9 +203,8 @@ fn of_host(host: &str) -> (Option<String>, Option<String>) {
 
 /// The fields that are signed, by name, their values joined: the host, what the body is, and all of AWS's own.
 fn signed_fields(headers: &HeaderMap) -> Vec<(String, String)> {
-    let is_signed = |name: &str| {
-        matches!(name, "host" | "content-type" | "content-md5") || name.starts_with("x-amz-")
-    };
+    let is_signed =
+        |name: &str| matches!(name, "host" | "content-type" | "content-md5") || name.starts_with("x-amz-");
     let mut fields = BTreeMap::<String, String>::new();
     for (name, value) in headers.iter().filter(|(name, _)| is_signed(name.as_str())) {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -328,10 +328,16 @@ mod tests {
         let value = headers["authorization"].to_str().unwrap();
         let begins = "AWS4-HMAC-SHA256 Credential=AKIDVAULT/20260102/eu-central-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date;x-amz-security-token;x-amz-target, Signature=";
         assert!(value.starts_with(begins), "{value}");
-        assert_eq!((&headers["x-amz-date"], &headers["x-amz-security-token"]), (&HeaderValue::from_static("20260102T030405Z"), &HeaderValue::from_static("session")));
-        assert!(!headers.contains_key("x_amz_security_token") && !headers.contains_key("x-amz-content-sha256"));
+        assert_eq!(
+            (&headers["x-amz-date"], &headers["x-amz-security-token"]),
+            (&HeaderValue::from_static("20260102T030405Z"), &HeaderValue::from_static("session"))
+        );
+        assert!(
+            !headers.contains_key("x_amz_security_token") && !headers.contains_key("x-amz-content-sha256")
+        );
         assert!(headers["authorization"].is_sensitive() && headers["x-amz-security-token"].is_sensitive());
-        let terms = AwsTerms { region: Some("us-west-2".into()), service: Some("es".into()), unsigned: false };
+        let terms =
+            AwsTerms { region: Some("us-west-2".into()), service: Some("es".into()), unsigned: false };
         let (_, headers) = signed("/", &fields, &terms, Payload::Empty).unwrap();
         assert!(headers["authorization"].to_str().unwrap().contains("/us-west-2/es/"));
     }
@@ -375,16 +381,37 @@ mod tests {
             (Some(UNSIGNED[0]), &shut, Payload::Whole([7; 32]), Ok(hex(&[7; 32]))),
             (Some(HASH), &shut, Payload::Passing, Ok(HASH.to_owned())),
             (Some(UNSIGNED[1]), &open, Payload::Passing, Ok(UNSIGNED[1].to_owned())),
-            (Some(UNSIGNED[0]), &shut, Payload::Passing, Err("its body is not held and its hash is not known")),
+            (
+                Some(UNSIGNED[0]),
+                &shut,
+                Payload::Passing,
+                Err("its body is not held and its hash is not known"),
+            ),
             (None, &open, Payload::Passing, Err("its body is not held and its hash is not known")),
             (Some(EVENTS), &open, Payload::Passing, Err("a stream of signed events cannot be signed anew")),
-            (Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), &open, Payload::Passing, Err("its body is not held and its hash is not known")),
+            (
+                Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+                &open,
+                Payload::Passing,
+                Err("its body is not held and its hash is not known"),
+            ),
         ] {
-            let fields: Vec<_> = std::iter::once(host).chain(word.map(|word| ("x-amz-content-sha256", word))).collect();
-            let found = signed("/b/k", &fields, terms, payload).map(|(_, headers)| headers["x-amz-content-sha256"].to_str().unwrap().to_owned());
+            let fields: Vec<_> =
+                std::iter::once(host).chain(word.map(|word| ("x-amz-content-sha256", word))).collect();
+            let found = signed("/b/k", &fields, terms, payload)
+                .map(|(_, headers)| headers["x-amz-content-sha256"].to_str().unwrap().to_owned());
             assert_eq!(found, expected, "{word:?}");
             let needs = needs_whole(terms, &headers(&fields));
-            assert_eq!(needs, matches!((word, terms.unsigned), (None, _) | (Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), _) | (Some("UNSIGNED-PAYLOAD"), false)), "{word:?}");
+            assert_eq!(
+                needs,
+                matches!(
+                    (word, terms.unsigned),
+                    (None, _)
+                        | (Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), _)
+                        | (Some("UNSIGNED-PAYLOAD"), false)
+                ),
+                "{word:?}"
+            );
         }
     }
 
@@ -398,9 +425,14 @@ mod tests {
         assert!(is_chunked(&fields));
         let body = b"4;chunk-signature=00\r\nbody\r\n3;chunk-signature=11\r\n in\r\n0;chunk-signature=22\r\nx-amz-checksum-crc32:AAAAAA==\r\nx-amz-trailer-signature:33\r\n\r\n";
         assert_eq!(unchunked(&mut fields, body).unwrap(), b"body in");
-        assert_eq!((fields.len(), &fields["content-encoding"], &fields["x-amz-checksum-crc32"]), (2, &HeaderValue::from_static("gzip"), &HeaderValue::from_static("AAAAAA==")));
+        assert_eq!(
+            (fields.len(), &fields["content-encoding"], &fields["x-amz-checksum-crc32"]),
+            (2, &HeaderValue::from_static("gzip"), &HeaderValue::from_static("AAAAAA=="))
+        );
         assert!(!is_chunked(&fields));
-        for broken in [&b"4\r\nbo"[..], b"x\r\n\r\n", b"4\r\nbodyxx0\r\n\r\n", b"ffffffffffffffff\r\nbody\r\n", b""] {
+        for broken in
+            [&b"4\r\nbo"[..], b"x\r\n\r\n", b"4\r\nbodyxx0\r\n\r\n", b"ffffffffffffffff\r\nbody\r\n", b""]
+        {
             assert_eq!(unchunked(&mut fields, broken), None, "{broken:?}");
         }
     }

@@ -41,7 +41,8 @@ pub async fn post(tls: &TlsConnector, addresses: &[IpAddr], asked: &Asked) -> Re
 type Stream = tokio_rustls::client::TlsStream<TcpStream>;
 
 async fn reach(tls: &TlsConnector, address: SocketAddr, asked: &Asked) -> std::io::Result<Stream> {
-    let name = ServerName::try_from(asked.endpoint.host.as_str().to_owned()).map_err(std::io::Error::other)?;
+    let name =
+        ServerName::try_from(asked.endpoint.host.as_str().to_owned()).map_err(std::io::Error::other)?;
     let tcp = TcpStream::connect(address).await?;
     tls.with_alpn(vec![b"http/1.1".to_vec()]).connect(name, tcp).await
 }

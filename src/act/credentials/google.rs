@@ -106,7 +106,8 @@ impl Tokens {
         let granted: Granted =
             serde_json::from_slice(granted).map_err(|_| "the end point gave no token".to_owned())?;
         let span = Duration::from_secs(granted.expires_in).saturating_sub(TOKEN_EARLY);
-        let token = Token { value: Arc::new(Secret::new(granted.access_token.into_bytes())), until: now.plus(span) };
+        let token =
+            Token { value: Arc::new(Secret::new(granted.access_token.into_bytes())), until: now.plus(span) };
         let value = token.value.clone();
         *kept = Some(token);
         Ok(value)
@@ -119,7 +120,8 @@ impl Tokens {
         }
         // Those of an older version are asked for no more.
         let older = |known: &Wanted| {
-            (&known.secret.0, &known.secret.1) == (&wanted.secret.0, &wanted.secret.1) && known.secret.2 < wanted.secret.2
+            (&known.secret.0, &known.secret.1) == (&wanted.secret.0, &wanted.secret.1)
+                && known.secret.2 < wanted.secret.2
         };
         all.retain(|known, _| !older(known));
         if all.len() >= TOKENS_KEPT {
@@ -139,7 +141,8 @@ fn assertion(wanted: &Wanted, key: &Secret, now: Timestamp) -> Result<Asked, Str
         .and_then(|der| RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok());
     let pair = pair.ok_or("the key file has no RSA key that can be read")?;
     let named = file.token_uri.as_deref().and_then(TokenEndpoint::parse);
-    let endpoint = wanted.endpoint.clone().or(named).ok_or("neither the policy nor the key file says where to ask")?;
+    let endpoint =
+        wanted.endpoint.clone().or(named).ok_or("neither the policy nor the key file says where to ask")?;
     let issued = now.0.div_euclid(1_000_000);
     let claims = json!({
         "iss": file.client_email, "scope": wanted.scopes.join(" "), "aud": endpoint.url(),
@@ -173,7 +176,8 @@ mod tests {
     }
 
     fn wanted(version: u64) -> Wanted {
-        let terms = GoogleTerms { endpoint: None, scopes: [Arc::from("scope-a"), Arc::from("scope-b")].into() };
+        let terms =
+            GoogleTerms { endpoint: None, scopes: [Arc::from("scope-a"), Arc::from("scope-b")].into() };
         Wanted::of(("gcp".into(), None, version), &terms)
     }
 
@@ -191,13 +195,20 @@ mod tests {
             assert_eq!(asked.endpoint.url(), "https://tokens.example/token");
             let assertion = asked.form.rsplit('=').next().unwrap();
             let claims = part(assertion.split('.').nth(1).unwrap());
-            assert_eq!((&claims["iss"], &claims["scope"]), (&json!("robot@made-up.example"), &json!("scope-a scope-b")));
+            assert_eq!(
+                (&claims["iss"], &claims["scope"]),
+                (&json!("robot@made-up.example"), &json!("scope-a scope-b"))
+            );
             assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
-            Ok(json!({"access_token": format!("token-{}", count.get()), "expires_in": 3600}).to_string().into_bytes())
+            Ok(json!({"access_token": format!("token-{}", count.get()), "expires_in": 3600})
+                .to_string()
+                .into_bytes())
         };
         let later = |seconds| NOW.plus(Duration::from_secs(seconds));
         let last = 3600 - TOKEN_EARLY.as_secs();
-        for (version, at, expected) in [(1, 0, "token-1"), (1, last - 1, "token-1"), (1, last, "token-2"), (2, 0, "token-3")] {
+        for (version, at, expected) in
+            [(1, 0, "token-1"), (1, last - 1, "token-1"), (1, last, "token-2"), (2, 0, "token-3")]
+        {
             let value = tokens.get(&wanted(version), &key, later(at), ask).await.unwrap();
             assert_eq!(value.open(), expected.as_bytes(), "{version} {at}");
         }
@@ -210,7 +221,10 @@ mod tests {
         let said = tokens.get(&wanted(1), &key_file(), NOW, refused).await.unwrap_err();
         assert_eq!(said, "status 401");
         let odd = async |_: &Asked| Ok(b"<html>".to_vec());
-        assert_eq!(tokens.get(&wanted(1), &key_file(), NOW, odd).await.unwrap_err(), "the end point gave no token");
+        assert_eq!(
+            tokens.get(&wanted(1), &key_file(), NOW, odd).await.unwrap_err(),
+            "the end point gave no token"
+        );
         let said = tokens.get(&wanted(1), &Secret::new(b"{}".to_vec()), NOW, odd).await.unwrap_err();
         assert_eq!(said, "the secret is no key file of a service account");
     }

@@ -232,7 +232,8 @@ fn is_aws(one: &Arc<Injection>) -> bool {
 }
 
 fn unavailable(one: &Injection) -> Denial {
-    let detail = "The gateway has no credential for this request now, so nothing was sent. An operator has to set it.";
+    let detail =
+        "The gateway has no credential for this request now, so nothing was sent. An operator has to set it.";
     Denial::by(Reason::CredentialUnavailable, one.policy.clone(), None, detail)
 }
 

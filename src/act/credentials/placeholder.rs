@@ -126,8 +126,18 @@ mod tests {
 
     #[test]
     fn what_is_not_bound_here_and_what_only_looks_like_one_stays() {
-        for sent in ["Bearer clawgress:other", "xclawgress:mail", "clawgress:mail,", "Basic !", "Basic bWU=", "clawgress:"] {
-            assert_eq!(swapped(sent, "/clawgress:mail?a&clawgress:mail=1"), (sent.into(), "/clawgress:mail?a&clawgress:mail=1".into(), false));
+        for sent in [
+            "Bearer clawgress:other",
+            "xclawgress:mail",
+            "clawgress:mail,",
+            "Basic !",
+            "Basic bWU=",
+            "clawgress:",
+        ] {
+            assert_eq!(
+                swapped(sent, "/clawgress:mail?a&clawgress:mail=1"),
+                (sent.into(), "/clawgress:mail?a&clawgress:mail=1".into(), false)
+            );
         }
     }
 }

@@ -102,7 +102,8 @@ impl Dialler {
 
     /// Those of the addresses that are public and not this gateway's own, for questions of its own.
     pub fn public(&self, found: &[IpAddr]) -> Vec<IpAddr> {
-        let may = |ip: IpAddr| classify(ip) == AddressClass::Public && (self.is_own)(ip).is_ok_and(|own| !own);
+        let may =
+            |ip: IpAddr| classify(ip) == AddressClass::Public && (self.is_own)(ip).is_ok_and(|own| !own);
         let found = found.iter().map(IpAddr::to_canonical);
         found.filter(|ip| may(*ip) && embedded(*ip).into_iter().all(|inner| may(inner.into()))).collect()
     }

@@ -92,7 +92,8 @@ impl Covered {
 }
 
 fn unfit() -> BodyError {
-    let detail = "The destination's answer is coded so that it cannot be searched for the credential that was sent.";
+    let detail =
+        "The destination's answer is coded so that it cannot be searched for the credential that was sent.";
     let denial = Denial::built_in(Reason::UpstreamMalformed, detail);
     BodyError::Unfit(Box::new(denial.seen("credential: the answer's coding cannot be undone")))
 }

@@ -47,7 +47,8 @@ impl ReplyBody {
     /// Relays `inner`.
     pub(super) fn new(inner: Incoming, lease: Lease) -> Self {
         let expected = inner.size_hint().exact();
-        let (received, lease, inner) = (Cell::new(0), Some(lease), Some(Coming::Passing(Answer::Plain(inner))));
+        let (received, lease, inner) =
+            (Cell::new(0), Some(lease), Some(Coming::Passing(Answer::Plain(inner))));
         let (closing, gate, ender) = (None, None, None);
         Self { inner, received, expected, ended: false, closing, lease, gate, ender, is_read: false }
     }

@@ -181,11 +181,7 @@ impl Sender {
     ///
     /// # Errors
     /// A [`Failure`] that says whether anything was sent.
-    pub async fn send(
-        self,
-        _entry: &Entry,
-        sealed: Sealed<RequestBody>,
-    ) -> Result<Reply, Failure> {
+    pub async fn send(self, _entry: &Entry, sealed: Sealed<RequestBody>) -> Result<Reply, Failure> {
         let (request, traces) = sealed.open();
         if traces.has_credential() && !self.lease.tls() {
             let seen = "a credential was about to go out in the open";

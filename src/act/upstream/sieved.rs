@@ -7,16 +7,16 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::body::BodyError;
+use super::reading::Reading;
+use super::redacted::Answer;
+use crate::model::types::{Denial, Reason};
+use crate::perceive::protocol::ai::{Screen, Violation};
+use crate::perceive::protocol::mcp::{Broken, Sieve};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use super::body::BodyError;
-use super::redacted::Answer;
-use super::reading::Reading;
-use crate::model::types::{Denial, Reason};
-use crate::perceive::protocol::ai::{Screen, Violation};
-use crate::perceive::protocol::mcp::{Broken, Sieve};
 
 /// What looks at an answer before it goes on.
 #[derive(Debug)]

@@ -24,12 +24,12 @@ use crate::model::condition::Content;
 use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
-    AddressClass, Decision, Denial, HostName, HostPattern, OriginalDestination, PolicyRef, Reason,
+    AddressClass, Decision, Denial, HostName, HostPattern, Injection, OriginalDestination, PolicyRef, Reason,
 };
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
-use stages::{approvals, side_door, stage_of};
+use stages::{approvals, credential, side_door, stage_of};
 
 pub use listeners::Untaken;
 pub use nearest::{Nearest, Unmet};
@@ -61,7 +61,7 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`, `credentials`.
     pub stage: &'static str,
     /// Whether it refuses.
     pub refuses: bool,
@@ -108,6 +108,7 @@ impl PolicySet {
             (None, Some(denial)) => (denial.decision(), denial.policy.clone(), denial.rule.clone()),
             (None, None) => (Decision::Deny, None, None),
         };
+        let given = let_through.as_ref().map(|found| found.credentials.clone()).unwrap_or_default();
         let reads = let_through
             .as_ref()
             .map_or_else(|| self.reads(question.known, question.hello), |found| found.reads);
@@ -138,7 +139,8 @@ impl PolicySet {
             let facts = inquiry.facts(&circumstances);
             let rules = inquiry.rules(&self.rules, &facts);
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
-            explanation.steps = steps;
+            let given = given.iter().map(|one| credential(one));
+            explanation.steps = steps.into_iter().chain(given).collect();
             if matches!(reason, Some(Reason::PolicyNoRoute | Reason::McpServer)) {
                 let waiting = inquiry.waiting(&self.rules, &facts);
                 explanation.nearest = waiting.or_else(|| inquiry.nearest(&self.rules, &facts));
@@ -199,9 +201,9 @@ impl PolicySet {
                     Some(content) => permit.settle(content)?,
                     None => permit.so_far()?,
                 };
-                LetThrough::new(clearance.route(), clearance.speaks(), reads)
+                LetThrough::new(clearance.route(), clearance.speaks(), (reads, clearance.credentials()))
             }
-            None => LetThrough::new(passage.route(), passage.speaks(), reads),
+            None => LetThrough::new(passage.route(), passage.speaks(), (reads, &[])),
         })
     }
 }
@@ -213,11 +215,16 @@ struct LetThrough {
     speaks: Route,
     /// Whether its requests are read.
     reads: bool,
+    credentials: Vec<Arc<Injection>>,
 }
 
 impl LetThrough {
-    fn new(route: &Route, (decision, speaks): (Decision, &Route), reads: bool) -> Self {
-        Self { route: route.clone(), decision, speaks: speaks.clone(), reads }
+    fn new(
+        route: &Route,
+        (decision, speaks): (Decision, &Route),
+        (reads, given): (bool, &[Arc<Injection>]),
+    ) -> Self {
+        Self { route: route.clone(), decision, speaks: speaks.clone(), reads, credentials: given.to_vec() }
     }
 }
 

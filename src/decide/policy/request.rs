@@ -13,9 +13,9 @@ use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use super::amounts::Amounts;
-use super::credentials::Credentials;
 use super::circumstances::Circumstances;
 use super::clearance::Clearance;
+use super::credentials::Credentials;
 use super::l4_index::Asker;
 use super::loose::Readings;
 use super::passage::{Mode, NameSource, Passage, Route};

@@ -12,9 +12,9 @@ use super::json_schema::json_schema;
 use super::kinds::{KINDS, Kind, Standing};
 use super::schema::{Field, Object, Presence, Shape};
 use super::{
-    agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy, egress_policy, gateway,
-    http_route, inference_policy, l4_route, mcp_route, mcp_server, policy_test, rate_limit_policy,
-    tool_policy,
+    agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy,
+    egress_policy, gateway, http_route, inference_policy, l4_route, mcp_route, mcp_server, policy_test,
+    rate_limit_policy, tool_policy,
 };
 
 /// A kind as it is listed.

@@ -45,8 +45,7 @@ enum Provider {
     Google,
 }
 
-const PROVIDERS: [(&str, Provider); 2] =
-    [("AWSv4", Provider::Aws), ("GCPServiceAccount", Provider::Google)];
+const PROVIDERS: [(&str, Provider); 2] = [("AWSv4", Provider::Aws), ("GCPServiceAccount", Provider::Google)];
 
 const UNSIGNED: [(&str, bool); 2] = [("Refuse", false), ("Allow", true)];
 
@@ -54,7 +53,8 @@ const UNSIGNED: [(&str, bool); 2] = [("Refuse", false), ("Allow", true)];
 static FIELD_NAME: Form =
     Form { words: "header name", pattern: r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", longest: 128 };
 /// What stands in front of the secret in a header.
-static PREFIX: Form = Form { words: "text such as `Bearer `, with its blank", pattern: r"^[ -~]+$", longest: 64 };
+static PREFIX: Form =
+    Form { words: "text such as `Bearer `, with its blank", pattern: r"^[ -~]+$", longest: 64 };
 /// The name of a parameter.
 static PARAMETER: Form = Form { words: "parameter name", pattern: r"^[0-9A-Za-z._~-]+$", longest: 128 };
 /// A key of a secret (Kubernetes).
@@ -63,8 +63,11 @@ static SECRET_KEY: Form = Form { words: "key of a secret", pattern: r"^[-._a-zA-
 static AWS_WORD: Form =
     Form { words: "region or service such as `us-east-1`", pattern: r"^[a-z0-9-]+$", longest: 64 };
 /// Where tokens are asked for.
-static ENDPOINT: Form =
-    Form { words: "URL such as `https://oauth2.googleapis.com/token`", pattern: r"^https://\S+$", longest: 1024 };
+static ENDPOINT: Form = Form {
+    words: "URL such as `https://oauth2.googleapis.com/token`",
+    pattern: r"^https://\S+$",
+    longest: 1024,
+};
 /// What a token is for.
 static SCOPE: Form = Form { words: "scope", pattern: r"^[!-~]+$", longest: 256 };
 
@@ -72,7 +75,11 @@ static SCOPE: Form = Form { words: "scope", pattern: r"^[!-~]+$", longest: 256 }
 pub static SPEC: Object = Object::new(
     "Puts a secret of the vault into requests in the agent's place, whatever the agent sent there. Only over verified TLS.",
     &[
-        Field::required("parentRefs", Shape::List(&Shape::Object(&PARENT)), "The routes whose requests get it."),
+        Field::required(
+            "parentRefs",
+            Shape::List(&Shape::Object(&PARENT)),
+            "The routes whose requests get it.",
+        ),
         Field::optional(
             "sourceAgents",
             Shape::Object(&SELECTOR),
@@ -126,8 +133,16 @@ static PROVIDER_AUTH: Object = Object::new(
     "How a provider wants requests signed.",
     &[
         Field::required("type", Shape::choice(&words(&PROVIDERS)), "By which scheme."),
-        Field::optional("region", Shape::Text(&AWS_WORD), "AWSv4: the region; else the one that the agent or the host names."),
-        Field::optional("service", Shape::Text(&AWS_WORD), "AWSv4: the service; else the one that the agent or the host names."),
+        Field::optional(
+            "region",
+            Shape::Text(&AWS_WORD),
+            "AWSv4: the region; else the one that the agent or the host names.",
+        ),
+        Field::optional(
+            "service",
+            Shape::Text(&AWS_WORD),
+            "AWSv4: the service; else the one that the agent or the host names.",
+        ),
         Field::optional(
             "unsignedPayload",
             Shape::choice(&words(&UNSIGNED)),
@@ -139,8 +154,12 @@ static PROVIDER_AUTH: Object = Object::new(
             Shape::Text(&ENDPOINT),
             "GCPServiceAccount: where tokens are asked for; else where the key says (`token_uri`).",
         ),
-        Field::optional("scopes", Shape::List(&Shape::Text(&SCOPE)), "GCPServiceAccount: what tokens are for.")
-            .by_default("https://www.googleapis.com/auth/cloud-platform"),
+        Field::optional(
+            "scopes",
+            Shape::List(&Shape::Text(&SCOPE)),
+            "GCPServiceAccount: what tokens are for.",
+        )
+        .by_default("https://www.googleapis.com/auth/cloud-platform"),
     ],
 );
 
@@ -181,7 +200,9 @@ fn parent(item: &Item<'_>, reach: Reach<'_>) -> Option<CredentialParent> {
     foreign(&fields);
     let otherwise = |word: &str| match word {
         "EgressL4Route" | "EgressGateway" => {
-            format!("a credential cannot be bound to an {word}: it opens connections, and requests get credentials")
+            format!(
+                "a credential cannot be bound to an {word}: it opens connections, and requests get credentials"
+            )
         }
         _ => format!("a credential cannot be bound to {}", quoted(word)),
     };
@@ -224,7 +245,8 @@ fn conflict(
         true => "this route is named twice".to_owned(),
         false => format!("CredentialInjectionPolicy {} fills the same place for this route", quoted(rival)),
     };
-    let hint = "one credential goes there: give both a `sourceAgents` that excludes the other, or is narrower";
+    let hint =
+        "one credential goes there: give both a `sourceAgents` that excludes the other, or is narrower";
     item.mistake_hint(message, if rival == name { "remove one" } else { hint });
 }
 
@@ -271,7 +293,11 @@ fn place(fields: &Fields<'_>) -> Option<CredentialPlace> {
             if let (CredentialPlace::Aws(_), Some(item)) = (&place, fields.get("secretKey")) {
                 let hint = "remove it: the secret has the keys `access-key-id`, `secret-access-key` and, for a \
                             session, `session-token`";
-                item.scope.mistake(item.key_span(), "`secretKey` has no meaning with `type: AWSv4`", Some(hint.into()));
+                item.scope.mistake(
+                    item.key_span(),
+                    "`secretKey` has no meaning with `type: AWSv4`",
+                    Some(hint.into()),
+                );
             }
             Some(place)
         }
@@ -289,7 +315,8 @@ fn header_name(item: &Item<'_>) -> Option<HeaderName> {
         return None;
     };
     if is_own(&name) {
-        let hint = "credentials go into fields that servers read, not into those by which a request gets there";
+        let hint =
+            "credentials go into fields that servers read, not into those by which a request gets there";
         item.mistake_hint(format!("{} is the gateway's own to send or remove", quoted(text)), hint);
         return None;
     }
@@ -299,7 +326,10 @@ fn header_name(item: &Item<'_>) -> Option<HeaderName> {
 fn prefix(item: &Item<'_>) -> Option<Arc<str>> {
     let text = item.text_of(&PREFIX)?;
     if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.starts_with(' ') {
-        item.mistake_hint(format!("{} cannot be sent", quoted(text)), "write visible ASCII, without blanks in front");
+        item.mistake_hint(
+            format!("{} cannot be sent", quoted(text)),
+            "write visible ASCII, without blanks in front",
+        );
         return None;
     }
     if text.ends_with(|last: char| last.is_ascii_alphanumeric()) {
@@ -328,11 +358,9 @@ fn provider(item: &Item<'_>) -> Option<CredentialPlace> {
         item.scope.mistake(item.key_span(), message, Some("remove it".into()));
     }
     match kind {
-        Provider::Aws => Some(CredentialPlace::Aws(AwsTerms {
-            region: region?,
-            service: service?,
-            unsigned: unsigned?,
-        })),
+        Provider::Aws => {
+            Some(CredentialPlace::Aws(AwsTerms { region: region?, service: service?, unsigned: unsigned? }))
+        }
         Provider::Google => {
             let scopes: Vec<Arc<str>> = scopes.into_iter().collect::<Option<_>>()?;
             let scopes = if scopes.is_empty() { vec![CLOUD.into()] } else { scopes };

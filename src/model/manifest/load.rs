@@ -18,7 +18,8 @@ use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
 use super::{
     agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy, digest,
-    egress_policy, gateway, http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy, tool_policy,
+    egress_policy, gateway, http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy,
+    tool_policy,
 };
 use crate::model::types::limits;
 

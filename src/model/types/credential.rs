@@ -82,7 +82,8 @@ impl TokenEndpoint {
             Some((host, port)) => (host, port.parse().ok().filter(|port| *port != 0)?),
             None => (authority, 443),
         };
-        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\' | b'<' | b'>');
+        let plain =
+            |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\' | b'<' | b'>');
         let path = if path.is_empty() { "/" } else { path };
         let host = HostName::parse(host).ok()?;
         path.bytes().all(plain).then(|| Self { host, port, path: path.into() })
@@ -152,7 +153,9 @@ mod tests {
         };
         let aws = CredentialPlace::Aws(AwsTerms::default());
         assert!(header("x-api-key").meets(&header("x_api_key")) && header("authorization").meets(&aws));
-        assert!(!header("x-api-key").meets(&aws) && !CredentialPlace::Query("key".into()).meets(&header("key")));
+        assert!(
+            !header("x-api-key").meets(&aws) && !CredentialPlace::Query("key".into()).meets(&header("key"))
+        );
         assert!(CredentialPlace::Query("key".into()).meets(&CredentialPlace::Query("KEY".into())));
     }
 }

@@ -2,12 +2,17 @@
 
 use super::*;
 use crate::decide::policy::credentials::Credentials;
+use crate::model::types::PolicyRef;
 
 /// The policy of this name for requests by the routes of these names, for these labels.
 fn bound(name: &str, routes: &[&str], labels: &str, header: &str) -> String {
     let parents: Vec<String> =
         routes.iter().map(|route| format!("{{kind: EgressHTTPRoute, name: {route}}}")).collect();
-    let agents = if labels.is_empty() { String::new() } else { format!("sourceAgents: {{matchLabels: {{{labels}}}}}, ") };
+    let agents = if labels.is_empty() {
+        String::new()
+    } else {
+        format!("sourceAgents: {{matchLabels: {{{labels}}}}}, ")
+    };
     format!(
         "---\napiVersion: clawgress.io/v1alpha1\nkind: CredentialInjectionPolicy\nmetadata: {{name: {name}}}\n\
          spec: {{parentRefs: [{}], {agents}secretRef: {{name: {name}}}, target: Header, headerName: {header}}}\n",
@@ -17,7 +22,8 @@ fn bound(name: &str, routes: &[&str], labels: &str, header: &str) -> String {
 
 /// The secrets that go into requests of an agent by these routes.
 fn given(policies: &[String], agent: &str, by: &[&str]) -> Vec<String> {
-    let documents = [http_route("one", "a.example", ""), http_route("two", "b.example", ""), policies.concat()].concat();
+    let documents =
+        [http_route("one", "a.example", ""), http_route("two", "b.example", ""), policies.concat()].concat();
     let resources = Set::resources(&[BASE, &documents]);
     let number = resources.agents.keys().position(|name| **name == *agent).unwrap();
     let routes: Vec<PolicyRef> = by.iter().map(|route| PolicyRef::new("EgressHTTPRoute", route)).collect();

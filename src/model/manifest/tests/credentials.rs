@@ -47,7 +47,10 @@ fn a_credential_comes_to_what_it_says() {
     let set = set(&document("x", spec)).unwrap();
     let policy = &set.credentials["x"];
     let parents = [CredentialParent::Ai("models".into()), CredentialParent::Http("sites".into())];
-    assert_eq!((&policy.parents[..], &*policy.secret, policy.key.as_deref()), (&parents[..], "keys", Some("api-key")));
+    assert_eq!(
+        (&policy.parents[..], &*policy.secret, policy.key.as_deref()),
+        (&parents[..], "keys", Some("api-key"))
+    );
     let header = |name: &'static str, prefix: &str| CredentialPlace::Header {
         name: http::HeaderName::from_static(name),
         prefix: prefix.into(),
@@ -106,7 +109,10 @@ fn each_target_has_its_own_fields_and_no_others() {
 #[test]
 fn a_credential_is_bound_to_what_lets_single_requests_through() {
     let bound = |kind: &str| {
-        said(set(&document("x", &format!("parentRefs: [{{kind: {kind}, name: sites}}], target: QueryParam, queryParam: key"))))
+        said(set(&document(
+            "x",
+            &format!("parentRefs: [{{kind: {kind}, name: sites}}], target: QueryParam, queryParam: key"),
+        )))
     };
     let [said] = &bound("EgressL4Route")[..] else { panic!("one mistake") };
     let expected = "a credential cannot be bound to an EgressL4Route: it opens connections, and requests get credentials";
