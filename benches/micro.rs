@@ -336,6 +336,7 @@ mod record {
             subject: Subject {
                 agent: Some(known.agent().clone()),
                 source: Some(client().0.ip()),
+                execution: None,
                 host: Some(host()),
                 destination: Some(destination()),
             },

@@ -261,6 +261,7 @@ fn the_bounds_of_names_and_of_what_the_kernel_refuses_are_those_of_the_code() {
 fn the_longest_wait_of_a_throttled_request_is_documented() {
     let wait = limits::THROTTLE_WAIT.as_secs();
     says("docs/policy.md", &[format!("would wait for more than {wait} s are refused with `quota.requests`")]);
+    says("docs/budgets.md", &[format!("wait for room alike, for {wait} s at most")]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::road::Shared;
 use crate::decide::ledger::record::Subject;
 use crate::decide::policy::{Mode, Passage};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
@@ -69,10 +70,13 @@ impl Refused {
     }
 
     /// Who and where.
-    pub fn subject(&self) -> Subject {
+    pub fn subject(&self, shared: &Shared) -> Subject {
+        let source = self.arrival.client.0.ip();
+        let known = self.known.as_ref();
         Subject {
-            agent: self.known.as_ref().map(|known| known.agent().clone()),
-            source: Some(self.arrival.client.0.ip()),
+            agent: known.map(|known| known.agent().clone()),
+            source: Some(source),
+            execution: known.and_then(|known| shared.going_on(&known.agent().name, source)),
             host: self.host().cloned(),
             destination: Some(self.arrival.destination.0),
         }

@@ -107,7 +107,8 @@ impl<'a> Case<'a> {
         head: Option<&request::Parts>,
         verdict: Verdict,
     ) -> Opening {
-        let Site { arrival, known, passage, .. } = self.site;
+        let Site { road, arrival, known, passage, .. } = self.site;
+        let source = arrival.client.0.ip();
         Opening {
             request_id: self.id,
             connection_id: Some(arrival.id),
@@ -115,7 +116,8 @@ impl<'a> Case<'a> {
             kind: Kind::Request,
             subject: Subject {
                 agent: Some(known.agent().clone()),
-                source: Some(arrival.client.0.ip()),
+                source: Some(source),
+                execution: road.shared.going_on(&known.agent().name, source),
                 host: request.and_then(Request::name).or(passage.host()).cloned(),
                 destination: Some(arrival.destination.0),
             },
@@ -205,7 +207,7 @@ impl Refused {
             connection_id: Some(self.arrival.id),
             at,
             kind: Kind::Request,
-            subject: self.subject(),
+            subject: self.subject(&road.shared),
             asked: asked(request, head),
             verdict: denied(snapshot, denial),
         };

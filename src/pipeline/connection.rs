@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use super::arrival::{Arrival, Judged, Refused, protocol};
 use super::case::allowed_by;
-use super::charges;
 use super::flow;
 use super::home;
 use super::peeked::{Look, Peeked};
 use super::refuse;
-use super::road::{Road, Snapshot};
+use super::reserving;
+use super::road::{Road, Shared, Snapshot};
 use super::web::{self, Requests};
 use crate::decide::ledger::record::{Asked, Kind, Opening, Subject};
 use crate::decide::policy::{Answer, Flow, Mode, NameSource, Passage, Refusal};
@@ -149,8 +149,8 @@ fn past_its_amount(mode: Mode, denial: Denial) -> Refusal {
 
 /// The decision goes to disk; then the connection is relayed or opened as policy says.
 async fn allowed(road: &Rc<Road>, snapshot: &Arc<Snapshot>, judged: Judged, stream: Peeked) -> Next {
-    let opening = opening(snapshot, &judged);
-    let reservation = match charges::reserve(road, snapshot, &judged).await {
+    let opening = opening(&road.shared, snapshot, &judged);
+    let reservation = match reserving::reserve_flow(road, snapshot, &judged).await {
         Ok(reservation) => reservation,
         Err(denial) => {
             let Judged { arrival, known, hello, passage, .. } = judged;
@@ -185,8 +185,9 @@ async fn allowed(road: &Rc<Road>, snapshot: &Arc<Snapshot>, judged: Judged, stre
 }
 
 /// The connection's record at the moment of its decision.
-pub(super) fn opening(snapshot: &Snapshot, judged: &Judged) -> Opening {
+pub(super) fn opening(shared: &Shared, snapshot: &Snapshot, judged: &Judged) -> Opening {
     let Judged { arrival, known, passage, .. } = judged;
+    let source = arrival.client.0.ip();
     Opening {
         request_id: arrival.id,
         connection_id: None,
@@ -194,7 +195,8 @@ pub(super) fn opening(snapshot: &Snapshot, judged: &Judged) -> Opening {
         kind: Kind::Connection,
         subject: Subject {
             agent: Some(known.agent().clone()),
-            source: Some(arrival.client.0.ip()),
+            source: Some(source),
+            execution: shared.going_on(&known.agent().name, source),
             host: passage.host().cloned(),
             destination: Some(arrival.destination.0),
         },

@@ -18,12 +18,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::anew::{self, Again};
 use super::arrival::{Arrival, Judged, Refused};
-use super::charges;
 use super::claimed;
 use super::connection;
 use super::places::Place;
 use super::refusals::{Record, Refusals, RefusedFlow, too_many};
 use super::refuse;
+use super::reserving;
 use super::road::{Road, Snapshot};
 use crate::act::dial;
 use crate::act::upstream::datagrams::{Interrupts, Line, Moved, Patience, Stopped, relay};
@@ -237,9 +237,9 @@ impl Desk {
 async fn recorded(desk: Rc<Desk>, allowed: Allowed) {
     let Allowed { snapshot, judged, length, early, policy, seat } = allowed;
     let Arrival { client, destination, started, .. } = judged.arrival;
-    let opening = connection::opening(&snapshot, &judged);
+    let opening = connection::opening(&desk.road.shared, &snapshot, &judged);
     let opened = async {
-        let reservation = charges::reserve(&desk.road, &snapshot, &judged).await?;
+        let reservation = reserving::reserve_flow(&desk.road, &snapshot, &judged).await?;
         desk.road.shared.ledger.open_connection(&judged.passage, &opening, reservation).await
     };
     let entry = match opened.await {
@@ -321,7 +321,7 @@ async fn relayed(
     let (out, back, mut drain) = (Moved::default(), Moved::default(), desk.road.drain.clone());
     let source = (&known, arrival.client);
     let pace = LiveTempo::new(tempo(desk, source, &passage));
-    charges::count(&desk.road.shared, &known.agent().name, &entry, &pace);
+    reserving::count(&desk.road.shared, &known.agent().name, &entry, &pace);
     out.pace(Lane::new(pace.clone(), Direction::Up));
     back.pace(Lane::new(pace.clone(), Direction::Down));
     let mut line = Line {

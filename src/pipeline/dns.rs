@@ -351,7 +351,7 @@ fn opening(
     known: Option<&Known>,
     query: Option<&Query>,
 ) -> Opening {
-    let (id, at) = road.stamp();
+    let ((id, at), source) = (road.stamp(), asker.client.0.ip());
     Opening {
         request_id: id,
         connection_id: None,
@@ -359,7 +359,8 @@ fn opening(
         kind: Kind::Dns,
         subject: Subject {
             agent: known.map(|known| known.agent().clone()),
-            source: Some(asker.client.0.ip()),
+            source: Some(source),
+            execution: known.and_then(|known| road.shared.going_on(&known.agent().name, source)),
             host: query.and_then(Query::host).cloned(),
             destination: Some(asker.destination.0),
         },

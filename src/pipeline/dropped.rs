@@ -63,7 +63,7 @@ fn record(shared: &Shared, on_record: &mut OnRecord, told: &Told) {
     };
     let refused = Refused { arrival, known, hello: None };
     let opening =
-        Opening { verdict: denied(&snapshot, &denial), ..opening(&snapshot, &told.packet, &refused) };
+        Opening { verdict: denied(&snapshot, &denial), ..opening(shared, &snapshot, &told.packet, &refused) };
     shared.ledger.refuse(&opening, &denial);
 }
 
@@ -85,7 +85,7 @@ fn passed(
         return;
     }
     let refused = Refused { arrival, known, hello: None };
-    let mut opening = opening(snapshot, &told.packet, &refused);
+    let mut opening = opening(shared, snapshot, &told.packet, &refused);
     opening.verdict.evidence = Some("spec.intercept.echo".to_owned());
     // It has left already; the ledger counts the loss.
     let _ = shared.ledger.event(&opening, &Outcome::default());
@@ -104,13 +104,13 @@ fn arrival(packet: &Packet) -> Arrival {
 }
 
 /// Its record, as allowed.
-fn opening(snapshot: &Snapshot, packet: &Packet, refused: &Refused) -> Opening {
+fn opening(shared: &Shared, snapshot: &Snapshot, packet: &Packet, refused: &Refused) -> Opening {
     Opening {
         request_id: refused.arrival.id,
         connection_id: None,
         at: refused.arrival.at,
         kind: Kind::Connection,
-        subject: refused.subject(),
+        subject: refused.subject(shared),
         asked: Asked { protocol: Some(packet.word()), ..Asked::default() },
         verdict: built_in(snapshot),
     }

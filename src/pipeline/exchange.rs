@@ -13,19 +13,19 @@ use super::answering::{fail, relay};
 use super::arrival::Refused;
 use super::bridge;
 use super::case::{Case, is_grpc};
-use super::charges;
-use super::charging;
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
 use super::fallback;
 use super::forward::outgoing;
 use super::going::{Back, Going};
 use super::held::{self, Read};
+use super::reserving;
 use super::road::Road;
 use super::sealing::{self, Sending};
 use super::serving::{Answer, Watched};
 use super::shown;
 use super::site::Site;
+use super::spending;
 use crate::act::upstream::Reading;
 use crate::decide::policy::Clearance;
 use crate::decide::quota::Reservation;
@@ -59,10 +59,10 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         Ok(entry) => entry,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
-    let judge = charging::judge(&site, &clearance, (&read, &entry));
+    let judge = spending::judge(&site, &clearance, (&read, &entry));
     let Read { content, call, body: held } = read;
     let underway = site.begin((&head, content), &clearance, canonical.name());
-    charges::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
+    reserving::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
     let call = call.or_else(|| passing(&case, &canonical));
     let going = Going {
         id: case.id,
@@ -135,8 +135,8 @@ async fn decide(
     let clearance = case.settle(permit, &read.content)?;
     let site = case.site();
     let wait = site.road.shared.paces.charge(site.asker(), (&clearance).into())?;
-    let reservation = if charging::is_counted(case, &clearance) {
-        Box::pin(charging::reserve(case, &clearance, (request, &read))).await?
+    let reservation = if spending::is_counted(case, &clearance) {
+        Box::pin(spending::reserve(case, &clearance, (request, &read))).await?
     } else {
         None
     };

@@ -9,11 +9,11 @@ use http::{HeaderValue, StatusCode, header, request};
 
 use super::forward::go;
 use super::going::Going;
-use super::sealing::Sending;
+use super::sealing::{self, Sending};
 use super::site::{Leg, Site};
 use crate::act::upstream::{Held, Reply};
 use crate::model::types::{Denial, Reason};
-use crate::perceive::protocol::ai::{Another, another};
+use crate::perceive::protocol::ai::{self, Another, another};
 
 /// Sends the request, to further models where it fails.
 pub async fn send(
@@ -33,8 +33,12 @@ pub async fn send(
         if !has_failed(&outcome) {
             break;
         }
+        if is_signed(&kept.0) && !sealing::signs(&going.clearance) {
+            tell(going, &outcome, "no fallback for what the workload has signed");
+            break;
+        }
         let Some((head, body)) = asking(going, &kept, model) else { break };
-        tell(going, &outcome, model);
+        tell(going, &outcome, &format!("fallback to {model}"));
         outcome = go(site, going, leg, (head, Sending::Held(body))).await;
     }
     outcome
@@ -53,15 +57,21 @@ fn has_failed(outcome: &Result<(Reply, Duration), Denial>) -> bool {
     }
 }
 
-/// Puts on record why another model is asked, and which.
-fn tell(going: &Going, failed: &Result<(Reply, Duration), Denial>, model: &str) {
+/// Whether the workload vouches for the bytes: its provider would refuse the same request with another model.
+fn is_signed(head: &request::Parts) -> bool {
+    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    ai::is_signed(target, &head.headers)
+}
+
+/// Puts on record why another model is asked, and which; or why none is.
+fn tell(going: &Going, failed: &Result<(Reply, Duration), Denial>, what: &str) {
     let why = match failed {
         Ok((reply, _)) => reply.head.status.as_str().to_owned(),
         Err(denial) => denial.reason.code().to_owned(),
     };
     let evidence = &mut *going.evidence.borrow_mut();
     let before = evidence.take().map(|before| before + "; ").unwrap_or_default();
-    *evidence = Some(format!("{before}fallback to {model} after {why}"));
+    *evidence = Some(format!("{before}{what} after {why}"));
 }
 
 /// The same request to another model; nothing where it cannot be made.

@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 use super::anew::{self, Again};
 use super::arrival::Judged;
-use super::charges;
 use super::claimed;
 use super::peeked::Peeked;
 use super::refuse;
+use super::reserving;
 use super::road::Road;
 use crate::act::dial::{Dialled, UpstreamStream};
 use crate::act::upstream::relay::{self, FlowBytes, SPENT};
@@ -48,7 +48,7 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
     let bytes = Arc::new(FlowBytes::default());
     let asker = road.shared.asker(&judged.known, judged.arrival.client);
     let tempo = LiveTempo::new(road.shared.paces.tempo(asker, (&judged.passage).into()));
-    charges::count(&road.shared, &judged.known.agent().name, &entry, &tempo);
+    reserving::count(&road.shared, &judged.known.agent().name, &entry, &tempo);
     let moved = async {
         if judged.hello == Hello::Silent && speaks_first(road, stream.stream(), &upstream).await {
             return Some(SPOKE_LATE);

@@ -3,6 +3,9 @@
 //! Only where somebody asks for it, and only as long as bounds of size and time allow: otherwise bodies pass as they come.
 //! What cannot be read is refused, and a workload that leaves meanwhile is on record. Read next: `exchange.rs`.
 
+use std::sync::Once;
+use std::thread;
+
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body::Body as _;
@@ -18,7 +21,7 @@ use super::serving::Watched;
 use super::site::Site;
 use crate::act::upstream::Held;
 use crate::act::upstream::held::{Full, Holding};
-use crate::decide::policy::Permit;
+use crate::decide::policy::{Permit, PolicySet};
 use crate::model::condition::{Content, Part, Sought};
 use crate::model::types::limits::{
     BODY_PROGRESS, BODY_TIME, HELD_BODY_TIME, HELD_PIECE_BYTES, HELD_READING_BYTES,
@@ -110,9 +113,26 @@ async fn whole(
     Ok((readers.finish()?, held))
 }
 
-/// Loads the vocabulary that tokens are counted with, once, while others work. To be called as soon as a set is in force under
-/// which bodies are held: whoever comes first waits for it.
-pub async fn warm() {
+/// Loads the vocabulary that tokens are counted with, on a thread of its own, where calls of models may be held under this set:
+/// to be called when it comes in force, so that no call has to wait for that.
+pub fn prepare(policy: &PolicySet) {
+    static BEGUN: Once = Once::new();
+    if !policy.asks_models() {
+        return;
+    }
+    BEGUN.call_once(|| {
+        let load = || {
+            ai::warm();
+            tracing::info!("the vocabulary for counting tokens is loaded");
+        };
+        if let Err(error) = thread::Builder::new().name("vocabulary".to_owned()).spawn(load) {
+            tracing::warn!(%error, "the vocabulary for counting tokens is loaded with the first call of a model");
+        }
+    });
+}
+
+/// Waits until it is loaded, while others work.
+async fn warm() {
     static WARM: OnceCell<()> = OnceCell::const_new();
     WARM.get_or_init(async || {
         // Where that fails it is loaded by whoever needs it first.

@@ -4,6 +4,7 @@
 //! It contacts no upstream, so no policy opens it; everybody on the workloads' networks may read it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, header};
@@ -40,12 +41,7 @@ pub fn is_for_us(arrival: Arrival, hello: &Hello) -> bool {
 }
 
 /// Serves the pages on one connection.
-pub async fn serve(
-    road: Rc<Road>,
-    arrival: Arrival,
-    agent: Option<std::sync::Arc<AgentProfile>>,
-    stream: Peeked,
-) {
+pub async fn serve(road: Rc<Road>, arrival: Arrival, agent: Option<Arc<AgentProfile>>, stream: Peeked) {
     let visitor = Rc::new(Visitor { road: road.clone(), arrival, agent });
     let answer = move |request, _: Watched| page(visitor.clone(), request);
     serving::refusals(&road, stream, Protocol::Http11, answer).await;
@@ -55,7 +51,7 @@ pub async fn serve(
 struct Visitor {
     road: Rc<Road>,
     arrival: Arrival,
-    agent: Option<std::sync::Arc<AgentProfile>>,
+    agent: Option<Arc<AgentProfile>>,
 }
 
 async fn page(visitor: Rc<Visitor>, request: HttpRequest<Incoming>) -> Response<Answer> {
@@ -100,7 +96,9 @@ impl Visitor {
 
     fn record(&self, request: &HttpRequest<Incoming>, status: StatusCode, length: usize) {
         let (request_id, at) = self.road.stamp();
-        let snapshot: std::sync::Arc<Snapshot> = self.road.snapshot();
+        let snapshot: Arc<Snapshot> = self.road.snapshot();
+        let source = self.arrival.client.0.ip();
+        let going_on = |agent: &Arc<AgentProfile>| self.road.shared.going_on(&agent.name, source);
         let opening = Opening {
             request_id,
             connection_id: Some(self.arrival.id),
@@ -108,7 +106,8 @@ impl Visitor {
             kind: Kind::Request,
             subject: Subject {
                 agent: self.agent.clone(),
-                source: Some(self.arrival.client.0.ip()),
+                source: Some(source),
+                execution: self.agent.as_ref().and_then(going_on),
                 host: HostName::parse(NAME).ok(),
                 destination: Some(self.arrival.destination.0),
             },

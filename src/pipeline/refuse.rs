@@ -95,7 +95,7 @@ pub(super) fn record(road: &Road, snapshot: &Snapshot, refused: &Refused, denial
         kind: Kind::Connection,
         subject: Subject {
             host: refused.host().cloned().or_else(|| given(road, refused)),
-            ..refused.subject()
+            ..refused.subject(&road.shared)
         },
         asked: Asked { protocol: refused.hello.as_ref().map(word), ..Asked::default() },
         verdict: denied(snapshot, denial),

@@ -176,6 +176,11 @@ impl Shared {
         self.accounts.execution(agent, source, self.moment(), clock::request_id)
     }
 
+    /// The execution that an agent goes on with at this address, for records; none before anything of it was counted.
+    pub fn going_on(&self, agent: &Arc<str>, source: IpAddr) -> Option<RequestId> {
+        self.accounts.going_on(agent, source, || self.moment())
+    }
+
     /// Who speaks on a connection; in which execution, where something is counted by executions.
     pub fn asker<'a>(&self, known: &'a Known, client: ClientAddress) -> Asker<'a> {
         let (agent, source) = (&known.agent().name, client.0.ip());

@@ -36,6 +36,11 @@ fn signing(clearance: &Clearance) -> Option<&AwsTerms> {
     })
 }
 
+/// Whether the gateway signs the request itself, whatever goes out.
+pub fn signs(clearance: &Clearance) -> bool {
+    signing(clearance).is_some()
+}
+
 /// The same request, with its body held where it has to be signed by that.
 ///
 /// # Errors

@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dialogue::{NAME, OPENED, Talk, connect, over_tls, plain, zone};
 use super::streaming::{PLAIN, TLS, get, servers, talks};
-use crate::lab::backends::Wire;
+use super::websocket::{frame, upgrade};
+use crate::lab::backends::{Wire, eventually};
 use crate::lab::daemon::alice_and_gateway;
 use crate::lab::{Daemon, Lab, Namespace};
 
@@ -222,6 +223,77 @@ fn an_upload_without_an_announced_length_ends_with_its_last_byte(lab: Lab) {
     assert_eq!(spent(&daemon, "/upload")["bytes_out"], 50_000);
     let refused = plain(lab.workload(), PLAIN).ask(get("/download/1"));
     refused.is_refusal(429, "quota.bytes");
+}
+
+#[apply(over_both)]
+fn a_websocket_ends_with_its_last_byte_both_ways(lab: Lab) {
+    let _resolver = lab.resolver(zone());
+    servers(&lab, &["http/1.1"]);
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", OPENED)]);
+    let message = frame(2, &[b'm'; 1000]);
+    for (direction, field) in [("up", "bytes_out"), ("down", "bytes_in")] {
+        for (number, mut talk) in talks(&lab, &daemon).enumerate() {
+            let (path, name) = (format!("/ws/{direction}/{number}"), format!("cap-{direction}-{number}"));
+            let cap = format!(
+                "{{targetRef: {{kind: Agent, name: alice}}, {direction}: {{maxBytes: 20000, window: day}}}}"
+            );
+            put(&daemon, &document("BandwidthPolicy", &name, &cap));
+            talk.say(upgrade(&path));
+            assert!(talk.head().starts_with("HTTP/1.1 101 "), "{path}");
+            let mut echoed = 0;
+            // It ends before the thirtieth message: what is said behind that finds nobody.
+            for _ in 0..30 {
+                let _ = talk.try_say(&message);
+            }
+            while let Ok(some) = talk.some()
+                && !some.is_empty()
+            {
+                echoed += some.len();
+            }
+            assert!(echoed <= 20_000, "{path}: {echoed}");
+            let row = spent(&daemon, &path);
+            assert_eq!(
+                (&row["end"], &row[field], &row["policy_id"]),
+                (&json!("spent"), &json!(20_000), &json!(format!("BandwidthPolicy/{name}"))),
+                "{row}"
+            );
+        }
+    }
+}
+
+#[apply(over_both)]
+fn what_finds_no_room_under_a_throttling_budget_waits_for_it_whether_it_is_read_or_not(lab: Lab) {
+    let _resolver = lab.resolver(zone());
+    servers(&lab, &["http/1.1"]);
+    raw(&lab);
+    let budget = "{targetRef: {kind: Agent, name: alice}, limits: [{unit: bytes, max: 5000, window: day}], mode: Throttle}";
+    let files = [("all.yaml", OPENED), ("budget.yaml", &document("BudgetPolicy", "shared", budget))];
+    let daemon = lab.daemon(&json!({}), &files);
+    let reserved = |amount: u64| {
+        eventually("the upload is reserved", || {
+            let rows = daemon.cli(&["quota", "show", "shared", "-o", "json"]).json();
+            (rows[0]["reserved"] == amount).then_some(())
+        });
+    };
+    // An upload that takes all of it, and says nothing of it yet.
+    let upload = || {
+        let mut talk = plain(lab.workload(), PLAIN);
+        talk.say(format!("POST /upload HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 5000\r\n\r\n"));
+        reserved(5000);
+        talk
+    };
+    let first = upload();
+    let mut line = relay(lab.workload(), ENDLESS);
+    drop(first);
+    line.read_exact(&mut [0]).expect("it went as soon as there was room");
+    drop(line);
+    reserved(0);
+    daemon.cli(&["quota", "reset", "shared", "--reason", "once more"]).succeeded();
+    let second = upload();
+    let mut talk = plain(lab.workload(), PLAIN);
+    talk.say(get("/download/10"));
+    drop(second);
+    assert_eq!(talk.hear().status, 200);
 }
 
 #[apply(over_both)]

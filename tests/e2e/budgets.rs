@@ -140,6 +140,22 @@ fn calls_at_once_spend_no_more_than_there_is_and_what_is_refused_reaches_nobody(
     });
 }
 
+/// What the daemon says when it can count tokens.
+const LOADED: &str = "the vocabulary for counting tokens is loaded";
+
+#[apply(over_both)]
+fn a_start_with_a_budget_of_tokens_loads_their_vocabulary_before_anybody_calls(lab: Lab) {
+    gateway(&lab, &red("{unit: tokens, max: 300, window: day}", "HardStop")).logged(LOADED);
+}
+
+#[apply(over_both)]
+fn a_reload_that_brings_a_budget_of_tokens_loads_their_vocabulary_before_anybody_calls(lab: Lab) {
+    let daemon = gateway(&lab, "");
+    daemon.write_policy("budget.yaml", &red("{unit: tokens, max: 300, window: day}", "HardStop"));
+    daemon.reload();
+    daemon.logged(LOADED);
+}
+
 #[apply(over_both)]
 fn a_call_that_was_interrupted_by_a_kill_stays_charged_as_reserved_and_a_settled_one_as_used(lab: Lab) {
     // One that never answers.
@@ -248,6 +264,65 @@ fn an_operator_grants_more_and_begins_anew_and_a_restart_keeps_both(lab: Lab) {
     daemon.kill9();
     daemon.start_again();
     assert_eq!(used(&daemon), 0);
+}
+
+#[apply(over_both)]
+fn an_operator_begins_one_unit_of_a_budget_anew_and_leaves_the_others(lab: Lab) {
+    let _world = Providers::start(&lab);
+    let limits = "{unit: tokens, max: 1000, window: day}, {unit: requests, max: 9, window: day}";
+    let daemon = gateway(&lab, &red(limits, "HardStop"));
+    assert_eq!(ask(&lab, &daemon, OPENAI, chat(Some(100), false)).status, 200);
+    eventually("it is settled", || (used(&daemon) == EACH).then_some(()));
+    let reset = |unit: &str| {
+        daemon.cli(&["quota", "reset", "red", "--unit", unit, "--reason", "counted twice", "-o", "json"])
+    };
+    let stands = reset("tokens");
+    stands.succeeded();
+    let told = stands.json();
+    let units: Vec<_> = told.as_array().expect("a list").iter().map(|row| &row["unit"]).collect();
+    assert_eq!(units, ["tokens"], "{told}");
+    let of = |unit: &str| {
+        let rows = daemon.cli(&["quota", "show", "red", "-o", "json"]).json();
+        let row = rows.as_array().expect("a list").iter().find(|row| row["unit"] == unit).cloned();
+        row.expect("a limit")["used"].as_i64()
+    };
+    assert_eq!((of("tokens"), of("requests")), (Some(0), Some(1)));
+    let unknown = reset("calls");
+    let said = unknown.failed_with(1);
+    assert!(said.contains("counts no `calls`"), "{said}");
+}
+
+#[apply(over_both)]
+fn each_rule_of_a_route_counts_its_own_tokens(lab: Lab) {
+    let world = Providers::start(&lab);
+    let budget = |max: i64| format!("[{{type: TokenBudget, tokenBudget: {{maxTokensPerDay: {max}}}}}]");
+    let ruled = WORLD.replace(
+        "[{matches: [{provider: openai}, {provider: anthropic}]}]",
+        &format!(
+            "[{{matches: [{{provider: openai}}], filters: {}}}, {{matches: [{{provider: anthropic}}], filters: {}}}]",
+            budget(500),
+            budget(400)
+        ),
+    );
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &ruled)]);
+    let openai = |max| ask(&lab, &daemon, OPENAI, chat(Some(max), false));
+    assert_eq!(openai(350).status, 200);
+    let rows = || daemon.cli(&["quota", "show", "models", "-o", "json"]).json();
+    eventually("it is settled", || (rows()[0]["used"] == json!(EACH)).then_some(()));
+    assert_eq!(openai(480).field("x-clawgress-reason"), Some("quota.tokens"));
+    assert_eq!(ask(&lab, &daemon, ANTHROPIC, message("claude-sonnet-4-5", 350)).status, 200);
+    eventually("it is settled", || (rows()[1]["reserved"] == 0).then_some(()));
+    let rows = rows();
+    let told: Vec<_> =
+        rows.as_array().expect("a list").iter().map(|row| (&row["subject"], &row["max"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("EgressGateway/default/rules[0]"), &json!(500)),
+            (&json!("EgressGateway/default/rules[1]"), &json!(400))
+        ]
+    );
+    assert_eq!(world.asked(), 2);
 }
 
 /// Alice may ask two of OpenAI's models, and Anthropic's with little output.

@@ -466,3 +466,32 @@ fn datagrams_past_an_agents_pace_are_lost_and_those_of_others_are_not(lab: Lab) 
     let passed = ended["datagrams_out"].as_u64().expect("a count");
     assert!((1..100).contains(&passed), "{ended}");
 }
+
+#[apply(over_both)]
+fn a_flow_ends_with_the_last_datagram_for_which_there_is_room_and_what_was_used_stays_used(lab: Lab) {
+    who_is_there(&lab, OPEN);
+    let cap = "---\napiVersion: clawgress.io/v1alpha1\nkind: BandwidthPolicy\nmetadata: {name: cap}\nspec:\n  \
+               targetRef: {kind: Agent, name: alice}\n  up: {maxBytes: 100, window: month}\n";
+    let documents = policies(NETWORKS) + "---\n" + BOB + cap;
+    let mut daemon = lab.daemon(&json!({}), &[("all.yaml", &documents)]);
+    let there = at(UPSTREAM_V4, OPEN);
+    let flow = socket(lab.workload(), &there);
+    for _ in 0..2 {
+        exchange(&flow, &[b'x'; 40]).expect("an answer");
+    }
+    refused("the third", || exchange(&flow, &[b'x'; 40]));
+    let spent = json!({"protocol": "udp", "agent_id": "alice", "reason": "quota.bytes", "policy_id": "BandwidthPolicy/cap"});
+    let row = daemon.record(&spent);
+    assert_eq!(
+        (&row["end"], &row["bytes_out"], &row["datagrams_out"]),
+        (&json!("spent"), &json!(80), &json!(2)),
+        "{row}"
+    );
+    daemon.kill9();
+    daemon.start_again();
+    exchange(&socket(lab.workload(), &there), &[b'x'; 20]).expect("what is left");
+    let shut = socket(lab.workload(), &there);
+    refused("nothing is left", || exchange(&shut, b"x"));
+    daemon.record(&json!({"protocol": "udp", "decision": "deny", "reason": "quota.bytes", "phase": "complete", "bytes_out": 0}));
+    exchange(&socket(lab.bob(), &there), &[b'x'; 60]).expect("the limit is not bob's");
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::dialogue::{Heard, over_tls};
 use super::origin::Taken;
-use super::providers::{self, AZURE, INPUT, OPENAI, OUTPUT, Providers};
+use super::providers::{self, AZURE, BEDROCK, INPUT, OPENAI, OUTPUT, Providers};
 use super::streaming::TLS;
 use crate::lab::backends::eventually;
 use crate::lab::{Daemon, Lab};
@@ -30,7 +30,7 @@ kind: AIProviderRoute
 metadata: {name: models}
 spec:
   parentRefs: [{kind: EgressGateway, name: default}]
-  rules: [{matches: [{provider: openai}, {provider: azure-openai}]}]
+  rules: [{matches: [{provider: openai}, {provider: azure-openai}, {provider: bedrock}]}]
 ---
 ";
 
@@ -158,6 +158,25 @@ fn a_model_that_ends_the_connection_has_failed_and_the_last_one_speaks_for_itsel
     assert_eq!(world.asked(), 3);
     assert_eq!(asks("third").status, 200);
     assert_eq!(world.asked(), 4, "none stands behind the last");
+}
+
+#[apply(over_both)]
+fn a_call_that_the_agent_has_signed_is_asked_of_no_other_model_and_gets_the_answer_of_the_first(lab: Lab) {
+    let failed =
+        |_: &Taken| providers::reply("503 Service Unavailable", "application/json", b"{\"message\":\"no\"}");
+    let world = Providers::answering(&lab, failed);
+    let daemon = preferring(&lab, &format!("{{appliesTo: {{}}, modelPreference: {}}}", models("bedrock")));
+    let body = json!({"messages": [{"role": "user", "content": [{"text": "Tell me a joke"}]}]});
+    let signed = "AWS4-HMAC-SHA256 Credential=nobody/20261129/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00";
+    let plain = posted(BEDROCK, "/model/first/converse", &body);
+    let request = plain.replace("\r\nContent-Type", &format!("\r\nAuthorization: {signed}\r\nContent-Type"));
+    let heard = ask(&lab, &daemon, BEDROCK, request);
+    assert_eq!((heard.status, heard.text().as_str()), (503, "{\"message\":\"no\"}"));
+    assert_eq!(world.asked(), 1);
+    let row = daemon.record(&json!({"kind": "request", "status": 503}));
+    assert_eq!(row["evidence"], "no fallback for what the workload has signed after 503", "{row}");
+    assert_eq!(ask(&lab, &daemon, BEDROCK, plain).status, 503);
+    assert_eq!(world.asked(), 4, "without a signature each is asked");
 }
 
 #[apply(over_both)]

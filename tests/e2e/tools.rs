@@ -251,6 +251,7 @@ fn a_message_that_two_readers_could_take_differently_is_malformed(lab: Lab) {
             ("Mcp-Method: tools/list\r\n", &*fine),
             ("Mcp-Name: delete_all\r\n", &fine),
             ("MCP-Protocol-Version: 2999-01-01\r\n", &fine),
+            ("Mcp-Param-To: somebody\r\n", &fine),
             ("Mcp-Session-Id: 1\r\n", "a=b"),
             ("", &fine[1..]),
             ("", &fine[..fine.len() - 1]),
@@ -264,7 +265,10 @@ fn a_message_that_two_readers_could_take_differently_is_malformed(lab: Lab) {
                 _ => heard.is_refusal(400, "protocol.malformed"),
             }
         }
-        talk.ask(posted("/elsewhere", "", &fine)).is_refusal(403, "mcp.server");
+        let elsewhere = talk.ask(posted("/elsewhere", "", &fine));
+        elsewhere.is_refusal(403, "mcp.server");
+        let told: Value = serde_json::from_slice(&elsewhere.body).expect("JSON");
+        assert_eq!(told["retry"], "never", "an approval opens hosts, and no servers");
     }
     assert!(servers.both().iter().all(|server| server.seen().is_empty()));
 }
@@ -276,6 +280,9 @@ fn an_approval_opens_one_tool_for_a_time_and_its_revocation_closes_it(lab: Lab) 
     let told = is_refused(&ask(&mut talk, &call(1, "send_mail")), 1, "approval.required");
     assert_eq!(told["error"]["data"]["retry"], "after-approval");
     assert_eq!(servers.calls(), 0);
+    let id = told["error"]["data"]["request_id"].as_str().expect("an id").to_owned();
+    let explained = daemon.cli(&["explain", &id]).succeeded();
+    assert!(explained.contains("clawgress approve alice --tool mail/send_mail --ttl 2h"), "{explained}");
     let approved =
         ["approve", "-o", "json", "alice", "--tool", "mail/send_mail", "--ttl", "1h", "--reason", "x"];
     let approved = daemon.cli(&approved);
@@ -299,6 +306,8 @@ fn a_rule_on_tools_holds_for_every_request_and_lets_what_is_no_message_pass(lab:
         assert_eq!(last(&daemon)["rule"], "none-deleted");
         assert!(server.seen().is_empty());
         assert_eq!(ask(&mut talk, &call(6, "read_file")).status, 200);
+        let other = r#"{"jsonrpc":"2.0","id":8,"method":"eth_call","params":[{"to":"0x0"},"latest"]}"#;
+        assert!(ask(&mut talk, other).field("x-clawgress-reason").is_none(), "another protocol's");
         let form = "POST /token HTTP/1.1\r\nHost: mcp.example\r\nContent-Length: 9\r\n\r\ngrant=abc";
         assert_eq!(talk.ask(form).status, 400, "the server's own word: it reads JSON alone");
         assert_eq!(server.seen().last().expect("the form").path, "/token");

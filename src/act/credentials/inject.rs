@@ -102,6 +102,23 @@ where
         return Err(unproven(first));
     }
     let (mut head, body) = request.into_parts();
+    // Boxed: most requests are given nothing.
+    let traces = Box::pin(fill(clearance, &mut head, payload, means)).await?;
+    Ok(Sealed { request: Request::from_parts(head, body), traces })
+}
+
+/// Puts every credential into the head.
+async fn fill<A>(
+    clearance: &Clearance,
+    head: &mut Parts,
+    payload: Payload,
+    means: &Means<'_, A>,
+) -> Result<Traces, Denial>
+where
+    A: AsyncFn(&Asked) -> Result<Vec<u8>, String>,
+{
+    let wanted = clearance.credentials();
+    let Some(first) = wanted.first() else { return Ok(Traces::default()) };
     let bare = Box::new((head.uri.clone(), head.headers.clone()));
     let mut step = Step { seen: Vec::new(), used: Vec::new(), means };
     let mut look = |name: &str, key: Option<&str>| step.swapped(wanted, name, key);
@@ -113,7 +130,7 @@ where
             .ok_or_else(|| unfit(first, "the target is no URI any more"))?;
     }
     for one in wanted {
-        step.put(one, &mut head, payload).await?;
+        step.put(one, head, payload).await?;
     }
     let echo = Echo::of(step.seen.iter().map(|value| value.open()));
     if echo.is_some() {
@@ -122,8 +139,7 @@ where
         head.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     }
     let used = Some(step.used.join("; "));
-    let request = Request::from_parts(head, body);
-    Ok(Sealed { request, traces: Traces { bare: Some(bare), echo, used } })
+    Ok(Traces { bare: Some(bare), echo, used })
 }
 
 /// One request while credentials are put into it.

@@ -36,6 +36,9 @@ pub enum Quota {
     Reset {
         /// `BudgetPolicy/NAME`, or its name alone
         policy: String,
+        /// Of what: `tokens`, `usd`, `requests`, `bytes` [default: everything that is counted]
+        #[arg(long, value_name = "UNIT")]
+        unit: Option<String>,
         #[command(flatten)]
         for_whom: ForWhom,
     },
@@ -77,8 +80,8 @@ impl Quota {
                     context.with_daemon(|mut client| async move { client.grant_quota(&query).await })?;
                 context.list(&stands, |stands, paint| table::lines(stands, now, paint))?;
             }
-            Self::Reset { policy, for_whom: ForWhom { subject, reason } } => {
-                let query = QuotaQuery { policy, subject, unit: None, amount: None, reason };
+            Self::Reset { policy, unit, for_whom: ForWhom { subject, reason } } => {
+                let query = QuotaQuery { policy, subject, unit, amount: None, reason };
                 let stands =
                     context.with_daemon(|mut client| async move { client.reset_quota(&query).await })?;
                 context.list(&stands, |stands, paint| table::lines(stands, now, paint))?;

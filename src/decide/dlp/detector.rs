@@ -1,9 +1,17 @@
-//! An entry of the catalogue: one kind of thing that is looked for, by its format, its checksum and its context.
+//! An entry of the catalogue: one kind of thing that is looked for, by its format, its checksum and its context; and what a
+//! match of it is called.
+//!
+//! Entries are values: nothing here searches. How they are put into automata is in `formats.rs`; the catalogues themselves are
+//! in `secrets` and `personal`.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use crate::model::types::FindingClass;
 
 /// One kind of thing that is looked for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Detector {
     /// Its name in records and documents: lower case, words joined by hyphens.
     pub name: &'static str,
@@ -46,4 +54,132 @@ pub struct Confidence {
     pub in_context: f32,
     /// With a wrong checksum.
     pub wrong_sum: f32,
+}
+
+/// The name of what found something: one of the catalogue, or of a document.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DetectorName(Kept);
+
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Kept {
+    Known(&'static str),
+    Written(Arc<str>),
+}
+
+impl DetectorName {
+    /// The name as it is written.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Kept::Known(name) => name,
+            Kept::Written(name) => name,
+        }
+    }
+}
+
+impl From<&'static str> for DetectorName {
+    fn from(name: &'static str) -> Self {
+        Self(Kept::Known(name))
+    }
+}
+
+impl From<Arc<str>> for DetectorName {
+    fn from(name: Arc<str>) -> Self {
+        Self(Kept::Written(name))
+    }
+}
+
+impl fmt::Display for DetectorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for DetectorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// One thing that was found in a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Where it stands.
+    pub range: Range<usize>,
+    /// What found it.
+    pub detector: DetectorName,
+    /// What kind of thing it is.
+    pub class: FindingClass,
+    /// How sure that is, from 0.0 to 1.0.
+    pub confidence: f32,
+    /// Whether it is an obvious placeholder or a value of a documentation, which nobody can use.
+    pub is_example: bool,
+}
+
+impl Detector {
+    /// A credential of a service, by this name and from this source. What follows says how it is known.
+    pub const fn key(name: &'static str, source: &'static str) -> Self {
+        Self {
+            name,
+            class: FindingClass::Keys,
+            source,
+            anchors: &[],
+            format: "",
+            check: Check::None,
+            context: &[],
+            confidence: Confidence { bare: 0.9, in_context: 0.95, wrong_sum: 0.6 },
+            examples: &[],
+            lookalikes: &[],
+        }
+    }
+
+    /// It stands at one of these words, or around it.
+    #[must_use]
+    pub const fn at(mut self, anchors: &'static [&'static str]) -> Self {
+        self.anchors = anchors;
+        self
+    }
+
+    /// It is written like this.
+    #[must_use]
+    pub const fn like(mut self, format: &'static str) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// It adds up to this.
+    #[must_use]
+    pub const fn summed(mut self, sum: fn(&[u8]) -> bool) -> Self {
+        self.check = Check::Sum(sum);
+        self
+    }
+
+    /// Its format says nothing by itself: it is the value of something whose name, or what stands before it, has one of these
+    /// words.
+    #[must_use]
+    pub const fn near(mut self, words: &'static [&'static str]) -> Self {
+        self.context = words;
+        self.confidence = Confidence { bare: 0.0, in_context: 0.8, wrong_sum: 0.0 };
+        self
+    }
+
+    /// It is this sure.
+    #[must_use]
+    pub const fn sure(mut self, bare: f32) -> Self {
+        self.confidence.bare = bare;
+        self
+    }
+
+    /// Values that are found.
+    #[must_use]
+    pub const fn finds(mut self, examples: &'static [&'static str]) -> Self {
+        self.examples = examples;
+        self
+    }
+
+    /// Values that are not.
+    #[must_use]
+    pub const fn leaves(mut self, lookalikes: &'static [&'static str]) -> Self {
+        self.lookalikes = lookalikes;
+        self
+    }
 }

@@ -5,10 +5,16 @@
 //! two for a whole message, or for one that passes in pieces. Nothing here decides what becomes of a finding, and no text
 //! that was found stays in a result. Automata alone: the work is linear in the bytes, whatever they are.
 
+mod anchors;
 mod detector;
+mod examples;
+mod custom;
+mod formats;
+mod sums;
 pub mod secrets;
 pub mod personal;
 mod detect;
 
-pub use detect::{Detectors, Found};
-pub use detector::{Check, Confidence, Detector};
+pub use custom::{CustomForm, CustomMistake, CustomPattern};
+pub use detect::Detectors;
+pub use detector::{Check, Confidence, Detector, DetectorName, Found};

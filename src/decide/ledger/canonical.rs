@@ -11,8 +11,8 @@ use crate::model::types::limits::{CHARGES_BYTES, RECORD_BYTES, RECORD_PATH_BYTES
 use crate::model::types::{ModelCall, RequestId, Timestamp};
 
 use super::json::Object;
-use super::judged::{Charged, Judged};
-use super::record::{Asked, Kind, Opening, Outcome, Subject};
+use super::judged::{Alert, Charged, Judged};
+use super::record::{Asked, Decision, Kind, Opening, Outcome, Subject};
 
 /// Every field in its place; merged rows keep this order too.
 pub const FIELDS: &[&str] = &[
@@ -145,7 +145,7 @@ pub fn write_opening(
         object.word("enforcement_mode", "enforce");
     }
     object.seen(judged.evidence.or(ended.and_then(|outcome| outcome.evidence.as_deref())));
-    if let Some(execution) = charged.and_then(|charged| charged.execution) {
+    if let Some(execution) = charged.and_then(|charged| charged.execution).or(opening.subject.execution) {
         object.id("execution_id", execution);
     }
     if ended.is_none_or(|outcome| outcome.model_call.is_none()) {
@@ -180,10 +180,7 @@ pub fn write_outcome(out: &mut Vec<u8>, closing: &Closing, outcome: &Outcome, ch
             object.judged(closing.kind, &judged, outcome.status);
             object.seen(judged.evidence);
         }
-        None => {
-            object.status(outcome.status);
-            object.seen(outcome.evidence.as_deref());
-        }
+        None => object.gone(closing.kind, outcome, charged.and_then(|charged| charged.alert.as_ref())),
     }
     object.ended(closing.kind, outcome, charged);
     object.finish();
@@ -272,6 +269,23 @@ impl Object<'_> {
 
     fn seen(&mut self, evidence: Option<&str>) {
         self.text("evidence", evidence.unwrap_or_default(), EVIDENCE_BYTES);
+    }
+
+    /// How something ended that was let through to its end; the word of a limit that it passed on its way stands over its decision.
+    fn gone(&mut self, kind: Kind, outcome: &Outcome, alert: Option<&Alert>) {
+        match alert.and_then(|alert| alert.policy.as_ref()) {
+            Some(policy) => {
+                let policy = Some(policy);
+                let decision = Decision::Alert;
+                let judged = Judged { decision, reason: None, policy, rule: None, evidence: None };
+                self.judged(kind, &judged, outcome.status);
+            }
+            None => self.status(outcome.status),
+        }
+        match (outcome.evidence.as_deref(), alert.map(|alert| &*alert.seen)) {
+            (Some(of_end), Some(of_limit)) => self.seen(Some(&format!("{of_end}; {of_limit}"))),
+            (of_end, of_limit) => self.seen(of_end.or(of_limit)),
+        }
     }
 
     fn model_call(&mut self, call: &ModelCall) {

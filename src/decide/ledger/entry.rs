@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::canonical::{self, Closing};
 use super::journal::Room;
+use super::judged::Judged;
 use super::record::{Kind, Opening, Outcome};
 use super::recorder::Recorder;
 use super::tab::{ByteMeter, Tab};
@@ -32,10 +33,12 @@ impl Entry {
         recorder: &Arc<Recorder>,
         opening: &Opening,
         (open, reservation): (bool, Option<Reservation>),
+        judged: &Judged<'_>,
     ) -> Self {
         let Opening { at, request_id, kind, .. } = *opening;
         let (recorder, closing) = (Arc::clone(recorder), Closing { at, request_id, kind });
-        let tab = reservation.map(|reservation| Arc::new(Tab::new(&recorder, closing, (open, reservation))));
+        let tab = |reservation| Arc::new(Tab::new(&recorder, closing, (open, reservation), judged));
+        let tab = reservation.map(tab);
         Self { recorder, closing, open, tab }
     }
 

@@ -32,16 +32,21 @@ impl<'a> Judged<'a> {
 
     /// What goes though a budget is passed, or cannot be counted. Where a rule binds it the rule goes on speaking.
     pub fn alerted(self, policy: &'a PolicyRef, seen: &'a str) -> Self {
-        match self.decision {
-            Decision::Allow | Decision::LogOnly => Self {
+        match self.is_unbound() {
+            true => Self {
                 decision: Decision::Alert,
                 policy: Some(policy),
                 rule: None,
                 evidence: Some(seen),
                 ..self
             },
-            _ => Self { evidence: self.evidence.or(Some(seen)), ..self },
+            false => Self { evidence: self.evidence.or(Some(seen)), ..self },
         }
+    }
+
+    /// Whether no rule binds what goes.
+    pub fn is_unbound(&self) -> bool {
+        matches!(self.decision, Decision::Allow | Decision::LogOnly)
     }
 
     /// Refused; what the opening had seen stands where the denial has seen nothing.
@@ -64,6 +69,17 @@ pub struct Charged {
     pub execution: Option<RequestId>,
     pub charges: Vec<Charge>,
     pub at: Timestamp,
+    /// A limit that only says so was passed after the decision went on record.
+    pub alert: Option<Alert>,
+}
+
+/// What goes though a limit is passed.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    /// Whose word that is; absent where a rule binds what goes, and goes on speaking.
+    pub policy: Option<PolicyRef>,
+    /// What was seen.
+    pub seen: String,
 }
 
 impl Charged {
@@ -73,6 +89,7 @@ impl Charged {
             execution: Some(reservation.execution()),
             charges: reservation.charges(),
             at: reservation.at(),
+            alert: None,
         }
     }
 }

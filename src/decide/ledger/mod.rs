@@ -174,7 +174,7 @@ impl Ledger {
         }
         // Whatever becomes of it now, it stays charged, unless an outcome says what it used.
         reservation.iter_mut().for_each(Reservation::recorded);
-        let entry = Entry::new(recorder, opening, (appended.is_ok(), reservation));
+        let entry = Entry::new(recorder, opening, (appended.is_ok(), reservation), &judged);
         let Ok(seq) = appended else { return Ok(entry) };
         if let Err(denial) = self.kept(seq).await {
             // The decision may be in the journal or not; if it is, this says that nothing followed from it.
@@ -222,7 +222,7 @@ impl Ledger {
         at: Timestamp,
     ) -> Result<(), Denial> {
         let object = charges.first().map(|one| one.account.to_string()).unwrap_or_default();
-        let charged = Charged { execution: None, charges, at };
+        let charged = Charged { execution: None, charges, at, alert: None };
         self.noted(&system_opening(event, &object, Some(detail)), &Outcome::default(), Some(charged))
     }
 
@@ -327,7 +327,7 @@ fn system_opening(event: &str, object: &str, detail: Option<String>) -> Opening 
         connection_id: None,
         at: clock::now(),
         kind: Kind::System,
-        subject: Subject { agent: None, source: None, host: None, destination: None },
+        subject: Subject { agent: None, source: None, execution: None, host: None, destination: None },
         asked: Asked {
             method: Some(event.to_owned()),
             path: Some(object.to_owned()),

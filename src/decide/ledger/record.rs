@@ -53,6 +53,8 @@ pub struct Subject {
     pub agent: Option<Arc<AgentProfile>>,
     /// The workload's address; absent for admin and system records.
     pub source: Option<IpAddr>,
+    /// The execution that it goes on with; what is charged names its own.
+    pub execution: Option<RequestId>,
     /// The name asked for.
     pub host: Option<HostName>,
     /// The address asked for or dialled, with its port.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::OnUnavailable;
 use super::canonical::{self, Closing};
 use super::journal::Room;
-use super::judged::Charged;
+use super::judged::{Alert, Charged, Judged};
 use super::recorder::Recorder;
 use crate::decide::quota::{More, Refused, Reservation, Spent, Wanted};
 use crate::model::types::limits::{METER_LEAST, METER_MOST};
@@ -23,6 +23,8 @@ pub(super) struct Tab {
     closing: Closing,
     /// False where an outage was allowed to leave no record.
     recorded: bool,
+    /// Whether a budget may speak on its record, because no rule binds what goes.
+    unbound: bool,
     state: Mutex<State>,
 }
 
@@ -53,10 +55,14 @@ impl State {
 }
 
 impl Tab {
-    pub fn new(recorder: &Arc<Recorder>, closing: Closing, charged: (bool, Reservation)) -> Self {
-        let (recorded, reservation) = charged;
+    pub fn new(
+        recorder: &Arc<Recorder>,
+        closing: Closing,
+        (recorded, reservation): (bool, Reservation),
+        judged: &Judged<'_>,
+    ) -> Self {
         let state = Mutex::new(State { reservation: Some(reservation), moved: None });
-        Self { recorder: recorder.clone(), closing, recorded, state }
+        Self { recorder: recorder.clone(), closing, recorded, unbound: judged.is_unbound(), state }
     }
 
     /// What is charged by now, as long as the record is open.
@@ -69,20 +75,23 @@ impl Tab {
         self.charge(&mut self.state(), (unit, wanted), now)
     }
 
-    /// What was used in the end, for the record: what the outcome says, and the bytes that were counted. None where nothing
-    /// is known: then it stays charged as it was.
+    /// What was used in the end, for the record: what the outcome says, and the bytes that were counted. Without charges where
+    /// nothing is known: then it stays charged as it was.
     pub fn settle(&self, spent: Option<Spent>) -> Option<Charged> {
         let mut state = self.state();
-        let (reservation, moved) = (state.reservation.take()?, state.moved);
+        let (mut reservation, moved) = (state.reservation.take()?, state.moved);
         drop(state);
         let spent = match moved {
             Some((up, down)) => {
-                Spent { bytes_up: Some(up), bytes_down: Some(down), ..spent.unwrap_or_default() }
+                Some(Spent { bytes_up: Some(up), bytes_down: Some(down), ..spent.unwrap_or_default() })
             }
-            None => spent?,
+            None => spent,
         };
-        let at = reservation.at();
-        Some(Charged { execution: None, charges: reservation.settle(&spent), at })
+        let charges = spent.map_or(Vec::new(), |spent| reservation.settle(&spent));
+        let alert = reservation
+            .late_alert()
+            .map(|(policy, seen)| Alert { policy: self.unbound.then_some(policy), seen });
+        Some(Charged { execution: None, charges, at: reservation.at(), alert })
     }
 
     fn charge(
@@ -98,7 +107,7 @@ impl Tab {
             return Ok(granted);
         }
         let closing = Closing { at: clock::now(), ..self.closing };
-        let charged = Charged { execution: None, charges: more.charges.clone(), at: more.at };
+        let charged = Charged { execution: None, charges: more.charges.clone(), at: more.at, alert: None };
         let write = |out: &mut Vec<u8>| canonical::write_progress(out, &closing, &charged);
         match self.recorder.append(Room::Event, write) {
             Ok(_) => Ok(granted),

@@ -132,6 +132,12 @@ impl Amounts {
         self.bounds(agent, routes).any(|bound| bound.counts_models())
     }
 
+    /// Whether some policy is about calls of models.
+    pub(super) fn ask_models(&self) -> bool {
+        let own = |own: &Own| !own.models.is_empty() || own.bounds.iter().any(|one| one.counts_models());
+        self.of_agents.iter().any(own) || self.behind.values().flatten().any(Bound::counts_models)
+    }
+
     /// Adds what holds for what an agent sends by these routes, of which the first lets it through.
     pub(super) fn bind(&self, agent: usize, routes: &[&PolicyRef], carried: Carried, holds: &mut Holds) {
         let (Some(own), Some(through)) = (self.of_agents.get(agent), routes.first()) else { return };

@@ -66,6 +66,12 @@ impl PolicySet {
         self.amounts.ask_executions() || self.gateways.values().any(|plan| plan.services.ask_executions())
     }
 
+    /// Whether calls of models may be held and read before they are decided on.
+    pub fn asks_models(&self) -> bool {
+        let served = self.gateways.values().any(|plan| plan.services.ask_models());
+        served || self.amounts.ask_models() || self.rules.ask_models()
+    }
+
     /// Whether a rule that can concern an agent asks what it has used up: then `Circumstances::usage` has to be there.
     pub fn asks_usage(&self, known: &Known) -> bool {
         self.agents.get(&known.agent().name).is_some_and(|agent| self.rules.ask_usage(*agent))

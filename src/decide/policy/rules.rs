@@ -154,6 +154,11 @@ impl Rules {
         self.of_agents.get(agent).is_some_and(|own| own.ask_usage)
     }
 
+    /// Whether some rule asks about calls of models, be it how much of them was used up.
+    pub(super) fn ask_models(&self) -> bool {
+        self.all.iter().any(|rule| rule.asks_for(Part::Ai) || rule.asks_for(Part::Usage))
+    }
+
     /// Whether some rule lets something through.
     pub(super) fn allow_something(&self) -> bool {
         self.all.iter().any(|rule| rule.action == RuleAction::Allow)

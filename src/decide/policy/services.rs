@@ -114,6 +114,12 @@ impl Services {
         holds.any(Hold::asks_executions)
     }
 
+    /// Whether one of them has to know what a call of a model asks.
+    pub(super) fn ask_models(&self) -> bool {
+        let mut models = self.all.iter().filter_map(Service::models);
+        models.any(|one| !one.models.is_empty() || one.budget.is_some() || one.output.is_some())
+    }
+
     /// Those that name the host, for whatever agents: under an exact name first, then under wildcards.
     pub(super) fn naming(&self, host: &HostName) -> impl Iterator<Item = &Service> {
         let found = (!self.is_empty()).then(|| {

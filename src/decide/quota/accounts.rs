@@ -54,6 +54,16 @@ impl Accounts {
         self.0.executions.of(agent, source, now, fresh)
     }
 
+    /// The execution that this source address goes on with, which this does not prolong. `now` is asked where there are any.
+    pub fn going_on(
+        &self,
+        agent: &Arc<str>,
+        source: IpAddr,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<RequestId> {
+        self.0.executions.going_on(agent, source, now)
+    }
+
     /// Charges what is wanted to every account that holds, or to none. `now` is the time of accounts.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Execution {
 #[derive(Debug)]
 pub struct Executions {
     idle: Duration,
+    /// Whether there was ever one: who counts nothing takes no lock.
+    any: AtomicBool,
     agents: Mutex<HashMap<Arc<str>, Vec<Running>, foldhash::fast::RandomState>>,
 }
 
@@ -41,7 +44,7 @@ struct Running {
 impl Executions {
     /// Without any; each ends after a pause of `idle`.
     pub fn new(idle: Duration) -> Self {
-        Self { idle, agents: Mutex::default() }
+        Self { idle, any: AtomicBool::new(false), agents: Mutex::default() }
     }
 
     /// The execution of this source address at this moment, in the time of accounts. `fresh` makes the id of a new one.
@@ -52,6 +55,7 @@ impl Executions {
         now: Timestamp,
         fresh: impl FnOnce() -> RequestId,
     ) -> RequestId {
+        self.any.store(true, Ordering::Relaxed);
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         let running = match agents.get_mut(agent) {
             Some(running) => running,
@@ -79,10 +83,31 @@ impl Executions {
         id
     }
 
+    /// The execution that this source address goes on with, which this does not prolong; none where it has begun none, or paused for
+    /// too long.
+    pub fn going_on(
+        &self,
+        agent: &Arc<str>,
+        source: IpAddr,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<RequestId> {
+        if !self.any.load(Ordering::Relaxed) {
+            return None;
+        }
+        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = agents.get(agent)?;
+        let known = running.iter().find(|one| one.source == source);
+        // Beyond those that are told apart it is the newest one's, as in `of`.
+        let shared = || running.last().filter(|_| running.len() >= EXECUTIONS_PER_AGENT);
+        let (one, now) = (known.or_else(shared)?, now());
+        (now.since(one.last) <= self.idle).then_some(one.id)
+    }
+
     /// Takes up what a restart left.
     pub fn restore(&self, executions: impl IntoIterator<Item = Execution>) {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         for Execution { agent, source, id, last } in executions {
+            self.any.store(true, Ordering::Relaxed);
             let running = agents.entry(agent).or_default();
             let has_room = running.len() < EXECUTIONS_PER_AGENT;
             match running.iter_mut().find(|one| one.source == source) {
@@ -135,6 +160,25 @@ mod tests {
         assert_eq!(executions.of(&bob, v6(1), START.plus(HOUR * 3), || id(6)), id(6));
         assert_eq!(executions.running(START.plus(HOUR * 4)), HashSet::from([id(5), id(6)]));
         assert_eq!(executions.running(START.plus(HOUR * 9)), HashSet::new());
+    }
+
+    #[test]
+    fn what_goes_on_is_told_without_being_prolonged() {
+        let executions = Executions::new(HOUR);
+        let alice: Arc<str> = "alice".into();
+        let going_on = |agent: &Arc<str>, source, now| executions.going_on(agent, source, || now);
+        assert_eq!(going_on(&alice, v6(1), START), None, "it has begun none");
+        executions.of(&alice, v6(1), START, || id(1));
+        assert_eq!(going_on(&alice, v6(1), START.plus(HOUR)), Some(id(1)));
+        assert_eq!(going_on(&alice, v6(2), START), None, "another address");
+        assert_eq!(going_on(&"bob".into(), v6(1), START), None, "another agent");
+        let later = START.plus(HOUR + Duration::from_micros(1));
+        assert_eq!(going_on(&alice, v6(1), later), None);
+        for number in 2..=EXECUTIONS_PER_AGENT as u32 {
+            executions.of(&alice, v6(number), START, || id(u128::from(number)));
+        }
+        let newest = id(EXECUTIONS_PER_AGENT as u128);
+        assert_eq!(going_on(&alice, v6(0), START), Some(newest), "it shares the newest one");
     }
 
     #[test]

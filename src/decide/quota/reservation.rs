@@ -8,11 +8,11 @@ use std::sync::Arc;
 use super::books::Books;
 use super::charge::{Account, Change, Charge, MOST, settle, signed};
 use super::demand::{Spent, Wanted};
-use super::plan::Plan;
-use super::refused::Refused;
+use super::plan::{self, Plan};
+use super::refused::{Refused, Shortage};
 use super::windows::minute_of;
 use crate::model::types::limits::CHARGES_BYTES;
-use crate::model::types::{Hold, PolicyRef, RequestId, Timestamp, Unit};
+use crate::model::types::{BudgetMode, Hold, Limit, PolicyRef, RequestId, Timestamp, Unit};
 
 /// See the module. Made by `Accounts::reserve` alone.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Reservation {
     granted: Vec<(Unit, u64)>,
     /// What goes though a limit is passed, or though it cannot be counted.
     notes: Vec<Refused>,
+    /// How many of them are on record.
+    told: usize,
     recorded: bool,
 }
 
@@ -63,7 +65,7 @@ impl Reservation {
         };
         let lines = charges.into_iter().map(line).collect();
         let notes = alerts.into_iter().chain(uncounted).collect();
-        Self { books, holds: holds.into(), execution, at, lines, granted, notes, recorded: false }
+        Self { books, holds: holds.into(), execution, at, lines, granted, notes, told: 0, recorded: false }
     }
 
     /// The execution that is charged.
@@ -92,6 +94,11 @@ impl Reservation {
         let policy = self.notes.iter().find_map(Refused::policy)?;
         let said: Vec<String> = self.notes.iter().map(Refused::evidence).collect();
         Some((policy, said.join("; ")))
+    }
+
+    /// The same, where something came to it since it went on record.
+    pub fn late_alert(&self) -> Option<(PolicyRef, String)> {
+        (self.notes.len() > self.told).then(|| self.alert()).flatten()
     }
 
     /// What is charged by now, for the record.
@@ -124,6 +131,7 @@ impl Reservation {
                 charges.push(charge(&account, amount));
             }
         }
+        plan.alerts.into_iter().chain(plan.uncounted).for_each(|one| self.note(one));
         for (unit, amount) in plan.granted {
             match self.granted.iter_mut().find(|(of, _)| *of == unit) {
                 Some((_, room)) => *room = room.saturating_add(amount),
@@ -151,13 +159,15 @@ impl Reservation {
     /// Says that it is on record: from now on it stays charged.
     pub fn recorded(&mut self) {
         self.recorded = true;
+        self.told = self.notes.len();
     }
 
-    /// Charges what was really used, and answers with that, for the record. What nobody knows stays as it was.
-    pub fn settle(mut self, spent: &Spent) -> Vec<Charge> {
+    /// Charges what was really used, and answers with that, for the record. What nobody knows stays as it was. What passes a limit
+    /// only now is noted.
+    pub fn settle(&mut self, spent: &Spent) -> Vec<Charge> {
         let first = minute_of(self.at);
         let mut changes = Vec::with_capacity(self.lines.len());
-        let mut charges = Vec::with_capacity(self.lines.len());
+        let (mut charges, mut grown) = (Vec::with_capacity(self.lines.len()), Vec::new());
         for Line { account, parts } in std::mem::take(&mut self.lines) {
             let before: i64 = parts.iter().map(|(_, amount)| amount).sum();
             let total = spent.of(account.unit).map_or(before, signed);
@@ -166,6 +176,9 @@ impl Reservation {
             if before != 0 || total != 0 {
                 charges.push(charge(&account, total));
             }
+            if total > before {
+                grown.push((account.clone(), total));
+            }
             let mut differences = settled;
             for (place, (_, amount)) in differences.iter_mut().enumerate() {
                 *amount -= parts.get(place).map_or(0, |(_, before)| *before);
@@ -173,7 +186,49 @@ impl Reservation {
             changes.push((account, differences, before.unsigned_abs()));
         }
         self.books.settle(changes.iter().map(|(account, parts, back)| (account, parts.clone(), *back)));
+        grown.into_iter().for_each(|(account, total)| self.look_again(&account, total.unsigned_abs()));
         charges
+    }
+
+    /// Notes the limits that only say when they are passed, where more was used than reserved.
+    fn look_again(&mut self, account: &Arc<Account>, total: u64) {
+        let alerting = self.holds.iter().filter(|hold| hold.mode == BudgetMode::AlertOnly);
+        let limits = alerting.flat_map(|hold| hold.limits.iter().map(move |limit| (hold, limit)));
+        let of_account =
+            |(hold, limit): &(&Hold, &Limit)| plan::account(hold, limit, self.execution) == **account;
+        let passed = |(hold, limit): (&Hold, &Limit)| {
+            let figures = self.books.figures(account, limit, self.at);
+            let used = u64::try_from(figures.used).unwrap_or(0);
+            (used > limit.max).then(|| {
+                Refused::Short(Box::new(Shortage {
+                    account: account.clone(),
+                    limit: limit.clone(),
+                    mode: hold.mode,
+                    used: used.saturating_sub(total),
+                    reserved: figures.reserved,
+                    wanted: total,
+                    at: self.at,
+                    after: None,
+                }))
+            })
+        };
+        let passed: Vec<Refused> = limits.filter(of_account).filter_map(passed).collect();
+        passed.into_iter().for_each(|one| self.note(one));
+    }
+
+    /// Notes what goes all the same, once for each limit.
+    fn note(&mut self, one: Refused) {
+        let limit = |of: &Refused| match of {
+            Refused::Short(short) => Some((short.account.clone(), short.limit.clone())),
+            _ => None,
+        };
+        if !self
+            .notes
+            .iter()
+            .any(|known| *known == one || limit(known).is_some_and(|of| Some(of) == limit(&one)))
+        {
+            self.notes.push(one);
+        }
     }
 
     fn line(&mut self, account: &Arc<Account>) -> &mut Line {

@@ -156,10 +156,10 @@ fn what_is_settled_costs_what_it_used_in_the_minute_in_which_it_began() {
     assert_eq!(charges[0].to_string(), "BudgetPolicy/rolling tokens Team/red 150");
     assert_eq!(used(&accounts, "BudgetPolicy/rolling", limit, later(3659)), [("Team/red".into(), 150, 0)]);
     assert_eq!(used(&accounts, "BudgetPolicy/rolling", limit, later(3660)), [("Team/red".into(), 0, 0)]);
-    let unknown = ask(&accounts, &holds, wants(Wanted::Exactly(400)), later(10)).unwrap();
+    let mut unknown = ask(&accounts, &holds, wants(Wanted::Exactly(400)), later(10)).unwrap();
     let charges = unknown.settle(&Spent::default());
     assert_eq!(charges[0].to_string(), "BudgetPolicy/rolling tokens Team/red 400");
-    let more = ask(&accounts, &holds, wants(Wanted::Exactly(400)), later(20)).unwrap();
+    let mut more = ask(&accounts, &holds, wants(Wanted::Exactly(400)), later(20)).unwrap();
     let _ = more.settle(&Spent { tokens: Some(900), ..Spent::default() });
     let refused = short(ask(&accounts, &holds, wants(Wanted::Exactly(1)), later(20)).unwrap_err());
     assert_eq!((refused.used, refused.reserved), (1450, 0), "what was used is charged, past the limit too");
@@ -281,6 +281,37 @@ fn bytes_are_charged_while_they_pass_and_count_in_both_directions_together() {
 }
 
 #[test]
+fn a_limit_that_only_says_so_is_noted_once_when_it_is_passed_underway_or_at_the_end() {
+    let accounts = Accounts::new(Terms::default());
+    let bytes = [hold("soft", BudgetMode::AlertOnly, &[(Unit::Bytes, 100, day())])];
+    let mut flow = ask(&accounts, &bytes, Demand::default(), NOW).unwrap();
+    flow.recorded();
+    for (amount, late) in [(100, None), (30, Some("100 of 100")), (30, Some("100 of 100"))] {
+        assert_eq!(flow.more(Unit::Bytes, Wanted::Exactly(amount), NOW).unwrap().granted, amount);
+        let told = flow.late_alert();
+        assert_eq!(told.is_some(), late.is_some(), "{told:?}");
+        if let (Some((policy, seen)), Some(late)) = (told, late) {
+            assert_eq!(&*policy.0, "BudgetPolicy/soft");
+            assert!(seen.starts_with(&format!("Team/red: {late} bytes used in day")), "{seen}");
+            assert!(!seen.contains(';'), "{seen}");
+        }
+    }
+    let _ = flow.settle(&Spent { bytes_up: Some(160), bytes_down: Some(0), ..Spent::default() });
+    let tokens = [hold("t", BudgetMode::AlertOnly, &[(Unit::Tokens, 100, day())])];
+    let mut call = ask(&accounts, &tokens, wants(Wanted::Exactly(90)), NOW).unwrap();
+    call.recorded();
+    let mut within = ask(&accounts, &tokens, wants(Wanted::Exactly(0)), NOW).unwrap();
+    let _ = call.settle(&Spent { tokens: Some(101), ..Spent::default() });
+    let (_, seen) = call.late_alert().expect("it used more than it had reserved");
+    assert!(
+        seen.starts_with("Team/red: 0 of 100 tokens used in day, 0 of them reserved, 101 wanted"),
+        "{seen}"
+    );
+    let _ = within.settle(&Spent::NOTHING);
+    assert_eq!(within.late_alert(), None, "it used nothing itself");
+}
+
+#[test]
 fn what_is_granted_and_reset_has_effect_at_once() {
     let accounts = Accounts::new(Terms::default());
     let holds = tokens(1000);
@@ -362,7 +393,7 @@ fn what_an_agent_uses_is_counted_without_a_limit_and_without_a_word() {
     let accounts = Accounts::new(Terms::default());
     let holds = [usage::hold("alice")];
     let unknown = Demand { nanodollars: Wanted::Unknown, bytes_up: 7, ..wants(Wanted::Exactly(400)) };
-    let reservation = ask(&accounts, &holds, unknown, NOW).unwrap();
+    let mut reservation = ask(&accounts, &holds, unknown, NOW).unwrap();
     assert!(reservation.alert().is_none() && reservation.room(Unit::Tokens).is_none());
     let _ = reservation.settle(&Spent {
         tokens: Some(150),
@@ -418,7 +449,7 @@ proptest! {
                     open.push((one, granted, model.len() - 1, records));
                 }
                 Step::Settle { which, part } if !open.is_empty() => {
-                    let (one, granted, place, _) = open.swap_remove(which % open.len());
+                    let (mut one, granted, place, _) = open.swap_remove(which % open.len());
                     let spent = granted * part / 100;
                     let _ = one.settle(&Spent { tokens: Some(spent), ..Spent::default() });
                     model[place].1 = spent;

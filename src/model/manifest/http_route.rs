@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::fields::Item;
 use super::header::{Header, Index};
-use super::references::{Needs, PARENT_REF, SELECTOR, parents, rule_name, selector};
+use super::references::{Needs, parents};
 use super::report::quoted;
 use super::resources::{HeaderMatch, HttpMatch, HttpRoute, PathMatch, QueryMatch};
+use super::route::{PARENT_REFS, RULE_NAME, SOURCE_AGENTS, rule_name, rules, rules_of, source_agents};
 use super::schema::{Field, Form, Object, Shape, words};
 use super::values;
 use crate::model::types::path::{canonical_path, has_dot_segments};
@@ -53,25 +54,17 @@ const VALUE_TYPE: Shape = Shape::Choice { words: &words(&VALUE_TYPES), not_yet: 
 pub static SPEC: Object = Object::new(
     "Lets through requests by host, method, path, headers and query. It opens the connections to its own hosts.",
     &[
-        Field::required("parentRefs", Shape::List(&Shape::Object(&PARENT_REF)), "The gateways it holds for."),
-        Field::optional(
-            "sourceAgents",
-            Shape::Object(&SELECTOR),
-            "The agents it holds for; without it every one.",
-        ),
+        PARENT_REFS,
+        SOURCE_AGENTS,
         Field::required("hostnames", Shape::List(&Shape::Text(&values::HOST)), "The hosts of its requests."),
-        Field::required(
-            "rules",
-            Shape::List(&Shape::Object(&RULE)),
-            "What it lets through; one that matches is enough.",
-        ),
+        rules_of(&Shape::Object(&RULE)),
     ],
 );
 
 static RULE: Object = Object::new(
     "Requests that a route lets through.",
     &[
-        Field::optional("name", Shape::Text(&values::NAME), "What the rule is called."),
+        RULE_NAME,
         Field::optional(
             "matches",
             Shape::List(&Shape::Object(&MATCH)),
@@ -138,10 +131,9 @@ static QUERY_MATCH: Object = Object::new(
 pub fn read(header: &Header<'_>, index: &Index) -> Option<HttpRoute> {
     let fields = header.spec?.object(&SPEC)?;
     let parents = parents(&fields, index, &[Needs::Requests]);
-    let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
+    let source_agents = source_agents(&fields);
     let hostnames = fields.required_list("hostnames").iter().filter_map(values::host_pattern).collect();
-    let mut names = BTreeSet::new();
-    let rules = fields.required_list("rules").iter().map(|item| rule(item, &mut names)).collect();
+    let rules = rules(&fields, rule);
     Some(HttpRoute { parents, hostnames, rules, source_agents, origin: header.origin() })
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::fields::Item;
 use super::header::{Header, Index};
-use super::references::{Needs, PARENT_REF, SELECTOR, parents, rule_name, selector};
+use super::references::{Needs, parents};
 use super::resources::{DOMAIN_PORT, ENCRYPTED_DNS_PORT, L4Match, L4Protocol, L4Route, PortRange, QUIC_PORT};
+use super::route::{PARENT_REFS, RULE_NAME, SOURCE_AGENTS, rule_name, rules, rules_of, source_agents};
 use super::schema::{AnyOf, Field, Object, PORT, Shape, words};
 use super::values;
 
@@ -15,25 +16,13 @@ const PROTOCOLS: [(&str, L4Protocol); 2] = [("TCP", L4Protocol::Tcp), ("UDP", L4
 /// `spec` of an L4 route.
 pub static SPEC: Object = Object::new(
     "Lets through connections and UDP by host name, network and port.",
-    &[
-        Field::required("parentRefs", Shape::List(&Shape::Object(&PARENT_REF)), "The gateways it holds for."),
-        Field::optional(
-            "sourceAgents",
-            Shape::Object(&SELECTOR),
-            "The agents it holds for; without it every one.",
-        ),
-        Field::required(
-            "rules",
-            Shape::List(&Shape::Object(&RULE)),
-            "What it lets through; one that matches is enough.",
-        ),
-    ],
+    &[PARENT_REFS, SOURCE_AGENTS, rules_of(&Shape::Object(&RULE))],
 );
 
 static RULE: Object = Object::new(
     "Destinations that a route lets through.",
     &[
-        Field::optional("name", Shape::Text(&values::NAME), "What the rule is called."),
+        RULE_NAME,
         Field::required("matches", Shape::List(&Shape::Object(&MATCH)), "Its destinations, one of these."),
         Field::refused(
             "sourceAgents",
@@ -85,9 +74,8 @@ static PORTS: Object = Object::new(
 /// Reads one route.
 pub fn read(header: &Header<'_>, index: &Index) -> Option<L4Route> {
     let fields = header.spec?.object(&SPEC)?;
-    let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
-    let mut names = BTreeSet::new();
-    let rules: Vec<_> = fields.required_list("rules").iter().map(|item| rule(item, &mut names)).collect();
+    let source_agents = source_agents(&fields);
+    let rules = rules(&fields, rule);
     let parents = parents(&fields, index, &needs(&rules));
     Some(L4Route { parents, rules, source_agents, origin: header.origin() })
 }

@@ -7,10 +7,10 @@ use super::ai_route::{COUNT, count};
 use super::fields::Item;
 use super::header::{Header, Index};
 use super::patterns::{self, SERVER, TOOL};
-use super::references::{Needs, PARENT_REF, SELECTOR, parents, rule_name, selector};
+use super::references::{Needs, parents};
 use super::resources::{McpMatch, McpRoute, McpRule, ToolCaps};
+use super::route::{PARENT_REFS, RULE_NAME, SOURCE_AGENTS, rule_name, rules, rules_of, source_agents};
 use super::schema::{AnyOf, Field, Object, Shape, words};
-use super::values;
 use crate::model::types::ToolPattern;
 
 const FILTERS: [(&str, ()); 1] = [("ToolPolicy", ())];
@@ -18,25 +18,13 @@ const FILTERS: [(&str, ()); 1] = [("ToolPolicy", ())];
 /// `spec` of a route to tools.
 pub static SPEC: Object = Object::new(
     "Lets through calls of tools of MCP servers. It opens the connections to its own servers.",
-    &[
-        Field::required("parentRefs", Shape::List(&Shape::Object(&PARENT_REF)), "The gateways it holds for."),
-        Field::optional(
-            "sourceAgents",
-            Shape::Object(&SELECTOR),
-            "The agents it holds for; without it every one.",
-        ),
-        Field::required(
-            "rules",
-            Shape::List(&Shape::Object(&RULE)),
-            "What it lets through; one that matches is enough.",
-        ),
-    ],
+    &[PARENT_REFS, SOURCE_AGENTS, rules_of(&Shape::Object(&RULE))],
 );
 
 static RULE: Object = Object::new(
     "Tools that a route lets through, and how often.",
     &[
-        Field::optional("name", Shape::Text(&values::NAME), "What the rule is called."),
+        RULE_NAME,
         Field::required(
             "matches",
             Shape::List(&Shape::Object(&MATCH)),
@@ -97,9 +85,8 @@ static POLICY: Object = Object::new(
 pub fn read(header: &Header<'_>, index: &Index) -> Option<McpRoute> {
     let fields = header.spec?.object(&SPEC)?;
     let parents = parents(&fields, index, &[Needs::Requests]);
-    let source_agents = fields.get("sourceAgents").and_then(|item| selector(&item));
-    let mut names = BTreeSet::new();
-    let rules = fields.required_list("rules").iter().filter_map(|item| rule(item, &mut names)).collect();
+    let source_agents = source_agents(&fields);
+    let rules = rules(&fields, rule).into_iter().flatten().collect();
     Some(McpRoute { parents, rules, source_agents, origin: header.origin() })
 }
 

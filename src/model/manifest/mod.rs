@@ -15,6 +15,7 @@ pub mod values;
 pub mod kinds;
 mod header;
 mod references;
+mod route;
 mod gateway;
 mod agent;
 mod l4_route;

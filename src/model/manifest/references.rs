@@ -254,17 +254,6 @@ pub fn deny_target(item: &Item<'_>, index: &Index) -> Option<DenyTarget> {
     })
 }
 
-/// `name` of a rule, which no other rule of its document has.
-pub fn rule_name(rule: &Fields<'_>, seen: &mut BTreeSet<Arc<str>>) {
-    let Some(item) = rule.get("name") else { return };
-    if let Some(name) = values::name(&item)
-        && !seen.insert(name.clone())
-    {
-        let message = format!("two rules are named {}", quoted(&name));
-        item.mistake_hint(message, "give each a name of its own");
-    }
-}
-
 /// `spec.targetRef` of a policy: a gateway, a route, or agents by name, team or project.
 pub fn policy_target(item: &Item<'_>, index: &Index) -> Option<PolicyTarget> {
     let otherwise = |word: &str| format!("a policy cannot be for {}", quoted(word));

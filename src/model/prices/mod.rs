@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::manifest::{Report, SourceFile};
-use super::types::Provider;
+use super::types::{Billed, Provider};
 
 mod read;
 mod spelling;
@@ -28,6 +28,8 @@ pub struct Price {
     pub cache_read: u64,
     /// Of input that a cache has kept; that of input where none is known.
     pub cache_write: u64,
+    /// The same where it keeps that for an hour; twice that of input where none is known.
+    pub cache_write_hour: u64,
     /// Tokens that one answer has at most, where that is known.
     pub max_output: Option<u64>,
     /// What everything costs of a call whose input is long.
@@ -47,19 +49,22 @@ pub struct Long {
     pub cache_read: u64,
     /// As [`Price::cache_write`].
     pub cache_write: u64,
+    /// As [`Price::cache_write_hour`].
+    pub cache_write_hour: u64,
 }
 
 impl Price {
-    /// What so many tokens cost, in nano-dollars, rounded up. `input` is without what caches had or have kept.
-    pub fn cost(&self, input: u64, cache_read: u64, cache_write: u64, output: u64) -> u64 {
-        let whole = u128::from(input) + u128::from(cache_read) + u128::from(cache_write);
+    /// What was used costs, in nano-dollars, rounded up.
+    pub fn cost(&self, used: &Billed) -> u64 {
+        let Billed { input, cache_read, cache_write, cache_write_hour, output } = *used;
+        let tokens = [input, cache_read, cache_write, cache_write_hour, output];
+        let whole: u128 = tokens[..4].iter().map(|tokens| u128::from(*tokens)).sum();
         let each = match self.long {
             Some(long) if whole > u128::from(long.above) => {
-                [long.input, long.cache_read, long.cache_write, long.output]
+                [long.input, long.cache_read, long.cache_write, long.cache_write_hour, long.output]
             }
-            _ => [self.input, self.cache_read, self.cache_write, self.output],
+            _ => [self.input, self.cache_read, self.cache_write, self.cache_write_hour, self.output],
         };
-        let tokens = [input, cache_read, cache_write, output];
         let cost = tokens
             .iter()
             .zip(each)

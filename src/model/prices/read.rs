@@ -53,6 +53,11 @@ static MODEL_PRICE: Object = Object::new(
         Field::required("output", Shape::Amount, "Output, thoughts included."),
         Field::optional("cacheRead", Shape::Amount, "Input that a cache had; without it as other input."),
         Field::optional("cacheWrite", Shape::Amount, "Input that a cache keeps; without it as other input."),
+        Field::optional(
+            "cacheWriteHour",
+            Shape::Amount,
+            "The same for an hour; without it twice other input.",
+        ),
         Field::optional("maxOutput", Shape::Whole(TOKENS), "Tokens that one answer has at most."),
         Field::optional("long", Shape::Object(&LONG), "What calls with long input cost."),
     ],
@@ -66,6 +71,11 @@ static LONG: Object = Object::new(
         Field::required("output", Shape::Amount, "Output."),
         Field::optional("cacheRead", Shape::Amount, "Input that a cache had; without it as other input."),
         Field::optional("cacheWrite", Shape::Amount, "Input that a cache keeps; without it as other input."),
+        Field::optional(
+            "cacheWriteHour",
+            Shape::Amount,
+            "The same for an hour; without it twice other input.",
+        ),
     ],
 );
 
@@ -127,16 +137,17 @@ fn entry(item: &Item<'_>) -> Option<(Vec<Provider>, Box<str>, Price)> {
     let each = figures(&fields);
     let max_output = tokens(&fields, "maxOutput");
     let long = fields.get("long").map_or(Some(None), |item| long(&item).map(Some));
-    let [input, output, cache_read, cache_write] = each?;
-    let price = Price { input, output, cache_read, cache_write, max_output: max_output?, long: long? };
+    let [input, output, cache_read, cache_write, cache_write_hour] = each?;
+    let (max_output, long) = (max_output?, long?);
+    let price = Price { input, output, cache_read, cache_write, cache_write_hour, max_output, long };
     Some((providers, model?, price))
 }
 
 fn long(item: &Item<'_>) -> Option<Long> {
     let fields = item.object(&LONG)?;
     let above = tokens(&fields, "above");
-    let [input, output, cache_read, cache_write] = figures(&fields)?;
-    Some(Long { above: above??, input, output, cache_read, cache_write })
+    let [input, output, cache_read, cache_write, cache_write_hour] = figures(&fields)?;
+    Some(Long { above: above??, input, output, cache_read, cache_write, cache_write_hour })
 }
 
 fn tokens(fields: &Fields<'_>, name: &str) -> Option<Option<u64>> {
@@ -144,13 +155,14 @@ fn tokens(fields: &Fields<'_>, name: &str) -> Option<Option<u64>> {
     item.whole(TOKENS).and_then(|tokens| u64::try_from(tokens).ok()).map(Some)
 }
 
-/// Input, output, read from a cache and written to one.
-fn figures(fields: &Fields<'_>) -> Option<[u64; 4]> {
+/// Input, output, read from a cache, written to one, and written to one for an hour.
+fn figures(fields: &Fields<'_>) -> Option<[u64; 5]> {
     let figure = |name: &str| fields.get(name).map_or(Some(None), |item| dollars(&item).map(Some));
-    let all = ["input", "output", "cacheRead", "cacheWrite"].map(figure);
-    let [input, output, cache_read, cache_write] = all;
+    let all = ["input", "output", "cacheRead", "cacheWrite", "cacheWriteHour"].map(figure);
+    let [input, output, cache_read, cache_write, hour] = all;
     let (input, output) = (input??, output??);
-    Some([input, output, cache_read?.unwrap_or(input), cache_write?.unwrap_or(input)])
+    let (cache_read, cache_write) = (cache_read?.unwrap_or(input), cache_write?.unwrap_or(input));
+    Some([input, output, cache_read, cache_write, hour?.unwrap_or(2 * input)])
 }
 
 /// Dollars, zero included: some output costs nothing.

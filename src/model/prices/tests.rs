@@ -52,6 +52,11 @@ fn the_catalogue_in_the_program_is_read_and_knows_models_in_every_spelling() {
     }
 }
 
+/// Input, read from a cache, written to one, output.
+fn billed([input, cache_read, cache_write, output]: [u64; 4]) -> Billed {
+    Billed { input, cache_read, cache_write, output, ..Billed::default() }
+}
+
 #[test]
 fn no_price_in_the_program_is_nonsense() {
     let prices = Prices::shipped();
@@ -69,21 +74,41 @@ fn no_price_in_the_program_is_nonsense() {
 fn costs_are_exact_and_rounded_up() {
     let price = *Prices::shipped().of(Provider::Anthropic, "claude-haiku-4-5").unwrap();
     // 1 $, 0.10 $, 1.25 $ and 5 $ a million.
-    assert_eq!(price.cost(1_000_000, 1_000_000, 1_000_000, 1_000_000), 7_350_000_000);
-    assert_eq!(price.cost(1, 0, 0, 0), 1000);
-    assert_eq!(price.cost(0, 0, 0, 0), 0);
-    let odd = Price { input: 1, output: 0, cache_read: 0, cache_write: 0, max_output: None, long: None };
-    assert_eq!((odd.cost(1, 0, 0, 0), odd.cost(1_000_000, 0, 0, 0), odd.cost(1_000_001, 0, 0, 0)), (1, 1, 2));
+    assert_eq!(price.cost(&billed([1_000_000, 1_000_000, 1_000_000, 1_000_000])), 7_350_000_000);
+    assert_eq!(price.cost(&billed([1, 0, 0, 0])), 1000);
+    assert_eq!(price.cost(&billed([0, 0, 0, 0])), 0);
+    let odd = Price { input: 1, output: 0, long: None, ..price };
+    assert_eq!(
+        (
+            odd.cost(&billed([1, 0, 0, 0])),
+            odd.cost(&billed([1_000_000, 0, 0, 0])),
+            odd.cost(&billed([1_000_001, 0, 0, 0]))
+        ),
+        (1, 1, 2)
+    );
     let all = Price { input: u64::MAX, output: u64::MAX, ..price };
-    assert_eq!(all.cost(u64::MAX, u64::MAX, u64::MAX, u64::MAX), u64::MAX);
+    assert_eq!(all.cost(&billed([u64::MAX, u64::MAX, u64::MAX, u64::MAX])), u64::MAX);
+}
+
+#[test]
+fn what_a_cache_keeps_for_an_hour_costs_twice_the_input_unless_it_is_said() {
+    let hour = |text: &str| {
+        let prices = read(&format!("models: [{{providers: [anthropic], model: a, {text}}}]")).unwrap();
+        let price = *prices.of(Provider::Anthropic, "a").unwrap();
+        price.cost(&Billed { cache_write_hour: 1_000_000, ..Billed::default() })
+    };
+    assert_eq!(hour("input: 3, cacheWrite: 3.75, output: 15"), 6 * NANODOLLARS);
+    assert_eq!(hour("input: 3, cacheWrite: 3.75, cacheWriteHour: 5, output: 15"), 5 * NANODOLLARS);
+    let long = "input: 3, output: 15, long: {above: 1000, input: 6, output: 20}";
+    assert_eq!(hour(long), 12 * NANODOLLARS, "it is input, of which the call has much");
 }
 
 #[test]
 fn long_input_has_its_own_prices_for_the_whole_call() {
     let price = *Prices::shipped().of(Provider::Google, "gemini-2.5-pro").unwrap();
-    assert_eq!(price.cost(200_000, 0, 0, 0), 250_000_000);
-    assert_eq!(price.cost(200_001, 0, 0, 0), 500_002_500);
-    assert_eq!(price.cost(0, 200_001, 0, 1_000_000), 200_001 * 250 + 15_000_000_000);
+    assert_eq!(price.cost(&billed([200_000, 0, 0, 0])), 250_000_000);
+    assert_eq!(price.cost(&billed([200_001, 0, 0, 0])), 500_002_500);
+    assert_eq!(price.cost(&billed([0, 200_001, 0, 1_000_000])), 200_001 * 250 + 15_000_000_000);
 }
 
 #[test]

@@ -506,6 +506,7 @@ pub const ENDING_EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of one answer of a model, or of what waits of a stream of them, held until its provider's annotations are read: far
 /// more than the text of any model, and several images.
 pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;
+
 /// Tokens for service accounts that are kept at once.
 pub const TOKENS_KEPT: usize = 1024;
 /// Bytes of the answer of a token end point.
@@ -514,3 +515,18 @@ pub const TOKEN_BYTES: usize = 16 * 1024;
 pub const TOKEN_TIME: Duration = Duration::from_secs(10);
 /// How long before its end a token is used no more.
 pub const TOKEN_EARLY: Duration = Duration::from_secs(120);
+
+/// Bytes of the longest thing that is found in a text: a private key of 8192 bits has about 6,400 in PEM.
+pub const FOUND_BYTES: usize = 8 * 1024;
+/// Bytes of the longest value that is judged by its name.
+pub const FOUND_VALUE_BYTES: usize = 4 * 1024;
+/// Patterns and lists of words of all documents.
+pub const CUSTOM_PATTERNS: usize = 128;
+/// Bytes of one pattern.
+pub const CUSTOM_PATTERN_BYTES: usize = 4 * 1024;
+/// Bytes of the automaton that one pattern becomes.
+pub const CUSTOM_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
+/// Words of all lists.
+pub const CUSTOM_WORDS: usize = 16 * 1024;
+/// Bytes of one word.
+pub const CUSTOM_WORD_BYTES: usize = 256;

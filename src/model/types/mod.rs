@@ -45,7 +45,7 @@ pub use holds::{
 };
 pub use host::{HostName, HostPattern};
 pub use mac::{MacAddress, MacAddressError};
-pub use model_call::{InferenceAction, ModelCall};
+pub use model_call::{Billed, InferenceAction, ModelCall};
 pub use provider::Provider;
 pub use reason::Reason;
 pub use record_type::RecordType;

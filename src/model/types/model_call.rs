@@ -1,4 +1,5 @@
-//! A call of a language model as records tell of it: what was asked of whom, and what it has cost.
+//! A call of a language model as records tell of it: what was asked of whom, and what it has cost. Reads nothing and prices
+//! nothing.
 
 use super::provider::Provider;
 
@@ -33,6 +34,30 @@ pub struct ModelCall {
     pub is_estimated: bool,
     /// The tools that the model wants called, in order; bounded by [`super::limits::TOOL_NAMES`].
     pub tools: Vec<Box<str>>,
+}
+
+/// What is paid for of a call; no token is in two of these.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Billed {
+    /// Input that no cache had.
+    pub input: u64,
+    /// Input read from a cache.
+    pub cache_read: u64,
+    /// Input written to a cache, for as long as it is kept by default.
+    pub cache_write: u64,
+    /// Input written to a cache that keeps it for an hour.
+    pub cache_write_hour: u64,
+    /// Output, thoughts included.
+    pub output: u64,
+}
+
+impl Billed {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        [self.cache_read, self.cache_write, self.cache_write_hour, self.output]
+            .into_iter()
+            .fold(self.input, u64::saturating_add)
+    }
 }
 
 /// What a call of a model is for.

@@ -89,7 +89,7 @@ reasons! {
     /// What a provider says of how safe question and answer are is worse than a policy lets through, or is missing.
     AiSafety = "ai.safety", 403, Never, "Answer is not safe";
     /// No document declares this MCP server for the agent.
-    McpServer = "mcp.server", 403, AfterApproval, "MCP server not allowed";
+    McpServer = "mcp.server", 403, Never, "MCP server not allowed";
     /// The tool may not be called.
     McpTool = "mcp.tool", 403, Never, "Tool not allowed";
     /// DNS name, SNI, certificate and Host do not agree.

@@ -55,7 +55,7 @@ fn opening(action: &AdminAction, shared: &Shared) -> Opening {
         connection_id: None,
         at: clock::now(),
         kind: Kind::Admin,
-        subject: Subject { agent: None, source: None, host: None, destination: None },
+        subject: Subject { agent: None, source: None, execution: None, host: None, destination: None },
         asked: Asked {
             method: Some(action.command.clone()),
             path: action.object.clone(),

@@ -31,7 +31,7 @@ use tokio::sync::watch as channel;
 use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
 use crate::perceive::intercept::{self, apply::Table};
-use crate::pipeline::{Shared, dropped};
+use crate::pipeline::{self, Shared, dropped};
 use crate::platform::registry::Registry;
 use crate::platform::{sys, telemetry};
 use backend::{Operator, Prepared};
@@ -108,6 +108,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let secrets = Secrets::start(registry.clone(), &config.folders.state).await?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
+    pipeline::prepare(&snapshot.policy);
     let shared = parts.road(snapshot, secrets.vault().clone(), (parts::home(&config).await, room));
     // What is shut out is shut out before anything is let in.
     let keeper = Keeper::start(registry, shared.clone(), config.approvals.max_ttl).await;

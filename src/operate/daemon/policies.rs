@@ -11,7 +11,7 @@ use crate::model::manifest::resources::Origin;
 use crate::model::manifest::{self, Report, Resources, SourceFile};
 use crate::model::types::Timestamp;
 use crate::operate::api::{Diagnostic, Severity};
-use crate::pipeline::{Shared, Snapshot};
+use crate::pipeline::{self, Shared, Snapshot};
 use crate::platform::files::{self, FileProblem};
 use crate::platform::sys::clock;
 
@@ -107,6 +107,7 @@ impl Policies {
                         Snapshot::compile(Arc::new(resources), self.resolvers.clone(), clock::now());
                     shared.memory.keep_agents(|agent| snapshot.directory.by_name(agent).is_some());
                     shared.guard.keep_agents(|agent| snapshot.directory.by_name(agent).is_some());
+                    pipeline::prepare(&snapshot.policy);
                     shared.put_in_force(snapshot);
                 }
                 Reloaded { applied: true, changed, diagnostics: Vec::new() }

@@ -21,6 +21,8 @@ struct Bounded {
     policy: PolicyRef,
     /// Whose usage counts together, where that is one.
     subject: Option<String>,
+    /// The rule whose own usage counts, `rules[0]`, where each rule counts by itself.
+    rule: Option<String>,
     /// Whether each execution counts by itself.
     by_execution: bool,
     mode: BudgetMode,
@@ -35,7 +37,7 @@ pub fn list(shared: &Shared, policy: Option<&str>, subject: Option<&str>) -> Res
     let snapshot = shared.snapshot.load();
     let all = bounded(&snapshot.resources);
     let wanted: Vec<&Bounded> = match policy {
-        Some(name) => vec![find(&all, name)?],
+        Some(name) => find(&all, name)?,
         None => all.iter().collect(),
     };
     let (now, wall) = (shared.moment(), clock::now());
@@ -43,7 +45,7 @@ pub fn list(shared: &Shared, policy: Option<&str>, subject: Option<&str>) -> Res
     for one in wanted {
         let accounts = shared.accounts.of(&one.policy.0);
         for limit in &one.limits {
-            let of = accounts.iter().filter(|account| counts_in(account, limit, one.by_execution));
+            let of = accounts.iter().filter(|account| counts_in(account, limit, one));
             let charged: Vec<_> = of.filter(|one| subject.is_none_or(|name| *one.subject == *name)).collect();
             for account in &charged {
                 let figures = shared.accounts.figures(account, limit, now);
@@ -70,8 +72,9 @@ pub fn change(shared: &Shared, query: &QuotaQuery, by: &str) -> Result<Vec<Quota
     }
     let snapshot = shared.snapshot.load();
     let all = bounded(&snapshot.resources);
-    let one = find(&all, &query.policy)?;
-    let units = units(one, query)?;
+    let found = find(&all, &query.policy)?;
+    let policy = &found[0].policy;
+    let units = units(&found, query)?;
     let mut charges = Vec::new();
     for unit in units {
         let change = match &query.amount {
@@ -79,9 +82,9 @@ pub fn change(shared: &Shared, query: &QuotaQuery, by: &str) -> Result<Vec<Quota
             None => Change::Reset,
         };
         let account = Arc::new(Account {
-            policy: one.policy.0.clone(),
+            policy: policy.0.clone(),
             unit,
-            subject: subject(shared, one, unit, query)?,
+            subject: subject(shared, &found, unit, query)?,
         });
         charges.push(Charge { account, change });
     }
@@ -98,40 +101,43 @@ pub fn change(shared: &Shared, query: &QuotaQuery, by: &str) -> Result<Vec<Quota
         .apply(&charges, now)
         .map_err(|refused| Fault::internal(refused.evidence()).hint("it counts from the next start on"))?;
     let subjects: Vec<_> = charges.iter().map(|charge| charge.account.subject.to_string()).collect();
-    let stands = list(shared, Some(&one.policy.0), None)?;
+    let stands = list(shared, Some(&policy.0), None)?;
     Ok(stands
         .into_iter()
         .filter(|one| one.subject.as_ref().is_some_and(|of| subjects.contains(of)))
+        .filter(|one| charges.iter().any(|charge| charge.account.unit.as_str() == one.unit))
         .collect())
 }
 
 /// The units that are meant.
-fn units(one: &Bounded, query: &QuotaQuery) -> Result<Vec<Unit>, Fault> {
-    let mut known: Vec<Unit> = one.limits.iter().map(|limit| limit.unit).collect();
+fn units(found: &[&Bounded], query: &QuotaQuery) -> Result<Vec<Unit>, Fault> {
+    let policy = &found[0].policy;
+    let limits = found.iter().flat_map(|one| &one.limits);
+    let mut known: Vec<Unit> = limits.map(|limit| limit.unit).collect();
     known.sort_unstable();
     known.dedup();
     let names = || known.iter().map(|unit| unit.as_str()).collect::<Vec<_>>().join(", ");
     match &query.unit {
         Some(word) => match Unit::parse(word).filter(|unit| known.contains(unit)) {
             Some(unit) => Ok(vec![unit]),
-            None => Err(Fault::invalid(format!("{} counts no `{word}`", one.policy.0))
+            None => Err(Fault::invalid(format!("{} counts no `{word}`", policy.0))
                 .hint(format!("it counts {}", names()))),
         },
         None if query.amount.is_none() || known.len() == 1 => Ok(known),
-        None => Err(Fault::invalid(format!("it is not said of what: {} counts {}", one.policy.0, names()))
+        None => Err(Fault::invalid(format!("it is not said of what: {} counts {}", policy.0, names()))
             .hint("--unit UNIT")),
     }
 }
 
 /// The subject that is meant: the one that is named, or the only one.
-fn subject(shared: &Shared, one: &Bounded, unit: Unit, query: &QuotaQuery) -> Result<Arc<str>, Fault> {
-    let accounts = shared.accounts.of(&one.policy.0);
+fn subject(shared: &Shared, found: &[&Bounded], unit: Unit, query: &QuotaQuery) -> Result<Arc<str>, Fault> {
+    let accounts = shared.accounts.of(&found[0].policy.0);
     let mut known: Vec<Arc<str>> = accounts
         .iter()
         .filter(|account| account.unit == unit)
         .map(|account| account.subject.clone())
         .collect();
-    known.extend(one.subject.as_deref().map(Arc::from));
+    known.extend(found.iter().filter_map(|one| one.subject.as_deref()).map(Arc::from));
     known.sort_unstable();
     known.dedup();
     let names = || known.iter().take(8).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -174,11 +180,15 @@ fn dollars(text: &str) -> Option<u64> {
     whole.parse::<u64>().ok()?.checked_mul(NANODOLLARS)?.checked_add(fraction)
 }
 
-fn find<'a>(all: &'a [Bounded], name: &str) -> Result<&'a Bounded, Fault> {
-    let exact = all.iter().find(|one| *one.policy.0 == *name);
-    let mut named = all.iter().filter(|one| one.policy.0.split_once('/').is_some_and(|(_, own)| own == name));
+/// What a document bounds, at least one thing.
+fn find<'a>(all: &'a [Bounded], name: &str) -> Result<Vec<&'a Bounded>, Fault> {
+    let of = |policy: &PolicyRef| all.iter().filter(|one| one.policy == *policy).collect();
+    let mut known: Vec<&PolicyRef> = all.iter().map(|one| &one.policy).collect();
+    known.dedup();
+    let exact = known.iter().find(|one| *one.0 == *name);
+    let mut named = known.iter().filter(|one| one.0.split_once('/').is_some_and(|(_, own)| own == name));
     match (exact, named.next(), named.next()) {
-        (Some(one), ..) | (None, Some(one), None) => Ok(one),
+        (Some(one), ..) | (None, Some(one), None) => Ok(of(one)),
         (None, Some(_), Some(_)) => Err(Fault::invalid(format!("several documents are called `{name}`"))
             .hint(format!("name its kind, too: `BudgetPolicy/{name}`"))),
         _ => Err(Fault::not_found(format!("no document `{name}` that bounds amounts is in force"))
@@ -186,10 +196,19 @@ fn find<'a>(all: &'a [Bounded], name: &str) -> Result<&'a Bounded, Fault> {
     }
 }
 
-/// Whether a limit counts in an account: one execution's, or not.
-fn counts_in(account: &Account, limit: &Limit, by_execution: bool) -> bool {
-    let of_execution = by_execution || limit.window == Window::Execution;
-    account.unit == limit.unit && account.execution().is_some() == of_execution
+/// Whether a limit counts in an account: one execution's, or not; one rule's, or not.
+fn counts_in(account: &Account, limit: &Limit, of: &Bounded) -> bool {
+    let of_execution = of.by_execution || limit.window == Window::Execution;
+    let id = account.execution();
+    let subject = match id {
+        Some(id) => account.subject.strip_suffix(&format!("/Execution/{id}")).unwrap_or_default(),
+        None => &*account.subject,
+    };
+    let of_rule = of
+        .rule
+        .as_deref()
+        .is_none_or(|rule| subject.strip_suffix(rule).is_some_and(|before| before.ends_with('/')));
+    account.unit == limit.unit && id.is_some() == of_execution && of_rule
 }
 
 fn quota(
@@ -231,6 +250,7 @@ fn bounded(resources: &Resources) -> Vec<Bounded> {
     let hard = |kind, name: &str, subject: Option<String>, limits: Vec<Limit>| Bounded {
         policy: PolicyRef::new(kind, name),
         subject,
+        rule: None,
         by_execution: false,
         mode: BudgetMode::HardStop,
         limits,
@@ -246,12 +266,14 @@ fn bounded(resources: &Resources) -> Vec<Bounded> {
         all.push(hard("BandwidthPolicy", name, subject, bandwidth.ceilings.to_vec()));
     }
     for (name, route) in &resources.ai_routes {
-        let caps = route.rules.iter().flat_map(|rule| &rule.budgets);
-        let limits = caps.flat_map(|caps| {
-            let per_day = limit(Unit::Tokens, caps.per_day, day());
-            per_day.into_iter().chain(limit(Unit::Tokens, caps.per_execution, Window::Execution))
-        });
-        all.push(hard("AIProviderRoute", name, None, limits.collect()));
+        for (number, rule) in route.rules.iter().enumerate() {
+            let limits = rule.budgets.iter().flat_map(|caps| {
+                let per_day = limit(Unit::Tokens, caps.per_day, day());
+                per_day.into_iter().chain(limit(Unit::Tokens, caps.per_execution, Window::Execution))
+            });
+            let of = hard("AIProviderRoute", name, None, limits.collect());
+            all.push(Bounded { rule: Some(format!("rules[{number}]")), ..of });
+        }
     }
     for (name, policy) in &resources.inference_policies {
         let daily = limit(Unit::Tokens, policy.daily, day());
@@ -259,9 +281,12 @@ fn bounded(resources: &Resources) -> Vec<Bounded> {
         all.push(hard("InferencePolicy", name, None, limits.collect()));
     }
     for (name, route) in &resources.mcp_routes {
-        let caps = route.rules.iter().flat_map(|rule| &rule.tools);
-        let limits = caps.filter_map(|caps| limit(Unit::Calls, caps.calls_per_execution, Window::Execution));
-        all.push(hard("MCPRoute", name, None, limits.collect()));
+        for (number, rule) in route.rules.iter().enumerate() {
+            let most = rule.tools.iter().map(|caps| caps.calls_per_execution);
+            let limits = most.filter_map(|most| limit(Unit::Calls, most, Window::Execution));
+            let of = hard("MCPRoute", name, None, limits.collect());
+            all.push(Bounded { rule: Some(format!("rules[{number}]")), ..of });
+        }
     }
     all.retain(|one| !one.limits.is_empty());
     all
@@ -311,20 +336,45 @@ mod tests {
         }
     }
 
+    fn bounded_by(rule: Option<&str>, by_execution: bool) -> Bounded {
+        let policy = PolicyRef::new("BudgetPolicy", "run");
+        let rule = rule.map(str::to_owned);
+        Bounded { policy, subject: None, rule, by_execution, mode: BudgetMode::HardStop, limits: Vec::new() }
+    }
+
+    fn tokens(window: Window) -> Limit {
+        Limit { unit: Unit::Tokens, max: 5, window }
+    }
+
+    fn day() -> Window {
+        Window::Calendar(Period::Day, jiff::tz::TimeZone::UTC)
+    }
+
     #[test]
     fn a_limit_of_executions_counts_in_theirs_and_no_other_does() {
-        let policy = PolicyRef::new("BudgetPolicy", "run");
+        let (whole, each) = (bounded_by(None, false), bounded_by(None, true));
         let id = crate::model::types::RequestId(uuid::Uuid::from_u128(7));
         let team: Arc<str> = "Team/red".into();
-        let of = |subject, execution| Account::new(&policy, Unit::Tokens, subject, execution);
-        let limit = |window| Limit { unit: Unit::Tokens, max: 5, window };
-        let day = Window::Calendar(Period::Day, jiff::tz::TimeZone::UTC);
+        let of = |subject, execution| Account::new(&whole.policy, Unit::Tokens, subject, execution);
         for (account, is_execution) in
             [(of(Some(&team), None), false), (of(Some(&team), Some(id)), true), (of(None, Some(id)), true)]
         {
-            assert_eq!(counts_in(&account, &limit(Window::Execution), false), is_execution, "{account}");
-            assert_eq!(counts_in(&account, &limit(day.clone()), false), !is_execution, "{account}");
-            assert_eq!(counts_in(&account, &limit(day.clone()), true), is_execution, "{account}");
+            assert_eq!(counts_in(&account, &tokens(Window::Execution), &whole), is_execution, "{account}");
+            assert_eq!(counts_in(&account, &tokens(day()), &whole), !is_execution, "{account}");
+            assert_eq!(counts_in(&account, &tokens(day()), &each), is_execution, "{account}");
+        }
+    }
+
+    #[test]
+    fn a_rule_counts_in_its_own_accounts_and_in_no_other_rules() {
+        let (first, eleventh) = (bounded_by(Some("rules[1]"), false), bounded_by(Some("rules[11]"), false));
+        let id = crate::model::types::RequestId(uuid::Uuid::from_u128(7));
+        for (execution, window) in [(None, day()), (Some(id), Window::Execution)] {
+            let subject: Arc<str> = "EgressGateway/default/rules[1]".into();
+            let account = Account::new(&first.policy, Unit::Tokens, Some(&subject), execution);
+            let limit = tokens(window);
+            assert!(counts_in(&account, &limit, &first), "{account}");
+            assert!(!counts_in(&account, &limit, &eleventh), "{account}");
         }
     }
 }

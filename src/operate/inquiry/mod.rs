@@ -17,7 +17,7 @@ use crate::model::condition::Content;
 use crate::model::manifest::Resources;
 use crate::model::manifest::resources::{ENCRYPTED_DNS_PORT, TLS_PORT};
 use crate::model::types::agreed_name::{AgreedName, Scheme};
-use crate::model::types::{Decision, HostName, Reason};
+use crate::model::types::{ApprovedTool, Decision, HostName, Reason};
 use crate::perceive::hello::{Alpn, ClientHello, Hello, Http1Hello};
 use crate::perceive::identity::Known;
 use crate::perceive::request::{Request, hop_by_hop};
@@ -355,6 +355,16 @@ fn hello(target: &Target, name: Option<&HostName>, takes_tls: bool) -> Hello {
 /// The command that lets an agent in again.
 pub fn release(agent: &str) -> String {
     format!("to let it in again: clawgress agent release {agent}")
+}
+
+/// The command that lets an agent call a tool for two hours, which is named as records do: `docs/send_mail`; or that none does.
+pub fn approve_tool(agent: &str, tool: &str) -> String {
+    match ApprovedTool::parse(tool) {
+        Ok(tool) => format!(
+            "to allow it for two hours: clawgress approve {agent} --tool {tool} --ttl 2h --reason \"...\""
+        ),
+        Err(_) => "no approval opens it: none names such a tool".to_owned(),
+    }
 }
 
 /// The nearest rule in words, and for programs where it is one of an EgressPolicy.

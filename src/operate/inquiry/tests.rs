@@ -226,6 +226,14 @@ fn who_is_quarantined_is_let_in_by_a_command_that_stands_there() {
 }
 
 #[test]
+fn a_tool_that_lacks_an_approval_is_opened_by_a_command_that_names_it() {
+    let command =
+        "to allow it for two hours: clawgress approve alice --tool docs/send_mail --ttl 2h --reason \"...\"";
+    assert_eq!(approve_tool("alice", "docs/send_mail"), command);
+    assert_eq!(approve_tool("alice", "docs/send mail"), "no approval opens it: none names such a tool");
+}
+
+#[test]
 fn the_nearest_route_is_the_one_that_misses_by_least_and_says_by_what() {
     let http = |name: &str, host: &str, one: &str| {
         let spec = format!(

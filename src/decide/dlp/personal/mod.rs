@@ -1,6 +1,127 @@
-//! What identifies people, and what is known of their health.
+//! What identifies people, and what is known of their health: numbers with their check digits, addresses, and what words near
+//! a value say that it is.
+//!
+//! The entries stand by region: `payment`, `europe`, `america`, `asia`, `health`, `document`,
+//! `wallet`, `contact`. Their formats are
+//! written for capitals and ASCII digits and their checks for letters and digits alone; `numbers` reads every text that way. It
+//! visits each place where a digit stands, follows all formats at once in one automaton, and weighs what matches by checksum,
+//! `context` and neighbours. Where one place may be several things, the surest stays.
 
-use super::detector::Detector;
+mod payment;
+mod iban;
+mod europe;
+mod america;
+mod asia;
+mod health;
+mod document;
+mod wallet;
+mod spelling;
+mod phone;
+mod contact;
+mod context;
+mod numbers;
+
+use super::detector::Found;
+use super::detector::{Check, Confidence, Detector};
+use crate::model::types::{FindingClass, FindingClasses};
 
 /// What there is to be found.
-pub const CATALOGUE: &[Detector] = &[];
+pub const CATALOGUE: &[Detector] = &JOINED;
+
+const PARTS: [&[Detector]; 8] = [
+    payment::ENTRIES,
+    europe::ENTRIES,
+    america::ENTRIES,
+    asia::ENTRIES,
+    health::ENTRIES,
+    document::ENTRIES,
+    wallet::ENTRIES,
+    contact::ENTRIES,
+];
+
+const COUNT: usize = count(PARTS.len());
+/// The place of the first address of a crypto-currency. Those before it are what the automaton of `numbers` reads.
+const FIRST_WALLET: usize = count(PARTS.len() - 2);
+/// The place of the first entry of `contact`.
+const FIRST_CONTACT: usize = count(PARTS.len() - 1);
+
+/// The entries of the first parts.
+const fn count(parts: usize) -> usize {
+    let (mut count, mut part) = (0, 0);
+    while part < parts {
+        count += PARTS[part].len();
+        part += 1;
+    }
+    count
+}
+
+const JOINED: [Detector; COUNT] = {
+    let mut joined = [STRONG; COUNT];
+    let (mut at, mut part) = (0, 0);
+    while part < PARTS.len() {
+        let mut entry = 0;
+        while entry < PARTS[part].len() {
+            joined[at] = PARTS[part][entry];
+            at += 1;
+            entry += 1;
+        }
+        part += 1;
+    }
+    joined
+};
+
+/// What most entries have in common, where format and checksum leave little doubt.
+const STRONG: Detector = Detector {
+    name: "",
+    class: FindingClass::Pii,
+    source: "",
+    anchors: &[],
+    format: "",
+    check: Check::None,
+    context: &[],
+    confidence: Confidence { bare: 0.8, in_context: 0.95, wrong_sum: 0.3 },
+    examples: &[],
+    lookalikes: &[],
+};
+
+/// Where one value in some fifty of that length would match by chance: alone it is just enough.
+const FAIR: Detector =
+    Detector { confidence: Confidence { bare: 0.55, in_context: 0.9, wrong_sum: 0.25 }, ..STRONG };
+
+/// Where one in ten would: a word near it has to speak for it.
+const WEAK: Detector =
+    Detector { confidence: Confidence { bare: 0.3, in_context: 0.8, wrong_sum: 0.2 }, ..STRONG };
+
+/// Adds what stands in a text, of these classes: in ascending order, where no two of a class overlap.
+pub fn detect(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
+    if !wanted.has(FindingClass::Pii) && !wanted.has(FindingClass::Phi) {
+        return;
+    }
+    let before = found.len();
+    numbers::find(text, wanted, found);
+    contact::find(text, wanted, found);
+    let mut own = found.split_off(before);
+    own.sort_by_key(|one| (one.range.start, std::cmp::Reverse(one.range.end)));
+    for one in own {
+        keep_surest(one, before, found);
+    }
+}
+
+/// Adds what does not overlap what is there, and puts it in the place of what is less sure.
+fn keep_surest(one: Found, before: usize, found: &mut Vec<Found>) {
+    while let Some(last) = found[before..].iter().rposition(|other| other.class == one.class) {
+        let other = &found[before + last];
+        if other.range.end <= one.range.start {
+            break;
+        }
+        let length = |found: &Found| found.range.len();
+        if (other.confidence, length(other)) >= (one.confidence, length(&one)) {
+            return;
+        }
+        found.remove(before + last);
+    }
+    found.push(one);
+}
+
+#[cfg(test)]
+mod tests;

@@ -125,3 +125,20 @@ async fn where_nobody_counts_bytes_nothing_is_metered() {
     assert!(entry.byte_meter().is_none());
     drop(entry);
 }
+
+#[tokio::test]
+async fn a_limit_that_is_passed_while_bytes_move_stands_on_the_record_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = start(dir.path());
+    let hold = hold(BudgetMode::AlertOnly, &[(Unit::Bytes, 10_000)]);
+    let entry = flow(&ledger, &recalled(&ledger), &hold).await.unwrap();
+    let meter = entry.byte_meter().unwrap();
+    meter.moved(Direction::Down, meter.room(Direction::Down, 20_000, AT).unwrap());
+    entry.close(Outcome { evidence: Some("it ended".into()), ..Outcome::default() });
+    ledger.barrier().await.unwrap();
+    let row = &ledger.reader().unwrap().search(&Filter::default()).unwrap()[0];
+    assert_eq!((row.text("decision"), row.text("policy_id")), (Some("alert"), Some("BandwidthPolicy/day")));
+    assert_eq!(row.text("rule"), None, "the rule of the decision is another document's");
+    let seen = row.text("evidence").unwrap();
+    assert!(seen.starts_with("it ended; Agent/alice: 0 of 10,000 bytes used in day"), "{seen}");
+}

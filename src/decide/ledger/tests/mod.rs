@@ -36,6 +36,7 @@ fn opening(number: u128) -> Opening {
                 labels: Default::default(),
             })),
             source: Some("10.77.0.2".parse().unwrap()),
+            execution: None,
             host: Some(HostName::parse("api.model.example").unwrap()),
             destination: Some("[2001:db8::10]:443".parse().unwrap()),
         },

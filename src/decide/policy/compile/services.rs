@@ -25,7 +25,7 @@ impl<'a> Compiler<'a> {
             let Some(plan) = gateways.get_mut(gateway) else { continue };
             for (number, rule) in route.rules.iter().enumerate() {
                 let route = rule_of("AIProviderRoute", name, number);
-                let budget = budget(&route.policy, &plan.policy, &rule.budgets);
+                let budget = budget(&route, &plan.policy, &rule.budgets);
                 let output = rule.budgets.iter().filter_map(|caps| caps.output_per_request).min();
                 for one in &rule.matches {
                     let (hosts, starred) = hosts_of(one);
@@ -61,6 +61,7 @@ impl<'a> Compiler<'a> {
             let Some(plan) = gateways.get_mut(gateway) else { continue };
             for (number, rule) in route.rules.iter().enumerate() {
                 let route = rule_of("MCPRoute", name, number);
+                let calls = calls(&route, &plan.policy, &rule.tools);
                 for one in &rule.matches {
                     plan.services.add(Service {
                         route: route.clone(),
@@ -69,7 +70,7 @@ impl<'a> Compiler<'a> {
                         listeners,
                         hosts: one.servers.iter().map(|url| url.host.clone()).collect(),
                         starred: Vec::new(),
-                        offer: Offer::Tools(tools(&route, one, &rule.tools)),
+                        offer: Offer::Tools(tools(one, &rule.tools, calls.clone())),
                     });
                 }
             }
@@ -125,8 +126,14 @@ fn hosts_of(one: &AiMatch) -> (Vec<HostPattern>, Vec<&'static str>) {
     (hosts, starred)
 }
 
-/// What filters of `type: TokenBudget` come to at one gateway.
-fn budget(route: &PolicyRef, gateway: &PolicyRef, caps: &[TokenCaps]) -> Option<Hold> {
+/// Whose usage the filters of a rule count: its own, at one gateway.
+fn subject(route: &Route, gateway: &PolicyRef) -> Subject {
+    let rule = route.rule.as_deref().unwrap_or_default();
+    Subject::Named(format!("{}/{rule}", gateway.0).into())
+}
+
+/// What filters of `type: TokenBudget` of one rule come to at one gateway.
+fn budget(route: &Route, gateway: &PolicyRef, caps: &[TokenCaps]) -> Option<Hold> {
     let limits = |of: fn(&TokenCaps) -> Option<u64>, window: Window| {
         let most = caps.iter().filter_map(of);
         most.map(move |max| Limit { unit: Unit::Tokens, max, window: window.clone() })
@@ -135,28 +142,25 @@ fn budget(route: &PolicyRef, gateway: &PolicyRef, caps: &[TokenCaps]) -> Option<
     let limits: Arc<[Limit]> = limits(|caps| caps.per_day, day)
         .chain(limits(|caps| caps.per_execution, Window::Execution))
         .collect();
-    let subject = Subject::Named(gateway.0.clone());
-    let hold = Hold { policy: route.clone(), subject, limits, mode: BudgetMode::HardStop };
-    (!hold.limits.is_empty()).then_some(hold)
+    let (policy, subject) = (route.policy.clone(), subject(route, gateway));
+    (!limits.is_empty()).then_some(Hold { policy, subject, limits, mode: BudgetMode::HardStop })
+}
+
+/// What the filters of one rule of an MCPRoute leave each execution at one gateway.
+fn calls(route: &Route, gateway: &PolicyRef, caps: &[ToolCaps]) -> Option<Hold> {
+    let most = caps.iter().filter_map(|caps| caps.calls_per_execution);
+    let limits: Arc<[Limit]> =
+        most.map(|max| Limit { unit: Unit::Calls, max, window: Window::Execution }).collect();
+    let (policy, subject) = (route.policy.clone(), subject(route, gateway));
+    (!limits.is_empty()).then_some(Hold { policy, subject, limits, mode: BudgetMode::HardStop })
 }
 
 /// What an MCPRoute says of tools: what it matches, as far as its filters allow that.
-fn tools(route: &Route, one: &McpMatch, caps: &[ToolCaps]) -> Tools {
+fn tools(one: &McpMatch, caps: &[ToolCaps], calls: Option<Hold>) -> Tools {
     let matched = (!one.tools.is_empty()).then(|| one.tools.clone());
     let allowed = caps.iter().filter_map(|caps| caps.allowed.as_deref());
     let tools = allowed.fold(matched, |tools, allowed| meet(tools.as_deref(), Some(allowed)));
     let tools = tools.and_then(unless_any);
-    let limits: Arc<[Limit]> = caps
-        .iter()
-        .filter_map(|caps| caps.calls_per_execution)
-        .map(|max| Limit { unit: Unit::Calls, max, window: Window::Execution })
-        .collect();
-    let calls = (!limits.is_empty()).then(|| Hold {
-        policy: route.policy.clone(),
-        subject: Subject::Execution,
-        limits,
-        mode: BudgetMode::HardStop,
-    });
     Tools { servers: one.servers.clone(), declared: None, sieve: sieve_of(tools.as_deref()), tools, calls }
 }
 

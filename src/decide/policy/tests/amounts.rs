@@ -203,7 +203,7 @@ fn rates_count_by_agent_execution_or_route_and_once_however_many_targets_cover_i
 }
 
 #[test]
-fn token_budgets_of_a_route_count_at_its_gateway_and_those_of_a_policy_by_agent() {
+fn token_budgets_of_a_rule_count_at_its_gateway_and_those_of_a_policy_by_agent() {
     let caps = TokenCaps { per_day: Some(1_000), per_execution: Some(100), output_per_request: None };
     let set = with("", |resources| {
         openai(resources, "gpt", &[], caps);
@@ -225,7 +225,7 @@ fn token_budgets_of_a_route_count_at_its_gateway_and_those_of_a_policy_by_agent(
     assert_eq!(
         budgets(Some(holds)),
         [
-            "AIProviderRoute/gpt EgressGateway/default tokens,tokens",
+            "AIProviderRoute/gpt EgressGateway/default/rules[0] tokens,tokens",
             "InferencePolicy/shared Agent/bob tokens,tokens"
         ]
     );

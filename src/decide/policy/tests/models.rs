@@ -34,6 +34,22 @@ fn an_ai_route_opens_its_hosts_and_lets_calls_of_its_models_through() {
 }
 
 #[test]
+fn a_set_says_whether_calls_of_models_may_have_to_be_read() {
+    assert!(gpt().policy.asks_models(), "a route names models");
+    let any = |caps| with("", |resources| openai(resources, "any", &[], caps)).policy.asks_models();
+    assert!(!any(NONE), "the head decides");
+    assert!(
+        any(TokenCaps { per_day: Some(5), ..NONE }) && any(TokenCaps { output_per_request: Some(5), ..NONE })
+    );
+    let ruled = |when: &str| {
+        let rule = format!("{{name: r, when: '{when}', action: Deny}}");
+        with(&policy_for("Agent, name: alice", "p", "", &[&rule]), |_| {}).policy.asks_models()
+    };
+    assert!(ruled("ai.model == \"o3\"") && ruled("usage.tokens_today > 5"));
+    assert!(!ruled("request.method == \"GET\""));
+}
+
+#[test]
 fn another_model_is_refused_by_its_name_and_no_list_is_told() {
     let set = gpt();
     for (model, told) in

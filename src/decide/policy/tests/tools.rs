@@ -9,7 +9,7 @@ use super::services::{
 use super::*;
 use crate::model::condition::Part;
 use crate::model::manifest::resources::{DenyTarget, ToolPolicy, ToolRate};
-use crate::model::types::{ApprovedTool, PolicyRef, Timestamp, Unit, Window};
+use crate::model::types::{ApprovedTool, PolicyRef, Subject, Timestamp, Unit, Window};
 
 const MCP: (&str, &str) = ("POST", "mcp.example/mcp");
 
@@ -247,6 +247,7 @@ fn calls_are_counted_and_paced_each_by_itself() {
         (budget.limits[0].unit, budget.limits[0].max, &budget.limits[0].window),
         (Unit::Calls, 50, &Window::Execution)
     );
+    assert_eq!(budget.subject, Subject::Named("EgressGateway/default/rules[0]".into()));
     let rate = &two.rates[0];
     assert_eq!((rate.requests.get(), rate.burst.get(), &*rate.policy.0), (2, 5, "ToolPolicy/slow"));
     assert_eq!(holds(&messages(&["tools/list"])), None);

@@ -11,7 +11,7 @@ use crate::decide::policy::{Circumstances, Standing};
 use crate::model::types::{Decision, HostName, Reason, Timestamp};
 use crate::operate::api::{ExplainQuery, Explanation, Fault, Recorded, Step, StepVerdict};
 use crate::operate::daemon::keeper::Then;
-use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene, release};
+use crate::operate::inquiry::{Inquiry, SOME_PUBLIC_ADDRESS, Scene, approve_tool, release};
 use crate::pipeline::Snapshot;
 use crate::platform::sys::clock;
 
@@ -172,6 +172,9 @@ fn hints(row: &Row<'_>, query: &ExplainQuery, judges: Judges<'_>) -> Vec<String>
     let named = row.text("destination_host").or(row.text("query_name")).is_some();
     if matches!(row.reason(), Some(Reason::PolicyNoRoute | Reason::DnsDenied)) && named {
         hints.extend(approval(row, query, judges.now));
+    }
+    if let (Some(Reason::ApprovalRequired), Some(tool)) = (row.reason(), row.text("evidence")) {
+        hints.push(approve_tool(&query.agent, tool));
     }
     if let Err(why) = judges.then {
         let digest = row.text("policy_digest").unwrap_or("none");

@@ -156,8 +156,7 @@ impl Call {
             let billed = usage.billed();
             let price = |model: &Option<Box<str>>| prices.of(call.provider, model.as_deref()?);
             let price = price(&call.model).or_else(|| price(&call.requested));
-            call.cost = price
-                .map(|price| price.cost(billed.input, billed.cache_read, billed.cache_write, billed.output));
+            call.cost = price.map(|price| price.cost(&billed));
             // What a provider goes on with after it was broken off, nobody hears of.
             call.billed = (is_whole || !call.is_estimated).then(|| billed.total());
         } else if is_whole {

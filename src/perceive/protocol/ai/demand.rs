@@ -1,7 +1,7 @@
 //! What a call may come to before anybody knows: what a reservation is made of.
 
 use super::endpoint::Operation;
-use super::question::Question;
+use super::question::{Caching, Question};
 use crate::model::types::limits::DEFAULT_OUTPUT_TOKENS;
 
 /// The most that a call is expected to use.
@@ -9,6 +9,8 @@ use crate::model::types::limits::DEFAULT_OUTPUT_TOKENS;
 pub struct Demand {
     /// Tokens of input, as estimated.
     pub input: u64,
+    /// Whether caches are to keep some of it.
+    pub caching: Caching,
     /// Tokens of output at most, of all choices together.
     pub output: u64,
     /// Whether the answer is streamed, so that it can be ended on its way.
@@ -20,13 +22,13 @@ pub struct Demand {
 impl Demand {
     /// Of this question. `most` is what its model can generate for one choice, where that is known.
     pub fn of(question: &Question, operation: Operation, most: Option<u64>) -> Self {
-        let Question { input_estimate: input, stream: streams, .. } = *question;
+        let Question { input_estimate: input, stream: streams, caching, .. } = *question;
         if !operation.generates() {
-            return Self { input, output: 0, streams, is_bounded: true };
+            return Self { input, caching, output: 0, streams, is_bounded: true };
         }
         let each = question.max_output.or(most).unwrap_or(DEFAULT_OUTPUT_TOKENS);
         let output = each.saturating_mul(question.choices.max(1));
-        Self { input, output, streams, is_bounded: question.max_output.is_some() }
+        Self { input, caching, output, streams, is_bounded: question.max_output.is_some() }
     }
 
     /// Both together.
@@ -49,6 +51,7 @@ mod tests {
             tools: Vec::new(),
             tools_offered: 0,
             input_estimate: 10,
+            caching: Caching::Unsaid,
         }
     }
 

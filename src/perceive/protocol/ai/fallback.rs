@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use http::{HeaderMap, header};
+
 use super::endpoint::Endpoint;
 use crate::perceive::protocol::json::{Event, Scanner, Visitor, Word};
 
@@ -16,6 +18,21 @@ pub enum Another {
     Target(String),
     /// In the body: these bytes become these.
     Body(Range<usize>, Vec<u8>),
+}
+
+/// Whether the client vouches for the bytes of a request with this target: by a signature (AWS Signature Version 4; RFC 9421), or by
+/// a digest of its body (RFC 9530, RFC 1864). Another model would make it void.
+pub fn is_signed(target: &str, headers: &HeaderMap) -> bool {
+    const VOUCHING: [&str; 6] =
+        ["signature-input", "content-digest", "repr-digest", "digest", "content-md5", "x-amz-content-sha256"];
+    let by_aws =
+        headers.get_all(header::AUTHORIZATION).iter().any(|value| value.as_bytes().starts_with(b"AWS4-"));
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let in_query = query.split('&').any(|part| {
+        let name = part.split('=').next().unwrap_or_default();
+        name.eq_ignore_ascii_case("X-Amz-Signature")
+    });
+    by_aws || in_query || VOUCHING.iter().any(|name| headers.contains_key(*name))
 }
 
 /// How a request to this endpoint, with this target (path and query, as it is sent) and this body in plain JSON, asks another
@@ -124,10 +141,25 @@ impl Visitor for Place {
 
 #[cfg(test)]
 mod tests {
-    use http::Method;
+    use http::{HeaderName, Method};
 
     use super::*;
     use crate::model::types::Provider;
+
+    #[test]
+    fn what_the_client_vouches_for_is_known_by_its_fields_and_its_query() {
+        let with = |name: &'static str, value: &str| {
+            let headers = [(HeaderName::from_static(name), value.parse().unwrap())].into_iter().collect();
+            is_signed("/model/a/converse", &headers)
+        };
+        let aws = "AWS4-HMAC-SHA256 Credential=a/20261129/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=0";
+        assert!(with("authorization", aws) && with("authorization", "AWS4-ECDSA-P256-SHA256 Credential=a"));
+        assert!(!with("authorization", "Bearer AWS4-x"));
+        assert!(with("content-digest", "sha-256=:AA==:") && with("signature-input", "a=()"));
+        let target = |target: &str| is_signed(target, &HeaderMap::new());
+        assert!(target("/model/a/converse?x=1&X-Amz-Signature=0"));
+        assert!(!target("/model/X-Amz-Signature=0") && !target("/m?a=X-Amz-Signature"));
+    }
 
     fn asked(provider: Provider, target: &str, body: &str, model: &str) -> Option<String> {
         let path = target.split('?').next().unwrap();

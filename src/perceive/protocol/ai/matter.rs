@@ -23,6 +23,10 @@ pub enum Matter {
     Tool,
     /// A message begins there.
     Message,
+    /// That a cache is to keep what stands before it.
+    Caches,
+    /// For how long.
+    CachesFor,
     /// Something that none of the others is, nor any text for the model: a role, a type.
     Nothing,
 }
@@ -69,6 +73,8 @@ impl Matters {
             [.., Type | Role | Id | CallId | ToolCallId | ToolUseId | ToolUseIdCamel] => Matter::Nothing,
             [.., EncryptedContent | Signature | ThoughtSignature] => Matter::Nothing,
             [Messages | Input | Contents, Each] => Matter::Message,
+            [.., CacheControl | CachePoint] => Matter::Caches,
+            [.., CacheControl | CachePoint, Ttl] => Matter::CachesFor,
             [Tools, Each, Name]
             | [Tools, Each, Function | ToolSpec, Name]
             | [Functions, Each, Name]

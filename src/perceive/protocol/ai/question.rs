@@ -62,6 +62,20 @@ pub struct Question {
     pub tools_offered: u64,
     /// Estimated tokens of input.
     pub input_estimate: u64,
+    /// Whether a cache is to keep some of the input, which costs more.
+    pub caching: Caching,
+}
+
+/// How long caches are to keep input, where the request says so (Anthropic, Bedrock).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Caching {
+    /// Not at all, or as the provider likes.
+    #[default]
+    Unsaid,
+    /// For as long as it does by default.
+    Short,
+    /// For a time that the request names.
+    Named,
 }
 
 /// Reads one body as it comes.
@@ -87,6 +101,7 @@ struct Seen {
     /// The name that is being read, as far as there is room for it.
     name: Vec<u8>,
     estimate: Estimate,
+    caching: Caching,
 }
 
 impl QuestionReader {
@@ -114,6 +129,7 @@ impl QuestionReader {
             tools_offered: 0,
             name: Vec::new(),
             estimate,
+            caching: Caching::Unsaid,
         };
         Self { endpoint: endpoint.clone(), scanner: Scanner::default(), seen }
     }
@@ -151,6 +167,7 @@ impl QuestionReader {
             tools: seen.tools,
             tools_offered: seen.tools_offered,
             input_estimate: seen.estimate.total(tokenizer).saturating_add(around),
+            caching: seen.caching,
         })
     }
 }
@@ -208,6 +225,7 @@ impl Seen {
     fn begin(&mut self, path: &[Word], matter: Option<Matter>) {
         match matter {
             Some(Matter::Message) => self.estimate.add(MESSAGE_TOKENS),
+            Some(Matter::Caches) => self.caching = self.caching.max(Caching::Short),
             Some(Matter::Model | Matter::Stream | Matter::Limit | Matter::Choices | Matter::Usage) => {
                 self.wrong(path);
             }
@@ -222,7 +240,7 @@ impl Seen {
                 keep(&mut self.name, piece, TOOL_NAME_BYTES);
                 self.estimate.piece(piece);
             }
-            Some(Matter::Nothing) => {}
+            Some(Matter::Nothing | Matter::CachesFor) => {}
             _ => self.estimate.piece(piece),
         }
     }
@@ -241,8 +259,9 @@ impl Seen {
                 }
             }
             Some(Matter::Nothing) => {}
+            Some(Matter::CachesFor) => self.caching = Caching::Named,
             Some(Matter::Stream | Matter::Limit | Matter::Choices | Matter::Usage) => self.wrong(path),
-            Some(Matter::Message) | None => self.estimate.over(),
+            Some(Matter::Message | Matter::Caches) | None => self.estimate.over(),
         }
     }
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::*;
-use crate::model::types::Provider;
+use crate::model::types::{Billed, Provider};
 
 fn endpoint(provider: Provider, path: &str) -> Endpoint {
     Endpoint::read(provider, &Method::POST, path)
@@ -243,7 +243,10 @@ fn a_stream_of_openai_ends_with_its_figures() {
     let usage = answer.usage.unwrap();
     assert_eq!(figures(usage), [Some(20), Some(9), Some(8), None, Some(4)]);
     assert!(!usage.estimated);
-    assert_eq!(usage.billed(), Billed { input: 12, cache_read: 8, cache_write: 0, output: 9 });
+    assert_eq!(
+        usage.billed(),
+        Billed { input: 12, cache_read: 8, cache_write: 0, output: 9, ..Billed::default() }
+    );
     assert_eq!((answer.model.as_deref(), answer.stop.as_deref()), (Some("gpt-4o-2024"), Some("tool_calls")));
     assert_eq!((answer.tools, answer.tools_called), (vec!["look".into()], 1));
 }
@@ -269,11 +272,51 @@ fn an_anthropic_stream_begins_with_the_input_and_cumulates_the_output() {
     let whole = answer(Provider::Anthropic, "/v1/messages", SSE, format!("{start}{end}").as_bytes());
     let usage = whole.usage.unwrap();
     assert_eq!((figures(usage), usage.estimated), ([Some(25), Some(15), Some(100), Some(7), None], false));
-    assert_eq!(usage.billed(), Billed { input: 25, cache_read: 100, cache_write: 7, output: 15 });
+    assert_eq!(
+        usage.billed(),
+        Billed { input: 25, cache_read: 100, cache_write: 7, output: 15, ..Billed::default() }
+    );
     assert_eq!((whole.model.as_deref(), whole.stop.as_deref()), (Some("claude-x"), Some("tool_use")));
     assert_eq!(whole.tools, ["look".into()]);
     let cut = answer(Provider::Anthropic, "/v1/messages", SSE, start.as_bytes()).usage.unwrap();
     assert_eq!((cut.output, cut.estimated), (Some(5), true), "what was said before the cut is estimated");
+}
+
+#[test]
+fn what_a_cache_keeps_for_an_hour_is_billed_apart() {
+    let usage = r#"{"input_tokens":25,"cache_creation_input_tokens":70,"cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":50},"output_tokens":3}"#;
+    let body = format!(r#"{{"model":"c","usage":{usage}}}"#);
+    let start = format!(
+        "event: message_start\ndata: {{\"type\":\"message_start\",\"message\":{{\"model\":\"c\",\"usage\":{usage}}}}}\n\n"
+    );
+    for (kind, body) in [(JSON, body), (SSE, start)] {
+        let usage = answer(Provider::Anthropic, "/v1/messages", kind, body.as_bytes()).usage.unwrap();
+        assert_eq!(usage.cache_write, Some(70), "the provider's own field");
+        let Billed { input, cache_write, cache_write_hour, .. } = usage.billed();
+        assert_eq!((input, cache_write, cache_write_hour), (25, 20, 50));
+        assert_eq!(usage.billed().total(), 98);
+    }
+    let odd = br#"{"model":"c","usage":{"input_tokens":5,"cache_creation":{"ephemeral_1h_input_tokens":50},"output_tokens":3}}"#;
+    let usage = answer(Provider::Anthropic, "/v1/messages", JSON, odd).usage.unwrap();
+    assert_eq!(usage.billed().total(), 8, "no more than was written at all");
+}
+
+#[test]
+fn a_question_says_for_how_long_caches_are_to_keep_it() {
+    let caching = |text: &str| {
+        let mut reader = QuestionReader::new(&endpoint(Provider::Anthropic, "/v1/messages"));
+        reader.feed(text.as_bytes()).unwrap();
+        reader.finish().unwrap().caching
+    };
+    let of = |control: &str| {
+        format!(
+            r#"{{"model":"c","max_tokens":5,"system":[{{"type":"text","text":"a"{control}}}],"messages":[{{"role":"user","content":"b"}}]}}"#
+        )
+    };
+    assert_eq!(caching(&of("")), Caching::Unsaid);
+    assert_eq!(caching(&of(r#","cache_control":{"type":"ephemeral"}"#)), Caching::Short);
+    assert_eq!(caching(&of(r#","cache_control":{"type":"ephemeral","ttl":"1h"}"#)), Caching::Named);
+    assert_eq!(caching(&of(r#","cache_control":null"#)), Caching::Unsaid);
 }
 
 #[test]
@@ -283,7 +326,10 @@ fn compaction_is_billed_in_all_of_its_rounds() {
         {"type":"message","input_tokens":229,"output_tokens":5,"cache_creation_input_tokens":0,"cache_read_input_tokens":9}]}}"#;
     let usage = answer(Provider::Anthropic, "/v1/messages", JSON, body).usage.unwrap();
     assert_eq!((usage.input, usage.output), (Some(229), Some(5)), "the provider's own fields");
-    assert_eq!(usage.billed(), Billed { input: 329, cache_read: 9, cache_write: 50, output: 136 });
+    assert_eq!(
+        usage.billed(),
+        Billed { input: 329, cache_read: 9, cache_write: 50, output: 136, ..Billed::default() }
+    );
 }
 
 #[test]
@@ -298,7 +344,10 @@ fn thoughts_of_gemini_are_billed_beside_its_candidates_whole_streamed_and_as_a_l
         let answer = answer(Provider::Google, path, media, body.as_bytes());
         let usage = answer.usage.unwrap();
         assert_eq!(figures(usage), [Some(10), Some(4), Some(3), None, Some(30)], "{body}");
-        assert_eq!(usage.billed(), Billed { input: 13, cache_read: 3, cache_write: 0, output: 34 });
+        assert_eq!(
+            usage.billed(),
+            Billed { input: 13, cache_read: 3, cache_write: 0, output: 34, ..Billed::default() }
+        );
         assert_eq!((answer.model.as_deref(), answer.stop.as_deref()), (Some("gemini-x"), Some("STOP")));
         assert_eq!(answer.tools[0], "look".into());
     }
@@ -314,7 +363,10 @@ fn responses_of_openai_name_the_tools_that_are_complete() {
     let answer = answer(Provider::OpenAi, "/v1/responses", SSE, body.as_bytes());
     let usage = answer.usage.unwrap();
     assert_eq!(figures(usage), [Some(18), Some(79), Some(2), Some(5), Some(6)]);
-    assert_eq!(usage.billed(), Billed { input: 11, cache_read: 2, cache_write: 5, output: 79 });
+    assert_eq!(
+        usage.billed(),
+        Billed { input: 11, cache_read: 2, cache_write: 5, output: 79, ..Billed::default() }
+    );
     assert_eq!((answer.model.as_deref(), answer.stop.as_deref()), (Some("gpt-5"), Some("completed")));
     assert_eq!(answer.tools, ["look".into()], "once, although it is told of three times");
 }
@@ -343,7 +395,10 @@ fn bedrock_says_its_figures_in_the_head_in_the_body_and_in_its_own_streams() {
     let converse = answer(Provider::Bedrock, "/model/m/converse", JSON, converse);
     let usage = converse.usage.unwrap();
     assert_eq!(figures(usage), [Some(22), Some(13), Some(0), Some(2492), None]);
-    assert_eq!(usage.billed(), Billed { input: 22, cache_read: 0, cache_write: 2492, output: 13 });
+    assert_eq!(
+        usage.billed(),
+        Billed { input: 22, cache_read: 0, cache_write: 2492, output: 13, ..Billed::default() }
+    );
     assert_eq!((converse.tools, converse.stop.as_deref()), (vec!["t".into()], Some("tool_use")));
 }
 

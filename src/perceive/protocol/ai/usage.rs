@@ -4,6 +4,7 @@
 //! Anthropic and Bedrock; what a model thought is part of the output at OpenAI and Anthropic and stands beside it at Google.
 //! [`Usage`] has the figures as they were sent, [`Usage::billed`] what is paid for, each token once. Read next: `facts.rs`.
 
+use crate::model::types::Billed;
 use crate::perceive::protocol::json::Word;
 
 /// The figures of one call. Absent is what the provider did not send.
@@ -17,6 +18,8 @@ pub struct Usage {
     pub cache_read: Option<u64>,
     /// Tokens of input written to a cache.
     pub cache_write: Option<u64>,
+    /// Those of them that the cache keeps for an hour (Anthropic).
+    pub cache_write_hour: Option<u64>,
     /// Tokens that the model thought.
     pub reasoning: Option<u64>,
     /// Whether input or output are not the provider's final figures.
@@ -36,26 +39,6 @@ struct Beside {
     rounds: Option<Billed>,
 }
 
-/// What is paid for; no token is in two of these.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Billed {
-    /// Input that no cache had.
-    pub input: u64,
-    /// Input read from a cache.
-    pub cache_read: u64,
-    /// Input written to a cache.
-    pub cache_write: u64,
-    /// Output, thoughts included.
-    pub output: u64,
-}
-
-impl Billed {
-    /// All of it.
-    pub fn total(&self) -> u64 {
-        [self.cache_read, self.cache_write, self.output].into_iter().fold(self.input, u64::saturating_add)
-    }
-}
-
 impl Usage {
     /// Where nothing was sent.
     pub fn estimate(input: u64, output: u64) -> Self {
@@ -65,7 +48,9 @@ impl Usage {
     /// What is paid for.
     pub fn billed(&self) -> Billed {
         if let Some(rounds) = self.beside.rounds {
-            return rounds;
+            // What is kept for an hour is part of what was written, whichever comes first.
+            let hour = rounds.cache_write_hour.min(rounds.cache_write);
+            return Billed { cache_write: rounds.cache_write - hour, cache_write_hour: hour, ..rounds };
         }
         let (input, output) = (self.input.unwrap_or(0), self.output.unwrap_or(0));
         let (cache_read, cache_write) = (self.cache_read.unwrap_or(0), self.cache_write.unwrap_or(0));
@@ -73,10 +58,12 @@ impl Usage {
         let cached = within(cache_read, self.beside.cache_read)
             .saturating_add(within(cache_write, self.beside.cache_write));
         let thoughts = if self.beside.reasoning { self.reasoning.unwrap_or(0) } else { 0 };
+        let cache_write_hour = self.cache_write_hour.unwrap_or(0).min(cache_write);
         Billed {
             input: input.saturating_sub(cached).saturating_add(self.beside.tools),
             cache_read,
-            cache_write,
+            cache_write: cache_write - cache_write_hour,
+            cache_write_hour,
             output: output.saturating_add(thoughts),
         }
     }
@@ -99,6 +86,8 @@ impl Figures {
         use Word::*;
         match *path {
             [Usage, Iterations, Each, word] => self.round(word, value),
+            [Usage, Iterations, Each, CacheCreation, word] => self.round(word, value),
+            [Usage, CacheCreation, Ephemeral1hInputTokens] => self.usage.cache_write_hour = Some(value),
             [Usage | Meta, Tokens, word] => self.count(word, value),
             [Usage | Meta, BilledUnits, InputTokens] => self.otherwise.0 = Some(value),
             [Usage | Meta, BilledUnits, OutputTokens] => self.otherwise.1 = Some(value),
@@ -140,6 +129,7 @@ impl Figures {
             Word::OutputTokens => &mut rounds.output,
             Word::CacheReadInputTokens => &mut rounds.cache_read,
             Word::CacheCreationInputTokens => &mut rounds.cache_write,
+            Word::Ephemeral1hInputTokens => &mut rounds.cache_write_hour,
             _ => return,
         };
         *sum = sum.saturating_add(value);

@@ -6,12 +6,14 @@
 //! `scan.rs`.
 
 mod words;
+mod event;
 mod number;
 mod text;
 mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use event::{Event, Malformed, Visitor};
 pub use number::count;
-pub use scan::{Event, Malformed, Scanner, Visitor};
+pub use scan::Scanner;
 pub use words::{Found, Word};

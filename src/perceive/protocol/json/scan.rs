@@ -3,58 +3,11 @@
 //! Names, texts and numbers that stand whole in the piece at hand, nearly all of them, are read in one step; what a cut
 //! or an escape divides goes the long way, by `text.rs` and `number.rs`.
 
+use super::event::{Event, Malformed, Visitor};
 use super::number::{Number, is_number, run};
 use super::text::{Step, Text, plain};
 use super::words::{Found, LONGEST, Seen, Word};
 use crate::model::types::limits::{JSON_DEPTH, JSON_NUMBER_BYTES};
-
-/// What stands at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// An object begins.
-    Object,
-    /// An array begins.
-    Array,
-    /// An object or an array ends.
-    End,
-    /// The next piece of a string.
-    Text(&'a str),
-    /// The string is over.
-    TextEnd,
-    /// A number, as it is written.
-    Number(&'a str),
-    /// `true` or `false`.
-    Flag(bool),
-    /// `null`.
-    Null,
-    /// The object has named this word before, or names it in other letters (`Model`), which is then no word: two
-    /// readers may each believe another one.
-    Again,
-}
-
-/// Whoever wants to know.
-pub trait Visitor {
-    /// Told what stands at a path, in the order of the document.
-    fn visit(&mut self, path: &[Word], event: Event<'_>);
-
-    /// Told before an object or an array begins or ends: how many bytes stand before its bracket.
-    #[inline]
-    fn bracket_at(&mut self, _at: u64) {}
-
-    /// Whether the text or the number at this path is of interest; what is not is checked and not told.
-    fn wants(&self, _path: &[Word]) -> bool {
-        true
-    }
-}
-
-/// Why a text is not JSON, or not JSON that everybody reads the same way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed {
-    /// How many bytes stand before the place; before the string, or the piece of one, that a fault is in.
-    pub at: u64,
-    /// What is wrong there.
-    pub what: &'static str,
-}
 
 const TOO_LONG: &str = "a number that is too long";
 
@@ -168,17 +121,14 @@ impl Scanner {
             (_, b' ' | b'\n' | b'\r' | b'\t') => {}
             (State::FirstName | State::Name, b'"') => return Ok(self.name(rest, visitor)),
             (State::Colon, b':') => self.state = State::Value,
-            (State::Comma, b',') => {
-                let in_array = matches!(self.open.last(), Some(Open::Array));
-                self.state = if in_array { State::Value } else { State::Name };
-            }
+            (State::Comma, b',') => self.state = self.behind_comma(),
             (State::Comma, byte @ (b']' | b'}')) => {
                 if matches!(self.open.last(), Some(Open::Array)) != (byte == b']') {
                     return Err("a bracket that closes nothing");
                 }
-                self.close(visitor);
+                return Ok(self.close(rest, visitor));
             }
-            (State::FirstItem, b']') | (State::FirstName, b'}') => self.close(visitor),
+            (State::FirstItem, b']') | (State::FirstName, b'}') => return Ok(self.close(rest, visitor)),
             (State::Value | State::FirstItem, _) => return self.value(rest, visitor),
             (State::Done, _) => return Err("something behind the end of the document"),
             _ => return Err("a character that JSON does not have here"),
@@ -201,9 +151,9 @@ impl Scanner {
                 self.path.push(Word::Each);
                 State::FirstItem
             }
-            b't' => State::Literal("true", 1),
-            b'f' => State::Literal("false", 1),
-            b'n' => State::Literal("null", 1),
+            b't' => return self.literal_from(rest, "true", visitor),
+            b'f' => return self.literal_from(rest, "false", visitor),
+            b'n' => return self.literal_from(rest, "null", visitor),
             _ => return Err("no value where one has to be"),
         };
         Ok(1)
@@ -220,13 +170,32 @@ impl Scanner {
         Ok(())
     }
 
-    fn close(&mut self, visitor: &mut impl Visitor) {
+    /// Behind the bracket that closes what is open.
+    #[inline]
+    fn close(&mut self, rest: &[u8], visitor: &mut impl Visitor) -> usize {
         if let Some(Open::Array) = self.open.pop() {
             self.path.pop();
         }
         visitor.bracket_at(self.at);
         visitor.visit(&self.path, Event::End);
+        self.value_ends(rest, 1)
+    }
+
+    /// What stands behind a comma.
+    #[inline]
+    fn behind_comma(&self) -> State {
+        if matches!(self.open.last(), Some(Open::Array)) { State::Value } else { State::Name }
+    }
+
+    /// A value ends before this byte; so many are read, the comma with it where it follows at once.
+    #[inline]
+    fn value_ends(&mut self, rest: &[u8], end: usize) -> usize {
         self.value_is_over();
+        if self.state == State::Comma && rest.get(end) == Some(&b',') {
+            self.state = self.behind_comma();
+            return end + 1;
+        }
+        end
     }
 
     #[inline]
@@ -309,8 +278,7 @@ impl Scanner {
             }
             visitor.visit(&self.path, Event::TextEnd);
         }
-        self.value_is_over();
-        Ok(end + 1)
+        Ok(self.value_ends(rest, end + 1))
     }
 
     /// A text in which there is a cut, an escape, or more than ASCII.
@@ -340,7 +308,7 @@ impl Scanner {
             return Ok(0);
         }
         self.number_is(&rest[..end], visitor)?;
-        Ok(end)
+        Ok(self.value_ends(rest, end))
     }
 
     /// A number in which there is a cut.
@@ -352,6 +320,7 @@ impl Scanner {
         if end < rest.len() {
             let number = self.number.clone();
             self.number_is(number.kept(), visitor)?;
+            self.value_is_over();
         }
         Ok(end)
     }
@@ -368,10 +337,26 @@ impl Scanner {
         {
             visitor.visit(&self.path, Event::Number(number));
         }
-        self.value_is_over();
         Ok(())
     }
 
+    /// From the first character of a literal.
+    #[inline]
+    fn literal_from(&mut self, rest: &[u8], spelling: &'static str, visitor: &mut impl Visitor) -> Taken {
+        if rest.starts_with(spelling.as_bytes()) {
+            self.literal_is(spelling, visitor);
+            return Ok(self.value_ends(rest, spelling.len()));
+        }
+        self.state = State::Literal(spelling, 1);
+        Ok(1)
+    }
+
+    fn literal_is(&self, spelling: &str, visitor: &mut impl Visitor) {
+        let event = if spelling == "null" { Event::Null } else { Event::Flag(spelling == "true") };
+        visitor.visit(&self.path, event);
+    }
+
+    /// A literal in which there is a cut, or a fault.
     fn literal(
         &mut self,
         byte: u8,
@@ -384,8 +369,7 @@ impl Scanner {
         }
         self.state = State::Literal(spelling, matched + 1);
         if matched + 1 == spelling.len() {
-            let event = if spelling == "null" { Event::Null } else { Event::Flag(spelling == "true") };
-            visitor.visit(&self.path, event);
+            self.literal_is(spelling, visitor);
             self.value_is_over();
         }
         Ok(1)

@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
         Ok(Self {
             revision,
             method: single(headers, METHOD_FIELD, METHOD)?,
-            name: name.map(decoded).transpose()?,
+            name: name.map(|name| decoded(name, NAME)).transpose()?,
         })
     }
 
@@ -113,10 +113,10 @@ fn single<'a>(
 }
 
 /// A value as it is, or out of the form `=?base64?...?=` ("Value Encoding").
-fn decoded(value: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
+pub(super) fn decoded<'v>(value: &'v [u8], spelling: &'static str) -> Result<Cow<'v, [u8]>, Malformed> {
     let coded = value.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?="));
     match coded {
-        Some(coded) => STANDARD.decode(coded).map(Cow::Owned).map_err(|_| Malformed::Field(NAME)),
+        Some(coded) => STANDARD.decode(coded).map(Cow::Owned).map_err(|_| Malformed::Field(spelling)),
         None => Ok(Cow::Borrowed(value)),
     }
 }

@@ -7,6 +7,7 @@
 mod revision;
 mod message;
 mod fields;
+mod params;
 mod reading;
 mod whole;
 mod sifting;

@@ -9,6 +9,7 @@ use http::HeaderMap;
 
 use super::fields::{Fields, Repeated};
 use super::message::{Id, Kind, Malformed, Message, Messages};
+use super::params::Params;
 use crate::model::types::limits::{MCP_BATCH, MCP_ID_BYTES, MCP_METHOD_BYTES, MCP_NAME_BYTES, MCP_URI_BYTES};
 use crate::perceive::protocol::json::{Event, Scanner, Visitor, Word};
 
@@ -17,19 +18,25 @@ use crate::perceive::protocol::json::{Event, Scanner, Visitor, Word};
 /// # Errors
 /// It says nothing that can be judged, or the fields say something else.
 pub fn read(body: &[u8], headers: &HeaderMap) -> Result<Messages, Malformed> {
-    let mut reading = Reading::default();
+    let mut reading = Reading::of(headers);
     reading.feed(body)?;
     reading.finish(headers)
 }
 
 /// Reads a body that comes in pieces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reading {
     scanner: Scanner,
     reader: Reader,
 }
 
 impl Reading {
+    /// Of a request with these fields.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let reader = Reader { params: Params::of(headers), ..Reader::default() };
+        Self { scanner: Scanner::default(), reader }
+    }
+
     /// Reads on. After an error nothing more may be fed.
     ///
     /// # Errors
@@ -77,6 +84,7 @@ fn together(reader: Reader, fields: &Fields<'_>) -> Result<Messages, Malformed> 
         _ => fields.agree(None)?,
     }
     reader.read.iter().try_for_each(|(_, repeated)| fields.agree_on_revision(repeated))?;
+    reader.params.agree(reader.is_batch)?;
     let messages: Vec<Message> = reader.read.into_iter().map(|(message, _)| message).collect();
     if revision.repeats_itself() && messages.iter().any(|message| message.kind == Kind::Response) {
         return Err(Malformed::Response(revision));
@@ -166,6 +174,7 @@ enum Value {
     TooLong,
     Number(Box<str>),
     Object(Range<usize>),
+    List,
     Other,
 }
 
@@ -179,12 +188,27 @@ struct Reader {
     read: Vec<(Message, Repeated)>,
     malformed: Option<Malformed>,
     bracket: usize,
-    /// Whether one of them names `jsonrpc`, or a method that only MCP has.
+    /// Whether the present one names `jsonrpc`.
+    is_rpc: bool,
+    /// Whether one of them names it, or a method that only MCP has.
     claims: bool,
+    params: Params,
 }
 
 /// What methods of MCP begin with that name something.
 const METHODS: [&str; 3] = ["tools/", "prompts/", "resources/"];
+
+/// Whether a message has a method that only MCP has.
+fn is_of_mcp(values: &[Value; MEMBERS]) -> bool {
+    let method = &values[Member::Method as usize];
+    matches!(method, Value::Text(method) if METHODS.iter().any(|begin| method.starts_with(begin)))
+}
+
+/// Whether it is a request of another protocol over JSON-RPC: MCP has no method whose parameters are a list.
+fn is_of_another(values: &[Value; MEMBERS]) -> bool {
+    let [method, params] = [Member::Method, Member::Params].map(|member| &values[member as usize]);
+    matches!((method, params), (Value::Text(_), Value::List))
+}
 
 /// The path within a message: those of a list stand below each of its items.
 fn within(path: &[Word]) -> &[Word] {
@@ -201,7 +225,7 @@ impl Visitor for Reader {
 
     fn wants(&self, path: &[Word]) -> bool {
         let path = within(path);
-        path.is_empty() || Member::at(path).is_some()
+        path.is_empty() || Member::at(path).is_some() || self.params.asks_for(path)
     }
 
     fn visit(&mut self, path: &[Word], event: Event<'_>) {
@@ -209,9 +233,14 @@ impl Visitor for Reader {
         if inner.is_empty() {
             return self.edge(path.is_empty(), event);
         }
-        let Some(member) = Member::at(inner) else { return };
+        let Some(member) = Member::at(inner) else {
+            if self.params.asks_for(inner) {
+                self.params.argument(event);
+            }
+            return;
+        };
         // In other letters as well: some readers would take it for theirs.
-        self.claims |= member == Member::JsonRpc;
+        self.is_rpc |= member == Member::JsonRpc;
         let value = &mut self.values[member as usize];
         match event {
             Event::Again => self.refuse(Malformed::Again(member.spelling())),
@@ -232,7 +261,8 @@ impl Visitor for Reader {
                     range.end = self.bracket + 1;
                 }
             }
-            Event::Flag(_) | Event::Array => *value = Value::Other,
+            Event::Array => *value = Value::List,
+            Event::Flag(_) => *value = Value::Other,
         }
     }
 }
@@ -254,8 +284,8 @@ impl Reader {
             }
             Event::Array if is_outermost => self.is_batch = true,
             Event::End if std::mem::take(&mut self.is_open) => {
-                let method = &self.values[Member::Method as usize];
-                self.claims |= matches!(method, Value::Text(text) if METHODS.iter().any(|begin| text.starts_with(begin)));
+                let is_rpc = std::mem::take(&mut self.is_rpc);
+                self.claims |= is_of_mcp(&self.values) || is_rpc && !is_of_another(&self.values);
                 if self.malformed.is_some() {
                     return;
                 }

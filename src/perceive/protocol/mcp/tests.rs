@@ -158,6 +158,74 @@ fn what_is_longer_than_the_bounds_is_malformed() {
 }
 
 #[test]
+fn a_request_of_another_protocol_over_json_rpc_is_no_message_unless_something_says_so() {
+    let whole = |body: &str, fields: &[(&str, &str)]| {
+        let headers = headers(fields);
+        let mut whole = Whole::begin(&headers).unwrap();
+        whole.feed(body.as_bytes()).and_then(|_| whole.finish(&headers).map(|found| found.is_some()))
+    };
+    let other = r#"{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[{"to":"0x0"},"latest"]}"#;
+    assert_eq!(whole(other, &[]), Ok(false));
+    assert_eq!(whole(&format!("[{other},{other}]"), &[]), Ok(false));
+    let malformed = Err(Unreadable::Malformed(Malformed::Type("params")));
+    assert_eq!(whole(other, &[(REVISION_FIELD, "2025-11-25")]), malformed, "a field says that it is one");
+    let call =
+        |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+    assert_eq!(whole(&call("[]"), &[]), malformed, "a method of MCP");
+    assert_eq!(
+        whole(&format!(r#"[{other},{}]"#, call(r#"{"name":"a"}"#)), &[]),
+        malformed,
+        "one beside it is"
+    );
+    assert_eq!(whole(r#"{"jsonrpc":"2.0","id":1,"params":[]}"#, &[]), malformed, "it has no method");
+    assert_eq!(whole(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, &[]), Ok(true));
+}
+
+#[test]
+fn fields_that_repeat_arguments_say_what_some_argument_says() {
+    let call = |arguments: &str| request("tools/call", &format!(r#""name":"find","arguments":{arguments}"#));
+    let body = call(
+        r#"{"region":"eu-w\u0065st","deep":{"n":42.0,"on":true},"list":["us"],"big":9007199254740993,"none":null}"#,
+    );
+    let disagrees = Err(Malformed::FieldDisagrees("Mcp-Param-*"));
+    let twice = Err(Malformed::Field("Mcp-Param-*"));
+    for (fields, expected) in [
+        (&[("mcp-param-region", "eu-west")][..], Ok(())),
+        (&[("Mcp-Param-Region", "=?base64?ZXUtd2VzdA==?=")], Ok(())),
+        (&[("mcp-param-n", "42"), ("mcp-param-on", "true"), ("mcp-param-big", "9007199254740993")], Ok(())),
+        (&[("mcp-param-region", "eu-wes")], disagrees),
+        (&[("mcp-param-region", "eu-west-1")], disagrees),
+        (&[("mcp-param-region", "us")], disagrees),
+        (&[("mcp-param-n", "43")], disagrees),
+        (&[("mcp-param-on", "True")], disagrees),
+        (&[("mcp-param-big", "9007199254740992")], disagrees),
+        (&[("mcp-param-none", "null")], disagrees),
+        (&[("mcp-param-name", "find")], disagrees),
+        (&[("mcp-param-region", "eu-west"), ("mcp-param-region", "eu-west")], twice),
+        (&[("mcp-param-region", "=?base64?*?=")], twice),
+    ] {
+        assert_eq!(read(body.as_bytes(), &headers(fields)).map(drop), expected, "{fields:?}");
+    }
+    let none = read(request("ping", "").as_bytes(), &headers(&[("mcp-param-region", "eu")]));
+    assert_eq!(none.map(drop), disagrees);
+    let batch = format!("[{}]", call(r#"{"a":"b"}"#));
+    assert_eq!(read(batch.as_bytes(), &headers(&[("mcp-param-a", "b")])).map(drop), disagrees);
+}
+
+#[test]
+fn arguments_are_held_against_fields_however_they_are_cut() {
+    let body = request("tools/call", r#""name":"find","arguments":{"n":-17.00,"text":"aüb","more":"aübc"}"#);
+    for size in 1..=body.len() {
+        for (value, agrees) in [("-17", true), ("=?base64?YcO8Yg==?=", true), ("a", false)] {
+            let headers = headers(&[("mcp-param-x", value)]);
+            let mut reading = super::reading::Reading::of(&headers);
+            body.as_bytes().chunks(size).for_each(|piece| reading.feed(piece).unwrap());
+            assert_eq!(reading.finish(&headers).is_ok(), agrees, "{value} in pieces of {size}");
+        }
+    }
+}
+
+#[test]
 fn what_is_as_long_as_the_bounds_is_read() {
     let long = "x".repeat(MCP_NAME_BYTES);
     let read = plain(&request("tools/call", &format!(r#""name":"{long}""#))).unwrap();

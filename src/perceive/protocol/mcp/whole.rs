@@ -69,7 +69,7 @@ impl Whole {
             codings.and_then(|codings| Decoder::new(&codings.join(","))).ok_or(Unreadable::Coding)?;
         let is_named = FIELDS.iter().any(|name| headers.contains_key(*name));
         let look = if is_named { Look::Json } else { Look::Unknown };
-        Ok(Self { decoder, reading: Reading::default(), is_named, wrong: None, look, decoded: 0 })
+        Ok(Self { decoder, reading: Reading::of(headers), is_named, wrong: None, look, decoded: 0 })
     }
 
     /// Reads on. After an error nothing more may be fed. Answers to how many bytes these were decoded.

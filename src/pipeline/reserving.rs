@@ -1,21 +1,22 @@
-//! What is charged for connections and flows that nobody reads, and for the bytes of everything: before they go.
+//! How what is wanted is reserved: charged before it goes, for requests and for what nobody reads, and for the bytes of both.
 //!
-//! A connection is one request by its budgets; its bytes are charged a part ahead of what has moved, on record, and settled when
-//! it ends. Where nothing is left it ends at once. Decides nothing: what holds stands in the `Passage` or the `Clearance`. Read
-//! next: `decide/ledger/tab.rs`.
+//! Whoever finds no room under a budget that throttles waits, for a bounded time. A connection that nobody reads is one request by
+//! its budgets; bytes are charged a part ahead of what has moved, on record, and settled when it ends. Where nothing is left it
+//! ends at once. Decides nothing: what holds stands in the `Passage` or the `Clearance`. Read next: `spending.rs`, and
+//! `decide/ledger/tab.rs`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::arrival::Judged;
 use super::road::{Road, Shared, Snapshot};
 use crate::act::upstream::{Counts, LiveTempo, Meter};
 use crate::decide::ledger::{ByteMeter, Entry};
 use crate::decide::quota::{Asker, Demand, Refused, Reservation, usage};
-use crate::model::types::limits::THROTTLE_WAIT;
-use crate::model::types::{Denial, Direction, Hold, Holds};
+use crate::model::types::limits::{BUDGET_LOOK, THROTTLE_WAIT};
+use crate::model::types::{ClientAddress, Denial, Direction, Hold, Holds};
 use crate::perceive::identity::Known;
 use crate::platform::sys::clock;
 
@@ -29,12 +30,39 @@ pub fn budgets<'h>(snapshot: &Snapshot, known: &Known, holds: Option<&'h Holds>)
     Cow::Owned(budgets.iter().cloned().chain([own]).collect())
 }
 
-/// Charges a connection or a flow, where it is not read; it may wait for room for as long as a request may. Nothing where nothing
-/// is counted.
+/// Charges what is wanted to every budget, or to none. Where one throttles it waits for room, for a bounded time.
+///
+/// # Errors
+/// What is used up, and when it comes back; `quota.unavailable` where nobody can say how much it is.
+pub async fn reserve(
+    shared: &Shared,
+    (known, client): (&Known, ClientAddress),
+    budgets: &[Hold],
+    demand: &Demand,
+) -> Result<Reservation, Denial> {
+    let agent = known.agent();
+    let execution = shared.execution(&agent.name, client.0.ip());
+    let asker = Asker { agent, execution };
+    let patience = Instant::now() + THROTTLE_WAIT;
+    loop {
+        let refused = match shared.accounts.reserve(budgets, &asker, demand, shared.moment()) {
+            Ok(reservation) => return Ok(reservation),
+            Err(refused) => refused,
+        };
+        // What is reserved may come back sooner than the clock says.
+        let left = patience.saturating_duration_since(Instant::now());
+        if refused.wait().is_none() || left.is_zero() {
+            return Err(refused.denial(&agent.name, clock::now()));
+        }
+        sleep(BUDGET_LOOK.min(left)).await;
+    }
+}
+
+/// Charges a connection or a flow, where it is not read. Nothing where nothing is counted.
 ///
 /// # Errors
 /// Where a budget has no room for it.
-pub async fn reserve(
+pub async fn reserve_flow(
     road: &Road,
     snapshot: &Snapshot,
     judged: &Judged,
@@ -47,19 +75,8 @@ pub async fn reserve(
     if budgets.is_empty() {
         return Ok(None);
     }
-    let (shared, until) = (&road.shared, Instant::now() + THROTTLE_WAIT);
-    let agent = known.agent();
-    let execution = shared.execution(&agent.name, arrival.client.0.ip());
-    let (asker, demand) = (Asker { agent, execution }, Demand { requests: 1, ..Demand::default() });
-    loop {
-        match shared.accounts.reserve(&budgets, &asker, &demand, shared.moment()) {
-            Ok(reservation) => return Ok(Some(reservation)),
-            Err(refused) => match refused.wait().map(|wait| Instant::now() + wait) {
-                Some(then) if then <= until => sleep_until(then).await,
-                _ => return Err(refused.denial(&agent.name, clock::now())),
-            },
-        }
-    }
+    let demand = Demand { requests: 1, ..Demand::default() };
+    reserve(&road.shared, (known, arrival.client), &budgets, &demand).await.map(Some)
 }
 
 /// From now on the bytes that move at this tempo are charged to what the record has reserved, where that counts bytes.

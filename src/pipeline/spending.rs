@@ -7,25 +7,24 @@
 use std::sync::Arc;
 
 use http::header;
-use tokio::time::{Instant, sleep};
 
 use super::case::Case;
-use super::charges;
 use super::held::Read;
+use super::reserving;
 use super::site::Site;
 use crate::act::upstream::{Charge, Judge};
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Clearance;
-use crate::decide::quota::{Asker, Demand, Refused, Reservation, Wanted};
+use crate::decide::quota::{Demand, Refused, Reservation, Wanted};
 use crate::model::condition::Sought;
 use crate::model::prices::{Price, Prices};
-use crate::model::types::limits::{BUDGET_LOOK, STREAM_OUTPUT_LEAST, STREAM_OUTPUT_STEP, THROTTLE_WAIT};
-use crate::model::types::{Denial, Holds, PolicyRef, Provider, Reason, Timestamp, Unit};
-use crate::perceive::protocol::ai::{self, Call, Usage};
+use crate::model::types::limits::{STREAM_OUTPUT_LEAST, STREAM_OUTPUT_STEP};
+use crate::model::types::{Billed, Denial, Holds, PolicyRef, Provider, Reason, Timestamp, Unit};
+use crate::perceive::protocol::ai::{self, Caching, Call, Usage};
 use crate::perceive::request::Request;
 use crate::platform::sys::clock;
 
-/// Charges what a request may come to. Where a budget throttles it waits for room, for a bounded time.
+/// Charges what a request may come to, where anything counts it.
 ///
 /// # Errors
 /// What is used up, and when it comes back; `quota.unavailable` where nobody can say how much it is.
@@ -35,28 +34,14 @@ pub async fn reserve(
     (request, read): (&Request<'_>, &Read),
 ) -> Result<Option<Reservation>, Denial> {
     let site = case.site();
-    let budgets = charges::budgets(&case.snapshot, &site.known, clearance.holds());
+    let budgets = reserving::budgets(&case.snapshot, &site.known, clearance.holds());
     if budgets.is_empty() {
         return Ok(None);
     }
-    let (shared, agent) = (&site.road.shared, site.known.agent());
     let none = Holds::default();
     let demand = demand(case, clearance.holds().unwrap_or(&none), (request, read));
-    let execution = shared.execution(&agent.name, site.arrival.client.0.ip());
-    let asker = Asker { agent, execution };
-    let patience = Instant::now() + THROTTLE_WAIT;
-    loop {
-        let refused = match shared.accounts.reserve(&budgets, &asker, &demand, shared.moment()) {
-            Ok(reservation) => return Ok(Some(reservation)),
-            Err(refused) => refused,
-        };
-        // What is reserved may come back sooner than the clock says.
-        let left = patience.saturating_duration_since(Instant::now());
-        if refused.wait().is_none() || left.is_zero() {
-            return Err(refused.denial(&agent.name, clock::now()));
-        }
-        sleep(BUDGET_LOOK.min(left)).await;
-    }
+    let client = site.arrival.client;
+    reserving::reserve(&site.road.shared, (&site.known, client), &budgets, &demand).await.map(Some)
 }
 
 /// Whether something may be charged for a request that may go like this.
@@ -109,6 +94,8 @@ fn price(call: &Call, holds: &Holds, prices: &Prices) -> Option<Price> {
         let other = prices.of(endpoint.provider, model)?;
         dearest.input = dearest.input.max(other.input);
         dearest.output = dearest.output.max(other.output);
+        dearest.cache_write = dearest.cache_write.max(other.cache_write);
+        dearest.cache_write_hour = dearest.cache_write_hour.max(other.cache_write_hour);
     }
     Some(dearest)
 }
@@ -120,6 +107,7 @@ struct CallDemand {
     output: u64,
     /// Whether it may begin with less, because it can be ended on its way.
     is_elastic: bool,
+    caching: Caching,
 }
 
 impl CallDemand {
@@ -129,7 +117,8 @@ impl CallDemand {
         let demand = ai::Demand::of(call.question()?, call.endpoint().operation, most);
         let cap = holds.terms.output.as_ref().map_or(u64::MAX, |(cap, _)| *cap);
         let is_elastic = demand.streams && !demand.is_bounded;
-        Some(Self { input: demand.input, output: demand.output.min(cap), is_elastic })
+        let (input, output) = (demand.input, demand.output.min(cap));
+        Some(Self { input, output, is_elastic, caching: demand.caching })
     }
 
     fn tokens(&self) -> Wanted {
@@ -137,7 +126,18 @@ impl CallDemand {
     }
 
     fn nanodollars(&self, price: Option<&Price>) -> Wanted {
-        price.map_or(Wanted::Unknown, |price| self.wanted(|input, output| price.cost(input, 0, 0, output)))
+        let Some(price) = price else { return Wanted::Unknown };
+        self.wanted(|input, output| price.cost(&self.billed(input, output)))
+    }
+
+    /// All of the input may be what a cache is to keep.
+    fn billed(&self, input: u64, output: u64) -> Billed {
+        let none = Billed { output, ..Billed::default() };
+        match self.caching {
+            Caching::Unsaid => Billed { input, ..none },
+            Caching::Short => Billed { cache_write: input, ..none },
+            Caching::Named => Billed { cache_write_hour: input, ..none },
+        }
     }
 
     fn wanted(&self, amount: impl Fn(u64, u64) -> u64) -> Wanted {
@@ -194,8 +194,8 @@ impl Running {
             }
         }
         if let Some((granted, price)) = &mut self.nanodollars {
-            let used = price.cost(billed.input, billed.cache_read, billed.cache_write, billed.output);
-            let step = price.cost(0, 0, 0, STREAM_OUTPUT_STEP);
+            let used = price.cost(&billed);
+            let step = price.cost(&Billed { output: STREAM_OUTPUT_STEP, ..Billed::default() });
             if let Err(refused) = cover(granted, (used, step), (Unit::Usd, charge), now) {
                 return Some(denial(refused));
             }

@@ -1,0 +1,94 @@
+//! Values that stand for a value: placeholders, and what documentations show. Nobody can use them.
+//!
+//! What is said here holds for every kind of value: words that say so, one letter many times, letters or digits in their order.
+
+/// Words that say that this is no value.
+const WORDS: &[&str] = &[
+    "example",
+    "sample",
+    "placeholder",
+    "changeme",
+    "change-me",
+    "change_me",
+    "change me",
+    "your",
+    "dummy",
+    "redacted",
+    "foobar",
+    "replace",
+    "insert",
+    "xxxx",
+    "****",
+    "....",
+    "----",
+    "____",
+    "todo",
+    "fixme",
+];
+/// So many of one byte in a row are no accident.
+const SAME: usize = 6;
+/// Nor are so many in the order of the alphabet or of numbers.
+const IN_ORDER: usize = 8;
+
+/// Whether a value is obviously a placeholder, or one of a documentation.
+pub fn is_example(value: &[u8]) -> bool {
+    repeats(value) || is_in_order(value) || WORDS.iter().any(|word| contains_word(value, word))
+}
+
+/// Whether a lower-case word stands in a text, in whatever case.
+pub fn contains_word(text: &[u8], word: &str) -> bool {
+    text.windows(word.len()).any(|there| there.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether one byte stands in it many times in a row, or few do in all of it.
+fn repeats(value: &[u8]) -> bool {
+    let mut row = 0;
+    let mut last = None;
+    for byte in value {
+        row = if last == Some(byte) { row + 1 } else { 1 };
+        last = Some(byte);
+        if row >= SAME {
+            return true;
+        }
+    }
+    let mut seen = [false; 256];
+    value.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    value.len() >= 8 && seen.iter().filter(|seen| **seen).count() <= 3
+}
+
+fn is_in_order(value: &[u8]) -> bool {
+    let mut row = 1;
+    for pair in value.windows(2) {
+        let next = pair[1] == pair[0].wrapping_add(1) || (pair[0] == b'9' && pair[1] == b'0');
+        row = if next && pair[1].is_ascii_alphanumeric() { row + 1 } else { 1 };
+        if row >= IN_ORDER {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_a_value_is_known() {
+        for value in [
+            "AKIAIOSFODNN7EXAMPLE",
+            "your-key-here",
+            "xxxxxxxx",
+            "<your token>",
+            "00000000",
+            "sk-1234567890",
+            "changeme",
+            "abababab",
+            "abcdefghij",
+        ] {
+            assert!(is_example(value.as_bytes()), "{value}");
+        }
+        for value in ["AKIAQ3EGRJ5WZ7TNVX4B", "hunter2", "Tr0ub4dor&3", "b5a2-99f1-0c3e"] {
+            assert!(!is_example(value.as_bytes()), "{value}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Finds the entries of the catalogue that have digits, all in one pass. Read next: `context.rs`.
+//!
+//! Every word that holds a digit may begin a value, and so may short words of letters before it (`DE 136 695 976`). One
+//! automaton of all formats walks on from there until no format goes on, at most `LONGEST` bytes, and each match that ends
+//! where a word ends is weighed. A word longer than any value is passed over whole, so the work is linear.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::{start, syntax};
+use regex_automata::{Anchored, MatchKind};
+
+use super::context::Context;
+use super::phone::{self, Kind};
+use super::spelling::{OTHER, character, is_digit, may_begin, word_end, word_start};
+use super::{CATALOGUE, FIRST_CONTACT, FIRST_WALLET, wallet};
+use crate::decide::dlp::detector::Found;
+use crate::decide::dlp::detector::{Check, Detector};
+use crate::model::types::FindingClasses;
+
+/// Bytes of the longest value with its separators.
+const LONGEST: usize = 72;
+/// Letters and digits of the longest value.
+const LONGEST_VALUE: usize = 48;
+/// Letters of a word that may stand before the first digit of a value, with a separator.
+const PREFIX: usize = 4;
+/// Such words before one value.
+const PREFIXES: usize = 2;
+/// Below this nobody is told.
+const FLOOR: f32 = 0.2;
+/// How sure at most a value is that is a part of a longer row of numbers, and of which no word says what it is.
+const CROWDED: f32 = 0.4;
+
+struct Formats {
+    automaton: dense::DFA<Vec<u32>>,
+    start: StateID,
+}
+
+static FORMATS: LazyLock<Formats> = LazyLock::new(|| {
+    let automaton = dense::Builder::new()
+        .configure(
+            dense::Config::new().match_kind(MatchKind::All).start_kind(StartKind::Anchored).accelerate(false),
+        )
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .build_many(&CATALOGUE[..FIRST_WALLET].iter().map(|entry| entry.format).collect::<Vec<_>>())
+        .expect("invariant: the catalogue's formats make an automaton");
+    let start = automaton
+        .start_state(&start::Config::new().anchored(Anchored::Yes))
+        .expect("invariant: an anchored automaton has an anchored start");
+    Formats { automaton, start }
+});
+
+/// Adds what is found in a text.
+pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
+    let mut reader =
+        Reader { text, wanted, context: Context::default(), formats: &FORMATS, phoned: 0, found };
+    let mut at = 0;
+    while let Some(digit) = next_digit(text, at) {
+        let mut start = word_start(text, digit, at);
+        // The letter of `\n` is none of the word after it.
+        if start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b't' | b'r') {
+            start += 1;
+        }
+        at = word_end(text, digit).max(digit + 1);
+        if let Some(place) = wallet::of(&text[start..at]) {
+            reader.weigh(FIRST_WALLET + place, start..at, &text[start..at]);
+        }
+        if at - start > LONGEST_VALUE {
+            continue;
+        }
+        if start == digit && digit >= reader.phoned {
+            reader.phone(digit);
+        }
+        let mut before = start;
+        for _ in 0..PREFIXES {
+            let Some(word) = reader.prefix(before) else { break };
+            reader.walk(word);
+            before = word;
+        }
+        reader.walk(start);
+    }
+}
+
+/// The next place of a digit.
+fn next_digit(text: &[u8], mut at: usize) -> Option<usize> {
+    const BLOCK: usize = 32;
+    while let Some(block) = text.get(at..at + BLOCK) {
+        // Without a branch, so that the compiler looks at the whole block at once.
+        if block.iter().fold(false, |any, byte| any | may_begin(*byte)) {
+            for place in at..at + BLOCK {
+                if may_begin(text[place]) && is_digit(text, place) {
+                    return Some(place);
+                }
+            }
+        }
+        at += BLOCK;
+    }
+    (at..text.len()).find(|place| is_digit(text, *place))
+}
+
+struct Reader<'a> {
+    text: &'a [u8],
+    wanted: FindingClasses,
+    context: Context,
+    formats: &'static Formats,
+    /// Where the last telephone number ends.
+    phoned: usize,
+    found: &'a mut Vec<Found>,
+}
+
+/// Letters and digits of a value, in capitals.
+struct Value {
+    bytes: [u8; LONGEST_VALUE],
+    length: usize,
+}
+
+impl Reader<'_> {
+    /// Where the short word of letters begins that stands right before a word.
+    fn prefix(&self, word: usize) -> Option<usize> {
+        let end = word.checked_sub(1)?;
+        if !matches!(self.text[end], b' ' | b'-') {
+            return None;
+        }
+        let start = word_start(self.text, end, end.saturating_sub(PREFIX + 1));
+        let letters = &self.text[start..end];
+        (matches!(letters.len(), 1..=PREFIX) && letters.iter().all(u8::is_ascii_alphabetic)).then_some(start)
+    }
+
+    /// Follows all formats from a place, and weighs what matches.
+    fn walk(&mut self, start: usize) {
+        let automaton = &self.formats.automaton;
+        let mut state = self.formats.start;
+        let mut value = Value { bytes: [0; LONGEST_VALUE], length: 0 };
+        let mut at = start;
+        loop {
+            let ended = at == self.text.len() || at - start >= LONGEST;
+            let (byte, length) = if ended { (OTHER, 0) } else { character(self.text, at) };
+            state = automaton.next_state(state, byte);
+            if automaton.is_special_state(state) {
+                if automaton.is_match_state(state) && !byte.is_ascii_alphanumeric() {
+                    for place in 0..automaton.match_len(state) {
+                        let entry = automaton.match_pattern(state, place).as_usize();
+                        self.weigh(entry, start..at, &value.bytes[..value.length]);
+                    }
+                }
+                if automaton.is_dead_state(state) {
+                    return;
+                }
+            }
+            if ended || value.length == LONGEST_VALUE {
+                return;
+            }
+            if byte.is_ascii_alphanumeric() {
+                value.bytes[value.length] = byte;
+                value.length += 1;
+            }
+            at += length;
+        }
+    }
+
+    /// Adds the telephone number whose first digit stands there.
+    fn phone(&mut self, digit: usize) {
+        let Some(number) = phone::at(self.text, digit) else { return };
+        self.phoned = number.range.end;
+        let near = self.context.near(self.text, &number.range);
+        let (any, national) = (FIRST_CONTACT + 1, FIRST_CONTACT + 2);
+        let is_anchored = near.anchors & (1 << national) != 0;
+        let is_labelled = near.context & (1 << national) != 0;
+        let (place, is_sure) = match number.kind {
+            Kind::International => (any, is_anchored),
+            Kind::NorthAmerican if is_anchored || !self.is_crowded(&number.range) => (any, is_anchored),
+            Kind::NorthAmericanSpaced | Kind::Grouped if is_anchored => (national, is_labelled),
+            Kind::Solid if is_labelled => (national, false),
+            _ => return,
+        };
+        let confidence = CATALOGUE[place].confidence;
+        let confidence = if is_sure { confidence.in_context } else { confidence.bare };
+        self.add(&CATALOGUE[place], number.range, b"", confidence);
+    }
+
+    /// Adds a match of an entry's format, if there is enough that speaks for it.
+    fn weigh(&mut self, place: usize, range: Range<usize>, value: &[u8]) {
+        let entry = &CATALOGUE[place];
+        if !self.wanted.has(entry.class) || self.text.get(range.end) == Some(&b'@') {
+            return;
+        }
+        let (has_sum, is_right) = match entry.check {
+            Check::None => (false, true),
+            Check::Sum(is_right) => (true, is_right(value)),
+        };
+        if !is_right && entry.confidence.wrong_sum < FLOOR {
+            return;
+        }
+        let near = self.context.near(self.text, &range);
+        let bit = 1 << place;
+        let is_anchored = near.anchors & bit != 0;
+        if !entry.anchors.is_empty() && !is_anchored {
+            return;
+        }
+        let in_context = near.context & bit != 0 || (has_sum && is_right && self.is_alone(&range));
+        let confidence = match (is_right, in_context) {
+            (true, true) => entry.confidence.in_context,
+            (true, false) if is_anchored || !self.is_crowded(&range) => entry.confidence.bare,
+            (true, false) => entry.confidence.bare.min(CROWDED),
+            (false, _) if in_context || is_anchored => entry.confidence.wrong_sum,
+            (false, _) => return,
+        };
+        self.add(entry, range, value, confidence);
+    }
+
+    fn add(&mut self, entry: &'static Detector, range: Range<usize>, value: &[u8], confidence: f32) {
+        let is_uniform = !value.is_empty() && value.iter().all(|byte| *byte == value[0]);
+        let confidence = if is_uniform { confidence.min(entry.confidence.wrong_sum) } else { confidence };
+        if confidence < FLOOR {
+            return;
+        }
+        self.found.push(Found {
+            range,
+            detector: entry.name.into(),
+            class: entry.class,
+            confidence,
+            is_example: is_uniform,
+        });
+    }
+
+    /// Whether the text is nothing but the value: what a field or a parameter holds. A moment in seconds or milliseconds is
+    /// written that way, too, and says nothing.
+    fn is_alone(&self, range: &Range<usize>) -> bool {
+        let is_blank = |bytes: &[u8]| bytes.len() < LONGEST && bytes.iter().all(u8::is_ascii_whitespace);
+        let value = &self.text[range.clone()];
+        let is_moment = matches!(value.len(), 10 | 13) && matches!(value[..2], [b'1', b'5'..=b'9']);
+        !is_moment && is_blank(&self.text[..range.start]) && is_blank(&self.text[range.end..])
+    }
+
+    /// Whether numbers go on beside it: the end of a UUID, a version, one cell of a table of figures.
+    fn is_crowded(&self, range: &Range<usize>) -> bool {
+        let text = self.text;
+        let is_spaced = text[range.clone()].contains(&b' ');
+        let joins =
+            |byte: u8| matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+') || (byte == b' ' && is_spaced);
+        let row = |word: &[u8], separator: u8| {
+            let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+            digits > if separator == b' ' { 3 } else { 0 }
+        };
+        let left = range.start.checked_sub(1).is_some_and(|before| {
+            let start = word_start(text, before, before.saturating_sub(16));
+            joins(text[before]) && row(&text[start..before], text[before])
+        });
+        left || text.get(range.end).is_some_and(|separator| {
+            let bound = text.len().min(range.end + 17);
+            let end = word_end(&text[..bound], range.end + 1);
+            joins(*separator) && row(&text[range.end + 1..end], *separator)
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! How numbers are written: digits of several scripts and the separators between groups, read as ASCII.
+
+/// The characters that begin where a value may: digits, and the first bytes of digits that are not ASCII.
+pub fn may_begin(byte: u8) -> bool {
+    byte.wrapping_sub(b'0') < 10 || byte == 0xef || byte == 0xd9 || byte == 0xdb
+}
+
+/// What stands for every character that no format holds.
+pub const OTHER: u8 = 0;
+
+/// The character at a place, in capitals and as ASCII where it is a digit or a separator, and its length in bytes.
+pub fn character(text: &[u8], at: usize) -> (u8, usize) {
+    match text[at..] {
+        [byte @ 0..0x80, ..] => (byte.to_ascii_uppercase(), 1),
+        // No-break space.
+        [0xc2, 0xa0, ..] => (b' ', 2),
+        // Thin, figure and narrow no-break spaces.
+        [0xe2, 0x80, 0x82..=0x8a | 0xaf, ..] => (b' ', 3),
+        // Hyphens and dashes, and the minus sign.
+        [0xe2, 0x80, 0x90..=0x95, ..] | [0xe2, 0x88, 0x92, ..] => (b'-', 3),
+        // Full-width digits.
+        [0xef, 0xbc, digit @ 0x90..=0x99, ..] => (b'0' + (digit - 0x90), 3),
+        // Arabic-Indic digits, and those of Persian and Urdu.
+        [0xd9, digit @ 0xa0..=0xa9, ..] => (b'0' + (digit - 0xa0), 2),
+        [0xdb, digit @ 0xb0..=0xb9, ..] => (b'0' + (digit - 0xb0), 2),
+        _ => (OTHER, 1),
+    }
+}
+
+/// Whether a digit stands there.
+pub fn is_digit(text: &[u8], at: usize) -> bool {
+    at < text.len() && character(text, at).0.is_ascii_digit()
+}
+
+/// Where the word ends that stands there: letters and digits without a separator.
+pub fn word_end(text: &[u8], mut at: usize) -> usize {
+    while at < text.len() {
+        let (letter, length) = character(text, at);
+        if !letter.is_ascii_alphanumeric() {
+            break;
+        }
+        at += length;
+    }
+    at
+}
+
+/// Where the word of ASCII letters and digits begins that ends there, not before `bound`.
+pub fn word_start(text: &[u8], end: usize, bound: usize) -> usize {
+    text[bound..end].iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(bound, |at| bound + at + 1)
+}
