@@ -16,7 +16,7 @@ use crate::e2e::injection::set;
 use crate::e2e::origin::{Origin, Taken};
 use crate::e2e::providers::{self, ANTHROPIC, BEDROCK, JOKE, OPENAI, reply};
 use crate::e2e::streaming::TLS;
-use crate::lab::backends::Wire;
+use crate::lab::backends::{Wire, within};
 use crate::lab::{Lab, Zone};
 
 const S3: &str = "bucket.s3.eu-west-1.amazonaws.com";
@@ -98,6 +98,15 @@ fn has_in_memory(pid: i32, what: &[u8]) -> bool {
     )
 }
 
+/// Ends the capture, also where a claim fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn clients_with_placeholders_get_their_answers_and_never_a_key() {
     let lab = Lab::new();
@@ -134,7 +143,8 @@ fn clients_with_placeholders_get_their_answers_and_never_a_key() {
         let client = client.arg(tools::python()).arg(tools::client("keyless_client.py"));
         let client = client.env("SSL_CERT_FILE", daemon.authority()).env("AWS_CA_BUNDLE", daemon.authority());
         let mut client = client.deadline(tools::PATIENCE).start();
-        let said = crate::lab::backends::eventually("the client is done", || {
+        let _ends = Ends(&over);
+        let said = within(tools::PATIENCE, "the client is done", || {
             fs::read_to_string(&log).ok().filter(|said| said.ends_with("done\n"))
         });
         let steps: Vec<Value> = BufReader::new(said.as_bytes())

@@ -128,6 +128,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let server = Server::bind(&socket, access).map_err(|error| Error::Part(error.to_string()))?;
     shared.ledger.system("start", env!("CARGO_PKG_VERSION"), None);
     record_fallback(&operator, &shared);
+    policies::log(&policies::lacking(&shared.snapshot.load().resources, &shared.vault));
     let mut stopping = draining.clone();
     let admin = tokio::spawn(server.serve(operator.clone(), async move {
         let _ = stopping.wait_for(|drains| *drains).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use super::backend::Operator;
+use super::policies;
 use crate::operate::api::{
     Daemon, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, RegistryState, Setup, Status,
 };
@@ -133,6 +134,10 @@ fn needs(
         needs.push(format!(
             "{route} can never work: {listed} is on the list of encrypted resolvers (`spec.dns.allowResolvers` takes it off)"
         ));
+    }
+    let lacking = policies::lacking(&snapshot.resources, &operator.shared.vault);
+    if let Some(one) = lacking.first() {
+        needs.push(format!("{}: {}", one.message, one.hint.as_deref().unwrap_or_default()));
     }
     if let OnDisk::Digest(_) = policy.on_disk {
         needs.push("policies.d has changed and is not in force yet: clawgress reload".to_owned());
