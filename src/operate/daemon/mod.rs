@@ -74,6 +74,8 @@ impl Error {
     }
 }
 
+/// Names the folder of this service's credentials (systemd.exec(5), CREDENTIALS).
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// How often systemd's watchdog hears from us, at least; half of its bound where that is shorter.
 const WATCHDOG: Duration = Duration::from_secs(10);
 
@@ -105,7 +107,8 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let parts = Parts::build(&config)?;
     let registry = Registry::open(&config.folders.state).await;
     let registry = registry.map_err(|error| Error::Part(error.to_string()))?;
-    let secrets = Secrets::start(registry.clone(), &config.folders.state).await?;
+    let given = std::env::var_os(CREDENTIALS).map(PathBuf::from);
+    let secrets = Secrets::start(registry.clone(), &config.folders.state, given.as_deref()).await?;
     let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
     pipeline::prepare(&snapshot.policy);
@@ -128,7 +131,6 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let server = Server::bind(&socket, access).map_err(|error| Error::Part(error.to_string()))?;
     shared.ledger.system("start", env!("CARGO_PKG_VERSION"), None);
     record_fallback(&operator, &shared);
-    policies::log(&policies::lacking(&shared.snapshot.load().resources, &shared.vault));
     let mut stopping = draining.clone();
     let admin = tokio::spawn(server.serve(operator.clone(), async move {
         let _ = stopping.wait_for(|drains| *drains).await;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kept::{Kept, KeptSet};
-use crate::act::credentials::Vault;
 use crate::decide::policy::EncryptedDns;
 use crate::model::config::Config;
 use crate::model::manifest::resources::Origin;
@@ -95,8 +94,6 @@ impl Policies {
             }
             Ok((resources, files)) => {
                 last.clear();
-                let diagnostics = lacking(&resources, &shared.vault);
-                log(&diagnostics);
                 let now = shared.snapshot.load_full();
                 let changed = now.resources.digest != resources.digest;
                 if !changed && places(&now.resources) != places(&resources) {
@@ -113,7 +110,7 @@ impl Policies {
                     pipeline::prepare(&snapshot.policy);
                     shared.put_in_force(snapshot);
                 }
-                Reloaded { applied: true, changed, diagnostics }
+                Reloaded { applied: true, changed, diagnostics: Vec::new() }
             }
         }
     }
@@ -127,25 +124,6 @@ impl Policies {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
-}
-
-/// Policies whose secret is not in the vault: what they let through is refused until it is.
-pub fn lacking(resources: &Resources, vault: &Vault) -> Vec<Diagnostic> {
-    let known = vault.listed();
-    let lacks = |secret: &str| !known.iter().any(|one| *one.name == *secret);
-    let policies = resources.credentials.iter().filter(|(_, policy)| lacks(&policy.secret));
-    let warning = policies.map(|(name, policy)| Diagnostic {
-        severity: Severity::Warning,
-        message: format!(
-            "CredentialInjectionPolicy `{name}` names secret `{}`, which nobody has set",
-            policy.secret
-        ),
-        file: Some(policy.origin.file.to_string()),
-        line: Some(policy.origin.line as u64),
-        hint: Some(format!("until `clawgress secret set {}` its requests are refused", policy.secret)),
-        ..Diagnostic::default()
-    });
-    warning.collect()
 }
 
 /// Where each document stands.
@@ -213,13 +191,9 @@ pub fn diagnostics(report: &Report) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Tells them in the log.
-pub fn log(diagnostics: &[Diagnostic]) {
+fn log(diagnostics: &[Diagnostic]) {
     for one in diagnostics {
         let (file, line) = (one.file.as_deref().unwrap_or("-"), one.line.unwrap_or(0));
-        match one.severity {
-            Severity::Error => tracing::error!(file, line, "{}", one.message),
-            Severity::Warning => tracing::warn!(file, line, "{}", one.message),
-        }
+        tracing::error!(file, line, "{}", one.message);
     }
 }

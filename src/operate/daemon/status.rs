@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use super::backend::Operator;
-use super::policies;
 use crate::operate::api::{
     Daemon, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, RegistryState, Setup, Status,
 };
@@ -28,6 +27,7 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
     let (ledger, last_hour) = ledger(operator)?;
     let registry = operator.keeper.status();
     let mut needs = needs(operator, &interception, &policy, &ledger);
+    needs.splice(0..0, operator.secrets.needs(&snapshot.resources));
     needs.splice(0..0, of_registry(operator, &registry));
     Ok(Status {
         daemon: Daemon {
@@ -118,7 +118,7 @@ fn of_registry(operator: &Operator, registry: &RegistryState) -> Vec<String> {
         let why = why.lines().next().unwrap_or_default();
         format!("{why}: what stands still counts, and changes wait until it can be written")
     });
-    operator.keeper.doubled().into_iter().chain(operator.secrets.need()).chain(failure).collect()
+    operator.keeper.doubled().into_iter().chain(failure).collect()
 }
 
 /// One sentence each, the most pressing last.
@@ -134,10 +134,6 @@ fn needs(
         needs.push(format!(
             "{route} can never work: {listed} is on the list of encrypted resolvers (`spec.dns.allowResolvers` takes it off)"
         ));
-    }
-    let lacking = policies::lacking(&snapshot.resources, &operator.shared.vault);
-    if let Some(one) = lacking.first() {
-        needs.push(format!("{}: {}", one.message, one.hint.as_deref().unwrap_or_default()));
     }
     if let OnDisk::Digest(_) = policy.on_disk {
         needs.push("policies.d has changed and is not in force yet: clawgress reload".to_owned());
