@@ -180,7 +180,7 @@ async fn what_is_in_the_vault_is_listed_with_what_cannot_be_opened() {
         (
             Exit::Done,
             concat!(
-                "aws     id     version 7  2026-11-18 11:06:40  root  cannot be opened\n",
+                "aws     id     version 7  2026-11-18 11:06:40  root  CredentialInjectionPolicy/aws  cannot be opened\n",
                 "openai  value  version 1  2026-11-18 11:06:40  root\n",
             )
         )

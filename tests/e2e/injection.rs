@@ -172,7 +172,7 @@ fn without_its_secret_a_request_is_refused_and_nothing_is_sent(lab: Lab) {
     let origin = site(&lab);
     ask(lab.workload(), &daemon, "/x", "").is_refusal(503, "credential.unavailable");
     assert!(origin.taken().is_empty());
-    let told = "CredentialInjectionPolicy `site` names secret `site`, which nobody has set";
+    let told = "CredentialInjectionPolicy `site` needs the secret `site`, which nobody has set";
     let reloaded = daemon.cli(&["reload"]);
     assert!(reloaded.code() == 0 && reloaded.errors().contains(&format!("warning: {told}")), "{reloaded}");
     assert!(daemon.status()["needs"].to_string().contains(told), "{}", daemon.status()["needs"]);

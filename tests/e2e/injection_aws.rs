@@ -240,6 +240,8 @@ fn what_cannot_be_signed_is_refused_and_nothing_is_sent(lab: Lab) {
     let (_resolver, daemon) = signing(&lab, "type: AWSv4");
     let origin = service(&lab);
     set(&daemon, &["cloud", "--key", "access-key-id"], ID);
+    let needs = daemon.status()["needs"].to_string();
+    assert!(needs.contains("needs the secret `cloud/secret-access-key`"), "{needs}");
     let get = format!("GET /key HTTP/1.1\r\nHost: {S3}\r\n\r\n");
     ask(&lab, &daemon, S3, &get).is_refusal(503, "credential.unavailable");
     daemon.record(&json!({

@@ -195,12 +195,12 @@ impl<A: AsyncFn(&Asked) -> Result<Vec<u8>, String>> Step<'_, A> {
         head: &mut Parts,
         payload: Payload,
     ) -> Result<u64, Denial> {
-        let (id, _) = self.value(one, Some("access-key-id"))?;
-        let (secret, version) = self.value(one, Some("secret-access-key"))?;
-        let token = match self.means.vault.value(&one.secret, Some("session-token")) {
+        let [id, secret] = AwsTerms::KEYS;
+        let ((id, _), (secret, version)) = (self.value(one, Some(id))?, self.value(one, Some(secret))?);
+        let token = match self.means.vault.value(&one.secret, Some(AwsTerms::SESSION)) {
             Ok(token) => Some(token),
             Err(Unavailable::Missing) => None,
-            Err(why) => return Err(lacking(one, Some("session-token"), why)),
+            Err(why) => return Err(lacking(one, Some(AwsTerms::SESSION), why)),
         };
         self.seen.extend(token.clone());
         let keys = Keys { id, secret, token };

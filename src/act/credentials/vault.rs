@@ -88,6 +88,13 @@ impl Vault {
         self.held.load().find(name, key).map(|value| value.version)
     }
 
+    /// Whether somebody who names this key, or none, means that one.
+    pub fn means(&self, name: &str, named: Option<&str>, key: &str) -> bool {
+        let held = self.held.load();
+        let value = |key: Option<&str>| held.find(name, key).map(std::ptr::from_ref);
+        value(Some(key)).is_some_and(|meant| value(named) == Some(meant))
+    }
+
     /// Counts the changes since the start: as long as it stays, every value does.
     pub fn generation(&self) -> u64 {
         self.held.load().generation
@@ -246,6 +253,14 @@ mod tests {
         assert_eq!(value(&vault, "aws", Some("secret")).as_deref(), Ok("two"));
         assert_eq!(value(&vault, "aws", Some("other")), Err(Unavailable::Missing));
         assert_eq!(value(&vault, "gcp", None), Err(Unavailable::Missing));
+        for (named, key, means) in [
+            (None, DEFAULT_KEY, true),
+            (None, "id", false),
+            (Some("id"), "id", true),
+            (Some("x"), "x", false),
+        ] {
+            assert_eq!(vault.means("aws", named, key), means, "{named:?} {key}");
+        }
     }
 
     #[test]

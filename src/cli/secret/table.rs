@@ -6,7 +6,7 @@ use crate::cli::words;
 use crate::model::types::Timestamp;
 use crate::operate::api::SecretValue;
 
-/// A line each: name, key, version, when, by whom, whether it can be used.
+/// A line each: name, key, version, when, by whom, which policies name it, whether it can be used.
 pub fn lines(secrets: &[SecretValue], now: Timestamp, paint: Paint) -> String {
     let row = |one: &SecretValue| {
         let state = if one.readable { Cell::default() } else { Cell::styled("cannot be opened", Style::Bad) };
@@ -16,6 +16,7 @@ pub fn lines(secrets: &[SecretValue], now: Timestamp, paint: Paint) -> String {
             Cell::from(format!("version {}", one.version).as_str()),
             Cell::from(words::clock(one.set_at, now).as_str()),
             Cell::from(one.set_by.as_str()),
+            Cell::from(one.policies.join(", ").as_str()),
             state,
         ]
     };

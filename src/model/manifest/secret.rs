@@ -190,7 +190,10 @@ mod tests {
 
     const HEAD: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: openai}\n";
 
-    fn read_text(text: &str) -> Result<Vec<(String, Vec<(String, String)>)>, String> {
+    /// A name, and values by their keys.
+    type Read = (String, Vec<(String, String)>);
+
+    fn read_text(text: &str) -> Result<Vec<Read>, String> {
         let read =
             read(&[SourceFile::new("s.yaml", text.as_bytes())]).map_err(|report| report.to_string())?;
         let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

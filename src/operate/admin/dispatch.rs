@@ -85,7 +85,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
                             segments: Result<RawPathParams, RawPathParamsRejection>,
                             query: Result<Query<Vec<(String, String)>>, QueryRejection>,
                             request: Request| async move {
-            let call = read(route, caller, segments, (query, request)).await;
+            let call = read(route, caller, segments, query, request).await;
             match serve(route, &shared, call).await {
                 Ok(reply) => respond(reply, shared),
                 Err(fault) => refuse(&fault),
@@ -136,7 +136,8 @@ async fn read(
     route: &Route,
     caller: Caller,
     segments: Result<RawPathParams, RawPathParamsRejection>,
-    (query, request): (Result<Query<Vec<(String, String)>>, QueryRejection>, Request),
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    request: Request,
 ) -> Result<Call, Fault> {
     let segments = segments.map_err(|error| Fault::invalid(error.to_string()))?;
     let segments = segments.iter().map(|(_, value)| value.to_owned()).collect();

@@ -3,6 +3,7 @@
 
 use super::backend::Backend;
 use super::routes::{Call, Reply, done, json};
+use crate::model::types::SecretName;
 use crate::operate::api::{Fault, SecretValue, SetSecrets};
 
 pub(super) fn list(backend: &dyn Backend, _: &Call) -> Result<Reply, Fault> {
@@ -33,10 +34,11 @@ pub(super) fn remove(backend: &dyn Backend, call: &Call) -> Result<Reply, Fault>
     done(&gone, format!("gone: {words}"))
 }
 
-/// The secrets that a body speaks of, by their names.
+/// The secrets that a body speaks of, by their names. What is no name is left out: it may be a value in the wrong place.
 pub(super) fn object(body: &[u8]) -> Option<String> {
     let query: SetSecrets = serde_json::from_slice(body).ok()?;
-    let mut names: Vec<String> = query.secrets.into_iter().map(|one| one.name).collect();
+    let named = query.secrets.into_iter().map(|one| one.name);
+    let mut names: Vec<String> = named.filter(|name| SecretName::parse(name).is_some()).collect();
     names.dedup();
-    Some(names.join(" "))
+    (!names.is_empty()).then(|| names.join(" "))
 }

@@ -118,6 +118,7 @@ fn secret(name: &str, key: &str, version: u64) -> SecretValue {
         set_by: "root".into(),
         set_at: Timestamp(1_795_000_000_000_000),
         readable: version != 7,
+        policies: if key == "id" { vec!["CredentialInjectionPolicy/aws".into()] } else { Vec::new() },
     }
 }
 

@@ -47,6 +47,9 @@ pub struct SecretValue {
     pub set_at: Timestamp,
     /// Whether the master key opens it.
     pub readable: bool,
+    /// Documents in force that name it: `CredentialInjectionPolicy/NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
 }
 
 impl SecretValue {

@@ -103,6 +103,9 @@ impl Operator {
                 ..Diagnostic::default()
             });
         }
+        if reloaded.applied {
+            reloaded.diagnostics.extend(self.secrets.missing(&self.shared.snapshot.load().resources));
+        }
         if reloaded.changed || !reloaded.applied {
             let digest = self.shared.snapshot.load().resources.digest.to_string();
             let event = if reloaded.applied { "policy-loaded" } else { "policy-refused" };
@@ -297,7 +300,7 @@ impl Backend for Operator {
     }
 
     fn secrets(&self) -> Result<Vec<SecretValue>, Fault> {
-        Ok(self.secrets.list())
+        Ok(self.secrets.list(&self.shared.snapshot.load().resources))
     }
 
     fn set_secrets(&self, caller: &Caller, query: &SetSecrets) -> Result<Vec<SecretValue>, Fault> {

@@ -12,14 +12,18 @@ use tokio::sync::Mutex as Turn;
 
 use super::Error;
 use crate::act::credentials::{self, KeySource, Listed, Vault};
+use crate::model::manifest::Resources;
+use crate::model::manifest::resources::CredentialPolicy;
 use crate::model::types::limits::{SECRET_BYTES, SECRET_VALUES};
-use crate::model::types::{Secret, SecretKey, SecretName};
-use crate::operate::api::{Check, CheckState, Fault, FaultCode, NewSecret, SecretValue, SetSecrets};
+use crate::model::types::{PolicyRef, Secret, SecretKey, SecretName};
+use crate::operate::api::{
+    Check, CheckState, Diagnostic, Fault, FaultCode, NewSecret, SecretValue, SetSecrets, Severity,
+};
 use crate::platform::registry::{self, Registry};
 use crate::platform::sys::clock;
 
-/// Names the folder of this service's credentials (systemd.exec(5), CREDENTIALS).
-const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// The kind of document that names secrets.
+const POLICY: &str = "CredentialInjectionPolicy";
 /// Names of values that one sentence lists.
 const NAMED: usize = 5;
 
@@ -39,14 +43,14 @@ pub struct Secrets {
 type Wanted = (SecretName, SecretKey, Secret);
 
 impl Secrets {
-    /// Finds the master key, or makes it, and opens what is stored. Must be called inside the operator's runtime.
+    /// Finds the master key, or makes it, and opens what is stored. `given` is the folder of this service's credentials. Must
+    /// be called inside the operator's runtime.
     ///
     /// # Errors
     /// Where there is a key that must not be used, or the registry cannot be read.
-    pub async fn start(registry: Registry, state: &Path) -> Result<Self, Error> {
+    pub async fn start(registry: Registry, state: &Path, given: Option<&Path>) -> Result<Self, Error> {
         let part = |error: &dyn std::error::Error| Error::Part(error.to_string());
-        let folder = std::env::var_os(CREDENTIALS).map(PathBuf::from);
-        let found = credentials::find_or_make(state, folder.as_deref()).map_err(|error| part(&error))?;
+        let found = credentials::find_or_make(state, given).map_err(|error| part(&error))?;
         let stored = registry.secrets().await.map_err(|error| part(&error))?;
         let vault = Vault::open(found.key, &stored);
         if let Some((key, _)) = &found.older {
@@ -79,8 +83,41 @@ impl Secrets {
         &self.vault
     }
 
-    /// Every value, without itself.
-    pub fn list(&self) -> Vec<SecretValue> {
+    /// Every value, without itself, and which of these documents name it.
+    pub fn list(&self, resources: &Resources) -> Vec<SecretValue> {
+        let mut all = self.values();
+        for one in &mut all {
+            let meant = |policy: &&CredentialPolicy| {
+                let means = |key: &Option<&str>| self.vault.means(&one.name, *key, &one.key);
+                *policy.secret == *one.name && policy.keys().iter().any(means)
+            };
+            let named = resources.credentials.iter().filter(|(_, policy)| meant(policy));
+            one.policies = named.map(|(name, _)| PolicyRef::new(POLICY, name).0.to_string()).collect();
+        }
+        all
+    }
+
+    /// Documents that name a value that nobody has set: each is in force, and what it is about is refused until then.
+    pub fn missing(&self, resources: &Resources) -> Vec<Diagnostic> {
+        let missing = |(name, policy): (&Arc<str>, &CredentialPolicy)| {
+            let lacks = |key: &Option<&str>| self.vault.version(&policy.secret, *key).is_none();
+            let key = policy.keys().into_iter().find(lacks)?;
+            let value =
+                key.map_or_else(|| policy.secret.to_string(), |key| format!("{}/{key}", policy.secret));
+            let option = key.map(|key| format!(" --key {key}")).unwrap_or_default();
+            Some(Diagnostic {
+                severity: Severity::Warning,
+                message: format!("{POLICY} `{name}` needs the secret `{value}`, which nobody has set"),
+                file: Some(policy.origin.file.to_string()),
+                line: Some(policy.origin.line as u64),
+                hint: Some(format!("clawgress secret set {}{option}", policy.secret)),
+                ..Diagnostic::default()
+            })
+        };
+        resources.credentials.iter().filter_map(missing).collect()
+    }
+
+    fn values(&self) -> Vec<SecretValue> {
         self.vault.listed().into_iter().map(shown).collect()
     }
 
@@ -103,7 +140,7 @@ impl Secrets {
         let set = |one: &SecretValue| {
             stored.iter().any(|stored| *stored.name == *one.name && *stored.key == *one.key)
         };
-        Ok(self.list().into_iter().filter(set).collect())
+        Ok(self.values().into_iter().filter(set).collect())
     }
 
     /// Removes a secret, or one value of it. Blocks.
@@ -114,7 +151,7 @@ impl Secrets {
         self.runtime.block_on(async {
             let _turn = self.turn.lock().await;
             let gone = |one: &SecretValue| one.name == name && key.is_none_or(|key| one.key == key);
-            let gone: Vec<_> = self.list().into_iter().filter(gone).collect();
+            let gone: Vec<_> = self.values().into_iter().filter(gone).collect();
             if gone.is_empty() {
                 let of = key.map(|key| format!(" with the key `{key}`")).unwrap_or_default();
                 let fault = Fault::not_found(format!("there is no secret `{name}`{of}"));
@@ -127,10 +164,11 @@ impl Secrets {
         })
     }
 
-    /// What an operator has to do, where something cannot be opened.
-    pub fn need(&self) -> Option<String> {
-        let (found, repair) = self.trouble()?;
-        Some(format!("{found}: {repair}"))
+    /// What an operator has to do, where something cannot be opened or is not there.
+    pub fn needs(&self, resources: &Resources) -> Vec<String> {
+        let missing = self.missing(resources).into_iter();
+        let missing = missing.map(|one| format!("{}: {}", one.message, one.hint.unwrap_or_default()));
+        missing.chain(self.trouble().map(|(found, repair)| format!("{found}: {repair}"))).collect()
     }
 
     /// How the master key is.
@@ -189,10 +227,11 @@ fn wanted(query: &SetSecrets) -> Result<Vec<Wanted>, Fault> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::with_capacity(query.secrets.len());
     for NewSecret { name, key, value } in &query.secrets {
-        let name = SecretName::parse(name)
-            .ok_or_else(|| Fault::invalid(format!("`{name}` is not a name")).hint(SecretName::RULE))?;
-        let key = SecretKey::parse(key)
-            .ok_or_else(|| Fault::invalid(format!("`{key}` is not a key")).hint(SecretKey::RULE))?;
+        // What is no name or key is not quoted: it may be a value in the wrong place.
+        let no_name = || Fault::invalid("this is not a name of a secret").hint(SecretName::RULE);
+        let name = SecretName::parse(name).ok_or_else(no_name)?;
+        let no_key = || Fault::invalid("this is not a key of a secret").hint(SecretKey::RULE);
+        let key = SecretKey::parse(key).ok_or_else(no_key)?;
         let title = format!("{}/{}", name.as_str(), key.as_str());
         let mut bytes =
             value.bytes().ok_or_else(|| Fault::invalid(format!("the value of `{title}` is not Base64")))?;
@@ -222,6 +261,7 @@ fn shown(listed: Listed) -> SecretValue {
         set_by: listed.set_by.to_string(),
         set_at: listed.set_at,
         readable: listed.readable,
+        policies: Vec::new(),
     }
 }
 
