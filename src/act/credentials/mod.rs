@@ -7,6 +7,7 @@
 mod sealing;
 mod master;
 pub mod vault;
+mod surfacing;
 mod signature;
 mod places;
 mod placeholder;

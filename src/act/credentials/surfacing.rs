@@ -1,0 +1,61 @@
+//! Where a text has a value of the vault in it: what inspection looks for beside its own detectors.
+//!
+//! Only values as they are: whoever asks has undone what hides them. They are sought one by one and copied nowhere, so that
+//! nothing of them is left behind when they are replaced. Read next: `echo.rs`, for what one answer may not repeat.
+
+use std::ops::Range;
+
+use memchr::memmem::Finder;
+
+use super::vault::Vault;
+
+/// A value with fewer bytes is not sought: it would be found in what has nothing to do with it.
+const SHORTEST: usize = 6;
+
+impl Vault {
+    /// Tells each place where a value stands, and the name of its secret.
+    pub fn find(&self, text: &[u8], each: &mut dyn FnMut(Range<usize>, &str)) {
+        self.each(|name, _, value| {
+            let value = value.open();
+            if value.len() >= SHORTEST {
+                let finder = Finder::new(value);
+                finder.find_iter(text).for_each(|at| each(at..at + value.len(), name));
+            }
+        });
+    }
+
+    /// Bytes of the longest value.
+    pub fn longest(&self) -> usize {
+        let mut longest = 0;
+        self.each(|_, _, value| longest = longest.max(value.open().len()));
+        longest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::super::MasterKey;
+    use super::*;
+    use crate::model::types::{Secret, SecretKey, SecretName, Timestamp};
+
+    #[test]
+    fn every_value_is_found_by_the_name_of_its_secret_and_short_ones_are_not_sought() {
+        let vault = Vault::open(MasterKey::new(&Zeroizing::new([1; 32])), &[]);
+        for (name, key, value) in
+            [("openai", "value", "mk-made-up"), ("aws", "id", "swordfish"), ("pin", "value", "1234")]
+        {
+            let (name, key) = (SecretName::parse(name).unwrap(), SecretKey::parse(key).unwrap());
+            vault.keep(&[vault.seal((&name, &key), &Secret::new(value.into()), ("ann", Timestamp(7)))]);
+        }
+        let mut found = Vec::new();
+        vault.find(b"1234 swordfish, mk-made-up and swordfish", &mut |range, name| {
+            found.push((range, name.to_owned()))
+        });
+        found.sort_by_key(|(range, _)| range.start);
+        let expected = [(5..14, "aws"), (16..26, "openai"), (31..40, "aws")];
+        assert_eq!(found, expected.map(|(range, name)| (range, name.to_owned())));
+        assert_eq!(vault.longest(), 10);
+    }
+}
