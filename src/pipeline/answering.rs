@@ -48,6 +48,7 @@ pub fn relay(
     let underway = going.underway.clone();
     let bodiless = is_bodiless(&going.method, status);
     let ender = (!switches && !bodiless).then(|| ender(&going, &mut head.headers)).flatten();
+    let looks = switches.then(|| tunnel::Looks::of(site, &going)).unwrap_or_default();
     let closing = going.closing(status, added);
     if !switches {
         let body = body.closing(closing, bodiless).paced(underway.tempo.clone()).ended_by(ender);
@@ -58,7 +59,8 @@ pub fn relay(
         && proven
     {
         let ends = ends(site, underway);
-        let tunnel = tunnel::run((workload, upstream, echo), closing, back.busy, ends);
+        let looks = looks.repeating(echo);
+        let tunnel = tunnel::run((workload, upstream), looks, (closing, back.busy), ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
             // The workload's connection goes on, and may carry several.
@@ -117,6 +119,7 @@ pub fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Ans
     let denial = watched.refusal_in_body().map_or(denial, Refusal::denial);
     // A body that may go on no longer breaks off, and the upstream's failure comes of that.
     let denial = going.underway.tempo.spent().unwrap_or(denial);
+    let denial = going.told.broken.get().cloned().unwrap_or(denial);
     let response = deny::response(&denial, going.id, going.heard());
     let outcome = Outcome {
         status: Some(response.status().as_u16()),
@@ -127,6 +130,7 @@ pub fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Ans
         denial: Some(denial),
         evidence: going.evidence.take(),
         credential: going.credential.take(),
+        findings: going.told.found.take(),
         ..Outcome::default()
     };
     let mut outcome = outcome.of_call(going.reading.finish(false));

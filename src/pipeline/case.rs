@@ -16,7 +16,7 @@ use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Ver
 use crate::decide::policy::{Circumstances, Clearance, Obligations, Permit, Route};
 use crate::model::condition::Content;
 use crate::model::types::agreed_name::Scheme;
-use crate::model::types::{Denial, HostName, Provider, Reason, RequestId, Timestamp};
+use crate::model::types::{Denial, HostName, Provider, Reason, RequestId, Sightings, Timestamp};
 use crate::perceive::identity::Known;
 use crate::perceive::protocol::mcp::Messages;
 use crate::perceive::request::Request;
@@ -36,6 +36,8 @@ pub struct Case<'a> {
     pub known: Result<Known, Denial>,
     /// The messages to a server of tools in its body, once that was read and where it has any.
     pub messages: OnceCell<Messages>,
+    /// What was found in it, and how its path is shown where something was found there.
+    seen: OnceCell<(Sightings, Option<String>)>,
     at: Timestamp,
     site: &'a Site,
 }
@@ -51,7 +53,16 @@ impl<'a> Case<'a> {
             let detail = "The source address of this connection belongs to another agent now. Connect again.";
             if same { Ok(known) } else { Err(Denial::built_in(Reason::IdentityUnknown, detail)) }
         });
-        Self { id, at, started: Instant::now(), snapshot, known, messages: OnceCell::new(), site }
+        Self {
+            id,
+            at,
+            started: Instant::now(),
+            snapshot,
+            known,
+            messages: OnceCell::new(),
+            seen: OnceCell::new(),
+            site,
+        }
     }
 
     /// Where it has come.
@@ -65,6 +76,17 @@ impl<'a> Case<'a> {
             // A body is read once.
             let _ = self.messages.set(messages);
         }
+    }
+
+    /// It was looked into, and this was found; the path is shown like that where something was found there.
+    pub fn saw(&self, sightings: Sightings, path: Option<String>) {
+        // It is looked into once.
+        let _ = self.seen.set((sightings, path));
+    }
+
+    /// What was found in it before it was decided on.
+    pub fn sightings(&self) -> Sightings {
+        self.seen.get().map(|(found, _)| found.clone()).unwrap_or_default()
     }
 
     /// What its decision depends on beside documents and traffic.
@@ -121,9 +143,15 @@ impl<'a> Case<'a> {
                 host: request.and_then(Request::name).or(passage.host()).cloned(),
                 destination: Some(arrival.destination.0),
             },
-            asked: Asked { tools: self.tools(), ..asked(request, head) },
+            asked: self.asked(request, head),
             verdict,
         }
+    }
+
+    fn asked(&self, request: Option<&Request<'_>>, head: Option<&request::Parts>) -> Asked {
+        let asked = Asked { tools: self.tools(), ..asked(request, head) };
+        let Some((findings, path)) = self.seen.get() else { return asked };
+        Asked { findings: findings.clone(), path: path.clone().or(asked.path), ..asked }
     }
 
     /// The tools that it calls, in order.

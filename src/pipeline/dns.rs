@@ -1,6 +1,7 @@
 //! A DNS query's road: who asks, may the name be looked up, record it, answer it, remember it. The same for datagrams
 //! and streams. What is refused leaves no trace outside: no query for it is sent.
 
+mod names;
 mod shares;
 
 use std::io;
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
+use crate::decide::dlp::Inspected;
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
 use crate::decide::policy::{Leave, Lookup};
 use crate::decide::tunnel::{Asked as Looked, Heard};
@@ -175,7 +177,7 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
             return error.reply(bytes);
         }
     };
-    let opening = opening(road, &snapshot, asker, known.as_ref().ok(), Some(&query));
+    let mut opening = opening(road, &snapshot, asker, known.as_ref().ok(), Some(&query));
     let at = opening.at;
     if query.class() == CLASS_IN && query.host().is_some_and(|host| host.as_str() == home::NAME) {
         return own_name(road, &opening, asker, &query);
@@ -184,7 +186,8 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
         Ok(known) => known,
         Err(denial) => return Some(refused(road, &snapshot, opening, &denial, &query)),
     };
-    let judged = judge(road, &snapshot, &known, &query, at);
+    let inspected = names::look(road, &snapshot, &known, &query, &mut opening);
+    let judged = judge(road, &snapshot, &known, &query, inspected, at);
     let entry = match judged {
         Ok((leave, asked)) => {
             road.shared.ledger.open_query(&leave, &opening).await.map(|entry| (asked, entry))
@@ -231,12 +234,14 @@ fn judge<'a>(
     snapshot: &Snapshot,
     known: &Known,
     query: &'a Query,
+    inspected: Result<Inspected, Denial>,
     at: Timestamp,
 ) -> Result<(Leave, Option<Looked<'a>>), Denial> {
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
     let agent = &known.agent().name;
     let leave = snapshot.policy.query(known, &lookup, road.shared.circumstances(snapshot, known, at))?;
+    let _ = inspected?;
     // The root is no host name, and a document's.
     let Some(host) = query.host() else { return Ok((leave, None)) };
     let chooser = leave.chooser();

@@ -5,7 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, Request as HttpRequest, Response, Version, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, Response, Version, header, request};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -13,12 +14,13 @@ use super::answering::{fail, relay};
 use super::arrival::Refused;
 use super::bridge;
 use super::case::{Case, is_grpc};
+use super::deciding::{Decided, decide};
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
 use super::fallback;
 use super::forward::outgoing;
 use super::going::{Back, Going};
-use super::held::{self, Read};
+use super::held::Read;
 use super::reserving;
 use super::road::Road;
 use super::sealing::{self, Sending};
@@ -26,9 +28,10 @@ use super::serving::{Answer, Watched};
 use super::shown;
 use super::site::Site;
 use super::spending;
-use crate::act::upstream::Reading;
+use crate::act::upstream::{Held, Looked, Reading};
+use crate::decide::dlp::{Passing, Told};
+use crate::decide::ledger::Entry;
 use crate::decide::policy::Clearance;
-use crate::decide::quota::Reservation;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::Call;
 use crate::perceive::request::{Request, hop_by_hop};
@@ -50,21 +53,57 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         Err(denial) => return early(case.refuse(None, Some(&head), &denial), &head, body).await,
     };
     let decided = decide(&case, (&canonical, &head), (&mut body.inner, &back.watched));
-    let Decided { wait, clearance, read, reservation } = match decided.await {
+    let Decided { wait, clearance, inspected, mut read, reservation, carried } = match decided.await {
         Ok(decided) => decided,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
     let opening = case.opening(Some(&canonical), Some(&head), case.allow(&clearance));
-    let entry = match site.road.shared.ledger.open_request(&clearance, &opening, reservation).await {
+    let allowed = (&clearance, &inspected);
+    let entry = match site.road.shared.ledger.open_request(allowed, &opening, reservation).await {
         Ok(entry) => entry,
         Err(denial) => return early(case.refuse(Some(&canonical), Some(&head), &denial), &head, body).await,
     };
-    let judge = spending::judge(&site, &clearance, (&read, &entry));
-    let Read { content, call, body: held } = read;
-    let underway = site.begin((&head, content), &clearance, canonical.name());
+    let mut asked = (canonical.target().to_owned(), canonical.authority().to_owned());
+    let is_read = read.call.is_some();
+    let (changes, looks) =
+        carried.map_or_else(Default::default, |carried| (carried.changes, carried.passing));
+    let lets = Lets { wait, clearance, entry, told: told(&case) };
+    let going = going(case, (&canonical, &head), lets, &mut read);
+    changes.apply(&mut head, &mut asked.0, &mut read);
+    if back.challenge.is_some() && going.clearance.inspection().is_some() {
+        // What an extension codes nobody could read.
+        head.headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    }
+    let looks = looks.filter(|_| !body.inner.is_end_stream());
+    match sending((looks, &going), &mut head, (read.body, is_read), body.inner) {
+        Ok(body) => convey(&site, going, (head, asked, body), back).await,
+        Err(denial) => fail(going, *denial, &back.watched),
+    }
+}
+
+/// What lets a request through.
+struct Lets {
+    wait: Duration,
+    clearance: Clearance,
+    entry: Entry,
+    told: Rc<Told>,
+}
+
+/// A request that may go, on its way.
+fn going(
+    case: Case<'_>,
+    (request, head): (&Request<'_>, &request::Parts),
+    lets: Lets,
+    read: &mut Read,
+) -> Going {
+    let Lets { wait, clearance, entry, told } = lets;
+    let site = case.site();
+    let judge = spending::judge(site, &clearance, (read, &entry));
+    let content = std::mem::take(&mut read.content);
+    let underway = site.begin((head, content), &clearance, request.name());
     reserving::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
-    let call = call.or_else(|| passing(&case, &canonical));
-    let going = Going {
+    let call = read.call.take().or_else(|| passing(&case, request));
+    Going {
         id: case.id,
         started: case.started,
         wait: Cell::new(wait),
@@ -76,19 +115,37 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
         sent: Rc::default(),
         cut: site.cut.clone(),
         dialled: Cell::default(),
-        host: canonical.name().cloned(),
-        dialect: Heard::of(canonical.name(), Some(&canonical), false).dialect,
+        host: request.name().cloned(),
+        dialect: Heard::of(request.name(), Some(request), false).dialect,
         method: head.method.clone(),
-        is_grpc: canonical.is_grpc(),
+        is_grpc: request.is_grpc(),
         messages: case.messages.into_inner(),
         reading: Reading::of(call, &site.road.shared.prices),
         judge: RefCell::new(judge),
         evidence: RefCell::default(),
         credential: RefCell::default(),
-    };
-    let asked = (canonical.target().to_owned(), canonical.authority().to_owned());
-    let body = held.map_or(Sending::Passing(body.inner), Sending::Held);
-    convey(&site, going, (head, asked, body), back).await
+        told,
+    }
+}
+
+/// The body as it goes out.
+///
+/// # Errors
+/// It has to be looked into and cannot be.
+fn sending(
+    (looks, going): (Option<Passing>, &Going),
+    head: &mut request::Parts,
+    (held, is_read): (Option<Held>, bool),
+    rest: Incoming,
+) -> Result<Sending, Box<Denial>> {
+    Ok(match (looks, held) {
+        (Some(passing), first) => {
+            Sending::Looked(first, rest, looked(passing, &mut head.headers, going.told.clone())?)
+        }
+        (None, None) => Sending::Passing(rest),
+        (None, Some(held)) if is_read => Sending::Held(held),
+        (None, Some(held)) => Sending::Unread(held),
+    })
 }
 
 /// Sends what may go, and hands on what comes of it.
@@ -112,35 +169,21 @@ async fn convey(
     }
 }
 
-/// A request that may go: how long a rule holds it back, why it may, what was read of it, and what is charged for it.
-struct Decided {
-    wait: Duration,
-    clearance: Clearance,
-    read: Read,
-    reservation: Option<Reservation>,
+/// Where what is found as it passes is told: all that was found before stands there, too.
+fn told(case: &Case<'_>) -> Rc<Told> {
+    let told = Told::default();
+    *told.found.borrow_mut() = case.sightings();
+    Rc::new(told)
 }
 
-/// Decides on a request: by its head, and by what it carries where somebody asks for that.
-async fn decide(
-    case: &Case<'_>,
-    (request, head): (&Request<'_>, &request::Parts),
-    (body, watched): (&mut Incoming, &Watched),
-) -> Result<Decided, Denial> {
-    let permit = case.judge(request)?;
-    let read = match held::wants_body(case, &permit, request) {
-        // Boxed: most requests have none that is read, and their futures no room for it.
-        Some(wanted) => Box::pin(held::read(case, wanted, (request, head), (body, watched))).await?,
-        None => Read::default(),
-    };
-    let clearance = case.settle(permit, &read.content)?;
-    let site = case.site();
-    let wait = site.road.shared.paces.charge(site.asker(), (&clearance).into())?;
-    let reservation = if spending::is_counted(case, &clearance) {
-        Box::pin(spending::reserve(case, &clearance, (request, &read))).await?
-    } else {
-        None
-    };
-    Ok(Decided { wait, clearance, read, reservation })
+/// What looks into a body as it passes. A coding that is undone for that is not there any more.
+fn looked(passing: Passing, headers: &mut HeaderMap, told: Rc<Told>) -> Result<Looked, Box<Denial>> {
+    let looked = Looked::new(passing, headers, told)?;
+    if looked.is_undone() && headers.contains_key(header::CONTENT_ENCODING) {
+        headers.remove(header::CONTENT_ENCODING);
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    Ok(looked)
 }
 
 /// The call of a model whose bodies are read as they pass, where it is one.

@@ -61,6 +61,13 @@ pub async fn go(
         Sending::Passing(body) => {
             RequestBody::new(body, going.sent.clone(), trailers).read_by(going.reading.clone())
         }
+        Sending::Unread(body) => {
+            RequestBody::held(body, going.sent.clone(), trailers).read_by(going.reading.clone())
+        }
+        Sending::Looked(first, rest, looked) => {
+            RequestBody::looked((first, rest), looked, going.sent.clone(), trailers)
+                .read_by(going.reading.clone())
+        }
         // It is read already.
         Sending::Held(body) => RequestBody::held(body, going.sent.clone(), trailers),
     };

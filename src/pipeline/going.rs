@@ -6,21 +6,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 
 use super::bridge::Challenge;
 use super::deny::Heard;
 use super::serving::Watched;
-use super::site::Leg;
+use super::site::{Leg, Site};
 use super::underway::Underway;
 use super::watch::Busy;
 use crate::act::upstream::{Closing, Judge, LAPSED, Reading};
+use crate::decide::dlp::{Bound, Form, Passing, Told};
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::decide::policy::Clearance;
-use crate::model::types::{Denial, HostName, PolicyRef, RequestId, SafetyFloors, ToolSieve};
+use crate::model::types::{Denial, Direction, HostName, PolicyRef, RequestId, SafetyFloors, ToolSieve};
 use crate::perceive::protocol::ai::Dialect;
 use crate::perceive::protocol::mcp::{Messages, Sieve};
 
@@ -66,6 +67,8 @@ pub struct Going {
     pub evidence: RefCell<Option<String>>,
     /// Which credentials went into it.
     pub credential: RefCell<Option<String>>,
+    /// What is found in it as it passes.
+    pub told: Rc<Told>,
 }
 
 impl Going {
@@ -90,6 +93,19 @@ impl Going {
         let floors = self.clearance.holds().and_then(|holds| holds.terms.safety.as_ref())?;
         let endpoint = self.reading.endpoint();
         endpoint.is_none_or(|endpoint| endpoint.operation.may_say()).then_some(floors)
+    }
+
+    /// What looks into what goes this way as it passes; nothing where no policy asks for that.
+    pub fn passing(&self, site: &Site, way: Direction, headers: &HeaderMap) -> Option<Passing> {
+        let plan = self.clearance.inspection()?;
+        let wanted = plan.wanted(way);
+        if wanted.is_empty() {
+            return None;
+        }
+        let bound = Bound { plan: plan.clone(), way, agent: site.known.agent().name.clone() };
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let inspector = site.road.shared.finder.inspector(plan, wanted);
+        Some(Passing::new(&bound, inspector, Form::of_content_type(kind, b"")))
     }
 
     pub fn entry(&self) -> &Entry {
@@ -118,6 +134,7 @@ impl Going {
             reading: self.reading.clone(),
             evidence: self.evidence.take(),
             credential: self.credential.take(),
+            told: self.told.clone(),
         }
     }
 }
@@ -134,6 +151,7 @@ impl Drop for Going {
             dialled: self.dialled.get(),
             evidence: self.evidence.take(),
             credential: self.credential.take(),
+            findings: self.told.found.take(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
             ..Outcome::default()

@@ -40,13 +40,30 @@ pub struct Read {
     pub call: Option<Call>,
     /// Nothing where nobody had to read it: then it passes as it comes.
     pub body: Option<Held>,
+    /// Whether the rest of it is still to come.
+    pub is_part: bool,
 }
 
-/// Whose models a request may be a call of, and whether messages to tools are sought in it; nothing where its body need not be
-/// read. Who wants to know are the rules that wait for either.
-pub fn wants_body(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -> Option<Wanted> {
+/// How much of a body is held for whoever looks into it.
+#[derive(Debug, Clone, Copy)]
+pub struct Hold {
+    /// Bytes.
+    pub most: u64,
+    /// Whether a longer one is looked into as it passes; else it is read whole, as for everybody who has to.
+    pub or_passing: bool,
+}
+
+/// Whose models a request may be a call of, whether messages to tools are sought in it, and how much of it is held to be looked
+/// into; nothing where its body need not be read. Who wants to know are the rules that wait, and policies about findings.
+pub fn wants_body(
+    case: &Case<'_>,
+    permit: &Permit<'_>,
+    request: &Request<'_>,
+    hold: Option<Hold>,
+) -> Option<Wanted> {
     let provider = request.name().and_then(|host| case.provider(host));
-    permit.wants_body().then(|| Wanted { provider, tools: permit.asks().has(Part::Mcp) })
+    let (calls, tools) = (permit.wants_body(), permit.asks().has(Part::Mcp));
+    (calls || hold.is_some()).then_some(Wanted { provider, calls, tools, hold })
 }
 
 /// See [`wants_body`].
@@ -54,8 +71,12 @@ pub fn wants_body(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -
 pub struct Wanted {
     /// Whose models its host serves, if any.
     pub provider: Option<Provider>,
+    /// Whether somebody asks for calls at all.
+    pub calls: bool,
     /// Whether somebody asks for messages to tools.
     pub tools: bool,
+    /// How much is held for whoever looks into it, where somebody does.
+    pub hold: Option<Hold>,
 }
 
 /// Reads what the request carries, and tells the case who waits for an answer to it. A workload that leaves meanwhile is put on
@@ -82,13 +103,22 @@ pub async fn read(
         Body::Hidden => None,
         Body::Json(endpoint) => Some(endpoint),
     };
-    if endpoint.is_none() && !tools {
-        return Ok(Read { content, ..Read::default() });
+    let (endpoint, content) = if wanted.calls { (endpoint, content) } else { (None, Content::default()) };
+    let hold = wanted.hold.filter(|hold| hold.is_needed(body));
+    if endpoint.is_none() && !tools && hold.is_none() {
+        return Ok(Read {
+            content,
+            is_part: wanted.hold.is_some() && !body.is_end_stream(),
+            ..Read::default()
+        });
     }
+    let (mut content, reads) = (content, endpoint.is_some() || tools);
     let undecided = Undecided { case, request, head, is_decided: false };
-    let read = whole(case.site(), (endpoint, tools), request, (body, watched)).await;
+    let bound = hold.filter(|hold| hold.or_passing && !reads).map(|hold| hold.most);
+    let read = whole(case.site(), (endpoint, tools, bound), request, (body, watched)).await;
     undecided.decided();
     let (Carried { content: found, call, messages }, held) = read?;
+    let is_part = bound.is_some_and(|most| held.length() > most);
     if found.ai != Sought::Unknown {
         content.ai = found.ai;
     }
@@ -96,12 +126,20 @@ pub async fn read(
         (content.mcp, content.mcp_calls) = (found.mcp, found.mcp_calls);
     }
     case.hears(messages);
-    Ok(Read { content, call, body: Some(held) })
+    Ok(Read { content, call, body: Some(held), is_part })
+}
+
+impl Hold {
+    /// Whether anything of it is held: not where nothing is to come, or more than that.
+    fn is_needed(&self, body: &Incoming) -> bool {
+        let announced = body.size_hint().exact();
+        !body.is_end_stream() && !(self.or_passing && announced.is_some_and(|length| length > self.most))
+    }
 }
 
 async fn whole(
     site: &Site,
-    (endpoint, tools): (Option<Endpoint>, bool),
+    (endpoint, tools, bound): (Option<Endpoint>, bool, Option<u64>),
     request: &Request<'_>,
     (body, watched): (&mut Incoming, &Watched),
 ) -> Result<(Carried, Held), Denial> {
@@ -109,7 +147,7 @@ async fn whole(
         warm().await;
     }
     let mut readers = Readers::begin(endpoint, tools, request.headers())?;
-    let held = hold(site, (body, watched), &mut readers).await?;
+    let held = hold(site, (body, watched), &mut readers, bound).await?;
     Ok((readers.finish()?, held))
 }
 
@@ -147,14 +185,16 @@ async fn warm() {
 /// As [`read`].
 pub async fn take_in(site: &Site, (body, watched): (&mut Incoming, &Watched)) -> Result<Held, Denial> {
     let fields = HeaderMap::new();
-    hold(site, (body, watched), &mut Readers::begin(None, false, &fields)?).await
+    hold(site, (body, watched), &mut Readers::begin(None, false, &fields)?, None).await
 }
 
-/// Takes the body in, and shows it to its readers as it comes.
+/// Takes the body in, and shows it to its readers as it comes; where there is a bound, no more of it than it takes to know that
+/// it is longer.
 async fn hold(
     site: &Site,
     (body, watched): (&mut Incoming, &Watched),
     readers: &mut Readers<'_>,
+    bound: Option<u64>,
 ) -> Result<Held, Denial> {
     let (room, agent) = (&site.road.shared.held, &site.known.agent().name);
     let mut holding = Holding::begin(room, agent, body.size_hint().exact()).map_err(full)?;
@@ -178,6 +218,9 @@ async fn hold(
                         turn = 0;
                         yield_now().await;
                     }
+                }
+                if bound.is_some_and(|most| holding.length() > most) {
+                    return Ok(holding.finish());
                 }
             }
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use crate::act::upstream::Tempo;
-use crate::decide::policy::{Clearance, Obligations, Passage, Throttle};
+use crate::decide::policy::{Bound, Clearance, Obligations, Passage, Throttle};
 use crate::decide::quota::{Excess, Pace, Rates};
 use crate::model::types::limits::{PACES_KEPT, THROTTLE_WAIT};
 use crate::model::types::{
@@ -40,6 +40,12 @@ pub struct Bounds<'a> {
 impl<'a> From<&'a Clearance> for Bounds<'a> {
     fn from(clearance: &'a Clearance) -> Self {
         Self { rules: clearance.obligations(), holds: clearance.holds() }
+    }
+}
+
+impl<'a> From<&'a Bound> for Bounds<'a> {
+    fn from(bound: &'a Bound) -> Self {
+        Self { rules: bound.obligations(), holds: bound.holds() }
     }
 }
 

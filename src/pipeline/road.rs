@@ -15,13 +15,14 @@ use crate::act::credentials::{Tokens, Vault};
 use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::{HeldRoom, Pool};
+use crate::decide::dlp::{HashKey, Inspection, Inspector, Known as KnownValues};
 use crate::decide::ledger::Ledger;
 use crate::decide::policy::{Circumstances, EncryptedDns, PolicySet, Standing};
 use crate::decide::quota::{Accounts, BudgetClock};
 use crate::decide::tunnel::Guard;
 use crate::model::manifest::Resources;
 use crate::model::prices::Prices;
-use crate::model::types::{Cause, ClientAddress, Denial, RequestId, Timestamp};
+use crate::model::types::{Cause, ClientAddress, Denial, FindingClasses, RequestId, Timestamp};
 use crate::perceive::dns::{Cache, Exchange, Forwarder, Memory, OwnResolver, Upstreams};
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::{Bindings, Directory, Known};
@@ -104,6 +105,8 @@ pub struct Shared {
     pub moments: BudgetClock,
     /// Room for bodies that are held until they are decided on.
     pub held: Arc<HeldRoom>,
+    /// What looks into messages.
+    pub finder: Finder,
     /// Tells what lives long that another set is in force, or that other things stand for a time.
     pub changed: watch::Sender<()>,
     /// Held while the snapshot is replaced, so that nobody undoes what another has just done.
@@ -221,6 +224,23 @@ impl Shared {
     /// Hears of everything that is put in force from now on.
     pub fn watch(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+}
+
+/// What looks into messages, beside what policies say of that.
+pub struct Finder {
+    /// The key of hashes in records.
+    pub key: HashKey,
+    /// Values that are found wherever they surface.
+    pub known: Option<Arc<dyn KnownValues>>,
+    /// Bytes of a body that are held before any of it leaves.
+    pub hold: u64,
+}
+
+impl Finder {
+    /// What looks for these classes of what is asked for.
+    pub fn inspector(&self, plan: &Inspection, wanted: FindingClasses) -> Inspector {
+        plan.inspector(self.known.clone(), self.key.clone(), wanted)
     }
 }
 

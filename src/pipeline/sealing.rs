@@ -14,7 +14,7 @@ use super::held;
 use super::serving::Watched;
 use super::site::Site;
 use crate::act::credentials::{Asked, Means, Payload, Sealed, aws, exchange, inject};
-use crate::act::upstream::{Held, RequestBody};
+use crate::act::upstream::{Held, Looked, RequestBody};
 use crate::decide::policy::Clearance;
 use crate::model::types::{AwsTerms, CredentialPlace, Denial, Reason};
 use crate::perceive::dns::ResolveError;
@@ -24,8 +24,12 @@ use crate::platform::sys::clock;
 pub enum Sending {
     /// As it comes.
     Passing(Incoming),
-    /// It has come.
+    /// It has come, and was read.
     Held(Held),
+    /// It has come, and nobody has read it as the call of a model.
+    Unread(Held),
+    /// It is looked into as it comes; this has come of it.
+    Looked(Option<Held>, Incoming, Looked),
 }
 
 /// How a request is signed, where it is.
@@ -52,17 +56,15 @@ pub async fn whole(
     (mut head, body): (request::Parts, Sending),
 ) -> Result<(request::Parts, Sending), Denial> {
     let Some(terms) = signing(&going.clearance) else { return Ok((head, body)) };
-    let body = match body {
+    let (body, is_read) = match body {
         Sending::Passing(body) if body.is_end_stream() || !aws::needs_whole(terms, &head.headers) => {
             return Ok((head, Sending::Passing(body)));
         }
         // Boxed: most requests are not signed.
-        Sending::Passing(mut body) => {
-            let held = Box::pin(held::take_in(site, (&mut body, watched))).await?;
-            held.pieces().for_each(|piece| going.reading.heard(piece));
-            held
-        }
-        Sending::Held(held) => held,
+        Sending::Passing(mut body) => (Box::pin(held::take_in(site, (&mut body, watched))).await?, false),
+        Sending::Held(held) => (held, true),
+        Sending::Unread(held) => (held, false),
+        looked @ Sending::Looked(..) => return Ok((head, looked)),
     };
     let body = if aws::is_chunked(&head.headers) {
         let bytes = body.bytes();
@@ -72,7 +74,7 @@ pub async fn whole(
         body
     };
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.length()));
-    Ok((head, Sending::Held(body)))
+    Ok((head, if is_read { Sending::Held(body) } else { Sending::Unread(body) }))
 }
 
 fn malformed() -> Denial {
@@ -95,9 +97,9 @@ pub fn payload(clearance: &Clearance, body: &Sending) -> Payload {
     match body {
         _ if signing(clearance).is_none() => Payload::Passing,
         Sending::Passing(body) if body.is_end_stream() => Payload::Empty,
-        Sending::Passing(_) => Payload::Passing,
-        Sending::Held(body) if body.length() == 0 => Payload::Empty,
-        Sending::Held(body) => {
+        Sending::Passing(_) | Sending::Looked(..) => Payload::Passing,
+        Sending::Held(body) | Sending::Unread(body) if body.length() == 0 => Payload::Empty,
+        Sending::Held(body) | Sending::Unread(body) => {
             let mut context = Context::new(&SHA256);
             body.pieces().for_each(|piece| context.update(piece));
             let mut hash = [0; 32];

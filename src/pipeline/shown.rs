@@ -1,5 +1,5 @@
 //! What of an answer may go on, before it is handed on: an agent is shown the tools that it may call, and what a model says
-//! only where its provider's annotations are no worse than policy lets through.
+//! only where its provider's annotations are no worse than policy lets through; and what is found in it, where policy asks.
 //!
 //! Nothing else of an answer is looked at, and no answer that can have neither. Errors of providers have no words of a model
 //! and go on. Read next: `act/upstream/sieved.rs`.
@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 
 use super::answering::is_bodiless;
 use super::going::Going;
 use super::site::Site;
-use crate::act::upstream::{Reply, Safe, Sieving};
-use crate::model::types::{Denial, PolicyRef, Reason};
+use crate::act::upstream::{Looked, Reply, Safe, Sieving};
+use crate::model::types::{Denial, Direction, PolicyRef, Reason};
 use crate::perceive::protocol::ai::{Screen, Violation};
 use crate::perceive::protocol::mcp::Sieve;
 
@@ -36,10 +36,30 @@ pub async fn fit(
     let safe = safe(&site.known.agent().name, going, (status, headers))?;
     let sieve = going.shows().map(|tools| Sieve::new(tools.clone(), going.messages.as_ref(), headers));
     let sieve = sieve.transpose().map_err(Sieving::unseen)?;
-    let Some(sieving) = Sieving::of(sieve, safe) else { return Ok((reply, added)) };
-    // Boxed: most answers are not looked at.
-    let body = Box::pin(reply.body.sieved(sieving)).await?;
-    Ok((Reply { body, ..reply }, added))
+    let looked = looked(site, going, headers)?;
+    if let Some(sieving) = Sieving::of(sieve, safe) {
+        // Boxed: most answers are not looked at.
+        reply.body = Box::pin(reply.body.sieved(sieving)).await?;
+    }
+    if let Some((looked, is_whole)) = looked {
+        reply.body = Box::pin(reply.body.looked(looked, is_whole)).await?;
+    }
+    Ok((reply, added))
+}
+
+/// What looks into an answer, where somebody asks for findings in those; and whether it is short enough to be held until it is
+/// known what is in it. A coding that is undone for that is not there any more.
+fn looked(site: &Site, going: &Going, headers: &mut HeaderMap) -> Result<Option<(Looked, bool)>, Denial> {
+    let Some(passing) = going.passing(site, Direction::Down, headers) else { return Ok(None) };
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let is_whole =
+        passing.stops() && length.is_some_and(|length: u64| length <= site.road.shared.finder.hold);
+    let looked = Looked::new(passing, headers, going.told.clone()).map_err(|denial| *denial)?;
+    if looked.is_undone() && headers.contains_key(header::CONTENT_ENCODING) {
+        headers.remove(header::CONTENT_ENCODING);
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    Ok(Some((looked, is_whole)))
 }
 
 /// What judges the words of a model, where somebody does.

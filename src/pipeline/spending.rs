@@ -30,23 +30,23 @@ use crate::platform::sys::clock;
 /// What is used up, and when it comes back; `quota.unavailable` where nobody can say how much it is.
 pub async fn reserve(
     case: &Case<'_>,
-    clearance: &Clearance,
+    holds: Option<&Holds>,
     (request, read): (&Request<'_>, &Read),
 ) -> Result<Option<Reservation>, Denial> {
     let site = case.site();
-    let budgets = reserving::budgets(&case.snapshot, &site.known, clearance.holds());
+    let budgets = reserving::budgets(&case.snapshot, &site.known, holds);
     if budgets.is_empty() {
         return Ok(None);
     }
     let none = Holds::default();
-    let demand = demand(case, clearance.holds().unwrap_or(&none), (request, read));
+    let demand = demand(case, holds.unwrap_or(&none), (request, read));
     let client = site.arrival.client;
     reserving::reserve(&site.road.shared, (&site.known, client), &budgets, &demand).await.map(Some)
 }
 
 /// Whether something may be charged for a request that may go like this.
-pub fn is_counted(case: &Case<'_>, clearance: &Clearance) -> bool {
-    clearance.holds().is_some() || case.snapshot.policy.asks_usage(&case.site().known)
+pub fn is_counted(case: &Case<'_>, holds: Option<&Holds>) -> bool {
+    holds.is_some() || case.snapshot.policy.asks_usage(&case.site().known)
 }
 
 fn demand(case: &Case<'_>, holds: &Holds, (request, read): (&Request<'_>, &Read)) -> Demand {

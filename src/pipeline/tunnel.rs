@@ -8,17 +8,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::anew::Again;
+use super::going::Going;
+use super::site::Site;
 use super::watch::Busy;
 use crate::act::credentials::{Covering, Echo};
 use crate::act::upstream::relay::SPENT;
-use crate::act::upstream::{Closing, LAPSED, Lane, LiveTempo};
+use crate::act::upstream::{Closing, ENDED, LAPSED, Lane, LiveTempo, LookedMessages};
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
 use crate::model::types::{Denial, Direction};
 
@@ -33,6 +36,11 @@ struct Side<'m, S> {
     written: u64,
     moved: &'m Moved,
     lane: Lane,
+    /// What looks into what comes from it.
+    looked: Option<LookedMessages>,
+    /// What of that may go on and has not gone.
+    ready: Vec<u8>,
+    ended: bool,
     /// Covers what repeats a credential.
     covered: Option<Covered>,
 }
@@ -49,6 +57,40 @@ impl Covered {
     fn new(echo: Arc<Echo>) -> Self {
         Self { covering: Covering::new(echo), ready: Bytes::new(), over: false }
     }
+}
+
+/// What looks into the messages of a tunnel, each way; nothing where nobody asks.
+#[derive(Debug, Default)]
+pub struct Looks {
+    up: Option<LookedMessages>,
+    down: Option<LookedMessages>,
+    /// What its server may not repeat.
+    echo: Option<Arc<Echo>>,
+}
+
+impl Looks {
+    /// What policies ask for of the request that has opened it.
+    pub fn of(site: &Site, going: &Going) -> Self {
+        let most = site.road.shared.finder.hold;
+        let messages = |way| {
+            let passing = going.passing(site, way, &HeaderMap::new())?;
+            Some(LookedMessages::new(passing, going.told.clone(), most))
+        };
+        Self { up: messages(Direction::Up), down: messages(Direction::Down), echo: None }
+    }
+
+    /// The same, repeating no credential.
+    pub fn repeating(self, echo: Option<Arc<Echo>>) -> Self {
+        Self { echo, ..self }
+    }
+}
+
+/// The frame that ends a WebSocket because of what was found in it (RFC 6455, sections 5.5.1 and 7.4.1).
+fn close_frame(denial: &Denial) -> Vec<u8> {
+    const POLICY: u16 = 1008;
+    let code = denial.reason.code().as_bytes();
+    let length = u8::try_from(2 + code.len()).unwrap_or(2);
+    [&[0x88, length][..], &POLICY.to_be_bytes(), &code[..usize::from(length) - 2]].concat()
 }
 
 /// What both sides tell the clock.
@@ -72,22 +114,24 @@ pub struct Ends<J> {
 
 /// Relays an upgraded connection and closes its record. The workload's connection is busy as long as it lasts.
 pub async fn run<J: Fn() -> Result<Again, Denial>>(
-    (workload, upstream, echo): (OnUpgrade, OnUpgrade, Option<Arc<Echo>>),
-    closing: Closing,
-    busy: Busy,
+    (workload, upstream): (OnUpgrade, OnUpgrade),
+    looks: Looks,
+    (closing, busy): (Closing, Busy),
     ends: Ends<J>,
 ) {
     let Ends { mut drain, policy, judge, tempo } = ends;
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
-    let side = |inner, direction, echo: Option<Arc<Echo>>| {
+    let side = |inner, direction, looked, covered| {
         let lane = Lane::new(tempo.clone(), direction);
-        let covered = echo.map(Covered::new);
-        Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved, lane, covered }
+        let (inner, ready, ended) = (TokioIo::new(inner), Vec::new(), false);
+        Side { inner, read: 0, written: 0, moved: &moved, lane, looked, ready, ended, covered }
     };
+    let told = closing.told.clone();
+    let covered = looks.echo.map(Covered::new);
     let (mut workload, mut upstream) =
-        (side(workload, Direction::Up, None), side(upstream, Direction::Down, echo));
+        (side(workload, Direction::Up, looks.up, None), side(upstream, Direction::Down, looks.down, covered));
     let end = tokio::select! {
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
             ended.err().map(|_| "reset")
@@ -99,6 +143,17 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
             return drop(busy);
         }
     };
+    if let Some(denial) = told.broken.get() {
+        // Whoever writes to a workload that takes nothing waits no longer than for anything else.
+        let farewell = close_frame(denial);
+        let _ = timeout(TUNNEL_END_TIME, async {
+            workload.inner.write_all(&farewell).await?;
+            workload.inner.shutdown().await
+        })
+        .await;
+        closing.end(workload.read, workload.written, (ENDED, denial.clone()));
+        return drop(busy);
+    }
     match tempo.spent().filter(|_| end == Some("reset")) {
         Some(denial) => closing.end(workload.read, workload.written, (SPENT, denial)),
         None => closing.finish(workload.read, workload.written, end),
@@ -155,6 +210,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.looked.is_some() {
+            return self.poll_looked(cx, buf);
+        }
         ready!(self.lane.poll(cx)).map_err(io::Error::other)?;
         let turn = self.lane.turn().min(buf.remaining());
         let length = {
@@ -172,6 +230,36 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
         self.read += length as u64;
         self.lane.moved(length);
         self.moved.at.set(Instant::now());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Side<'_, S> {
+    /// What of its messages may go on.
+    fn poll_looked(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.lane.poll(cx)).map_err(io::Error::other)?;
+        while self.ready.is_empty() && !self.ended {
+            let mut bytes = [0; BUFFER];
+            let mut part = ReadBuf::new(&mut bytes);
+            match ready!(self.poll_covered(cx, &mut part)) {
+                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
+                _ => {}
+            }
+            let Some(looked) = &mut self.looked else { break };
+            self.moved.at.set(Instant::now());
+            if part.filled().is_empty() {
+                self.ended = true;
+                self.moved.ended.set(true);
+                looked.finish(&mut self.ready);
+            } else {
+                looked.feed(part.filled(), &mut self.ready).map_err(|_| io::Error::other("found"))?;
+            }
+        }
+        let length = self.ready.len().min(buf.remaining()).min(self.lane.turn());
+        buf.put_slice(&self.ready[..length]);
+        self.ready.drain(..length);
+        self.read += length as u64;
+        self.lane.moved(length);
         Poll::Ready(Ok(()))
     }
 }

@@ -11,7 +11,9 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("decide::policy", "perceive::identity", &["Known"]),
     ("decide::policy", "perceive::hello", &["Alpn", "ClientHello", "Hello", "Http1Hello"]),
     ("decide::policy", "perceive::request", &["Request"]),
+    ("decide::policy", "decide::dlp", &["CustomForm", "CustomPattern", "Detectors", "Inspection", "Terms"]),
     ("decide::ledger", "perceive::identity", &["Known"]),
+    ("decide::ledger", "decide::dlp", &["Inspected"]),
     ("decide::ledger", "decide::policy", &["Clearance", "Leave", "Passage"]),
     (
         "decide::ledger",
@@ -34,10 +36,13 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ),
     ("act::*", "decide::policy", &["Clearance", "Mode", "NameSource", "Passage", "Route"]),
     ("act::*", "decide::ledger", &["Entry", "Outcome"]),
+    ("act::upstream", "decide::dlp", &["Form", "Passing", "Told", "Unread"]),
     ("act::*", "decide::quota", &["Pace", "Refused", "Share", "Wanted"]),
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
+    // Inspection finds the vault's values wherever they surface, and never has one.
+    ("act::credentials", "decide::dlp", &["Known"]),
     ("act::upstream", "act::tls", &["Opened"]),
     // A request goes out sealed, and its answer repeats none of what went in.
     ("act::upstream", "act::credentials", &["Covering", "Echo", "Sealed"]),
@@ -130,6 +135,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("Passage", "decide::policy"),
     ("Permit", "decide::policy"),
     ("Clearance", "decide::policy"),
+    ("Inspected", "decide::dlp"),
     ("Entry", "decide::ledger"),
     ("Dialled", "act::dial"),
     ("DialledDatagrams", "act::dial"),
@@ -146,6 +152,9 @@ pub const FUNCTION_LINES: usize = 60;
 /// Uniform catalogues that may be longer, with the reason: `("src/a/b.rs", "one line for each code")`.
 pub const LONG: &[(&str, &str)] = &[
     ("benches/micro.rs", "a list of measurements, each of a few lines"),
+    ("src/decide/dlp/personal/asia.rs", "an entry for each number, with its check"),
+    ("src/decide/dlp/personal/europe.rs", "an entry for each number, with its check"),
+    ("src/model/types/detectors.rs", "a line for each detector"),
     ("src/model/types/limits.rs", "a line or two for each bound"),
 ];
 

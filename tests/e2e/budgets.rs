@@ -8,6 +8,7 @@ use super::origin::Taken;
 use super::providers::{self, ANTHROPIC, INPUT, OPENAI, OUTPUT, Providers};
 use super::streaming::TLS;
 use crate::lab::backends::eventually;
+use crate::lab::daemon::alice_is_read;
 use crate::lab::{Daemon, Lab};
 
 /// What every call comes to.
@@ -293,6 +294,27 @@ fn an_operator_begins_one_unit_of_a_budget_anew_and_leaves_the_others(lab: Lab) 
 }
 
 #[apply(over_both)]
+fn whatever_an_execution_does_names_it_once_something_of_it_was_charged(lab: Lab) {
+    let _world = Providers::start(&lab);
+    let daemon = gateway(&lab, &red("{unit: tokens, max: 150, window: day}", "HardStop"));
+    assert_eq!(ask(&lab, &daemon, OPENAI, chat(Some(100), false)).status, 200);
+    let first = &daemon.records(&["--kind", "connection"])[0];
+    assert_eq!(first.get("execution_id"), None, "nothing was counted: {first}");
+    let charged = daemon.record(&json!({"kind": "request", "decision": "allow"}));
+    let execution = charged["execution_id"].as_str().expect("an execution");
+    eventually("it is settled", || (used(&daemon) == EACH).then_some(()));
+    assert_eq!(ask(&lab, &daemon, OPENAI, chat(Some(200), false)).status, 429);
+    lab.workload().command("getent").args(["ahosts", OPENAI]).run().succeeded();
+    for what in [
+        json!({"kind": "request", "reason": "quota.tokens"}),
+        json!({"kind": "connection", "decision": "allow", "execution_id": execution}),
+        json!({"kind": "dns", "query_name": OPENAI, "execution_id": execution}),
+    ] {
+        assert_eq!(daemon.record(&what)["execution_id"], execution);
+    }
+}
+
+#[apply(over_both)]
 fn each_rule_of_a_route_counts_its_own_tokens(lab: Lab) {
     let world = Providers::start(&lab);
     let budget = |max: i64| format!("[{{type: TokenBudget, tokenBudget: {{maxTokensPerDay: {max}}}}}]");
@@ -327,19 +349,6 @@ fn each_rule_of_a_route_counts_its_own_tokens(lab: Lab) {
 
 /// Alice may ask two of OpenAI's models, and Anthropic's with little output.
 const NARROW: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {sources: {addresses: [10.77.0.2/32, 'fd77::2/128']}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {name: default}
-spec:
-  listeners:
-    - {name: web, protocol: HTTP}
-    - {name: tls, protocol: TLS, tls: {mode: Terminate}}
----
 apiVersion: clrk.apoxy.dev/v1alpha1
 kind: AIProviderRoute
 metadata: {name: models}
@@ -360,7 +369,7 @@ fn message(model: &str, max: u64) -> String {
 #[apply(over_both)]
 fn a_route_lets_through_the_models_and_the_end_points_that_it_names_and_so_many_tokens(lab: Lab) {
     let world = Providers::start(&lab);
-    let daemon = lab.daemon(&json!({}), &[("all.yaml", NARROW)]);
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_is_read(NARROW))]);
     let asks = |host: &str, request: String| {
         let heard = ask(&lab, &daemon, host, request);
         (heard.status, heard.field("x-clawgress-reason").map(str::to_owned))

@@ -8,23 +8,11 @@ use super::origin::Taken;
 use super::providers::{self, AZURE, BEDROCK, INPUT, OPENAI, OUTPUT, Providers};
 use super::streaming::TLS;
 use crate::lab::backends::eventually;
+use crate::lab::daemon::alice_is_read;
 use crate::lab::{Daemon, Lab};
 
-/// Two agents, and a route to two providers. The documents of a test stand behind it.
-pub const WORLD: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {sources: {addresses: [10.77.0.2/32, 'fd77::2/128']}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {name: default}
-spec:
-  listeners:
-    - {name: web, protocol: HTTP}
-    - {name: tls, protocol: TLS, tls: {mode: Terminate}}
----
+/// A route to three providers. The documents of a test stand behind it.
+const ROUTE: &str = "
 apiVersion: clawgress.io/v1alpha1
 kind: AIProviderRoute
 metadata: {name: models}
@@ -56,9 +44,9 @@ pub fn ask(lab: &Lab, daemon: &Daemon<'_>, host: &str, request: String) -> Heard
 /// The gateway with the world and one policy of inference of this spec.
 pub fn preferring<'lab>(lab: &'lab Lab, spec: &str) -> Daemon<'lab> {
     let policy = format!(
-        "{WORLD}apiVersion: clawgress.io/v1alpha1\nkind: InferencePolicy\nmetadata: {{name: terms}}\nspec: {spec}\n"
+        "{ROUTE}apiVersion: clawgress.io/v1alpha1\nkind: InferencePolicy\nmetadata: {{name: terms}}\nspec: {spec}\n"
     );
-    lab.daemon(&json!({}), &[("all.yaml", &policy)])
+    lab.daemon(&json!({}), &[("all.yaml", &alice_is_read(&policy))])
 }
 
 /// A model, and two that are asked where it fails.

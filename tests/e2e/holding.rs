@@ -10,22 +10,11 @@ use super::dialogue::{Talk, over_tls, plain};
 use super::origin::Origin;
 use super::streaming::{PLAIN, TLS};
 use crate::lab::backends::{Wire, eventually};
+use crate::lab::daemon::alice_is_read;
 use crate::lab::{Daemon, Lab, Resolver, Zone};
 
+/// What is said of alice's requests.
 const POLICY: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {sources: {addresses: [10.77.0.2/32, 'fd77::2/128']}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {name: default}
-spec:
-  listeners:
-    - {name: web, protocol: HTTP}
-    - {name: tls, protocol: TLS, tls: {mode: Terminate}}
----
 apiVersion: clawgress.io/v1alpha1
 kind: EgressHTTPRoute
 metadata: {name: models}
@@ -56,7 +45,7 @@ fn start<'a>(lab: &'a Lab) -> (Resolver, Daemon<'a>, [Origin; 2]) {
     let origins = [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))]
         .map(|(address, wire)| Origin::start(lab, address, wire, |_| OK.to_vec()));
     let zone = names.into_iter().fold(Zone::new(), |zone, name| zone.host(name, &["192.0.2.11"]));
-    (lab.resolver(zone), lab.daemon(&json!({}), &[("all.yaml", POLICY)]), origins)
+    (lab.resolver(zone), lab.daemon(&json!({}), &[("all.yaml", &alice_is_read(POLICY))]), origins)
 }
 
 fn talks(lab: &Lab, daemon: &Daemon<'_>, host: &str) -> [Talk; 2] {

@@ -32,6 +32,8 @@ pub mod http;
 pub mod injection;
 pub mod injection_aws;
 pub mod injection_echo;
+pub mod inspection;
+pub mod inspection_streams;
 pub mod interception;
 pub mod kernel;
 pub mod kernel_link;

@@ -10,22 +10,11 @@ use super::dialogue::{Talk, over_tls, plain};
 use super::origin::{Origin, Taken};
 use super::streaming::{PLAIN, TLS};
 use crate::lab::backends::{Wire, eventually};
+use crate::lab::daemon::alice_is_read;
 use crate::lab::{Daemon, Lab, Resolver, Zone};
 
+/// What is said of alice's requests.
 const POLICY: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {sources: {addresses: [10.77.0.2/32, 'fd77::2/128']}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {name: default}
-spec:
-  listeners:
-    - {name: web, protocol: HTTP}
-    - {name: tls, protocol: TLS, tls: {mode: Terminate}}
----
 apiVersion: clawgress.io/v1alpha1
 kind: EgressHTTPRoute
 metadata: {name: models}
@@ -237,7 +226,7 @@ fn start<'a>(lab: &'a Lab, bodies: Vec<Vec<u8>>) -> (Resolver, Daemon<'a>) {
         Origin::start(lab, address, wire, move |taken| bodies[number(taken)].clone());
     }
     let zone = names.into_iter().fold(Zone::new(), |zone, name| zone.host(name, &["192.0.2.11"]));
-    (lab.resolver(zone), lab.daemon(&json!({}), &[("all.yaml", POLICY)]))
+    (lab.resolver(zone), lab.daemon(&json!({}), &[("all.yaml", &alice_is_read(POLICY))]))
 }
 
 fn number(taken: &Taken) -> usize {

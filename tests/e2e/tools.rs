@@ -10,26 +10,10 @@ use super::origin::Origin;
 use super::providers::{pieces, reply};
 use super::streaming::{PLAIN, TLS};
 use crate::lab::backends::{Wire, eventually};
+use crate::lab::daemon::alice_is_read;
 use crate::lab::mcp::{Form, McpServer};
 use crate::lab::services::Feed;
 use crate::lab::{Daemon, Lab, Resolver, Zone};
-
-/// Alice, and a gateway that reads requests.
-const GATEWAY: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {sources: {addresses: [10.77.0.2/32, 'fd77::2/128']}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {name: default}
-spec:
-  listeners:
-    - {name: web, protocol: HTTP}
-    - {name: tls, protocol: TLS, tls: {mode: Terminate}}
----
-";
 
 /// The same two tools, of a server that is declared and by a route.
 const TOOLS: &str = "
@@ -109,7 +93,7 @@ fn start<'a>(lab: &'a Lab, documents: &[&str]) -> (Servers, Daemon<'a>) {
 }
 
 fn gateway<'a>(lab: &'a Lab, documents: &[&str]) -> Daemon<'a> {
-    let all = [&[GATEWAY], documents].concat().concat();
+    let all = alice_is_read(&documents.concat());
     lab.daemon(&json!({}), &[("all.yaml", &all)])
 }
 
@@ -281,7 +265,7 @@ fn an_approval_opens_one_tool_for_a_time_and_its_revocation_closes_it(lab: Lab) 
     assert_eq!(told["error"]["data"]["retry"], "after-approval");
     assert_eq!(servers.calls(), 0);
     let id = told["error"]["data"]["request_id"].as_str().expect("an id").to_owned();
-    let explained = daemon.cli(&["explain", &id]).succeeded();
+    let explained = daemon.cli(&["explain", &id]).text();
     assert!(explained.contains("clawgress approve alice --tool mail/send_mail --ttl 2h"), "{explained}");
     let approved =
         ["approve", "-o", "json", "alice", "--tool", "mail/send_mail", "--ttl", "1h", "--reason", "x"];

@@ -215,6 +215,18 @@ pub fn alice_and_gateway(listeners: &str) -> String {
     )
 }
 
+/// The same where requests are read, in the open and over TLS, with these documents behind.
+pub fn alice_is_read(documents: &str) -> String {
+    let listeners = "{name: web, protocol: HTTP}, {name: tls, protocol: TLS, tls: {mode: Terminate}}";
+    format!("{}---\n{documents}", alice_and_gateway(listeners))
+}
+
+/// The same over TLS alone.
+pub fn alice_is_read_in_tls(documents: &str) -> String {
+    let listeners = "{name: tls, protocol: TLS, tls: {mode: Terminate}}";
+    format!("{}---\n{documents}", alice_and_gateway(listeners))
+}
+
 fn write_policy(folder: &Path, file: &str, yaml: &str) {
     let path = folder.join("policies.d").join(file);
     fs::create_dir_all(path.parent().expect("a file has a folder")).expect("policy folder");

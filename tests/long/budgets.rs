@@ -6,23 +6,13 @@ use crate::e2e::dialogue::{Heard, Talk, over_tls};
 use crate::e2e::providers::{INPUT, OPENAI, OUTPUT, Providers};
 use crate::e2e::streaming::TLS;
 use crate::lab::backends::eventually;
+use crate::lab::daemon::alice_is_read_in_tls;
 use crate::lab::{Daemon, Lab};
 
 /// Alice, OpenAI, and so many tokens a day.
 fn documents(tokens: u64) -> String {
-    format!(
+    alice_is_read_in_tls(&format!(
         "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {{name: alice}}
-spec: {{sources: {{addresses: [10.77.0.2/32, 'fd77::2/128']}}}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {{name: default}}
-spec:
-  listeners: [{{name: tls, protocol: TLS, tls: {{mode: Terminate}}}}]
----
 apiVersion: clawgress.io/v1alpha1
 kind: AIProviderRoute
 metadata: {{name: models}}
@@ -37,7 +27,7 @@ spec:
   targetRef: {{kind: Agent, name: alice}}
   limits: [{{unit: tokens, max: {tokens}, window: day}}]
 "
-    )
+    ))
 }
 
 /// A question whose answer may have a hundred tokens.

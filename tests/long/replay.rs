@@ -12,6 +12,7 @@ use crate::e2e::dialogue::over_tls;
 use crate::e2e::origin::Origin;
 use crate::e2e::streaming::TLS;
 use crate::lab::backends::{Wire, eventually};
+use crate::lab::daemon::alice_is_read_in_tls;
 use crate::lab::{Lab, Zone};
 
 /// Providers whose hosts are known.
@@ -24,18 +25,8 @@ fn documents(hosts: &BTreeSet<String>) -> String {
     let unknown = |host: &&&str| HostName::parse(host).ok().and_then(|host| Provider::of(&host)).is_none();
     let own: Vec<&&str> = all.iter().filter(unknown).collect();
     let own: Vec<String> = own.into_iter().map(|host| format!("'{host}'")).collect();
-    format!(
+    alice_is_read_in_tls(&format!(
         "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {{name: alice}}
-spec: {{sources: {{addresses: [10.77.0.2/32, 'fd77::2/128']}}}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {{name: default}}
-spec: {{listeners: [{{name: tls, protocol: TLS, tls: {{mode: Terminate}}}}]}}
----
 apiVersion: clawgress.io/v1alpha1
 kind: AIProviderRoute
 metadata: {{name: models}}
@@ -44,7 +35,7 @@ spec:
   rules: [{{matches: [{known}{{provider: custom, hostnames: [{}]}}]}}]
 ",
         own.join(", ")
-    )
+    ))
 }
 
 fn uri(row: &Value) -> Uri {

@@ -4,24 +4,14 @@ use serde_json::{Value, json};
 
 use super::tools;
 use crate::e2e::providers::{ANTHROPIC, BEDROCK, GOOGLE, HOSTS, INPUT, JOKE, OPENAI, OUTPUT, Providers};
+use crate::lab::daemon::alice_is_read_in_tls;
 use crate::lab::program::Program;
 use crate::lab::{Daemon, Lab};
 
 /// What alice may do: everything, with every provider.
 fn documents() -> String {
-    format!(
+    alice_is_read_in_tls(&format!(
         "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {{name: alice}}
-spec: {{sources: {{addresses: [10.77.0.2/32, 'fd77::2/128']}}}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressGateway
-metadata: {{name: default}}
-spec:
-  listeners: [{{name: tls, protocol: TLS, tls: {{mode: Terminate}}}}]
----
 apiVersion: clawgress.io/v1alpha1
 kind: EgressHTTPRoute
 metadata: {{name: models}}
@@ -31,7 +21,7 @@ spec:
   rules: [{{}}]
 ",
         HOSTS.join(", ")
-    )
+    ))
 }
 
 fn python(lab: &Lab, file: &str) -> Program {

@@ -217,12 +217,7 @@ impl<A: AsyncFn(&Asked) -> Result<Vec<u8>, String>> Step<'_, A> {
         name: &str,
         key: Option<&str>,
     ) -> Option<Zeroizing<Vec<u8>>> {
-        let goes = |one: &&Arc<Injection>| {
-            matches!(one.place, CredentialPlace::Header { .. } | CredentialPlace::Query(_))
-                && *one.secret == *name
-                && (key.is_none() || one.key.is_none() || one.key.as_deref() == key)
-        };
-        let one = wanted.iter().find(goes)?;
+        let one = placeholder::bound(wanted, name, key)?;
         let value = self.means.vault.value(name, key.or(one.key.as_deref())).ok()?;
         let copy = Zeroizing::new(value.open().to_vec());
         self.seen.push(value);

@@ -10,7 +10,7 @@ pub mod vault;
 mod surfacing;
 mod signature;
 mod places;
-mod placeholder;
+pub mod placeholder;
 pub mod aws;
 pub mod google;
 pub mod exchange;

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use super::held::{Held, Unheld};
 use super::lane::{Gate, Spent};
+use super::looked::{Looked, LookedBody};
 use super::reading::Reading;
 use super::tempo::LiveTempo;
 use crate::model::types::{Denial, Direction};
@@ -53,6 +54,8 @@ enum Source {
     Passing(Incoming),
     /// They have come.
     Held(Unheld),
+    /// The workload, as far as they may go.
+    Looked(Box<LookedBody>),
 }
 
 impl Source {
@@ -61,6 +64,7 @@ impl Source {
             Self::Empty => Poll::Ready(None),
             Self::Passing(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
             Self::Held(body) => Poll::Ready(body.frame().map(Ok)),
+            Self::Looked(body) => body.poll_frame(cx),
         }
     }
 
@@ -69,6 +73,7 @@ impl Source {
             Self::Empty => true,
             Self::Passing(body) => body.is_end_stream(),
             Self::Held(body) => body.is_over(),
+            Self::Looked(body) => body.is_over(),
         }
     }
 
@@ -77,6 +82,7 @@ impl Source {
             Self::Empty => SizeHint::with_exact(0),
             Self::Passing(body) => body.size_hint(),
             Self::Held(body) => body.size_hint(),
+            Self::Looked(_) => SizeHint::default(),
         }
     }
 
@@ -84,7 +90,7 @@ impl Source {
     fn again(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),
-            Self::Passing(_) => None,
+            Self::Passing(_) | Self::Looked(_) => None,
             Self::Held(body) => Some(Self::Held(body.again())),
         }
     }
@@ -109,6 +115,17 @@ impl RequestBody {
     /// The same of a body that was held.
     pub fn held(body: Held, sent: Rc<Cell<u64>>, trailers: Trailers) -> Self {
         let inner = Source::Held(Unheld::new(body));
+        Self { inner, sent, trailers, gate: None, reading: Reading::default() }
+    }
+
+    /// The same of a body that is looked into as it passes, of which this has come.
+    pub fn looked(
+        (first, rest): (Option<Held>, Incoming),
+        looked: Looked,
+        sent: Rc<Cell<u64>>,
+        trailers: Trailers,
+    ) -> Self {
+        let inner = Source::Looked(Box::new(LookedBody::new(first.map(Unheld::new), rest, looked)));
         Self { inner, sent, trailers, gate: None, reading: Reading::default() }
     }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::reading::Reading;
+use crate::decide::dlp::Told;
 use crate::decide::ledger::Entry;
 use crate::decide::ledger::record::Outcome;
 use crate::model::types::Denial;
@@ -38,6 +39,8 @@ pub struct Closing {
     pub evidence: Option<String>,
     /// Which credentials went into it.
     pub credential: Option<String>,
+    /// What was found in it as it passed.
+    pub told: Rc<Told>,
 }
 
 impl Closing {
@@ -69,6 +72,7 @@ impl Closing {
             end,
             evidence: self.evidence,
             credential: self.credential,
+            findings: self.told.found.take(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(end.is_none())));
@@ -84,6 +88,7 @@ impl Closing {
             denial: Some(denial),
             evidence: self.evidence,
             credential: self.credential,
+            findings: self.told.found.take(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(false)));

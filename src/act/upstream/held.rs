@@ -173,6 +173,19 @@ impl Held {
         self.0.pieces.concat()
     }
 
+    /// What stands behind it.
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.0.trailers.as_ref()
+    }
+
+    /// Another body, and other trailers, in the place of this one.
+    pub fn replaced(&self, bytes: Vec<u8>, trailers: Option<HeaderMap>) -> Self {
+        let Kept { is_announced, share, .. } = &*self.0;
+        let length = bytes.len() as u64;
+        let pieces = if bytes.is_empty() { Vec::new() } else { vec![Bytes::from(bytes)] };
+        Self(Rc::new(Kept { pieces, length, is_announced: *is_announced, trailers, share: share.clone() }))
+    }
+
     /// The same with others in the place of some of them.
     pub fn with(&self, range: Range<usize>, value: Vec<u8>) -> Self {
         let (mut pieces, mut begin) = (Vec::with_capacity(self.0.pieces.len() + 2), 0);

@@ -32,13 +32,6 @@ impl Reading {
         }
     }
 
-    /// These bytes of the request were read, and will not be shown again.
-    pub fn heard(&self, bytes: &[u8]) {
-        if let Some(call) = &self.0 {
-            call.borrow_mut().ask(bytes);
-        }
-    }
-
     /// The head of the answer is there, and a body may follow.
     pub fn begin_answer(&self, status: u16, headers: &HeaderMap) {
         if let Some(call) = &self.0 {

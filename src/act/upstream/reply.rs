@@ -16,6 +16,7 @@ use super::closing::{Closing, ENDED, LAPSED};
 use super::ended::{Ender, Passing};
 use super::faults;
 use super::lane::Gate;
+use super::looked::Looked;
 use super::pool::Lease;
 use super::redacted::{Answer, Coding};
 use super::relay::SPENT;
@@ -85,6 +86,29 @@ impl ReplyBody {
         Ok(self)
     }
 
+    /// The same body, as far as what is found in it may go on; where it is held whole, it has come when this returns.
+    ///
+    /// # Errors
+    /// Why it may not, `upstream.failed` where it breaks off before.
+    pub async fn looked(mut self, looked: Looked, is_whole: bool) -> Result<Self, Denial> {
+        let Some(inner) = self.inner.take() else { return Ok(self) };
+        match inner.looked(looked, is_whole).await {
+            Ok(coming) => {
+                if is_whole {
+                    self.expected = coming.size_hint().exact();
+                }
+                self.inner = Some(coming);
+                Ok(self)
+            }
+            Err(error) => {
+                let denial = self.instead(error);
+                // Something of the answer may still be on the way there.
+                self.lease = None;
+                Err(denial)
+            }
+        }
+    }
+
     /// The same body, at a tempo.
     pub fn paced(mut self, tempo: LiveTempo) -> Self {
         self.gate = Some(Gate::of(tempo, Direction::Down));
@@ -127,6 +151,10 @@ impl ReplyBody {
     /// A body that was broken off is on record with what was wrong with it.
     fn fail(&mut self, error: &BodyError) {
         // Where the request may go on no longer, its answer breaks off too.
+        let broken = self.closing.as_ref().and_then(|closing| closing.told.broken.get().cloned());
+        if let Some(broken) = broken {
+            return self.end(Some(ENDED), Some(broken));
+        }
         if let Some(spent) = self.gate.as_ref().and_then(Gate::spent) {
             return self.end(Some(SPENT), Some(spent));
         }

@@ -4,19 +4,22 @@
 //! What may not go on goes on no further: in the place of a held answer stands a refusal, and a stream ends. Read next:
 //! `perceive/protocol/mcp/sieve.rs`, `perceive/protocol/ai/screen.rs`, `reply.rs`.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+
 use super::body::BodyError;
+use super::looked::{Looked, LookedBody};
 use super::reading::Reading;
 use super::redacted::Answer;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::{Screen, Violation};
 use crate::perceive::protocol::mcp::{Broken, Sieve};
-use bytes::Bytes;
-use http::HeaderMap;
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 
 /// What looks at an answer before it goes on.
 #[derive(Debug)]
@@ -104,6 +107,8 @@ pub(super) enum Coming {
     Sieved(Box<Sieved>),
     /// They have come: what may be shown, and what stands behind it.
     Held(Option<Bytes>, Option<HeaderMap>),
+    /// Any of these, as far as what is found in it may go on.
+    Looked(Box<LookedBody>),
 }
 
 /// A stream that is looked at.
@@ -138,6 +143,25 @@ impl Coming {
         Ok(Self::Held((!on.is_empty()).then(|| on.into()), trailers))
     }
 
+    /// What of it goes on, by what is found in it: as it comes, or once it has come.
+    ///
+    /// # Errors
+    /// It may not, or breaks off.
+    pub(super) async fn looked(self, looked: Looked, is_whole: bool) -> Result<Self, BodyError> {
+        let mut body = LookedBody::of_answer(self, looked);
+        if !is_whole {
+            return Ok(Self::Looked(Box::new(body)));
+        }
+        let (mut on, mut trailers) = (Vec::new(), None);
+        while let Some(frame) = poll_fn(|cx| body.poll_frame(cx)).await {
+            match frame?.into_data() {
+                Ok(data) => on.extend_from_slice(&data),
+                Err(frame) => trailers = frame.into_trailers().ok(),
+            }
+        }
+        Ok(Self::Held((!on.is_empty()).then(|| on.into()), trailers))
+    }
+
     /// The next frame.
     pub(super) fn poll_frame(
         &mut self,
@@ -146,6 +170,7 @@ impl Coming {
         match self {
             Self::Passing(body) => Pin::new(body).poll_frame(cx),
             Self::Sieved(body) => body.poll_frame(cx),
+            Self::Looked(body) => body.poll_frame(cx),
             Self::Held(bytes, trailers) => {
                 let data = bytes.take().map(Frame::data);
                 Poll::Ready(data.or_else(|| trailers.take().map(Frame::trailers)).map(Ok))
@@ -159,6 +184,7 @@ impl Coming {
             Self::Passing(body) => body.is_end_stream(),
             Self::Sieved(body) => body.sieving.is_none() && body.unfit.is_none() && body.trailers.is_none(),
             Self::Held(bytes, trailers) => bytes.is_none() && trailers.is_none(),
+            Self::Looked(body) => body.is_over(),
         }
     }
 
@@ -166,7 +192,7 @@ impl Coming {
     pub(super) fn size_hint(&self) -> SizeHint {
         match self {
             Self::Passing(body) => body.size_hint(),
-            Self::Sieved(_) => SizeHint::default(),
+            Self::Sieved(_) | Self::Looked(_) => SizeHint::default(),
             Self::Held(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
         }
     }

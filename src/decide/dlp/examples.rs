@@ -2,6 +2,10 @@
 //!
 //! What is said here holds for every kind of value: words that say so, one letter many times, letters or digits in their order.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 /// Words that say that this is no value.
 const WORDS: &[&str] = &[
     "example",
@@ -25,6 +29,15 @@ const WORDS: &[&str] = &[
     "todo",
     "fixme",
 ];
+static SAY_SO: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .prefilter(false)
+        .build(WORDS)
+        .expect("invariant: a few words make an automaton")
+});
+
 /// So many of one byte in a row are no accident.
 const SAME: usize = 6;
 /// Nor are so many in the order of the alphabet or of numbers.
@@ -32,7 +45,7 @@ const IN_ORDER: usize = 8;
 
 /// Whether a value is obviously a placeholder, or one of a documentation.
 pub fn is_example(value: &[u8]) -> bool {
-    repeats(value) || is_in_order(value) || WORDS.iter().any(|word| contains_word(value, word))
+    repeats(value) || is_in_order(value) || SAY_SO.is_match(value)
 }
 
 /// Whether a lower-case word stands in a text, in whatever case.

@@ -26,8 +26,10 @@ pub struct Format {
     automaton: dense::DFA<Vec<u32>>,
     /// Finds the group that must not leave, in what the automaton matched.
     group: Option<PikeVM>,
-    /// Whether every match begins with its anchor.
+    /// Whether every match begins with its anchor, as its examples do.
     leads: bool,
+    /// Whether dashes are among its letters.
+    dashes: bool,
 }
 
 impl Format {
@@ -40,16 +42,20 @@ impl Format {
             .thompson(thompson::Config::new().utf8(false))
             .build(detector.format)
             .expect("invariant: formats of the catalogue compile");
-        let vm = PikeVM::builder()
-            .syntax(syntax)
-            .thompson(thompson::Config::new().utf8(false))
-            .build(detector.format)
-            .expect("invariant: formats of the catalogue compile");
-        let group = (vm.get_nfa().group_info().group_len(regex_automata::PatternID::ZERO) > 1).then_some(vm);
-        let plain = detector.format.trim_start_matches("(?i)").replace('\\', "").to_ascii_lowercase();
-        let leads = detector.anchors.iter().any(|anchor| plain.starts_with(anchor))
-            || plain.starts_with("(?:") && !detector.anchors.is_empty();
-        Self { detector, automaton, group, leads }
+        let group = detector.format.replace("(?", "").contains('(').then(|| {
+            PikeVM::builder()
+                .syntax(syntax)
+                .thompson(thompson::Config::new().utf8(false))
+                .build(detector.format)
+                .expect("invariant: formats of the catalogue compile")
+        });
+        let begins = |value: &str, anchor: &str| {
+            value.get(..anchor.len()).is_some_and(|start| start.eq_ignore_ascii_case(anchor))
+        };
+        let leads =
+            detector.examples.iter().any(|value| detector.anchors.iter().any(|anchor| begins(value, anchor)));
+        let dashes = detector.format.contains("_-]");
+        Self { detector, automaton, group, leads, dashes }
     }
 
     /// Where a match ends that begins exactly here.
@@ -64,17 +70,18 @@ impl Format {
         self.ends(value, 0) == Some(value.len())
     }
 
-    /// What is found where this anchor stands.
-    pub fn at(&self, text: &[u8], anchor: usize, anchor_bytes: usize) -> Option<Found> {
-        let start = if self.leads { anchor } else { beginning_of_word(text, anchor) };
-        let end = self.ends(text, start)?;
-        if text.get(end).is_some_and(u8::is_ascii_alphanumeric) && text[end - 1].is_ascii_alphanumeric() {
-            return None;
-        }
+    /// Where what this anchor stands in ends, and what is found in it.
+    pub fn at(&self, text: &[u8], anchor: usize, anchor_bytes: usize) -> Option<(usize, Option<Found>)> {
+        let start = if self.leads { anchor } else { beginning_of_word(text, anchor)? };
         let apart = stands_apart(text, start);
         let signed = text[anchor..anchor + anchor_bytes].iter().any(|byte| !byte.is_ascii_alphanumeric());
         if !apart && !signed {
             return None;
+        }
+        let end = self.ends(text, start)?;
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || self.dashes && matches!(byte, b'-' | b'_');
+        if text.get(end).is_some_and(goes_on) && goes_on(&text[end - 1]) {
+            return Some((end, None));
         }
         let range = self.group(text, start..end);
         let value = &text[range.clone()];
@@ -91,7 +98,8 @@ impl Format {
             confidence *= 0.5;
         }
         let (detector, class) = (self.detector.name.into(), self.detector.class);
-        Some(Found { range, detector, class, confidence, is_example: is_example(value) })
+        let found = Found { range, detector, class, confidence, is_example: is_example(value) };
+        Some((end, Some(found)))
     }
 
     fn group(&self, text: &[u8], whole: Range<usize>) -> Range<usize> {
@@ -130,7 +138,9 @@ pub fn stands_apart(text: &[u8], start: usize) -> bool {
     }
 }
 
-fn beginning_of_word(text: &[u8], at: usize) -> usize {
+/// Where the word begins in which something stands, unless that is longer than any format.
+fn beginning_of_word(text: &[u8], at: usize) -> Option<usize> {
     let belongs = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    at - text[at.saturating_sub(LEAD_BYTES)..at].iter().rev().take_while(belongs).count()
+    let before = text[at.saturating_sub(LEAD_BYTES)..at].iter().rev().take_while(belongs).count();
+    (before < LEAD_BYTES).then_some(at - before)
 }

@@ -207,8 +207,7 @@ pub fn keccak_256(message: &[u8]) -> [u8; 32] {
     for (lane, bytes) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
         *lane = u64::from_le_bytes(*bytes);
     }
-    let mut register = 1_u8;
-    (0..24).for_each(|_| keccak_round(&mut lanes, &mut register));
+    KECCAK_ROUNDS.iter().for_each(|constant| keccak_round(&mut lanes, *constant));
     let mut hash = [0; 32];
     for (bytes, lane) in hash.as_chunks_mut::<8>().0.iter_mut().zip(lanes) {
         *bytes = lane.to_le_bytes();
@@ -216,19 +215,51 @@ pub fn keccak_256(message: &[u8]) -> [u8; 32] {
     hash
 }
 
-/// One round: theta, rho and pi, chi, iota, whose constants come from a shift register.
-fn keccak_round(lanes: &mut [u64; 25], register: &mut u8) {
-    let column = |lanes: &[u64; 25], x: usize| (0..5).fold(0, |all, y| all ^ lanes[x + 5 * y]);
-    let columns: [u64; 5] = std::array::from_fn(|x| column(lanes, x));
-    for (at, lane) in lanes.iter_mut().enumerate() {
-        *lane ^= columns[(at + 4) % 5] ^ columns[(at + 1) % 5].rotate_left(1);
-    }
-    let (mut x, mut y) = (1, 0);
-    let mut moved = lanes[1];
-    for step in 1..25_u32 {
+/// Where each lane moves in turn, from the second on, and how far it is turned.
+const KECCAK_MOVES: [(usize, u32); 24] = {
+    let mut moves = [(0, 0); 24];
+    let (mut x, mut y, mut step) = (1, 0, 0);
+    while step < 24 {
         (x, y) = (y, (2 * x + 3 * y) % 5);
-        let turned = moved.rotate_left(step * (step + 1) / 2 % 64);
-        moved = std::mem::replace(&mut lanes[x + 5 * y], turned);
+        moves[step] = (x + 5 * y, ((step + 1) * (step + 2) / 2 % 64) as u32);
+        step += 1;
+    }
+    moves
+};
+
+/// What each round adds: bits of a shift register, at the places one less than a power of two.
+const KECCAK_ROUNDS: [u64; 24] = {
+    let mut rounds = [0; 24];
+    let (mut register, mut round) = (1_u8, 0);
+    while round < 24 {
+        let mut bit = 0;
+        while bit < 7 {
+            if register & 1 == 1 {
+                rounds[round] ^= 1 << ((1_u32 << bit) - 1);
+            }
+            // The polynomial x^8 + x^6 + x^5 + x^4 + 1.
+            register = register << 1 ^ if register & 0x80 == 0 { 0 } else { 0x71 };
+            bit += 1;
+        }
+        round += 1;
+    }
+    rounds
+};
+
+/// One round: theta, rho and pi, chi, iota.
+fn keccak_round(lanes: &mut [u64; 25], constant: u64) {
+    let mut columns = [0; 5];
+    for row in lanes.as_chunks::<5>().0 {
+        columns.iter_mut().zip(row).for_each(|(column, lane)| *column ^= lane);
+    }
+    for row in lanes.as_chunks_mut::<5>().0 {
+        for (x, lane) in row.iter_mut().enumerate() {
+            *lane ^= columns[(x + 4) % 5] ^ columns[(x + 1) % 5].rotate_left(1);
+        }
+    }
+    let mut moved = lanes[1];
+    for (place, turn) in KECCAK_MOVES {
+        moved = std::mem::replace(&mut lanes[place], moved.rotate_left(turn));
     }
     for row in lanes.as_chunks_mut::<5>().0 {
         let before = *row;
@@ -236,10 +267,69 @@ fn keccak_round(lanes: &mut [u64; 25], register: &mut u8) {
             *lane = before[x] ^ !before[(x + 1) % 5] & before[(x + 2) % 5];
         }
     }
-    for bit in 0..7 {
-        if *register & 1 == 1 {
-            lanes[0] ^= 1 << ((1_u32 << bit) - 1);
+    lanes[0] ^= constant;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn luhn_holds_for_the_example_of_iso_7812_and_not_for_its_neighbours() {
+        assert!(luhn(b"17893729974"));
+        assert!(
+            (0..9).all(|digit| !luhn(format!("1789372997{}", [0, 1, 2, 3, 5, 6, 7, 8, 9][digit]).as_bytes()))
+        );
+        assert!(!luhn(b"") && !luhn(b"1789372997a"));
+    }
+
+    #[test]
+    fn iso_7064_holds_for_its_examples() {
+        assert_eq!(mod_97("370400440532013000DE89".bytes()), 1);
+        assert_eq!(mod_97("79444".bytes()), 1);
+        assert!(mod_11_10(b"07945") && !mod_11_10(b"07946") && !mod_11_10(b"") && !mod_11_10(b"0794A"));
+    }
+
+    #[test]
+    fn verhoeff_sees_every_swap_of_neighbours() {
+        assert!(verhoeff(b"2363") && !verhoeff(b"3263") && !verhoeff(b"2633") && !verhoeff(b"2336"));
+    }
+
+    #[test]
+    fn gs1_and_icao_hold_for_their_examples() {
+        assert!(gs1(b"6291041500213") && !gs1(b"6291041500214"));
+        assert_eq!((icao(b"L898902C3"), icao(b"740812"), icao(b"120415")), (6, 2, 9));
+    }
+
+    #[test]
+    fn a_month_has_its_days() {
+        assert!(is_day(31, 1) && is_day(29, 2) && is_day(30, 4));
+        assert!(!is_day(0, 1) && !is_day(30, 2) && !is_day(31, 4) && !is_day(1, 0) && !is_day(1, 13));
+    }
+
+    #[test]
+    fn base58_check_gives_the_version_and_refuses_a_wrong_sum() {
+        assert_eq!(base58_check(b"1111111111111111111114oLvT2"), Some(0));
+        assert_eq!(base58_check(b"1111111111111111111114oLvT3"), None);
+        assert_eq!(base58_check(&[b'z'; 40]), None);
+    }
+
+    #[test]
+    fn bech32_holds_for_the_vectors_of_both_proposals() {
+        for value in [
+            "a12uel5l",
+            "an83characterlonghumanreadablepartthatcontainsthenumber1andtheexcludedcharactersbio1tt5tgs",
+            "a1lqfn3a",
+        ] {
+            assert!(bech32(value.as_bytes()), "{value}");
         }
-        *register = *register << 1 ^ if *register & 0x80 == 0 { 0 } else { 0x71 };
+        for value in ["a12uel5m", "1nwldj5", "li1dgmt3", "x1b4n0q5v", ""] {
+            assert!(!bech32(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn keccak_holds_for_the_empty_message() {
+        assert_eq!(keccak_256(b"")[..8], [0xc5, 0xd2, 0x46, 0x01, 0x86, 0xf7, 0x23, 0x3c]);
     }
 }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::model::types::limits::{CHARGES_BYTES, RECORD_BYTES, RECORD_PATH_BYTES};
-use crate::model::types::{ModelCall, RequestId, Timestamp};
+use crate::model::types::{ModelCall, RequestId, Sightings, Timestamp};
 
 use super::json::Object;
 use super::judged::{Alert, Charged, Judged};
@@ -60,6 +60,8 @@ pub const FIELDS: &[&str] = &[
     "stop_reason",
     "tool_calls",
     "credential",
+    "dlp_matches",
+    "dlp_matches_more",
     "charges",
     "charged_at",
     "bytes_out",
@@ -78,10 +80,14 @@ const NAME_BYTES: usize = 512;
 const METHOD_BYTES: usize = 128;
 /// Escaped bytes of what was seen.
 const EVIDENCE_BYTES: usize = 4096;
+/// Bytes of the list of findings.
+const FINDINGS_BYTES: usize = 6 * 1024;
+/// Escaped bytes of where a finding stood.
+const LOCATION_BYTES: usize = 160;
 /// Bytes of the list of tools that are called, or that a model wants called.
 const TOOL_CALLS_BYTES: usize = 2048;
 
-// Ten names and digests, the credentials, two models, one method, one reason to stop, one path, one evidence, a list of tools and one of charges;
+// Ten names and digests, the credentials, two models, one method, one reason to stop, one path, one evidence, a list of tools, one of findings and one of charges;
 // 2.5 KiB are ample for keys, numbers and fixed words.
 const _: () = assert!(
     13 * NAME_BYTES
@@ -89,6 +95,7 @@ const _: () = assert!(
         + RECORD_PATH_BYTES
         + EVIDENCE_BYTES
         + TOOL_CALLS_BYTES
+        + FINDINGS_BYTES
         + CHARGES_BYTES
         + 2560
         <= RECORD_BYTES
@@ -151,6 +158,7 @@ pub fn write_opening(
     if ended.is_none_or(|outcome| outcome.model_call.is_none()) {
         object.texts("tool_calls", &opening.asked.tools, TOOL_CALLS_BYTES);
     }
+    object.findings(&opening.asked.findings);
     match ended {
         Some(outcome) => object.ended(opening.kind, outcome, charged),
         None => object.charged(charged),
@@ -182,6 +190,7 @@ pub fn write_outcome(out: &mut Vec<u8>, closing: &Closing, outcome: &Outcome, ch
         }
         None => object.gone(closing.kind, outcome, charged.and_then(|charged| charged.alert.as_ref())),
     }
+    object.findings(&outcome.findings);
     object.ended(closing.kind, outcome, charged);
     object.finish();
 }
@@ -312,6 +321,23 @@ impl Object<'_> {
         }
         self.text("stop_reason", call.stop.as_deref().unwrap_or_default(), METHOD_BYTES);
         self.texts("tool_calls", &call.tools, TOOL_CALLS_BYTES);
+    }
+
+    fn findings(&mut self, found: &Sightings) {
+        let told = self.objects("dlp_matches", &found.told, FINDINGS_BYTES, |object, one| {
+            object.word("class", one.class.as_str());
+            object.text("detector", &one.detector, NAME_BYTES);
+            object.hundredths("confidence", one.confidence);
+            if let Some(action) = one.action {
+                object.word("action", action.as_str());
+            }
+            object.text("location", &one.location, LOCATION_BYTES);
+            object.text("hash", &one.hash, METHOD_BYTES);
+        });
+        let more = found.more + (found.told.len() - told) as u64;
+        if more > 0 {
+            self.number("dlp_matches_more", more);
+        }
     }
 
     fn charged(&mut self, charged: Option<&Charged>) {

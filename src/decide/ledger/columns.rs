@@ -1,7 +1,7 @@
 //! The columns by which records are looked for, read back from a record's canonical bytes.
 //!
 //! Those bytes are one object whose keys are ours and need no escaping and in which nothing is deeper than a list of
-//! strings, so they are walked once and nothing but a wanted value is looked at. What is not such an object has no
+//! strings or of flat objects, so they are walked once and nothing but a wanted value is looked at. What is not such an object has no
 //! columns. Pure; never allocates but for an escaped value. A record's whole truth stays in its bytes.
 
 use std::borrow::Cow;
@@ -102,14 +102,17 @@ fn string_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the list of strings ends with which these bytes begin, its bracket included.
+/// Where the list ends with which these bytes begin, its bracket included: of strings, or of objects without lists in them.
 fn list_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 1;
+    let (mut at, mut inside) = (1, false);
     loop {
         match bytes.get(at)? {
             b'"' => at += string_end(&bytes[at..])?,
+            b'{' if !inside => (inside, at) = (true, at + 1),
+            b'}' if inside => (inside, at) = (false, at + 1),
+            b']' if !inside => return Some(at + 1),
             b',' => at += 1,
-            b']' => return Some(at + 1),
+            b':' | b'.' | b'0'..=b'9' if inside => at += 1,
             _ => return None,
         }
     }

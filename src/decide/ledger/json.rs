@@ -13,13 +13,15 @@ use crate::model::types::{RequestId, Timestamp};
 pub struct Object<'a> {
     out: &'a mut Vec<u8>,
     cut: bool,
+    /// Whether nothing stands in it yet.
+    empty: bool,
 }
 
 impl<'a> Object<'a> {
     /// Begins with the version of the layout.
     pub fn begin(out: &'a mut Vec<u8>) -> Self {
         out.extend_from_slice(b"{\"v\":1");
-        Self { out, cut: false }
+        Self { out, cut: false, empty: false }
     }
 
     /// Ends the object, marked if a string in it was cut.
@@ -39,7 +41,10 @@ impl<'a> Object<'a> {
     }
 
     fn key(&mut self, name: &'static str) {
-        self.out.extend_from_slice(b",\"");
+        if !std::mem::take(&mut self.empty) {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }
@@ -86,6 +91,43 @@ impl<'a> Object<'a> {
             self.out.push(b'"');
         }
         self.out.push(b']');
+    }
+
+    /// Objects, with brackets and commas at most so many bytes. Answers with how many there was room for; an empty list has no
+    /// value.
+    pub fn objects<T>(
+        &mut self,
+        name: &'static str,
+        values: &[T],
+        bound: usize,
+        write: impl Fn(&mut Object<'_>, &T),
+    ) -> usize {
+        if values.is_empty() {
+            return 0;
+        }
+        self.key(name);
+        self.out.push(b'[');
+        let end = self.out.len() + bound;
+        let mut told = 0;
+        for value in values {
+            let before = self.out.len();
+            if told > 0 {
+                self.out.push(b',');
+            }
+            self.out.push(b'{');
+            let mut inner = Object { out: self.out, cut: false, empty: true };
+            write(&mut inner, value);
+            let cut = inner.cut;
+            self.out.push(b'}');
+            if self.out.len() >= end {
+                self.out.truncate(before);
+                break;
+            }
+            self.cut |= cut;
+            told += 1;
+        }
+        self.out.push(b']');
+        told
     }
 
     /// Something that is so. What is not so has no value.
@@ -142,6 +184,12 @@ impl<'a> Object<'a> {
             fraction %= place;
             place /= 10;
         }
+    }
+
+    /// A share of one in hundredths, as a decimal number.
+    pub fn hundredths(&mut self, name: &'static str, share: f32) {
+        let hundredths = (share.clamp(0.0, 1.0) * 100.0).round() as u64;
+        self.nanos(name, hundredths * 10_000_000);
     }
 
     /// Milliseconds with exactly three decimals.

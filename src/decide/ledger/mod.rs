@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::decide::dlp::Inspected;
 use crate::decide::policy::{Clearance, Leave, Passage};
 use crate::decide::quota::{Charge, Past, Reservation, Spent};
 use crate::model::types::{Denial, PolicyRef, Reason, RequestId, Timestamp};
@@ -129,12 +130,15 @@ impl Ledger {
     /// and waits for nothing. What cannot be recorded is given back.
     pub async fn open_request(
         &self,
-        clearance: &Clearance,
+        (clearance, inspected): (&Clearance, &Inspected),
         opening: &Opening,
         reservation: Option<Reservation>,
     ) -> Result<Entry, Denial> {
         let (decision, by) = clearance.speaks();
-        self.open(opening, decision, (Some(&by.policy), by.rule.as_deref()), reservation).await
+        match inspected.alert().filter(|_| decision == Decision::Allow) {
+            Some(policy) => self.open(opening, Decision::Alert, (Some(policy), None), reservation).await,
+            None => self.open(opening, decision, (Some(&by.policy), by.rule.as_deref()), reservation).await,
+        }
     }
 
     /// Records that a DNS query may be asked. For `durability: process` it gives way once and waits

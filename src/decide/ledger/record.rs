@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::decide::quota::Spent;
 pub use crate::model::types::Decision;
 use crate::model::types::{
-    AgentProfile, Denial, HostName, ModelCall, PolicyRef, Reason, RequestId, Timestamp,
+    AgentProfile, Denial, HostName, ModelCall, PolicyRef, Reason, RequestId, Sightings, Timestamp,
 };
 
 /// What a record is about.
@@ -73,6 +73,8 @@ pub struct Asked {
     pub protocol: Option<&'static str>,
     /// The tools of a server that a request calls, in order.
     pub tools: Vec<Box<str>>,
+    /// What was found in it before it was decided on.
+    pub findings: Sightings,
 }
 
 /// Why it was decided so.
@@ -121,6 +123,8 @@ pub struct Outcome {
     pub model_call: Option<Box<ModelCall>>,
     /// What it has used of what was reserved for it; what nobody knows stays charged as it was.
     pub spent: Option<Spent>,
+    /// All that was found in it, where something was found after it was decided on; nothing else is.
+    pub findings: Sightings,
 }
 
 impl Outcome {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::obligations::Obligations;
 use super::passage::{Route, speaks};
+use crate::decide::dlp::Inspection;
 use crate::model::types::{Decision, Holds, Injection};
 
 /// Proof that policy lets a request leave. Made by `Permit::settle` alone, so that no record is opened and nothing is sent while
@@ -15,6 +16,7 @@ pub struct Clearance {
     pub(super) obligations: Option<Box<Obligations>>,
     pub(super) holds: Option<Box<Holds>>,
     pub(super) credentials: Vec<Arc<Injection>>,
+    pub(super) inspection: Option<Arc<Inspection>>,
 }
 
 impl Clearance {
@@ -31,7 +33,8 @@ impl Clearance {
         // A credential goes where every reading of the request goes by a route that it is bound to.
         let mut credentials = self.credentials;
         credentials.retain(|one| other.credentials.contains(one));
-        Self { obligations, holds, credentials, ..self }
+        let inspection = both(self.inspection, other.inspection);
+        Self { obligations, holds, credentials, inspection, ..self }
     }
 
     /// What allowed it.
@@ -54,8 +57,23 @@ impl Clearance {
         &self.credentials
     }
 
+    /// What has to be looked for in it; nothing where no document asks.
+    pub fn inspection(&self) -> Option<&Arc<Inspection>> {
+        self.inspection.as_ref()
+    }
+
     /// The word for the record, and what speaks there.
     pub fn speaks(&self) -> (Decision, &Route) {
         speaks(&self.route, self.obligations.as_deref())
+    }
+}
+
+/// What either of them asks for.
+pub(super) fn both(one: Option<Arc<Inspection>>, other: Option<Arc<Inspection>>) -> Option<Arc<Inspection>> {
+    match (one, other) {
+        (Some(one), Some(other)) if !Arc::ptr_eq(&one, &other) => {
+            Some(Arc::new(Inspection::clone(&one).and(other.terms())))
+        }
+        (one, other) => one.or(other),
     }
 }

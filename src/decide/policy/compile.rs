@@ -12,6 +12,7 @@ use super::credentials::Credentials;
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
 use super::index::Map;
+use super::inspections::Inspections;
 use super::l4_index::L4Index;
 use super::labels::Labels;
 use super::passage::Route;
@@ -86,6 +87,7 @@ impl<'a> Compiler<'a> {
         let rules = Rules::compile(self.resources);
         let amounts = Amounts::compile(self.resources);
         let credentials = Credentials::compile(self.resources);
+        let inspections = Inspections::compile(self.resources, rules.ask_findings());
         let udp_ports = udp_ports::decided(gateways.values(), rules.allow_something());
         PolicySet {
             digest: self.resources.digest.clone(),
@@ -95,6 +97,7 @@ impl<'a> Compiler<'a> {
             rules,
             amounts,
             credentials,
+            inspections,
             udp_ports,
             resolvers,
         }

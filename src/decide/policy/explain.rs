@@ -61,7 +61,8 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`, `credentials`.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`, `dlp`,
+    /// `credentials`.
     pub stage: &'static str,
     /// Whether it refuses.
     pub refuses: bool,
@@ -112,6 +113,7 @@ impl PolicySet {
         let reads = let_through
             .as_ref()
             .map_or_else(|| self.reads(question.known, question.hello), |found| found.reads);
+        let dlp = let_through.as_ref().and_then(|found| found.dlp.clone());
         let mut explanation = Explanation {
             decision,
             reason,
@@ -139,8 +141,9 @@ impl PolicySet {
             let facts = inquiry.facts(&circumstances);
             let rules = inquiry.rules(&self.rules, &facts);
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
-            let given = given.iter().map(|one| credential(one));
-            explanation.steps = steps.into_iter().chain(given).collect();
+            explanation.steps = steps;
+            explanation.steps.extend(dlp.map(|text| Step { stage: "dlp", refuses: false, text }));
+            explanation.steps.extend(given.iter().map(|one| credential(one)));
             if matches!(reason, Some(Reason::PolicyNoRoute | Reason::McpServer)) {
                 let waiting = inquiry.waiting(&self.rules, &facts);
                 explanation.nearest = waiting.or_else(|| inquiry.nearest(&self.rules, &facts));
@@ -201,9 +204,12 @@ impl PolicySet {
                     Some(content) => permit.settle(content)?,
                     None => permit.so_far()?,
                 };
-                LetThrough::new(clearance.route(), clearance.speaks(), (reads, clearance.credentials()))
+                let dlp = clearance.inspection().map(|plan| plan.said());
+                let credentials = clearance.credentials().to_vec();
+                let through = LetThrough::new(clearance.route(), clearance.speaks(), reads);
+                LetThrough { dlp, credentials, ..through }
             }
-            None => LetThrough::new(passage.route(), passage.speaks(), (reads, &[])),
+            None => LetThrough::new(passage.route(), passage.speaks(), reads),
         })
     }
 }
@@ -215,16 +221,16 @@ struct LetThrough {
     speaks: Route,
     /// Whether its requests are read.
     reads: bool,
+    /// What is looked for in it, where something is.
+    dlp: Option<String>,
+    /// What goes into it in the agent's place.
     credentials: Vec<Arc<Injection>>,
 }
 
 impl LetThrough {
-    fn new(
-        route: &Route,
-        (decision, speaks): (Decision, &Route),
-        (reads, given): (bool, &[Arc<Injection>]),
-    ) -> Self {
-        Self { route: route.clone(), decision, speaks: speaks.clone(), reads, credentials: given.to_vec() }
+    fn new(route: &Route, (decision, speaks): (Decision, &Route), reads: bool) -> Self {
+        let (route, speaks) = (route.clone(), speaks.clone());
+        Self { route, decision, speaks, reads, dlp: None, credentials: Vec::new() }
     }
 }
 

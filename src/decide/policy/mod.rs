@@ -14,6 +14,7 @@ mod http_index;
 mod services;
 mod amounts;
 mod credentials;
+mod inspections;
 mod plan;
 mod query;
 mod approvals;
@@ -37,7 +38,7 @@ pub use obligations::{Obligations, Throttle};
 pub use passage::{Mode, NameSource, Passage, Route};
 pub use plan::PolicySet;
 pub use query::{Chooser, Leave, Lookup};
-pub use request::Permit;
+pub use request::{Bound, Permit};
 pub use standing::{Quarantine, Standing};
 
 #[cfg(test)]

@@ -12,11 +12,13 @@ use super::credentials::Credentials;
 use super::encrypted_dns::EncryptedDns;
 use super::http_index::HttpIndex;
 use super::index::Map;
+use super::inspections::Inspections;
 use super::l4_index::{Asker, L4Index};
 use super::passage::Route;
 use super::query::Names;
 use super::rules::Rules;
 use super::services::Services;
+use crate::decide::dlp::Inspection;
 use crate::model::manifest::resources::{
     DefaultPolicy, Ech, HttpMatch, L4Protocol, Listener, ListenerProtocol, PortRange,
 };
@@ -38,6 +40,8 @@ pub struct PolicySet {
     pub(super) amounts: Amounts,
     /// Credentials that go into requests.
     pub(super) credentials: Credentials,
+    /// What is looked for in messages.
+    pub(super) inspections: Inspections,
     /// Apart, ascending: see `udp_ports.rs`.
     pub(super) udp_ports: Vec<PortRange>,
     /// Who may not be asked for names past this gateway.
@@ -83,6 +87,16 @@ impl PolicySet {
         let agent = self.agents.get(&known.agent().name);
         let routed = plan.zip(agent).and_then(|(plan, agent)| plan.services.provider(*agent, host));
         routed.or_else(|| Provider::of(host))
+    }
+
+    /// What is looked for where rules alone ask for findings.
+    pub fn bare_inspection(&self) -> Option<Arc<Inspection>> {
+        self.inspections.bare()
+    }
+
+    /// What is looked for in names that an agent looks up; nothing where no policy asks.
+    pub fn lookup_inspection(&self, known: &Known) -> Option<Arc<Inspection>> {
+        self.inspections.of(*self.agents.get(&known.agent().name)?, [])
     }
 
     /// Encrypted resolvers, which no agent may use.

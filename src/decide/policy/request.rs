@@ -3,6 +3,7 @@
 //! Judged against the set in force now, which may be newer than the one that opened the connection. Rules see the
 //! one canonical request; nothing is matched against raw bytes.
 
+mod doubt;
 mod permit;
 mod rules;
 mod services;
@@ -14,8 +15,9 @@ use std::net::SocketAddr;
 
 use super::amounts::Amounts;
 use super::circumstances::Circumstances;
-use super::clearance::Clearance;
+use super::clearance::{Clearance, both};
 use super::credentials::Credentials;
+use super::inspections::Inspections;
 use super::l4_index::Asker;
 use super::loose::Readings;
 use super::passage::{Mode, NameSource, Passage, Route};
@@ -30,8 +32,9 @@ use crate::model::types::address::{classify, embedded};
 use crate::model::types::{AddressClass, Denial, HostName};
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
-pub use permit::Permit;
+use doubt::Doubt;
 use permit::Taken;
+pub use permit::{Bound, Permit};
 use services::{Served, Through};
 
 impl PolicySet {
@@ -73,6 +76,7 @@ impl PolicySet {
             rules: &self.rules,
             amounts: &self.amounts,
             credentials: &self.credentials,
+            inspections: &self.inspections,
             agent: *agent,
             known,
             request,
@@ -100,6 +104,7 @@ impl PolicySet {
             rules: &self.rules,
             amounts: &self.amounts,
             credentials: &self.credentials,
+            inspections: &self.inspections,
             agent,
             known,
             request: Taken::AsSent(request),
@@ -118,6 +123,7 @@ struct Judge<'a> {
     rules: &'a Rules,
     amounts: &'a Amounts,
     credentials: &'a Credentials,
+    inspections: &'a Inspections,
     agent: usize,
     known: &'a Known,
     request: Taken<'a>,
@@ -179,15 +185,22 @@ impl<'a> Judge<'a> {
             Served::Waits(services, part) => {
                 let behind = services.iter().map(|service| self.asks_behind(&service.route, passage));
                 let asks = behind.fold(asks.with(part), Uses::and);
-                let credentials = Vec::new();
-                return Ok((Ok(Clearance { route, obligations: None, holds: None, credentials }), asks));
+                let each = services.iter().map(|service| self.inspection(&service.route, passage));
+                let may = services.iter().map(|service| &service.route.policy);
+                let (inspection, credentials) = (each.fold(None, both), self.credentials.of(self.agent, may));
+                let clearance = Clearance { route, obligations: None, holds: None, credentials, inspection };
+                return Ok((Ok(clearance), asks));
             }
         };
         let (obligations, behind) = self.bound(found, &route, passage)?;
         let (holds, amounts) = self.held(&route, &through, passage)?;
         let others = through.services.iter().map(|service| &service.route.policy);
         let credentials = self.credentials.of(self.agent, std::iter::once(&route.policy).chain(others));
-        Ok((Ok(Clearance { route, obligations, holds, credentials }), asks.and(behind).and(amounts)))
+        let inspection = self.inspection(&route, passage);
+        Ok((
+            Ok(Clearance { route, obligations, holds, credentials, inspection }),
+            asks.and(behind).and(amounts),
+        ))
     }
 
     /// What lets it through: where rules about requests name the host, one of them; else an L4 route; what no route does, a
@@ -366,25 +379,6 @@ fn listener_of(passage: &Passage) -> ListenerProtocol {
     match passage.mode() {
         Mode::Terminate | Mode::PassThrough => ListenerProtocol::TlsTerminate,
         Mode::PlainHttp | Mode::Relay | Mode::Datagrams => ListenerProtocol::Http,
-    }
-}
-
-/// What a request does that servers read in different ways: a header or parameter sent several times with different
-/// values, a path with an encoded or doubled slash. It never opens an allowing rule by its other readings, and meets
-/// a denying one by any of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doubt {
-    Misses,
-    Matches,
-}
-
-impl Doubt {
-    fn settle(self, mut values: impl Iterator<Item = bool>) -> bool {
-        match (self, values.next()) {
-            (_, None) => false,
-            (Self::Misses, Some(first)) => first && values.all(|holds| holds),
-            (Self::Matches, Some(first)) => first || values.any(|holds| holds),
-        }
     }
 }
 

@@ -144,6 +144,11 @@ impl Rules {
         self.of_agents.get(agent).is_none_or(|own| own.numbers.is_empty())
     }
 
+    /// Whether a rule asks what inspection has found.
+    pub(super) fn ask_findings(&self) -> bool {
+        self.all.iter().any(|rule| rule.asks_for(Part::Dlp))
+    }
+
     /// Whether a rule that can concern an agent asks what time it is.
     pub(super) fn ask_time(&self, agent: usize) -> bool {
         self.of_agents.get(agent).is_some_and(|own| own.ask_time)

@@ -2,10 +2,6 @@
 //!
 //! Found while the condition is checked. Read next: `catalogue.rs`, which says of each variable what part it is.
 
-/// The parts that no engine tells yet: a rule that asks for one of them is refused when it is loaded. Whoever brings an
-/// engine takes its part out of here, once it tells it on every road. Everything behind the loader is in place.
-const NOT_YET_ENFORCED: &[Part] = &[Part::Dlp];
-
 /// A part of what can be known of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -63,11 +59,6 @@ impl Part {
         }
     }
 
-    /// Whether some engine tells it.
-    pub fn is_enforced(self) -> bool {
-        !NOT_YET_ENFORCED.contains(&self)
-    }
-
     /// Whether it is known once what a request carries was read, and no earlier.
     pub fn is_of_content(self) -> bool {
         matches!(self, Self::Ai | Self::Mcp | Self::Dlp)
@@ -115,11 +106,6 @@ impl Uses {
     /// The parts it names.
     pub fn parts(self) -> impl Iterator<Item = Part> {
         Part::ALL.into_iter().filter(move |part| self.has(*part))
-    }
-
-    /// The parts it names that no engine tells yet: a rule that has any is refused at load.
-    pub fn not_yet_enforced(self) -> impl Iterator<Item = Part> {
-        self.parts().filter(|part| !part.is_enforced())
     }
 
     /// Whether a connection is enough to judge it, without a request.

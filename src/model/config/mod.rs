@@ -13,8 +13,10 @@ pub mod upstream;
 pub mod ledger;
 pub mod approvals;
 pub mod quota;
+pub mod dlp;
 
 pub use approvals::Approvals;
+pub use dlp::Dlp;
 pub use dns::{Dns, DnsServer, DnsTransport};
 pub use folders::Folders;
 pub use intercept::{Echo, Intercept};
@@ -97,6 +99,7 @@ static SPEC: Object = Object::new(
         Field::optional("ledger", Shape::Object(&ledger::SPEC), "How records are kept."),
         Field::optional("approvals", Shape::Object(&approvals::SPEC), "How long approvals may last."),
         Field::optional("quota", Shape::Object(&quota::SPEC), "How use is counted."),
+        Field::optional("dlp", Shape::Object(&dlp::SPEC), "How messages are inspected."),
         Field::optional("admin", Shape::Object(&ADMIN), "Where people and programs look in."),
     ],
 );
@@ -133,6 +136,8 @@ pub struct Config {
     pub approvals: Approvals,
     /// How use is counted.
     pub quota: Quota,
+    /// How messages are inspected.
+    pub dlp: Dlp,
 }
 
 /// Reads the settings.
@@ -208,6 +213,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
     let quota = fields
         .get("quota")
         .map_or_else(|| Some(Quota::default()), |item| quota::read(&item, folders.as_ref()));
+    let dlp = fields.get("dlp").map_or_else(|| Some(Dlp::default()), |item| dlp::read(&item));
     Some(Config {
         fail_mode: fail_mode?,
         intercept: intercept?,
@@ -217,6 +223,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
         ledger: ledger?,
         approvals: approvals?,
         quota: quota?,
+        dlp: dlp?,
     })
 }
 

@@ -12,7 +12,7 @@ use super::json_schema::json_schema;
 use super::kinds::{KINDS, Kind, Standing};
 use super::schema::{Field, Object, Presence, Shape};
 use super::{
-    agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy,
+    agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy, dlp_policy,
     egress_policy, gateway, http_route, inference_policy, l4_route, mcp_route, mcp_server, policy_test,
     rate_limit_policy, tool_policy,
 };
@@ -56,6 +56,7 @@ pub fn spec(kind: Kind) -> &'static Object {
         Kind::BudgetPolicy => &budget_policy::SPEC,
         Kind::RateLimitPolicy => &rate_limit_policy::SPEC,
         Kind::BandwidthPolicy => &bandwidth_policy::SPEC,
+        Kind::DlpPolicy => &dlp_policy::SPEC,
         Kind::CredentialInjectionPolicy => &credential_policy::SPEC,
     }
 }
@@ -147,6 +148,7 @@ fn type_words(shape: &Shape) -> String {
         Shape::Whole(range) => format!("{} to {}", range.start(), range.end()),
         Shape::Size => "bytes, such as `256MiB`".to_owned(),
         Shape::Amount => "amount, such as `1000`, `25.00` or `1GiB`".to_owned(),
+        Shape::Share => "number from 0 to 1".to_owned(),
         Shape::Bool => "`true`, `false`".to_owned(),
         Shape::False => "`false`".to_owned(),
         Shape::Map { keys, values } => format!("{} to {}", keys.words, values.words),

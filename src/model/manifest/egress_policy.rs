@@ -19,7 +19,7 @@ use super::rule_headers::{self, HEADER_VALUE};
 use super::schema::{Field, Form, Object, Shape, words};
 use super::source::Place;
 use super::values;
-use crate::model::condition::{Condition, Part};
+use crate::model::condition::Condition;
 use crate::model::types::limits::{
     CONDITION_BYTES, THROTTLE_BYTES_LEAST, THROTTLE_BYTES_MOST, THROTTLE_REQUESTS_MOST,
 };
@@ -320,7 +320,7 @@ fn condition(item: &Item<'_>, automata: &mut usize) -> Option<Arc<Condition>> {
         return None;
     };
     match Condition::check_within(text, automata) {
-        Ok(condition) => enforced(item, condition),
+        Ok(condition) => Some(Arc::new(condition)),
         Err(faults) => {
             for fault in faults {
                 item.scope.mistake(item.part(fault.range), fault.message, fault.hint);
@@ -328,15 +328,4 @@ fn condition(item: &Item<'_>, automata: &mut usize) -> Option<Arc<Condition>> {
             None
         }
     }
-}
-
-/// Refuses conditions on what no engine finds out yet.
-fn enforced(item: &Item<'_>, condition: Condition) -> Option<Arc<Condition>> {
-    let missing: Vec<&str> = condition.uses().not_yet_enforced().map(Part::as_str).collect();
-    if missing.is_empty() {
-        return Some(Arc::new(condition));
-    }
-    let message = format!("a condition on {} is not yet enforced", one_of(missing));
-    item.mistake_hint(message, "remove the rule: its condition could not be known");
-    None
 }

@@ -80,6 +80,7 @@ fn field(field: &Field) -> Map<String, Value> {
         let value = match field.shape {
             Shape::Whole(_) => text.parse::<i64>().ok().map(Value::from),
             Shape::Bool | Shape::False => text.parse::<bool>().ok().map(Value::from),
+            Shape::Share => text.parse::<f64>().ok().map(Value::from),
             _ => None,
         };
         schema.insert("default".into(), value.unwrap_or_else(|| text.into()));
@@ -102,6 +103,7 @@ fn shape(shape: &Shape) -> Map<String, Value> {
             "type": ["number", "string"], "exclusiveMinimum": 0,
             "pattern": r"^[0-9]+(\.[0-9]+)?( *([kMG]i?)?B)?$"
         }),
+        Shape::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::False => json!({ "const": false }),
         Shape::List(each) => list(each, 1),

@@ -35,6 +35,8 @@ pub enum Kind {
     RateLimitPolicy,
     /// How many bytes each way.
     BandwidthPolicy,
+    /// What must not leave, or come.
+    DlpPolicy,
     /// Credentials that are put into requests.
     CredentialInjectionPolicy,
 }
@@ -58,6 +60,7 @@ impl Kind {
             Self::BudgetPolicy => "BudgetPolicy",
             Self::RateLimitPolicy => "RateLimitPolicy",
             Self::BandwidthPolicy => "BandwidthPolicy",
+            Self::DlpPolicy => "DLPPolicy",
             Self::CredentialInjectionPolicy => "CredentialInjectionPolicy",
         }
     }
@@ -95,11 +98,11 @@ pub const KINDS: &[(&str, Standing)] = &[
     ("BudgetPolicy", Standing::Enforced(Kind::BudgetPolicy)),
     ("RateLimitPolicy", Standing::Enforced(Kind::RateLimitPolicy)),
     ("BandwidthPolicy", Standing::Enforced(Kind::BandwidthPolicy)),
+    ("DLPPolicy", Standing::Enforced(Kind::DlpPolicy)),
     ("CredentialInjectionPolicy", Standing::Enforced(Kind::CredentialInjectionPolicy)),
     ("A2AAgent", Standing::NotYet),
     ("AgentSandboxRevision", Standing::NotYet),
     ("AnomalyPolicy", Standing::NotYet),
-    ("DLPPolicy", Standing::NotYet),
     ("DaemonAgent", Standing::NotYet),
     ("IdentityProvider", Standing::NotYet),
     ("KarsAuthConfig", Standing::NotYet),

@@ -18,8 +18,8 @@ use super::source::{Place, Source, SourceFile};
 use super::tree::{self, Node};
 use super::{
     agent, ai_route, approval, bandwidth_policy, budget_policy, credential_policy, deny_policy, digest,
-    egress_policy, gateway, http_route, inference_policy, l4_route, mcp_route, mcp_server, rate_limit_policy,
-    tool_policy,
+    dlp_policy, egress_policy, gateway, http_route, inference_policy, l4_route, mcp_route, mcp_server,
+    rate_limit_policy, tool_policy,
 };
 use crate::model::types::limits;
 
@@ -95,6 +95,7 @@ fn resources(trees: &[(usize, Node)], sources: &[Source<'_>], mistakes: &RefCell
     resources.documents = documents(&headers);
     resources.digest = digest::digest(&resources.documents).into();
     resources.warnings = specs.agent_sources.overlaps();
+    resources.warnings.append(&mut specs.detectors.warnings);
     // A second document of a name is read for its mistakes alone, and by itself.
     for header in &repeated {
         specs.agent_sources = agent::Sources::default();
@@ -115,6 +116,8 @@ struct Specs {
     answers: deny_policy::Answers,
     /// Bytes that the automata of patterns may still have.
     automata: usize,
+    /// Detectors of documents, which the set names once each.
+    detectors: dlp_policy::Names,
     credentials: credential_policy::Bound,
     resources: Resources,
 }
@@ -142,7 +145,7 @@ impl Specs {
 
     /// What refers to gateways and agents.
     fn read_one(&mut self, header: &Header<'_>) {
-        let Self { index, approvals, answers, automata, credentials, resources, .. } = self;
+        let Self { index, approvals, answers, automata, detectors, credentials, resources, .. } = self;
         let name = &header.name;
         match header.kind {
             Kind::EgressGateway | Kind::Agent => {}
@@ -180,6 +183,10 @@ impl Specs {
                 let policy = bandwidth_policy::read(header, Reach { index, resources });
                 keep(&mut resources.bandwidths, name, policy);
             }
+            Kind::DlpPolicy => {
+                let policy = dlp_policy::read(header, Reach { index, resources }, detectors);
+                keep(&mut resources.dlp_policies, name, policy);
+            }
             Kind::CredentialInjectionPolicy => {
                 let policy = credential_policy::read(header, Reach { index, resources }, credentials);
                 keep(&mut resources.credentials, name, policy);
@@ -197,6 +204,7 @@ fn looks_at_routes(kind: Kind) -> bool {
             | Kind::BudgetPolicy
             | Kind::RateLimitPolicy
             | Kind::BandwidthPolicy
+            | Kind::DlpPolicy
             | Kind::CredentialInjectionPolicy
     )
 }

@@ -34,6 +34,7 @@ pub mod amounts;
 mod budget_policy;
 mod rate_limit_policy;
 mod bandwidth_policy;
+mod dlp_policy;
 mod credential_policy;
 mod digest;
 mod approval;

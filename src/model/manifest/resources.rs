@@ -13,9 +13,11 @@ mod rules;
 mod models;
 mod tools;
 mod quotas;
+mod dlp;
 mod credentials;
 
 pub use credentials::{CredentialParent, CredentialPolicy};
+pub use dlp::{ClassRule, CustomDetector, DlpPolicy, Finds};
 pub use models::{AiMatch, AiRoute, AiRule, InferenceAction, InferencePolicy, PreferredModel, TokenCaps};
 pub use quotas::{BandwidthPolicy, BudgetPolicy, Per, RateLimitPolicy, RateScope};
 pub use rules::{EgressPolicy, PolicyRule, PolicyTarget, Rates, RuleAction, Transform, Would};
@@ -57,6 +59,8 @@ pub struct Resources {
     pub rate_limits: BTreeMap<Arc<str>, RateLimitPolicy>,
     /// Bandwidths, by name.
     pub bandwidths: BTreeMap<Arc<str>, BandwidthPolicy>,
+    /// What is looked for in messages, by name.
+    pub dlp_policies: BTreeMap<Arc<str>, DlpPolicy>,
     /// Credentials that are put into requests, by name.
     pub credentials: BTreeMap<Arc<str>, CredentialPolicy>,
     /// Approvals, by name.

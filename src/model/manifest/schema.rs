@@ -81,6 +81,8 @@ pub enum Shape {
     Size,
     /// An amount of what a field beside it names: a whole number, dollars such as `25.00`, or bytes such as `1GiB`.
     Amount,
+    /// A number from 0 to 1.
+    Share,
     /// `true` or `false`.
     Bool,
     /// `false`: what `true` asks for is not enforced yet.

@@ -30,6 +30,11 @@ impl<'s> Scope<'s> {
         });
     }
 
+    /// What is right there, and may not be what was meant; for the caller to hand on.
+    pub fn warning(self, span: Span, message: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
+        Diagnostic::at(self.source, span, message).hint(hint).as_warning()
+    }
+
     /// Notes a mistake without showing its line, which may hold what nobody may see.
     pub fn mistake_unshown(self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
         let place = self.source.place(span.start);

@@ -1,5 +1,7 @@
 //! What inspection may find, and what may become of it: words that documents, conditions and records share.
 
+use super::budget::Direction;
+
 /// What kind of thing was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -56,6 +58,29 @@ impl FindingClasses {
     /// Whether it names none.
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+/// Which way a message goes that is looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FindingWays {
+    /// Towards destinations. The default.
+    #[default]
+    Outbound,
+    /// Towards agents.
+    Inbound,
+    /// Either.
+    Both,
+}
+
+impl FindingWays {
+    /// Whether what goes this way is meant.
+    pub fn has(self, way: Direction) -> bool {
+        match self {
+            Self::Outbound => way == Direction::Up,
+            Self::Inbound => way == Direction::Down,
+            Self::Both => true,
+        }
     }
 }
 

@@ -309,7 +309,7 @@ pub const DNS_TUNNEL_QUERIES_PER_AGENT: u32 = 8 * 1024;
 pub const DNS_TUNNEL_ANSWER_BYTES_PER_AGENT: u32 = 2 * 1024 * 1024;
 
 /// Bytes of one record in its canonical form; longer values in it are cut and marked.
-pub const RECORD_BYTES: usize = 28 * 1024;
+pub const RECORD_BYTES: usize = 36 * 1024;
 /// Bytes of a path kept in a record.
 pub const RECORD_PATH_BYTES: usize = 4 * 1024;
 
@@ -516,6 +516,42 @@ pub const TOKEN_TIME: Duration = Duration::from_secs(10);
 /// How long before its end a token is used no more.
 pub const TOKEN_EARLY: Duration = Duration::from_secs(120);
 
+/// Entries of `classes` in one DLPPolicy.
+pub const DLP_CLASSES: usize = 64;
+/// Bytes of a body that are held and inspected before anything of it leaves, unless the settings say otherwise.
+pub const DLP_HOLD_BYTES: u64 = 1024 * 1024;
+/// The least that the settings may say.
+pub const DLP_HOLD_BYTES_LEAST: u64 = 4 * 1024;
+/// Findings of one request that its record tells; of more there is a number.
+pub const DLP_RECORDED: usize = 32;
+
+/// Readings of one another that inspection makes of a message: base64 in base64 in base64 in base64 is read, a fifth is not.
+pub const DLP_DEPTH: usize = 4;
+/// Bytes that all readings of a message may have for each byte of it, beside [`DLP_DECODED_LEAST`].
+pub const DLP_DECODED_PER_BYTE: usize = 4;
+/// Bytes that the readings of any message may have.
+pub const DLP_DECODED_LEAST: usize = 256 * 1024;
+/// Bytes that a reading shows on either side of what was undone in it, for words that say what it is.
+pub const DLP_CONTEXT_BYTES: usize = 96;
+/// Bytes beyond that, up to where a word ends.
+pub const DLP_TOKEN_BYTES: usize = 4096;
+/// Bytes of a string that may be part of something split.
+pub const DLP_FRAGMENT_BYTES: usize = 64;
+/// Such strings of one message that are joined.
+pub const DLP_FRAGMENTS: usize = 16 * 1024;
+/// Parts of one multipart message.
+pub const DLP_PARTS: usize = 1000;
+/// Fields of one message of protocol buffers, those of messages in it among them.
+pub const DLP_FIELDS: usize = 64 * 1024;
+/// Messages within messages of protocol buffers.
+pub const DLP_MESSAGE_DEPTH: usize = 16;
+/// Findings of one message; with more it counts as unreadable.
+pub const DLP_MATCHES: usize = 4096;
+/// Bytes of the place of a finding.
+pub const DLP_LOCATION_BYTES: usize = 256;
+/// Names and numbers that lead to it.
+pub const DLP_LOCATION_DEPTH: usize = 16;
+
 /// Bytes of the longest thing that is found in a text: a private key of 8192 bits has about 6,400 in PEM.
 pub const FOUND_BYTES: usize = 8 * 1024;
 /// Bytes of the longest value that is judged by its name.
@@ -530,3 +566,7 @@ pub const CUSTOM_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
 pub const CUSTOM_WORDS: usize = 16 * 1024;
 /// Bytes of one word.
 pub const CUSTOM_WORD_BYTES: usize = 256;
+/// Bytes of what passes in pieces that stay in view once they have gone.
+pub const DLP_VIEW_BYTES: usize = 512;
+/// Bytes of a string that has only begun and is held, because its value may have spaces.
+pub const DLP_OPEN_STRING_BYTES: usize = 64;

@@ -25,6 +25,8 @@ pub mod model_call;
 pub mod budget;
 pub mod holds;
 pub mod finding;
+pub mod detectors;
+pub mod sighting;
 pub mod secret;
 pub mod credential;
 pub mod wording;
@@ -38,7 +40,7 @@ pub use credential::{AwsTerms, CredentialPlace, GoogleTerms, Injection, PLACEHOL
 pub use decision::Decision;
 pub use denial::{Denial, DenyResponse, PolicyRef, Sequel};
 pub use fail_mode::FailMode;
-pub use finding::{FindingAction, FindingClass, FindingClasses};
+pub use finding::{FindingAction, FindingClass, FindingClasses, FindingWays};
 pub use grant::{ApprovedHost, ApprovedHostError, ApprovedTool, Cause, Grant};
 pub use holds::{
     BandwidthHold, Hold, Holds, ModelTerms, RateHold, SafetyFloors, Severity, ToolPattern, ToolSieve,
@@ -51,4 +53,5 @@ pub use reason::Reason;
 pub use record_type::RecordType;
 pub use request_id::RequestId;
 pub use secret::{Secret, SecretKey, SecretName};
+pub use sighting::{Sighting, Sightings};
 pub use time::Timestamp;

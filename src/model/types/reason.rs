@@ -92,6 +92,10 @@ reasons! {
     McpServer = "mcp.server", 403, Never, "MCP server not allowed";
     /// The tool may not be called.
     McpTool = "mcp.tool", 403, Never, "Tool not allowed";
+    /// Something was found in it that may not go where it goes.
+    DlpBlocked = "dlp.blocked", 403, Never, "Content may not leave";
+    /// It has to be inspected, and cannot be.
+    DlpUnscannable = "dlp.unscannable", 403, Never, "Content cannot be inspected";
     /// DNS name, SNI, certificate and Host do not agree.
     NameMismatch = "name.mismatch", 421, Never, "Names do not agree";
     /// The claimed name could not be confirmed by the gateway's own resolver.

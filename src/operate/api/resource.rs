@@ -18,7 +18,7 @@ pub struct Resource {
 }
 
 /// The kinds that can be in force.
-pub const KINDS: [&str; 16] = [
+pub const KINDS: [&str; 17] = [
     "Agent",
     "EgressGateway",
     "EgressL4Route",
@@ -34,6 +34,7 @@ pub const KINDS: [&str; 16] = [
     "BudgetPolicy",
     "RateLimitPolicy",
     "BandwidthPolicy",
+    "DLPPolicy",
     "CredentialInjectionPolicy",
 ];
 

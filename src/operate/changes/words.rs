@@ -3,6 +3,7 @@
 mod policies;
 mod models;
 mod quotas;
+mod findings;
 mod credentials;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ pub fn sentences(resources: &Resources, document: &Document) -> BTreeSet<String>
         Kind::BudgetPolicy => quotas::budget(resources, name),
         Kind::RateLimitPolicy => quotas::rate_limit(resources, name),
         Kind::BandwidthPolicy => quotas::bandwidth(resources, name),
+        Kind::DlpPolicy => findings::dlp(resources, name),
         Kind::CredentialInjectionPolicy => credentials::policy(resources, name),
     };
     found.unwrap_or_default()

@@ -5,6 +5,7 @@
 //! when the daemon stops. Read next: `parts.rs`, `policies.rs`.
 
 mod settings;
+mod findings_key;
 mod parts;
 mod kept;
 mod policies;

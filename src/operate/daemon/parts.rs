@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
-use super::Error;
+use super::{Error, findings_key};
 use crate::act::credentials::Vault;
 use crate::act::dial::{Dialler, TrustAnchors};
 use crate::act::tls::{Authority, Terminator};
@@ -27,7 +27,7 @@ use crate::model::types::limits::FILES_WANTED;
 use crate::perceive::dns::{Cache, Memory, Upstreams, host_resolvers};
 use crate::perceive::identity::Bindings;
 use crate::perceive::intercept::{Drops, FromPolicy, Interception, checks, links};
-use crate::pipeline::{Home, Quarantines, Room, Shared, Snapshot, worker};
+use crate::pipeline::{Finder, Home, Quarantines, Room, Shared, Snapshot, worker};
 use crate::platform::sys::{clock, process, socket};
 
 /// Everything that lasts as long as the daemon.
@@ -39,6 +39,7 @@ pub struct Parts {
     resolvers: Vec<DnsServer>,
     terms: Terms,
     prices: Prices,
+    finder: Finder,
 }
 
 /// Makes the state and runtime folders, for this user alone.
@@ -115,7 +116,9 @@ impl Parts {
         let resolvers = resolvers(config)?;
         let terms = Terms { uncounted: config.quota.on_unavailable, idle: config.quota.execution_idle };
         let prices = prices(config.quota.prices.as_deref())?;
-        Ok(Self { authority, ledger, terminator, dialler, resolvers, terms, prices })
+        let key = findings_key::load_or_create(&config.folders.state).map_err(|error| part(&error))?;
+        let finder = Finder { key, known: None, hold: config.dlp.hold };
+        Ok(Self { authority, ledger, terminator, dialler, resolvers, terms, prices, finder })
     }
 
     /// What all workers share.
@@ -143,6 +146,7 @@ impl Parts {
             quarantines: Quarantines::default(),
             paces: Default::default(),
             held: Default::default(),
+            finder: Finder { known: Some(vault.clone()), ..self.finder },
             changed: watch::Sender::new(()),
             replacing: Mutex::default(),
         })

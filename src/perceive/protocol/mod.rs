@@ -7,5 +7,6 @@ pub mod json;
 pub mod events;
 pub mod event_stream;
 pub mod decoding;
+pub mod websocket;
 pub mod ai;
 pub mod mcp;

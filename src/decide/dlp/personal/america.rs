@@ -20,21 +20,39 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-ssn",
         source: "Social Security Administration: number randomization",
-        format: "[0-9]{3}-[0-9]{2}-[0-9]{4}",
+        format: "[0-9]{3}[.-][0-9]{2}[.-][0-9]{4}",
         check: Sum(social_security),
         context: SSN_WORDS,
-        examples: &["536-90-4399", "here's my SSN: 141-01-9056"],
-        lookalikes: &["000-12-3456", "666-12-3456", "536-00-4399", "536-90-0000", "901-12-3456"],
+        examples: &["536-90-4399", "536.90.4399", "here's my SSN: 141-01-9056"],
+        lookalikes: &[
+            "000-12-3456",
+            "666-12-3456",
+            "536-00-4399",
+            "536-90-0000",
+            "078-05-1120",
+            "901-12-3456",
+        ],
         confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.25 },
+        ..STRONG
+    },
+    Detector {
+        name: "us-ssn-spaced",
+        source: "Social Security Administration: with spaces, as other figures are written, too",
+        format: "[0-9]{3} [0-9]{2} [0-9]{4}",
+        check: Sum(social_security),
+        context: SSN_WORDS,
+        examples: &["SSN: 536 90 4399", "536 90 4399"],
+        lookalikes: &["Suite 536 90 4399 Oakridge Lane"],
+        confidence: Confidence { bare: 0.4, in_context: 0.9, wrong_sum: 0.25 },
         ..STRONG
     },
     Detector {
         name: "us-ssn-plain",
         source: "Social Security Administration: nine digits, by the words before them",
         anchors: SSN_WORDS,
-        format: "[0-9]{9}|[0-9]{3}[ .][0-9]{2}[ .][0-9]{4}",
+        format: "[0-9]{9}",
         check: Sum(social_security),
-        examples: &["ssn 536904399", "SSN: 536 90 4399"],
+        examples: &["ssn 536904399"],
         lookalikes: &["ssn 666904399", "536904399"],
         confidence: Confidence { bare: 0.8, in_context: 0.8, wrong_sum: 0.25 },
         ..STRONG
@@ -42,7 +60,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-itin",
         source: "Internal Revenue Service: Individual Taxpayer Identification Number",
-        format: "9[0-9]{2}[ -][5-9][0-9][ -][0-9]{4}",
+        format: "[0-9]{3}[ -][0-9]{2}[ -][0-9]{4}",
         check: Sum(taxpayer),
         context: &["itin", "taxpayer", "irs", "tax"],
         examples: &["911-70-1234"],
@@ -52,11 +70,12 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-itin-plain",
         source: "Internal Revenue Service: ITIN without hyphens",
-        format: "9[0-9]{2}[5-9][0-9]{5}",
+        format: "[0-9]{9}",
         check: Sum(taxpayer),
         context: &["itin", "taxpayer", "irs"],
         examples: &["ITIN 911701234"],
         lookalikes: &["ITIN 911691234", "order 911701234 of today"],
+        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
         ..WEAK
     },
     Detector {
@@ -73,11 +92,22 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ca-sin",
         source: "Service Canada: Social Insurance Number",
-        format: "[1-79][0-9]{2}[ -][0-9]{3}[ -][0-9]{3}|[1-79][0-9]{8}",
-        check: Sum(luhn),
+        format: "[0-9]{3}[ -][0-9]{3}[ -][0-9]{3}",
+        check: Sum(insurance),
         context: &["sin", "social insurance", "nas", "assurance sociale", "canada"],
-        examples: &["my SIN is 130-692-544", "SIN 130692544"],
+        examples: &["my SIN is 130-692-544", "130 692 544"],
         lookalikes: &["my SIN is 130-692-545", "130-692-544 boxes"],
+        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
+        ..WEAK
+    },
+    Detector {
+        name: "ca-sin-plain",
+        source: "Service Canada: Social Insurance Number, as nine digits",
+        format: "[0-9]{9}",
+        check: Sum(insurance),
+        context: &["sin", "social insurance", "nas", "assurance sociale"],
+        examples: &["SIN 130692544"],
+        lookalikes: &["SIN 130692545", "130692544"],
         ..WEAK
     },
     Detector {
@@ -107,7 +137,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "mx-curp",
         source: "Registro Nacional de Población: CURP",
-        format: "[A-Z][AEIOUX][A-Z]{2}[0-9]{2}[01][0-9][0-3][0-9][HMX][A-Z]{5}[A-Z0-9][0-9]",
+        format: "[A-Z]{4}[0-9]{6}[A-Z]{6}[A-Z0-9][0-9]",
         check: Sum(curp),
         context: &["curp", "clave única", "clave unica"],
         examples: &["BOXW310820HNERXN09"],
@@ -118,7 +148,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "mx-rfc",
         source: "Servicio de Administración Tributaria: Registro Federal de Contribuyentes",
-        format: "[A-Z&]{4}-?[0-9]{6}-?[A-Z0-9]{2}[0-9A]",
+        format: "[A-Z]{4}-?[0-9]{6}-?[A-Z0-9]{3}",
         check: Sum(rfc),
         context: &["rfc", "contribuyentes", "sat"],
         examples: &["RFC GODE561231GR8"],
@@ -148,7 +178,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ar-cuit",
         source: "ARCA (AFIP): CUIT and CUIL",
-        format: "(?:20|23|24|25|26|27|30|33|34)-[0-9]{8}-[0-9]",
+        format: "[0-9]{2}-[0-9]{8}-[0-9]",
         check: Sum(cuit),
         context: &["cuit", "cuil", "afip", "arca"],
         examples: &["20-26756539-3"],
@@ -158,7 +188,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ar-cuit-plain",
         source: "ARCA (AFIP): CUIT and CUIL, without hyphens",
-        format: "(?:20|23|24|25|26|27|30|33|34)[0-9]{9}",
+        format: "[0-9]{11}",
         check: Sum(cuit),
         context: &["cuit", "cuil", "afip", "arca"],
         examples: &["CUIT 20267565393"],
@@ -181,8 +211,8 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ec-cedula",
         source: "Registro Civil del Ecuador: cédula de identidad",
-        format: "[0-3][0-9][0-6][0-9]{6}-?[0-9]",
-        check: Sum(|value| matches!(two(value, 0), 1..=24 | 30) && luhn(value)),
+        format: "[0-9]{9}-?[0-9]",
+        check: Sum(|value| matches!(two(value, 0), 1..=24 | 30) && value[2] < b'7' && luhn(value)),
         context: &["cédula", "cedula", "ecuador"],
         examples: &["cédula 1714616123"],
         lookalikes: &["cédula 1714616124"],
@@ -212,12 +242,19 @@ pub const ENTRIES: &[Detector] = &[
 
 fn social_security(value: &[u8]) -> bool {
     let (area, group, serial) = (number(&value[..3]), two(value, 3), number(&value[5..]));
-    !matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0
+    // Two numbers that were printed in advertisements belong to nobody.
+    let is_printed = matches!(value, b"078051120" | b"219099999");
+    !matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0 && !is_printed
 }
 
 /// The fourth and fifth digits that the IRS gives out.
 fn taxpayer(value: &[u8]) -> bool {
-    matches!(two(value, 3), 50..=65 | 70..=88 | 90..=92 | 94..=99)
+    value[0] == b'9' && matches!(two(value, 3), 50..=65 | 70..=88 | 90..=92 | 94..=99)
+}
+
+/// The first digit is that of a province, or nine for who stays a while.
+fn insurance(value: &[u8]) -> bool {
+    !matches!(value[0], b'0' | b'8') && luhn(value)
 }
 
 fn below_11(sum: u32) -> u32 {
@@ -241,7 +278,10 @@ fn curp(value: &[u8]) -> bool {
         _ => u32::from(byte - b'A') + 11,
     };
     let sum: u32 = value[..17].iter().zip(0..).map(|(byte, at)| own(*byte) * (18 - at)).sum();
-    is_day(two(value, 8), two(value, 6)) && (10 - sum % 10) % 10 == digit(value, 17)
+    b"AEIOUX".contains(&value[1])
+        && b"HMX".contains(&value[10])
+        && is_day(two(value, 8), two(value, 6))
+        && (10 - sum % 10) % 10 == digit(value, 17)
 }
 
 fn rfc(value: &[u8]) -> bool {
@@ -285,5 +325,5 @@ fn cuit(value: &[u8]) -> bool {
         10 => 9,
         rest => rest,
     };
-    check == digit(value, 10)
+    matches!(two(value, 0), 20 | 23..=27 | 30 | 33 | 34) && check == digit(value, 10)
 }

@@ -7,18 +7,38 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::{CATALOGUE, FIRST_WALLET};
 use crate::decide::dlp::detector::Check;
 
 /// A set of entries, by their places in the catalogue.
-pub type Entries = u128;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Entries([u64; SETS]);
+
+const SETS: usize = CATALOGUE.len().div_ceil(64);
+
+impl Entries {
+    /// Whether the entry at a place is in it.
+    pub fn has(self, place: usize) -> bool {
+        self.0[place / 64] >> (place % 64) & 1 == 1
+    }
+
+    fn insert(&mut self, place: usize) {
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    fn join(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, others)| *own |= others);
+    }
+}
 
 /// Bytes before a value in which a word speaks for it: about a sentence.
 const BEFORE: usize = 72;
 /// Bytes after it.
 const AFTER: usize = 32;
+/// Bytes read beyond what is asked for, so that values close to each other share the work.
+const AHEAD: usize = 128;
 
 /// Words that speak for any number with a checksum that people are given.
 const OF_ANY: &[&str] = &[
@@ -47,6 +67,9 @@ pub struct Near {
     pub anchors: Entries,
 }
 
+/// What no words speak for.
+static NOTHING: Near = Near { context: Entries([0; SETS]), anchors: Entries([0; SETS]) };
+
 struct Words {
     automaton: AhoCorasick,
     meanings: Vec<Near>,
@@ -56,18 +79,27 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let mut meanings: BTreeMap<&str, Near> = BTreeMap::new();
     for (at, entry) in CATALOGUE.iter().enumerate() {
         for word in entry.context {
-            meanings.entry(word).or_default().context |= 1 << at;
+            meanings.entry(word).or_default().context.insert(at);
         }
         for word in entry.anchors {
-            meanings.entry(word).or_default().anchors |= 1 << at;
+            meanings.entry(word).or_default().anchors.insert(at);
         }
         if at < FIRST_WALLET && matches!(entry.check, Check::Sum(_)) {
-            OF_ANY.iter().for_each(|word| meanings.entry(word).or_default().context |= 1 << at);
+            OF_ANY.iter().for_each(|word| meanings.entry(word).or_default().context.insert(at));
+        }
+    }
+    // Of words that hold others only the longest is looked for, and means what those mean, too.
+    let apart = meanings.clone();
+    for (word, meaning) in &mut meanings {
+        for (_, part) in apart.iter().filter(|(part, _)| holds(word, part)) {
+            meaning.context.join(part.context);
+            meaning.anchors.join(part.anchors);
         }
     }
     let automaton = AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .match_kind(MatchKind::Standard)
+        .match_kind(MatchKind::LeftmostLongest)
+        .kind(Some(AhoCorasickKind::DFA))
         .build(meanings.keys())
         .expect("invariant: the catalogue's words make an automaton");
     Words { automaton, meanings: meanings.into_values().collect() }
@@ -78,26 +110,37 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
 pub struct Context {
     read_to: usize,
     last: VecDeque<(Range<usize>, Near)>,
+    /// What was asked for last: several formats match the same value.
+    asked: Range<usize>,
+    answer: Near,
 }
 
 impl Context {
     /// What the words around a value speak for. Values are asked for in ascending order of where they begin.
-    pub fn near(&mut self, text: &[u8], value: &Range<usize>) -> Near {
+    pub fn near(&mut self, text: &[u8], value: &Range<usize>) -> &Near {
+        if self.asked == *value {
+            return &self.answer;
+        }
         let from = value.start.saturating_sub(BEFORE);
         let to = text.len().min(value.end + AFTER);
         if self.read_to < to {
-            self.read(text, self.read_to.max(from), to);
+            self.read(text, self.read_to.max(from), text.len().min(to + AHEAD));
         }
         while self.last.front().is_some_and(|(word, _)| word.end < from) {
             self.last.pop_front();
         }
-        let mut near = Near::default();
+        if self.last.is_empty() {
+            return &NOTHING;
+        }
+        let near = &mut self.answer;
+        *near = Near::default();
         for (word, meaning) in &self.last {
             if word.end <= value.start || (word.start >= value.end && word.end <= to) {
-                near.context |= meaning.context;
-                near.anchors |= meaning.anchors;
+                near.context.join(meaning.context);
+                near.anchors.join(meaning.anchors);
             }
         }
+        self.asked = value.clone();
         near
     }
 
@@ -106,7 +149,7 @@ impl Context {
         // A word that the last part cut in two is read whole.
         const LONGEST: usize = 32;
         let begin = from.saturating_sub(LONGEST);
-        for word in WORDS.automaton.find_overlapping_iter(&text[begin..to]) {
+        for word in WORDS.automaton.find_iter(&text[begin..to]) {
             let range = begin + word.start()..begin + word.end();
             if range.end > from && stands_alone(text, &range) {
                 self.last.push_back((range, WORDS.meanings[word.pattern().as_usize()]));
@@ -114,6 +157,11 @@ impl Context {
         }
         self.read_to = to;
     }
+}
+
+/// Whether a word stands in another, as a word.
+fn holds(word: &str, part: &str) -> bool {
+    word.match_indices(part).any(|(at, _)| stands_alone(word.as_bytes(), &(at..at + part.len())))
 }
 
 /// Whether it is a word and not a part of one: `card_number`, `cardNumber` and `cards` hold the word `card`, `discard` does not.

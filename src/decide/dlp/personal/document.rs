@@ -33,7 +33,10 @@ pub const ENTRIES: &[Detector] = &[
             "rijbewijs",
             "운전면허",
         ],
-        format: "[A-Z]{1,3}[0-9]{5,14}[A-Z]{0,2}|[0-9]{7,9}|[A-Z][0-9]{3}[ -][0-9]{3,4}[ -][0-9]{3,4}(?:[ -][0-9]{1,4})?|[A-Z][A-Z0-9]{2}[0-9]{6}[A-Z0-9]{2}|[A-Z][0-9][A-Z0-9][0-9]{5}[0-9A-Z][A-Z]|[A-Z0-9][0-9][A-Z][0-9]{2}[A-Z0-9]{3,8}",
+        format: "[A-Z]{1,3}[0-9]{5,14}[A-Z]{0,2}|[0-9]{7,9}\
+            |[A-Z][0-9]{3}[ -][0-9]{3,4}[ -][0-9]{3,4}(?:[ -][0-9]{1,4})?\
+            |[A-Z][A-Z0-9]{2}[0-9]{6}[A-Z0-9]{2}|[A-Z][0-9][A-Z0-9][0-9]{5}[0-9A-Z][A-Z]\
+            |[A-Z0-9][0-9][A-Z][0-9]{2}[A-Z0-9]{3,8}",
         check: None,
         context: &["driver", "driving", "license", "licence", "dmv"],
         examples: &["My driver's license number is F162823540116", "driving licence LH329609T"],
@@ -58,7 +61,8 @@ pub const ENTRIES: &[Detector] = &[
             "パスポート",
             "паспорт",
         ],
-        format: "[A-Z]{1,3} ?[0-9]{5,8}[A-Z]?|[0-9]{8,9}|[A-Z][0-9]{3}[A-Z][0-9]{4}|[0-9]{2}[A-Z]{2}[0-9]{5}|[CFGHJK][0-9CFGHJ-NPRTV-Z]{8}[0-9]?",
+        format: "[A-Z]{1,3} ?[0-9]{5,8}[A-Z]?|[0-9]{8,9}|[A-Z][0-9]{3}[A-Z][0-9]{4}|[0-9]{2}[A-Z]{2}[0-9]{5}\
+            |[CFGHJK][0-9CFGHJ-NPRTV-Z]{8}[0-9]?",
         check: None,
         context: &["passport number", "passport no", "passport #", "nationality", "expires", "expiry"],
         examples: &["My passport number is CD7654321", "pasaporte AAA123456"],
@@ -81,7 +85,9 @@ pub const ENTRIES: &[Detector] = &[
             "vehicle number",
             "bike's registration",
         ],
-        format: "[A-Z]{2}[ -]?[0-9]{1,2}[ -]?[A-Z]{1,3}[ -]?[0-9]{3,4}|[A-Z]{2}[0-9]{2} ?[A-Z]{3}|[A-Z]{3}-[0-9]{3}[A-Z]{2}|[A-Z]{1,3}[ -][A-Z]{1,2}[ -]?[0-9]{1,4}[EH]?|[0-9]{2} [A-Z]{1,3} [0-9]{2,4}|[A-Z][0-9]{1,3} ?[A-Z]{3}",
+        format: "[A-Z]{2}[ -]?[0-9]{1,2}[ -]?[A-Z]{1,3}[ -]?[0-9]{3,4}|[A-Z]{2}[0-9]{2} ?[A-Z]{3}\
+            |[A-Z]{3}-[0-9]{3}[A-Z]{2}|[A-Z]{1,3}[ -][A-Z]{1,2}[ -]?[0-9]{1,4}[EH]?\
+            |[0-9]{2} [A-Z]{1,3} [0-9]{2,4}|[A-Z][0-9]{1,3} ?[A-Z]{3}",
         check: None,
         context: &["car", "vehicle", "bike", "registered"],
         examples: &["registration number OD02BA2341", "Kennzeichen M-AB 1234"],
@@ -90,7 +96,7 @@ pub const ENTRIES: &[Detector] = &[
     },
     Detector {
         name: "date-of-birth",
-        source: "GDPR, article 4(1); a date, by the word right before it",
+        source: "GDPR, article 4(1); a date, by the label of its field",
         anchors: &[
             "dob",
             "d.o.b",
@@ -101,27 +107,23 @@ pub const ENTRIES: &[Detector] = &[
             "date_of_birth",
             "dateofbirth",
             "birth_date",
-            "born on",
             "born:",
             "geburtsdatum",
-            "geboren am",
             "date de naissance",
-            "né le",
-            "née le",
             "fecha de nacimiento",
             "data di nascita",
-            "nato il",
-            "nata il",
             "data de nascimento",
             "geboortedatum",
             "fødselsdato",
             "födelsedatum",
             "data urodzenia",
         ],
-        format: "(?:18|19|20)[0-9]{2}[./-][01]?[0-9][./-][0-3]?[0-9]|[0-3]?[0-9][./-][0-3]?[0-9][./-](?:18|19|20)?[0-9]{2}|[0-3]?[0-9][ .-]{1,2}(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]{0,6}[ ,.-]{1,2}(?:19|20)[0-9]{2}",
+        format: "[0-9]{4}[./-][0-9]{1,2}[./-][0-9]{1,2}|\
+            [0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2}(?:[0-9]{2})?|\
+            [0-9]{1,2}[ .-]{1,2}[A-Z]{3,9}[ ,.-]{1,2}[0-9]{4}",
         check: None,
-        examples: &["DOB: 03/14/1985", "\"date_of_birth\": \"1985-03-14\"", "born on 14 March 1985"],
-        lookalikes: &["03/14/1985", "released 1985-03-14"],
+        examples: &["DOB: 03/14/1985", "\"date_of_birth\": \"1985-03-14\"", "born: 14 March 1985"],
+        lookalikes: &["03/14/1985", "released 1985-03-14", "she was born on 03/14/1985"],
         confidence: Confidence { bare: 0.7, in_context: 0.8, wrong_sum: 0.1 },
         ..STRONG
     },

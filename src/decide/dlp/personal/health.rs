@@ -12,21 +12,22 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-npi",
         source: "CMS: National Provider Identifier, Luhn with the prefix 80840",
-        format: "[12][0-9]{9}",
-        check: Sum(|value| (luhn_sum(value) + 24).is_multiple_of(10)),
+        format: "[0-9]{10}",
+        check: Sum(|value| matches!(value[0], b'1' | b'2') && (luhn_sum(value) + 24).is_multiple_of(10)),
         context: &["npi", "provider", "national provider", "physician", "prescriber"],
         examples: &["NPI 1234567893", "Provider identifier 1245319599"],
         lookalikes: &["NPI 1234567890", "id 1234567893 of the run"],
-        confidence: WEAK.confidence,
+        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
         ..HEALTH
     },
     Detector {
         name: "us-dea",
         source: "Drug Enforcement Administration: registration number",
-        format: "[ABCDEFGHJKLMPRSTUX][A-Z9][0-9]{7}",
+        format: "[A-Z][A-Z9][0-9]{7}",
         check: Sum(|value| {
-            let value = &value[2..];
-            (weighted(value, &[1, 2, 1, 2, 1, 2]) % 10) == digit(value, 6)
+            let (letters, value) = value.split_at(2);
+            b"ABCDEFGHJKLMPRSTUX".contains(&letters[0])
+                && (weighted(value, &[1, 2, 1, 2, 1, 2]) % 10) == digit(value, 6)
         }),
         context: &["dea", "prescriber", "controlled substance", "drug enforcement"],
         examples: &["DEA BB1388568"],
@@ -37,7 +38,8 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-mbi",
         source: "CMS: Medicare Beneficiary Identifier",
-        format: "[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2}",
+        format: "[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]\
+            -?[AC-HJKMNP-RT-Y]{2}[0-9]{2}",
         check: None,
         context: &["mbi", "medicare", "beneficiary"],
         examples: &["1EG4-TE5-MK73", "Medicare 1EG4TE5MK73"],
@@ -56,25 +58,28 @@ pub const ENTRIES: &[Detector] = &[
         context: &["nhs", "national health", "patient", "chi number"],
         examples: &["NHS number 943 476 5919", "NHS 9434765919"],
         lookalikes: &["NHS number 943 476 5918"],
-        confidence: WEAK.confidence,
+        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
         ..HEALTH
     },
     Detector {
         name: "au-medicare",
         source: "Services Australia: Medicare card number",
-        format: "[2-6][0-9]{3} ?[0-9]{5} ?[0-9]{1,2}",
-        check: Sum(|value| weighted(value, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == digit(value, 8)),
+        format: "[0-9]{4} ?[0-9]{5} ?[0-9]{1,2}",
+        check: Sum(|value| {
+            matches!(value[0], b'2'..=b'6')
+                && weighted(value, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == digit(value, 8)
+        }),
         context: &["medicare"],
         examples: &["Medicare 2123 45670 1"],
         lookalikes: &["Medicare 2123 45671 1", "2123456701 rows"],
-        confidence: WEAK.confidence,
+        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
         ..HEALTH
     },
     Detector {
         name: "ca-health-card",
         source: "Ontario Ministry of Health: health card number",
         anchors: &["ohip", "health card", "health insurance", "health number"],
-        format: "[1-9][0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{3}(?:[ -]?[A-Z]{2})?",
+        format: "[0-9]{4}[ -]?[0-9]{3}[ -]?[0-9]{3}(?:[ -]?[A-Z]{2})?",
         check: Sum(|value| luhn_sum(&value[..10]).is_multiple_of(10)),
         examples: &["OHIP 9876543217"],
         lookalikes: &["9876543217", "OHIP 9876543218"],
@@ -146,14 +151,14 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "nz-nhi",
         source: "HISO 10046: National Health Index number",
-        format: "[A-HJ-NP-Z]{3}[0-9]{4}",
+        format: "[A-Z]{3}[0-9]{4}",
         check: Sum(|value| {
             let of = |letter: u8| {
                 b"ABCDEFGHJKLMNPQRSTUVWXYZ".iter().position(|one| *one == letter).unwrap_or(0) as u32 + 1
             };
             let sum =
                 of(value[0]) * 7 + of(value[1]) * 6 + of(value[2]) * 5 + weighted(&value[3..], &[4, 3, 2]);
-            sum % 11 != 0 && (11 - sum % 11) % 10 == digit(value, 6)
+            !sum.is_multiple_of(11) && (11 - sum % 11) % 10 == digit(value, 6)
         }),
         context: &["nhi", "national health index"],
         examples: &["NHI ZAC5361"],
@@ -199,7 +204,6 @@ pub const ENTRIES: &[Detector] = &[
             "diagnosis",
             "diagnosed",
             "diagnose",
-            "dx",
         ],
         format: "[A-TV-Z][0-9][0-9AB](?:\\.[0-9A-Z]{1,4})?",
         check: None,

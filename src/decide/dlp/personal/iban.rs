@@ -2,8 +2,11 @@
 
 use crate::decide::dlp::sums::mod_97;
 
+/// A country, and the parts of its account numbers.
+type Country = (&'static [u8; 2], &'static [(u8, u8)]);
+
 /// Countries and what follows their four first characters: numbers of digits (n), letters (a) and either (c).
-const REGISTRY: &[(&[u8; 2], &[(u8, u8)])] = &[
+const REGISTRY: &[Country] = &[
     (b"AD", &[(8, b'n'), (12, b'c')]),
     (b"AE", &[(19, b'n')]),
     (b"AL", &[(8, b'n'), (16, b'c')]),

@@ -18,6 +18,7 @@ use super::spelling::{OTHER, character, is_digit, may_begin, word_end, word_star
 use super::{CATALOGUE, FIRST_CONTACT, FIRST_WALLET, wallet};
 use crate::decide::dlp::detector::Found;
 use crate::decide::dlp::detector::{Check, Detector};
+use crate::decide::dlp::sums::is_number;
 use crate::model::types::FindingClasses;
 
 /// Bytes of the longest value with its separators.
@@ -28,10 +29,20 @@ const LONGEST_VALUE: usize = 48;
 const PREFIX: usize = 4;
 /// Such words before one value.
 const PREFIXES: usize = 2;
+/// The entries of telephone numbers: those with a form of their own, and those that words tell.
+const PHONE: usize = FIRST_CONTACT + 1;
+const NATIONAL: usize = FIRST_CONTACT + 2;
 /// Below this nobody is told.
-const FLOOR: f32 = 0.2;
+const FLOOR: f32 = 0.25;
 /// How sure at most a value is that is a part of a longer row of numbers, and of which no word says what it is.
 const CROWDED: f32 = 0.4;
+
+/// From here on a value is sure enough without separators.
+const LIKELY: f32 = 0.65;
+/// How sure at most a value of digits alone is, without a word that says what it is: of some numbers one in a hundred is right.
+const SOLID: f32 = 0.45;
+/// From here on a right checksum is context enough for a value that is the whole text: fewer than one in twenty would have it.
+const ALONE: f32 = 0.4;
 
 struct Formats {
     automaton: dense::DFA<Vec<u32>>,
@@ -70,7 +81,7 @@ pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
         if at - start > LONGEST_VALUE {
             continue;
         }
-        if start == digit && digit >= reader.phoned {
+        if start == digit && digit >= reader.phoned && reader.may_be_phone(digit..at) {
             reader.phone(digit);
         }
         let mut before = start;
@@ -86,14 +97,19 @@ pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
 /// The next place of a digit.
 fn next_digit(text: &[u8], mut at: usize) -> Option<usize> {
     const BLOCK: usize = 32;
+    // Where digits are dense the next one is near.
+    for _ in 0..BLOCK / 4 {
+        if is_digit(text, at) {
+            return Some(at);
+        }
+        at += 1;
+    }
     while let Some(block) = text.get(at..at + BLOCK) {
         // Without a branch, so that the compiler looks at the whole block at once.
-        if block.iter().fold(false, |any, byte| any | may_begin(*byte)) {
-            for place in at..at + BLOCK {
-                if may_begin(text[place]) && is_digit(text, place) {
-                    return Some(place);
-                }
-            }
+        let has_some = block.iter().fold(false, |any, byte| any | may_begin(*byte));
+        let place = (at..at + BLOCK).find(|place| has_some && is_digit(text, *place));
+        if place.is_some() {
+            return place;
         }
         at += BLOCK;
     }
@@ -160,19 +176,30 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether a telephone number that anybody would be told of may begin with that word.
+    fn may_be_phone(&mut self, word: Range<usize>) -> bool {
+        let is_marked = word.start > 0 && matches!(self.text[word.start - 1], b'+' | b'(');
+        let may_be_american = matches!(word.len(), 1 | 3);
+        let may_be_alone = self.text.len() < 2 * LONGEST;
+        is_marked
+            || may_be_american
+            || may_be_alone
+            || self.context.near(self.text, &word).anchors.has(NATIONAL)
+    }
+
     /// Adds the telephone number whose first digit stands there.
     fn phone(&mut self, digit: usize) {
         let Some(number) = phone::at(self.text, digit) else { return };
         self.phoned = number.range.end;
         let near = self.context.near(self.text, &number.range);
-        let (any, national) = (FIRST_CONTACT + 1, FIRST_CONTACT + 2);
-        let is_anchored = near.anchors & (1 << national) != 0;
-        let is_labelled = near.context & (1 << national) != 0;
+        let is_anchored = near.anchors.has(NATIONAL);
+        let is_labelled = near.context.has(NATIONAL);
         let (place, is_sure) = match number.kind {
-            Kind::International => (any, is_anchored),
-            Kind::NorthAmerican if is_anchored || !self.is_crowded(&number.range) => (any, is_anchored),
-            Kind::NorthAmericanSpaced | Kind::Grouped if is_anchored => (national, is_labelled),
-            Kind::Solid if is_labelled => (national, false),
+            Kind::International => (PHONE, is_anchored),
+            Kind::NorthAmerican if is_anchored || !self.is_crowded(&number.range) => (PHONE, is_anchored),
+            Kind::NorthAmericanSpaced | Kind::Grouped if is_anchored => (NATIONAL, is_labelled),
+            Kind::Solid if is_labelled => (NATIONAL, false),
+            _ if number.is_distinctive && self.is_alone(&number.range) => (NATIONAL, false),
             _ => return,
         };
         let confidence = CATALOGUE[place].confidence;
@@ -186,26 +213,32 @@ impl Reader<'_> {
         if !self.wanted.has(entry.class) || self.text.get(range.end) == Some(&b'@') {
             return;
         }
-        let (has_sum, is_right) = match entry.check {
-            Check::None => (false, true),
-            Check::Sum(is_right) => (true, is_right(value)),
-        };
-        if !is_right && entry.confidence.wrong_sum < FLOOR {
-            return;
-        }
         let near = self.context.near(self.text, &range);
-        let bit = 1 << place;
-        let is_anchored = near.anchors & bit != 0;
-        if !entry.anchors.is_empty() && !is_anchored {
+        let is_anchored = near.anchors.has(place);
+        let in_context = near.context.has(place);
+        let sure = &entry.confidence;
+        // What nobody would be told of is not summed up.
+        if (!entry.anchors.is_empty() && !is_anchored) || (!in_context && sure.bare < FLOOR) {
             return;
         }
-        let in_context = near.context & bit != 0 || (has_sum && is_right && self.is_alone(&range));
-        let confidence = match (is_right, in_context) {
-            (true, true) => entry.confidence.in_context,
-            (true, false) if is_anchored || !self.is_crowded(&range) => entry.confidence.bare,
-            (true, false) => entry.confidence.bare.min(CROWDED),
-            (false, _) if in_context || is_anchored => entry.confidence.wrong_sum,
-            (false, _) => return,
+        let confidence = match entry.check {
+            Check::Sum(is_right) if !is_right(value) => {
+                if in_context || is_anchored {
+                    sure.wrong_sum
+                } else {
+                    return;
+                }
+            }
+            _ if in_context => sure.in_context,
+            Check::Sum(_) if sure.bare >= ALONE && self.is_alone(&range) => sure.in_context,
+            _ if is_anchored => sure.bare,
+            _ if self.is_crowded(&range) || is_figure(&self.text[range.clone()], value) => {
+                sure.bare.min(CROWDED)
+            }
+            Check::Sum(_) if sure.bare < LIKELY && is_number(value) && range.len() == value.len() => {
+                sure.bare.min(SOLID)
+            }
+            _ => sure.bare,
         };
         self.add(entry, range, value, confidence);
     }
@@ -229,9 +262,9 @@ impl Reader<'_> {
     /// written that way, too, and says nothing.
     fn is_alone(&self, range: &Range<usize>) -> bool {
         let is_blank = |bytes: &[u8]| bytes.len() < LONGEST && bytes.iter().all(u8::is_ascii_whitespace);
-        let value = &self.text[range.clone()];
-        let is_moment = matches!(value.len(), 10 | 13) && matches!(value[..2], [b'1', b'5'..=b'9']);
-        !is_moment && is_blank(&self.text[..range.start]) && is_blank(&self.text[range.end..])
+        !is_moment(&self.text[range.clone()])
+            && is_blank(&self.text[..range.start])
+            && is_blank(&self.text[range.end..])
     }
 
     /// Whether numbers go on beside it: the end of a UUID, a version, one cell of a table of figures.
@@ -244,14 +277,27 @@ impl Reader<'_> {
             let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
             digits > if separator == b' ' { 3 } else { 0 }
         };
-        let left = range.start.checked_sub(1).is_some_and(|before| {
-            let start = word_start(text, before, before.saturating_sub(16));
-            joins(text[before]) && row(&text[start..before], text[before])
-        });
+        let is_negative = text[..range.start].ends_with(b" -") && range.len() < LONGEST_VALUE;
+        let left = is_negative
+            || range.start.checked_sub(1).is_some_and(|before| {
+                let start = word_start(text, before, before.saturating_sub(16));
+                joins(text[before]) && row(&text[start..before], text[before])
+            });
         left || text.get(range.end).is_some_and(|separator| {
             let bound = text.len().min(range.end + 17);
             let end = word_end(&text[..bound], range.end + 1);
             joins(*separator) && row(&text[range.end + 1..end], *separator)
         })
     }
+}
+
+/// Whether it is written as figures are that nobody is given: a part of a hash, a moment, one digit and zeros.
+fn is_figure(written: &[u8], value: &[u8]) -> bool {
+    let is_hash = written.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && !is_number(value);
+    is_hash || is_moment(written) || value[1..].iter().all(|byte| *byte == value[1])
+}
+
+/// Whether it may be a moment of these decades, in seconds or milliseconds.
+fn is_moment(written: &[u8]) -> bool {
+    matches!(written.len(), 10 | 13) && matches!(written[..2], [b'1', b'5'..=b'8']) && is_number(written)
 }

@@ -10,6 +10,8 @@ use super::spelling::character;
 pub struct Number {
     pub range: Range<usize>,
     pub kind: Kind,
+    /// Whether few other numbers are written that way: with a leading zero, parentheses, or pairs at the end.
+    pub is_distinctive: bool,
 }
 
 /// What its form says of it.
@@ -55,7 +57,7 @@ pub fn at(text: &[u8], digit: usize) -> Option<Number> {
         let ends =
             !text.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() && *byte != b'x' || *byte == b'_');
         if let (true, Some(kind)) = (ends, groups.kind(has_plus)) {
-            longest = Some(Number { range: start..at, kind });
+            longest = Some(Number { range: start..at, kind, is_distinctive: groups.is_distinctive() });
         }
         let Some(next) = separator(text, at, &mut groups) else { break };
         if groups.groups == GROUPS || groups.count == DIGITS {
@@ -100,11 +102,16 @@ fn group(text: &[u8], at: &mut usize, groups: &mut Groups) -> Option<usize> {
 
 /// Where the next group begins, after one separator or two.
 fn separator(text: &[u8], mut at: usize, groups: &mut Groups) -> Option<usize> {
+    let mut before = b'0';
     for _ in 0..2 {
         if at >= text.len() {
             return None;
         }
         let (byte, length) = character(text, at);
+        if byte == before {
+            return None;
+        }
+        before = byte;
         match byte {
             b' ' => groups.has_space = true,
             b'(' | b')' => groups.has_parenthesis = true,
@@ -123,7 +130,7 @@ impl Groups {
     fn kind(&self, has_plus: bool) -> Option<Kind> {
         let digits = &self.digits[..self.count];
         let lengths = &self.lengths[..self.groups];
-        if digits.iter().all(|digit| *digit == digits[0]) {
+        if self.count < 7 || digits.iter().all(|digit| *digit == digits[0]) {
             return None;
         }
         if has_plus {
@@ -142,13 +149,23 @@ impl Groups {
                 Kind::NorthAmerican
             });
         }
+        let is_year = |at: usize| matches!(&digits[at..at + 2], b"19" | b"20");
         match (self.groups, self.count) {
+            // A date.
+            (3, 8) if (lengths == [4, 2, 2] && is_year(0)) || (lengths == [2, 2, 4] && is_year(4)) => None,
             (1, 7..=13) => Some(Kind::Solid),
             (2.., 7..=13) if lengths.iter().skip(1).all(|length| (2..=8).contains(length)) => {
                 Some(Kind::Grouped)
             }
             _ => None,
         }
+    }
+
+    fn is_distinctive(&self) -> bool {
+        let has_trunk = self.digits[0] == b'0' && self.digits[1] != b'0' && self.count == 11;
+        let is_zero_alone = self.lengths[0] == 1 || self.groups == 1;
+        let has_pairs = matches!(self.lengths[..self.groups], [3, 3, 2, 2] | [4, 3, 2, 2] | [2, 2, 2, 2, 2]);
+        (has_trunk && (is_zero_alone || self.has_parenthesis)) || has_pairs
     }
 }
 

@@ -8,10 +8,28 @@ pub fn may_begin(byte: u8) -> bool {
 /// What stands for every character that no format holds.
 pub const OTHER: u8 = 0;
 
+/// ASCII in capitals; what begins a longer character has the highest bit.
+const CAPITALS: [u8; 256] = {
+    let mut capitals = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        capitals[byte] = (byte as u8).to_ascii_uppercase();
+        byte += 1;
+    }
+    capitals
+};
+
 /// The character at a place, in capitals and as ASCII where it is a digit or a separator, and its length in bytes.
+#[inline(always)]
 pub fn character(text: &[u8], at: usize) -> (u8, usize) {
-    match text[at..] {
-        [byte @ 0..0x80, ..] => (byte.to_ascii_uppercase(), 1),
+    let byte = CAPITALS[usize::from(text[at])];
+    if byte < 0x80 { (byte, 1) } else { longer_character(&text[at..]) }
+}
+
+/// The same of one that is not ASCII.
+#[cold]
+fn longer_character(text: &[u8]) -> (u8, usize) {
+    match text {
         // No-break space.
         [0xc2, 0xa0, ..] => (b' ', 2),
         // Thin, figure and narrow no-break spaces.
@@ -29,7 +47,7 @@ pub fn character(text: &[u8], at: usize) -> (u8, usize) {
 
 /// Whether a digit stands there.
 pub fn is_digit(text: &[u8], at: usize) -> bool {
-    at < text.len() && character(text, at).0.is_ascii_digit()
+    text.get(at).is_some_and(|byte| may_begin(*byte) && character(text, at).0.is_ascii_digit())
 }
 
 /// Where the word ends that stands there: letters and digits without a separator.

@@ -72,7 +72,6 @@ pub const CATALOGUE: &[Detector] = &[
         .finds(&["EAAoqplM4CNDXbWDdjFLZ8YvpCs7JmnSp8gkFlHnhZTEBJvyu5xcMpedAxFMX5lVXndcLSKdzIIhcfMAlE8"])
         .leaves(&["EAAoqplM4CNDXbWDdjFLZ8YvpCs7JmnSp8gkFlHnhZTEBJvyu5xcMpedAxFMX5lVXndcLSKdzIIhcfMAlE"]),
     Detector::key("x-bearer-token", "X, app-only authentication")
-        .at(&["aaaaaaaaaaaaaaaaaaaa"])
         .like(r"A{20,24}[A-Za-z0-9%]{60,110}")
         .finds(&["AAAAAAAAAAAAAAAAAAAAAQWv7Z3kTn9pYxR2sLbM4cJd8HgF6wE1uXoKzP5tNaVqByDiSf%3DGm7Rk2Lw9"])
         .leaves(&["AAAAAAAAAAAAAAAAAAAAAQWv7Z3kTn9pYxR2sLbM4cJd8HgF6wE1uXoKzP5tNaVqByDiSf%3DGm7Rk2"]),

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::super::examples::contains_word;
 use crate::model::types::limits::FOUND_VALUE_BYTES as VALUE_BYTES;
 
 /// Words of which one stands in the name of a secret. Short ones come with what may follow a name.
@@ -59,7 +60,7 @@ pub fn name_around(text: &[u8], at: usize) -> Range<usize> {
 pub fn given(text: &[u8], name: Range<usize>) -> Option<Assignment> {
     let mut reader = Reader { text, at: name.end };
     reader.close_name();
-    let joined = reader.joined()?;
+    let joined = reader.joined(&name)?;
     reader.spaces();
     let (value, quoted) = reader.value(joined)?;
     Some(Assignment { name, value, quoted })
@@ -120,18 +121,23 @@ impl Reader<'_> {
         }
     }
 
-    fn joined(&mut self) -> Option<Joined> {
+    fn joined(&mut self, name: &Range<usize>) -> Option<Joined> {
         let closed = self.at;
         let spaced = self.spaces() > 0;
-        const SIGNS: &[&[u8]] = &[
-            b":=", b"===", b"==", b"!==", b"!=", b"=>", b"->", b"<-", b"||=", b"??=", b"+=", b"?=", b"=",
-            b"%3D", b"%3d",
-        ];
-        if SIGNS.iter().any(|sign| self.takes(sign)) {
+        // `:=`, `=>`, `||=`, `:::=`: whatever ends with an equals sign, or a colon.
+        let signs = self.rest().iter().take(4).take_while(|byte| b":=!?.|+<>~*-".contains(byte)).count();
+        let signs = &self.rest()[..signs];
+        if let Some(equals) = signs.iter().rposition(|byte| *byte == b'=') {
+            self.at += equals + 1;
+            self.at += usize::from(matches!(self.peek(), b'>' | b'~'));
             return Some(Joined::Sign);
         }
-        if self.takes(b":") || self.takes(b"?:") || self.takes(b"!:") {
+        if let Some(colon) = signs.iter().rposition(|byte| *byte == b':') {
+            self.at += colon + 1;
             self.type_before_sign();
+            return Some(Joined::Sign);
+        }
+        if self.takes(b"<-") || self.takes(b"%3D") || self.takes(b"%3d") {
             return Some(Joined::Sign);
         }
         if self.takes(b">") {
@@ -150,9 +156,14 @@ impl Reader<'_> {
         if self.type_before_sign() {
             return Some(Joined::Sign);
         }
-        // `--password hunter2`, `password "hunter2"`.
+        // `--password hunter2`, `Bearer abc`, `password "hunter2"`.
         self.at = closed;
-        (matches!(self.peek(), b' ' | b'\t')).then_some(Joined::Prose)
+        let bare = self.text[name.start] == b'-' || self.text[name.clone()].eq_ignore_ascii_case(b"bearer");
+        match self.peek() {
+            b' ' | b'\t' if bare => Some(Joined::Prose),
+            b' ' => Some(Joined::Call),
+            _ => None,
+        }
     }
 
     /// Passes over a type and the sign behind it, if both are there.
@@ -183,12 +194,7 @@ impl Reader<'_> {
         }
         match joined {
             Joined::Tag => {
-                let length = self
-                    .rest()
-                    .iter()
-                    .take(VALUE_BYTES)
-                    .take_while(|byte| **byte != b'<' && **byte != b'\n')
-                    .count();
+                let length = self.rest().iter().take(VALUE_BYTES).take_while(|byte| **byte != b'<').count();
                 let range = trimmed(self.text, self.at..self.at + length);
                 (self.text.get(self.at + length..)?.starts_with(b"</")).then_some((range, true))
             }
@@ -196,26 +202,7 @@ impl Reader<'_> {
             Joined::Sign | Joined::Call if self.wrapped() => self.quoted().map(|value| (value, true)),
             Joined::Call => None,
             Joined::Sign | Joined::Prose => {
-                let ends = |byte: &u8| {
-                    byte.is_ascii_whitespace()
-                        || byte.is_ascii_control()
-                        || matches!(
-                            byte,
-                            b'"' | b'\''
-                                | b'`'
-                                | b','
-                                | b';'
-                                | b'}'
-                                | b']'
-                                | b')'
-                                | b'<'
-                                | b'>'
-                                | b'&'
-                                | b'|'
-                                | b'\\'
-                        )
-                };
-                let length = self.rest().iter().take(VALUE_BYTES + 1).take_while(|byte| !ends(byte)).count();
+                let length = unquoted(self.rest());
                 let mut range = self.at..self.at + length;
                 if joined == Joined::Prose && matches!(self.text.get(range.end.wrapping_sub(1)), Some(b'.')) {
                     range.end -= 1;
@@ -233,6 +220,12 @@ impl Reader<'_> {
     /// What stands between quotes here, whichever they are.
     fn quoted(&mut self) -> Option<Range<usize>> {
         let start = self.at;
+        if !matches!(
+            self.peek(),
+            b'"' | b'\'' | b'`' | b'\\' | b'&' | b'b' | b'r' | b'f' | b'u' | b'@' | b'L'
+        ) {
+            return None;
+        }
         if matches!(self.peek(), b'b' | b'r' | b'f' | b'u' | b'@' | b'L')
             && matches!(self.text.get(self.at + 1), Some(b'"' | b'\''))
         {
@@ -258,24 +251,41 @@ impl Reader<'_> {
     /// Passes over the beginning of a call or a list around a value.
     fn wrapped(&mut self) -> bool {
         let start = self.at;
+        let opens = |byte: &u8| matches!(byte, b'(' | b'{' | b'[');
+        if !self.rest().iter().take(WRAP_BYTES + 1).any(opens) {
+            return false;
+        }
         let belongs = |byte: &&u8| {
             byte.is_ascii_alphanumeric()
                 || matches!(byte, b'_' | b'.' | b'[' | b']' | b':' | b' ' | b'*' | b'&')
         };
         let name = self.rest().iter().take(WRAP_BYTES).take_while(belongs).count();
         self.at += name;
-        let looked_up = [&b"env"[..], b"get", b"conf", b"lookup", b"var", b"require", b"param"];
-        let name = self.text[start..self.at].to_ascii_lowercase();
-        let looks_up = looked_up.iter().any(|word| name.windows(word.len()).any(|there| there == *word));
-        if !looks_up
-            && (self.takes(b"(") || name.ends_with(b"[") || self.takes(b"{"))
-            && matches!(self.peek(), b'"' | b'\'' | b'`' | b'b' | b'r')
-        {
+        let name = &self.text[start..self.at];
+        let opens = self.takes(b"(") || self.takes(b"{") || name.ends_with(b"[");
+        if opens && matches!(self.peek(), b'"' | b'\'' | b'`' | b'b' | b'r') && !looks_up(name) {
             return true;
         }
         self.at = start;
         false
     }
+}
+
+/// Whether a call asks for a value by its name.
+fn looks_up(name: &[u8]) -> bool {
+    ["env", "get", "conf", "lookup", "var", "require", "param"].iter().any(|word| contains_word(name, word))
+}
+
+/// Bytes of a value without quotes: up to a space, a sign of the syntax around it, or the next name's `=`.
+fn unquoted(text: &[u8]) -> usize {
+    let ends = |byte: u8| {
+        byte.is_ascii_whitespace() || byte.is_ascii_control() || b"\"'`,;}])<>&|\\".contains(&byte)
+    };
+    let most = text.len().min(VALUE_BYTES + 1);
+    let end = text[..most].iter().position(|byte| ends(*byte) || *byte == b'=').unwrap_or(most);
+    // What fills base 64 belongs to it, where nothing follows.
+    let filled = end + text[end..].iter().take(2).take_while(|byte| **byte == b'=').count();
+    if text.get(filled).is_none_or(|byte| ends(*byte)) { filled } else { end }
 }
 
 fn trimmed(text: &[u8], range: Range<usize>) -> Range<usize> {

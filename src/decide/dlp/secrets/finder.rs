@@ -140,10 +140,10 @@ impl Finder {
         if progress.formats.iter().any(|(of, until)| *of == number && at < *until) {
             return;
         }
-        let Some(match_) = format.at(text, at, length) else { return };
+        let Some((end, match_)) = format.at(text, at, length) else { return };
         progress.formats.retain(|(of, _)| *of != number);
-        progress.formats.push((number, match_.range.end));
-        found.push(match_);
+        progress.formats.push((number, end));
+        found.extend(match_);
     }
 
     fn structure(&self, text: &[u8], at: usize, number: u8, progress: &mut Progress, found: &mut Vec<Found>) {
@@ -170,8 +170,14 @@ impl Finder {
         }
         let name = assignment::name_around(text, at);
         progress.names = name.end.max(at + 1);
-        let Some(named) = self.names.say(&text[name.clone()]) else { return };
+        // Most values are none, and that is told faster than what their names say.
         let Some(given) = assignment::given(text, name) else { return };
+        let value = &text[given.value.clone()];
+        if value.len() < 4 || value.len() > FOUND_VALUE_BYTES || !Shape::of(value).may_be_secret(given.quoted)
+        {
+            return;
+        }
+        let Some(named) = self.names.say(&text[given.name.clone()]) else { return };
         if let Some(match_) = self.judge(text, named, &given) {
             found.push(match_);
         }

@@ -53,7 +53,7 @@ pub const CATALOGUE: &[Detector] = &[
         .leaves(&[".webhook.office.com/webhookb2/a4fff550-24d8-5d1e-a4b3-07da31e0301d@dc742e1a-1671-9697-c3f4-170bdf5d3ff5/IncomingWebhook/ba657b8920430524f9dff3767204a20d/ef76f76e-7359-58ef-15d3-a3aa0089b0d"]),
     Detector::key("telegram-bot-token", "Telegram, Bot API")
         .at(&["0:aa", "1:aa", "2:aa", "3:aa", "4:aa", "5:aa", "6:aa", "7:aa", "8:aa", "9:aa"])
-        .like(r"(?:bot)?([0-9]{8,10}:AA[A-Za-z0-9_-]{33})")
+        .like(r"(?:[bB][oO][tT])?([0-9]{8,10}:AA[A-Za-z0-9_-]{33})")
         .finds(&["bot2142572236:AAXFD5Ea0I1iUxPbO2BGOGaMyNAP3q5WgX1"])
         .leaves(&["bot2142572236:AAXFD5Ea0I1iUxPbO2BGOGaMyNAP3q5WgX"]),
     Detector::key("sendgrid-key", "Twilio SendGrid, API keys")

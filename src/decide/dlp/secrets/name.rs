@@ -37,6 +37,8 @@ const ABOUT: Says = 1 << 4;
 const HARMLESS: Says = 1 << 5;
 /// These say where or how it is kept, at the end of a name.
 const BESIDE: Says = 1 << 6;
+/// With these among its words, a key opens nothing; a token does.
+const ROUTINE: Says = 1 << 7;
 
 const WORDS: &[(Says, &str)] = &[
     (PASSWORD, "password passwd passphrase pass pwd pw passcode psw passwort passw userpass dbpass"),
@@ -71,11 +73,13 @@ const WORDS: &[(Says, &str)] = &[
     ),
     (
         HARMLESS,
-        "public pub foreign primary cache sort partition max min total prompt completion input output keyword \
-    hot arrow shortcut object idempotency dedup row column index group routing translation i18n locale \
-    composite unique compound natural surrogate range lookup map dict json yaml event message bucket s3 \
-    redis next continuation page cursor pagination eos bos pad special stop sync no missing invalid has \
-    is num n",
+        "encrypted wrapped sealed public pub max min total prompt completion input output next continuation page cursor pagination eos \
+    bos pad special stop sync no missing invalid has is num n",
+    ),
+    (
+        ROUTINE,
+        "foreign primary cache sort partition keyword hot arrow shortcut object idempotency dedup row column index group routing \
+    translation i18n locale composite unique compound natural surrogate range lookup map dict json yaml event message bucket s3 redis",
     ),
     (
         BESIDE,
@@ -108,6 +112,9 @@ const NAME_BYTES: usize = 96;
 #[derive(Debug)]
 pub struct Names(HashMap<&'static [u8], Says, foldhash::fast::FixedState>);
 
+/// Letters of the longest word that a word may end like.
+const ENDING_LETTERS: usize = 12;
+
 /// The words of a name, in lower case, each with what it says.
 type Parts<'a> = SmallVec<[(&'a [u8], Says); MOST_WORDS]>;
 
@@ -126,8 +133,11 @@ impl Names {
     /// What this name says, if it says anything.
     pub fn say(&self, name: &[u8]) -> Option<Named> {
         let name = &name[name.len().saturating_sub(NAME_BYTES)..];
-        let lower = name.to_ascii_lowercase();
-        let mut parts = self.parts(name, &lower);
+        let mut lower = [0; NAME_BYTES];
+        let lower = &mut lower[..name.len()];
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let mut parts = self.parts(name, lower);
         // A number at the end only counts, and what follows names where the value is used.
         while parts.len() > 1
             && parts
@@ -141,23 +151,25 @@ impl Names {
         if says & ABOUT != 0 {
             return None;
         }
-        if says & PASSWORD != 0 || ends_like(last, PASSWORD, 4) {
+        let ending = if *says == 0 { self.ending(last) } else { 0 };
+        let (says, last) = (*says, *last);
+        if (says | ending) & PASSWORD != 0 {
             return Some(Named::Password);
         }
         let harmless = among & HARMLESS != 0;
-        if says & SECRET != 0 || ends_like(last, SECRET, 5) {
+        if (says | ending) & SECRET != 0 {
             return match harmless {
                 true if last.ends_with(b"token") => None,
                 true => Some(Named::Perhaps),
                 false => Some(Named::Secret),
             };
         }
-        if harmless {
+        if harmless || among & ROUTINE != 0 {
             return None;
         }
-        let key = last.ends_with(b"key") && !OTHERS.contains(last);
+        let key = last.ends_with(b"key") && !OTHERS.contains(&last);
         match () {
-            () if *last == b"key" && among & OPENING != 0 => Some(Named::Secret),
+            () if last == b"key" && among & OPENING != 0 => Some(Named::Secret),
             () if says & PERHAPS != 0 || key => Some(Named::Perhaps),
             // `secretFoo`: what narrows comes after.
             () if parts.len() > 3 => None,
@@ -165,6 +177,17 @@ impl Names {
             () if among & SECRET != 0 => Some(Named::Secret),
             () => None,
         }
+    }
+
+    /// What a word says by how it ends (`userpassword`), unless it is another word.
+    fn ending(&self, word: &[u8]) -> Says {
+        let ends = (1..word.len()).filter(|start| word.len() - start <= ENDING_LETTERS).filter_map(|start| {
+            let says = self.0.get(&word[start..])?;
+            let least = if says & PASSWORD != 0 { 4 } else { 5 };
+            (says & (PASSWORD | SECRET) != 0 && word.len() - start >= least)
+                .then_some(says & (PASSWORD | SECRET))
+        });
+        if OTHERS.contains(&word) { 0 } else { ends.fold(0, |all, says| all | says) }
     }
 
     /// Its words: apart at signs, where small letters become large, and at digits.
@@ -205,14 +228,6 @@ fn begins_word(name: &[u8], at: usize) -> bool {
         b'0'..=b'9' => before.is_ascii_alphabetic(),
         _ => false,
     }
-}
-
-/// Whether a word ends with one of the list that has so many letters (`userpassword`), and is no other word.
-fn ends_like(word: &[u8], says: Says, least: usize) -> bool {
-    let list =
-        WORDS.iter().filter(|(of, _)| *of == says).flat_map(|(_, words)| words.split_ascii_whitespace());
-    list.filter(|known| known.len() >= least).any(|known| word.ends_with(known.as_bytes()))
-        && !OTHERS.contains(&word)
 }
 
 #[cfg(test)]

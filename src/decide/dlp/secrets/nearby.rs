@@ -159,7 +159,7 @@ pub const CATALOGUE: &[Detector] = &[
         .leaves(&["MHEOMED7AI4pjW3OS7d1ClGSY1.Im295i.QuVgA9iX42akVYL6nD9Wtztlu4"]),
     Detector::key("messagebird-key", "MessageBird, access keys")
         .like(r"(?:[A-Za-z0-9]{25}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
-        .near(&["messagebird"])
+        .near(&["messagebird", "message-bird", "message_bird"])
         .finds(&["d341fc2f-e060-2ede-b932-268f812fa322"])
         .leaves(&["d341fc2f-e060-2ede-b932-268f812fa32"]),
     Detector::key("postmark-token", "Postmark, server tokens")

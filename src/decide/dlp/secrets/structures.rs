@@ -12,7 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::super::examples::{contains_word, is_example};
 use super::super::formats::stands_apart;
-use super::value::Shape;
+use super::value::{Shape, is_code};
 use super::words::Words;
 use crate::model::types::limits::FOUND_BYTES as KEY_BYTES;
 
@@ -85,6 +85,13 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// Whether a password is one that documentations and tests have: words, or words that are counted.
+fn is_common(words: &Words, password: &[u8]) -> bool {
+    let counted = password.iter().rev().take(2).take_while(|byte| byte.is_ascii_digit()).count();
+    let lower = password[..password.len() - counted].to_ascii_lowercase();
+    words.has(&lower) || words.make_up(&lower) || is_example(password)
+}
 
 fn found(name: &'static str, range: Range<usize>, confidence: f32, is_example: bool) -> Option<Structure> {
     Some(Structure { name, range, confidence, is_example })
@@ -191,8 +198,11 @@ fn web_token(_: &Words, text: &[u8], at: usize) -> Look {
         true if token.ends_with(b".") || !signature.is_empty() => 0.6,
         _ => return (None, end),
     };
+    // What its claims say tells a documentation from a token.
+    let claims = URL_SAFE.decode(&payload[..payload.len().min(2048) / 4 * 4]).unwrap_or_default();
+    let example = is_example(&header) || claims.is_ascii() && is_example(&claims);
     let trimmed = token.iter().rev().take_while(|byte| **byte == b'.').count();
-    (found("json-web-token", at..end - trimmed, confidence, false), end)
+    (found("json-web-token", at..end - trimmed, confidence, example), end)
 }
 
 /// The private part of a JSON Web Key: `d`, or `k` of a symmetric one.
@@ -263,11 +273,7 @@ fn address(words: &Words, text: &[u8], at: usize) -> Look {
     if password.is_empty() || template || password.len() < 3 {
         return (None, looked);
     }
-    let lower = password.to_ascii_lowercase();
-    let common = words.has(&lower)
-        || words.make_up(&lower)
-        || is_example(password)
-        || user.eq_ignore_ascii_case(password);
+    let common = is_common(words, password) || user.eq_ignore_ascii_case(password);
     (found("address-with-password", start + colon + 1..start + sign, 0.85, common), looked)
 }
 
@@ -293,7 +299,7 @@ pub fn credentials_in(words: &Words, value: &[u8]) -> Option<bool> {
     if password.is_empty() || user.is_empty() || !decoded.iter().all(|byte| matches!(byte, 32..=126)) {
         return None;
     }
-    Some(words.has(&password.to_ascii_lowercase()) || is_example(password) || user == password)
+    Some(is_common(words, password) || user == password)
 }
 
 /// `curl -u name:password`.
@@ -317,11 +323,13 @@ fn curl(words: &Words, text: &[u8], at: usize) -> Look {
         let value = &line[start..start + length.count()];
         let Some(colon) = value.iter().position(|byte| *byte == b':') else { continue };
         let password = &value[colon + 1..];
-        if password.len() < 3 || matches!(password.first(), Some(b'$' | b'<' | b'{' | b'%')) {
+        if password.len() < 3
+            || matches!(password.first(), Some(b'$' | b'<' | b'{' | b'%'))
+            || is_code(password)
+        {
             continue;
         }
-        let lower = password.to_ascii_lowercase();
-        let common = words.has(&lower) || words.make_up(&lower) || is_example(password);
+        let common = is_common(words, password);
         let range = at + 5 + start + colon + 1..at + 5 + start + value.len();
         let looked = range.end;
         return (found("command-with-password", range, 0.8, common), looked);
@@ -341,7 +349,7 @@ fn netrc(words: &Words, text: &[u8], at: usize) -> Look {
         return (None, at + 6);
     }
     let start = at + 6 + (password.as_ptr().addr() - line.as_ptr().addr());
-    let common = words.has(&password.to_ascii_lowercase()) || is_example(password);
+    let common = is_common(words, password);
     (found("netrc-password", start..start + password.len(), 0.8, common), start + password.len())
 }
 

@@ -3,15 +3,20 @@
 //! Machines make secrets of letters and digits in no order; people make passwords of words with something added. Names, paths,
 //! templates, calls, dates and numbers are neither. Every judgement is one pass over a bounded value. Read next: `assignment.rs`.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use smallvec::SmallVec;
+
 use super::name::Named;
 use super::words::{Words, pairs};
 use crate::model::types::limits::FOUND_VALUE_BYTES as VALUE_BYTES;
 
 /// What a value is made of.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Shape {
-    /// Bytes of it.
-    pub length: usize,
+pub struct Shape<'a> {
+    value: &'a [u8],
+    length: usize,
     lower: usize,
     upper: usize,
     /// Digits among it.
@@ -22,20 +27,16 @@ pub struct Shape {
     /// Pairs of letters, and how many of them English does not have.
     pairs: usize,
     odd: usize,
-    /// Bits of entropy for each byte.
-    entropy: f32,
     /// Whether it has only digits of base 16.
     pub is_hex: bool,
 }
 
-impl Shape {
+impl<'a> Shape<'a> {
     /// Of this value.
-    pub fn of(value: &[u8]) -> Self {
-        let mut shape = Self { length: value.len(), is_hex: true, ..Self::default() };
-        let mut counts = [0u16; 256];
+    pub fn of(value: &'a [u8]) -> Self {
+        let mut shape = Self { value, length: value.len(), is_hex: true, ..Self::default() };
         let mut before = 0u8;
         for byte in value {
-            counts[usize::from(*byte)] += 1;
             shape.is_hex &= byte.is_ascii_hexdigit();
             match byte {
                 b'a'..=b'z' => shape.lower += 1,
@@ -51,14 +52,27 @@ impl Shape {
             before = *byte;
         }
         (shape.pairs, shape.odd) = pairs(value);
-        let length = value.len().max(1) as f32;
-        shape.entropy = counts
-            .iter()
-            .filter(|count| **count > 0)
-            .map(|count| f32::from(*count) / length)
-            .map(|part| -part * part.log2())
-            .sum();
         shape
+    }
+
+    /// Bits of entropy for each byte.
+    fn entropy(&self) -> f32 {
+        let mut counts = [0u16; 256];
+        self.value.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+        // What stands once adds nothing to this sum.
+        let repeated = counts
+            .iter()
+            .filter(|count| **count > 1)
+            .map(|count| f32::from(*count) * f32::from(*count).log2());
+        let length = self.length.max(1) as f32;
+        length.log2() - repeated.sum::<f32>() / length
+    }
+
+    /// Whether anything speaks for it, at first sight.
+    pub fn may_be_secret(&self, quoted: bool) -> bool {
+        self.digits > 0 && (self.letters() > 0 || quoted && self.digits >= 5)
+            || self.odd > 0
+            || quoted && self.signs > 0
     }
 
     fn letters(&self) -> usize {
@@ -67,15 +81,15 @@ impl Shape {
 
     /// Whether a machine made it: long, and in no order.
     pub fn is_random(&self, least: usize) -> bool {
-        if self.length < least || self.letters() + self.digits < self.length - self.length / 6 {
+        if self.length < least || self.letters() + self.digits < self.length - self.length / 5 {
             return false;
         }
-        let spread = self.entropy >= if self.is_hex || self.length < 20 { 2.6 } else { 3.2 };
-        let mixed = self.digits > 0 && self.letters() > 0 && self.changes * 6 >= self.length;
+        let apart = self.changes * 6 >= self.length;
+        let mixed = self.digits > 0 && self.letters() > 0 && apart;
+        let unlike_words = self.is_hex || self.odd * 100 >= self.pairs * 8 || self.changes * 3 >= self.length;
         let strange = self.pairs >= 5 && self.odd * 100 >= self.pairs * 28;
-        spread
-            && (mixed && (self.is_hex || self.odd * 100 >= self.pairs * 8 || self.changes * 3 >= self.length)
-                || strange)
+        let least = if self.is_hex || self.length < 20 { 2.5 } else { 3.2 };
+        (mixed && unlike_words || strange) && self.entropy() >= least
     }
 
     /// Whether its letters are no word of any kind.
@@ -86,45 +100,42 @@ impl Shape {
 
 /// How sure it is that a value with such a name is secret: nothing where it is not.
 pub fn judge(words: &Words, named: Named, value: &[u8], quoted: bool) -> Option<f32> {
-    if value.len() < 4 || value.len() > VALUE_BYTES || is_code(value) || is_path(value) {
+    if value.len() < 4 || value.len() > VALUE_BYTES {
         return None;
     }
     let shape = Shape::of(value);
-    if shape.letters() == 0 && !(named == Named::Password && quoted && shape.length >= 6 && shape.signs < 2)
-        || value.iter().any(|byte| byte.is_ascii_control())
-        || is_date(value)
-        || is_of_words(words, value)
-    {
-        return None;
-    }
+    // What is cheap to tell comes first: most values are none.
     let uuid = is_uuid(value);
-    match named {
-        Named::Password if uuid => Some(0.6),
-        Named::Password => password(words, &shape, value, quoted),
-        Named::Secret if uuid => Some(0.7),
-        Named::Secret if shape.is_random(16) => Some(0.85),
-        Named::Secret if quoted && shape.is_random(10) => Some(0.7),
-        Named::Secret if shape.is_random(8) && shape.digits > 1 => Some(0.6),
-        Named::Perhaps if uuid => None,
-        Named::Perhaps if shape.is_random(20) => Some(0.7),
-        Named::Perhaps if quoted && shape.is_random(12) => Some(0.6),
-        Named::Secret | Named::Perhaps => None,
-    }
+    let sure = match named {
+        Named::Password if uuid => 0.6,
+        Named::Password => password(words, &shape, value, quoted)?,
+        Named::Secret if uuid => 0.7,
+        Named::Secret if shape.is_random(16) => 0.85,
+        Named::Secret if quoted && shape.is_random(10) => 0.7,
+        Named::Secret if shape.is_random(8) && shape.digits > 1 => 0.6,
+        Named::Perhaps if uuid => return None,
+        Named::Perhaps if shape.is_random(20) => 0.7,
+        Named::Perhaps if quoted && shape.is_random(12) => 0.6,
+        Named::Secret | Named::Perhaps => return None,
+    };
+    let other = value.iter().any(u8::is_ascii_control) || is_date(value) || is_path(value) || is_code(value);
+    (!other && !is_of_words(words, &shape)).then_some(sure)
 }
 
-fn password(words: &Words, shape: &Shape, value: &[u8], quoted: bool) -> Option<f32> {
+fn password(words: &Words, shape: &Shape<'_>, value: &[u8], quoted: bool) -> Option<f32> {
     if value.contains(&b' ') {
         return None;
     }
     if shape.letters() == 0 {
-        return Some(0.55);
+        return (quoted && shape.length >= 6 && shape.signs < 2).then_some(0.55);
+    }
+    if shape.digits == 0 && shape.odd == 0 && !(quoted && shape.signs > 0) {
+        return None;
     }
     let people = value.iter().any(|byte| b"!@#$%^&*?+=~-_".contains(byte));
-    let letters: Vec<u8> =
-        value.iter().filter(|byte| byte.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
-    let word = words.has(&letters) || words.make_up(&letters);
+    let word = shape.digits <= 2 && is_word(words, value);
     // `user2`, `http1`: a word that is counted.
-    let counted = word && shape.digits <= 2 && !people;
+    let counted = word && shape.changes <= 1 && !people;
     match () {
         () if counted => None,
         () if shape.digits > 0 && (shape.changes > 1 || shape.is_gibberish() || people) => {
@@ -140,14 +151,30 @@ fn password(words: &Words, shape: &Shape, value: &[u8], quoted: bool) -> Option<
     }
 }
 
+/// Whether its letters are words, one after the other.
+fn is_word(words: &Words, value: &[u8]) -> bool {
+    let letters: SmallVec<[u8; 48]> =
+        value.iter().filter(|byte| byte.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).take(49).collect();
+    words.has(&letters) || words.make_up(&letters)
+}
+
+/// What stands in calls, variables and formats, and in no secret.
+static CODE: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::DFA))
+        .prefilter(false)
+        .build([
+            "${", "{{", "#{", "$(", "<%", "%s", "%v", "%d", "://", "()", "->", "::", "=>", "%{", "@{", "{0}",
+            "][", "['", "[\"", "\\u", "&&", "||", "/*",
+        ])
+        .expect("invariant: a few signs make an automaton")
+});
+
 /// Whether it is written in a language of programs or templates: a call, a variable, a format.
-fn is_code(value: &[u8]) -> bool {
-    const INSIDE: &[&[u8]] = &[
-        b"${", b"{{", b"#{", b"$(", b"<%", b"%s", b"%v", b"%d", b"://", b"()", b"->", b"::", b"=>", b"%{",
-        b"@{", b"{0}", b"][", b"['", b"[\"", b"\\u", b"&&", b"||", b"/*",
-    ];
+pub fn is_code(value: &[u8]) -> bool {
     let closed = |open: u8, close: u8| value.first() == Some(&open) && value.last() == Some(&close);
-    INSIDE.iter().any(|mark| value.windows(mark.len()).any(|there| there == *mark))
+    CODE.is_match(value)
+        || is_template(value)
         || closed(b'<', b'>')
         || closed(b'{', b'}')
         || closed(b'[', b']')
@@ -156,6 +183,23 @@ fn is_code(value: &[u8]) -> bool {
         || closed(b'@', b'@')
         || matches!(value, [b'$', next, ..] if next.is_ascii_alphabetic() || *next == b'_')
         || matches!(value, [b'&' | b'*' | b',' | b';' | b'=' | b')' | b'>', ..])
+}
+
+/// Whether a variable stands in it, between the signs that a language of templates puts around one.
+fn is_template(value: &[u8]) -> bool {
+    const AROUND: &[(&[u8], &[u8])] =
+        &[(b"${", b"}"), (b"{{", b"}}"), (b"#{", b"}"), (b"$(", b")"), (b"%{", b"}"), (b"@{", b"}")];
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b" _.-:|'\"()/$".contains(&byte);
+    if !value.iter().any(|byte| matches!(byte, b'{' | b'(')) {
+        return false;
+    }
+    AROUND.iter().any(|(open, close)| {
+        memchr::memmem::find(value, open).is_some_and(|at| {
+            let inside = &value[at + open.len()..];
+            let length = inside.iter().take_while(|byte| name(**byte)).count();
+            inside[length..].starts_with(close) || length == inside.len()
+        })
+    })
 }
 
 /// Whether it is a path, or the name of a file.
@@ -188,13 +232,16 @@ pub fn is_uuid(value: &[u8]) -> bool {
 }
 
 /// Whether it is made of words with signs, capitals or single digits between them: a name, a sentence, a path.
-fn is_of_words(words: &Words, value: &[u8]) -> bool {
+fn is_of_words(words: &Words, shape: &Shape<'_>) -> bool {
+    let value = shape.value;
+    if shape.digits * 8 > value.len() || shape.pairs >= 6 && shape.odd * 4 >= shape.pairs {
+        return false;
+    }
     let mut known = 0;
     let mut unknown = 0;
-    let mut digits = 0;
     let mut parts = 0;
-    let mut part: Vec<u8> = Vec::new();
-    let mut close = |part: &mut Vec<u8>| {
+    let mut part: SmallVec<[u8; 48]> = SmallVec::new();
+    let mut close = |part: &mut SmallVec<[u8; 48]>| {
         if !part.is_empty() {
             parts += 1;
             let (all, odd) = pairs(part);
@@ -215,12 +262,11 @@ fn is_of_words(words: &Words, value: &[u8]) -> bool {
             }
             part.push(byte.to_ascii_lowercase());
         } else {
-            digits += usize::from(byte.is_ascii_digit());
             close(&mut part);
         }
         before = *byte;
     }
     close(&mut part);
     // Long values of many short parts are words by accident only.
-    digits * 8 <= value.len() && unknown * 4 <= known && parts * 3 <= value.len().max(6)
+    unknown * 4 <= known && parts * 3 <= value.len().max(6)
 }

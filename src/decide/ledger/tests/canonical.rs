@@ -6,7 +6,7 @@ use crate::decide::ledger::canonical::{Closing, write_end, write_opening, write_
 use crate::decide::ledger::judged::Judged;
 use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Outcome};
 use crate::model::types::limits::{RECORD_BYTES, RECORD_PATH_BYTES};
-use crate::model::types::{Denial, ModelCall, Reason};
+use crate::model::types::{Denial, FindingAction, FindingClass, ModelCall, Reason, Sighting, Sightings};
 
 use super::{AT, id, model_call, opening, policy};
 
@@ -38,6 +38,44 @@ fn a_decision_has_these_bytes() {
     );
 }
 
+/// So many findings with names like this.
+fn found(name: &str, count: usize) -> Sightings {
+    let mut all = Sightings::default();
+    for _ in 0..count {
+        all.add(Sighting {
+            class: FindingClass::Pii,
+            detector: name.into(),
+            confidence: 0.956,
+            action: Some(FindingAction::HashLog),
+            location: name.to_owned(),
+            hash: name.to_owned(),
+        });
+    }
+    all
+}
+
+#[test]
+fn findings_have_these_bytes_and_what_there_is_no_room_for_is_counted() {
+    let mut one = opening(1);
+    one.asked.findings = found("iban", 1);
+    let mut out = Vec::new();
+    write_opening(&mut out, &one, &Judged::of(&one), (None, None));
+    let expected = concat!(
+        r#""dlp_matches":[{"class":"pii","detector":"iban","confidence":0.96,"action":"HashLog","#,
+        r#""location":"iban","hash":"iban"}]}"#,
+    );
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.ends_with(expected), "{text}");
+    let mut many = opening(1);
+    many.asked.findings = found(&"x".repeat(400), 100);
+    let mut out = Vec::new();
+    write_opening(&mut out, &many, &Judged::of(&many), (None, None));
+    let value = parsed(str::from_utf8(&out).unwrap());
+    let told = value["dlp_matches"].as_array().unwrap().len() as u64;
+    assert!(told > 0 && told < 32, "{told}");
+    assert_eq!(value["dlp_matches_more"].as_u64(), Some(100 - told));
+}
+
 #[test]
 fn an_outcome_has_these_bytes() {
     let closing = Closing { at: AT, request_id: id(7), kind: Kind::Request };
@@ -55,6 +93,7 @@ fn an_outcome_has_these_bytes() {
         end: Some("client-closed"),
         model_call: None,
         spent: None,
+        findings: Sightings::default(),
     };
     let mut out = Vec::new();
     write_outcome(&mut out, &closing, &outcome, None);
@@ -136,6 +175,7 @@ fn a_call_of_a_model_fits_into_a_record_whatever_it_names() {
                 method: Some(long.clone()),
                 path: Some(long.clone()),
                 protocol: None,
+                findings: found(&long, 100),
                 ..Asked::default()
             };
             wordy.verdict.evidence = Some(long);

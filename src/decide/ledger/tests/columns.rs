@@ -57,7 +57,7 @@ fn what_is_no_flat_object_has_no_columns() {
     for text in ["{}", "[]", "x", "{\"v\":1}", "{\"v\":{\"phase\":\"decision\"}}"] {
         assert_eq!(Columns::read(text), None, "{text}");
     }
-    for list in ["[1]", "[[\"a\"]]", "[\"a\"", "[{}]"] {
+    for list in ["[1]", "[[\"a\"]]", "[\"a\"", "[{\"a\":[]}]", "[{{}}]"] {
         assert_eq!(Columns::read(&whole.replacen("\"v\":1", &format!("\"v\":{list}"), 1)), None, "{list}");
     }
     assert_eq!(Columns::read(&(whole + "}")), None);

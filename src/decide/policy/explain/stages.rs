@@ -29,6 +29,7 @@ pub(super) fn stage_of(reason: Reason) -> &'static str {
         Reason::PolicyDenied => "deny",
         Reason::AiModel | Reason::McpServer | Reason::McpTool | Reason::QuotaTokens => "routes",
         Reason::PolicyNoRoute | Reason::ApprovalRequired => "approvals",
+        Reason::DlpBlocked | Reason::DlpUnscannable => "dlp",
         reason if side_door(reason).is_some() => "protocol",
         _ => "name",
     }

@@ -10,10 +10,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Judge;
-use crate::decide::policy::clearance::Clearance;
+use crate::decide::dlp::Inspection;
+use crate::decide::policy::clearance::{Clearance, both};
+use crate::decide::policy::obligations::Obligations;
 use crate::decide::policy::passage::Passage;
 use crate::model::condition::{Content, Part, Sought, Uses};
-use crate::model::types::Denial;
+use crate::model::types::{Denial, Holds, Injection};
 use crate::perceive::request::Request;
 
 /// A request as a server may take it.
@@ -50,6 +52,22 @@ pub struct Permit<'a> {
     state: State<'a>,
     /// The same for each further method by which servers may take it.
     further: Vec<State<'a>>,
+}
+
+/// What binds a request that nothing was found in; it lets nothing through.
+#[derive(Debug)]
+pub struct Bound(Clearance);
+
+impl Bound {
+    /// What binds it; nothing where no rule holds.
+    pub fn obligations(&self) -> Option<&Obligations> {
+        self.0.obligations()
+    }
+
+    /// What binds it in amounts; nothing where no document does.
+    pub fn holds(&self) -> Option<&Holds> {
+        self.0.holds()
+    }
 }
 
 #[derive(Debug)]
@@ -105,6 +123,17 @@ impl<'a> Permit<'a> {
         asks.has(Part::Ai) || asks.has(Part::Mcp)
     }
 
+    /// What policies have looked for in what it carries, whatever comes of the rules that wait; nothing where none asks.
+    pub fn inspection(&self) -> Option<Arc<Inspection>> {
+        std::iter::once(&self.state).chain(&self.further).map(State::inspection).fold(None, both)
+    }
+
+    /// What may go into it in the agent's place, whatever comes of the rules that wait.
+    pub fn credentials(&self) -> Vec<Arc<Injection>> {
+        let states = std::iter::once(&self.state).chain(&self.further);
+        states.flat_map(State::credentials).cloned().collect()
+    }
+
     /// Asks the rules that waited. All rules hold together, those that were answered by the head among them, in the order in
     /// which they hold for everything else.
     ///
@@ -112,6 +141,21 @@ impl<'a> Permit<'a> {
     /// The [`Denial`] that the agent gets; `policy.unevaluable` where a rule asks for what nobody has looked for.
     pub fn settle(self, content: &Content) -> Result<Clearance, Denial> {
         self.each(|state| state.settle(content))
+    }
+
+    /// What would bind it had nothing been found in it: by that it is counted, for what is used up refuses before what is found.
+    /// Nothing where no rule asks for findings.
+    pub fn before_findings(&self, content: &Content) -> Option<Bound> {
+        if !self.asks().has(Part::Dlp) {
+            return None;
+        }
+        let content = Content { findings: Some(Vec::new()), ..content.clone() };
+        let states = std::iter::once(&self.state).chain(&self.further);
+        let pending = states.filter_map(|state| match state {
+            State::Answered(_) => None,
+            State::Pending(pending) => pending.settle(&content).ok(),
+        });
+        pending.reduce(Clearance::and).map(Bound)
     }
 
     /// What would come of it, did no rule hold that waits: for those who explain.
@@ -127,11 +171,12 @@ impl<'a> Permit<'a> {
 
 impl Pending<'_> {
     /// Judges it by what it carries. Of a batch each message is asked about by itself: none hides behind the first.
-    fn settle(self, content: &Content) -> Result<Clearance, Denial> {
+    fn settle(&self, content: &Content) -> Result<Clearance, Denial> {
         let Self { judge, passage, .. } = self;
         let host = || judge.request.name().map(|host| host.as_str().into());
         let content = &*named(content, || judge.tool_server(passage).or_else(host));
-        let judge = Judge { content: Some(content), ..judge };
+        let (readings, request) = (OnceCell::new(), judge.request.again());
+        let judge = Judge { content: Some(content), readings, request, ..*judge };
         let (clearance, _) = judge.ruled(passage)?;
         content.mcp_calls.iter().skip(1).try_fold(clearance?, |clearance, message| {
             let content = &content.with_message(message.clone());
@@ -159,10 +204,28 @@ fn named(content: &Content, server: impl FnOnce() -> Option<Arc<str>>) -> Cow<'_
 }
 
 impl State<'_> {
+    fn credentials(&self) -> &[Arc<Injection>] {
+        match self {
+            Self::Answered(clearance) => clearance.credentials(),
+            Self::Pending(pending) => pending.so_far.as_ref().map_or(&[], Clearance::credentials),
+        }
+    }
+
     fn asks(&self) -> Uses {
         match self {
             Self::Answered(_) => Uses::default(),
             Self::Pending(pending) => pending.asks,
+        }
+    }
+
+    fn inspection(&self) -> Option<Arc<Inspection>> {
+        match self {
+            Self::Answered(clearance) => clearance.inspection.clone(),
+            Self::Pending(pending) => match &pending.so_far {
+                Ok(clearance) => clearance.inspection.clone(),
+                // A rule lets it through, if anything does.
+                Err(_) => pending.judge.inspection(pending.passage.route(), pending.passage),
+            },
         }
     }
 

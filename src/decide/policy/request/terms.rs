@@ -1,13 +1,16 @@
-//! Which amounts hold for a request, and which policies for a call of a model or a tool: an InferencePolicy names models and
+//! Which amounts hold for a request, which policies for what is found in it, and which for a call of a model or a tool: an InferencePolicy names models and
 //! bounds tokens, a ToolPolicy wants approvals and bounds rates, a TokenBudget bounds answers.
 //!
 //! What one request asks for beyond its bounds is refused here; what is counted over time is only named. Whoever opened the
 //! request, these hold. Read next: `../amounts.rs`, `model/types/holds.rs`.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::services::Through;
 use super::{Judge, words};
+use crate::decide::dlp::Inspection;
 use crate::decide::policy::amounts::{Carried, Inference};
 use crate::decide::policy::passage::{Passage, Route};
 use crate::decide::policy::services::{Models, Service};
@@ -17,6 +20,14 @@ use crate::model::types::holds::lower;
 use crate::model::types::{Denial, Holds, InferenceAction, PolicyRef, Provider};
 
 impl<'a> Judge<'a> {
+    /// What has to be looked for in what a route lets through.
+    pub(super) fn inspection(&self, route: &Route, passage: &Passage) -> Option<Arc<Inspection>> {
+        if self.inspections.none_for(self.agent) {
+            return None;
+        }
+        self.inspections.of(self.agent, self.routes(route, passage))
+    }
+
     /// What binds in amounts what a route lets through, and what has to be known for that.
     ///
     /// # Errors

@@ -204,6 +204,10 @@ const DEFAULTS: &str = r#"
 ---
 {"apiVersion": "clawgress.io/v1alpha1", "kind": "BandwidthPolicy", "metadata": {"name": "bytes"}, "spec": {
   "targetRef": {"kind": "Agent", "name": "a"}, "up": {"maxBytes": 1, "window": "day"}}}
+---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "DLPPolicy", "metadata": {"name": "findings"}, "spec": {
+  "classes": [{"class": "keys", "action": "Block"}],
+  "custom": [{"name": "codename", "words": ["Bluebird"], "action": "Alert"}]}}
 "#;
 
 /// Every way to write one default out, with the field it is of.
@@ -220,6 +224,7 @@ fn written_out(value: &Value, object: &'static Object) -> Vec<(*const Field, Val
                 let written = match shape {
                     Shape::Whole(_) => text.parse::<i64>().expect("a number").into(),
                     Shape::Bool | Shape::False => text.parse::<bool>().expect("true or false").into(),
+                    Shape::Share => text.parse::<f64>().expect("a number").into(),
                     _ => text.into(),
                 };
                 found.push((std::ptr::from_ref(field), with(written)));
@@ -264,9 +269,12 @@ fn a_default_that_is_written_out_changes_nothing() {
                 let routes = (set.l4_routes, set.http_routes, set.deny_policies);
                 let rules = (set.egress_policies, set.approvals);
                 let tools = (set.mcp_servers, set.tool_policies, set.inference_policies);
-                let amounts = (set.budgets, set.bandwidths, set.credentials);
-                let all =
-                    format!("{:?} {:?} {routes:?} {rules:?} {tools:?} {amounts:?}", set.agents, set.gateways);
+                let amounts = (set.budgets, set.bandwidths);
+                let contents = (set.credentials, set.dlp_policies);
+                let all = format!(
+                    "{:?} {:?} {routes:?} {rules:?} {tools:?} {amounts:?} {contents:?}",
+                    set.agents, set.gateways
+                );
                 // Where documents stand is no part of what they mean.
                 all.split("origin: Origin")
                     .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))

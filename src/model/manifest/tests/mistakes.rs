@@ -21,8 +21,8 @@ fn the_head_of_a_document_is_strict() {
         (head("EgresGateway"), "a.yaml:2:7 unknown kind `EgresGateway` (did you mean `EgressGateway`?)"),
         (head("HTTPRoute"), "a.yaml:2:7 unknown kind `HTTPRoute` (did you mean `EgressHTTPRoute`?)"),
         (
-            head("DLPPolicy"),
-            "a.yaml:2:7 `DLPPolicy` is not yet enforced (remove the document: what it asks for would not be done)",
+            head("AnomalyPolicy"),
+            "a.yaml:2:7 `AnomalyPolicy` is not yet enforced (remove the document: what it asks for would not be done)",
         ),
         (
             head("Secret"),
@@ -38,7 +38,7 @@ fn the_head_of_a_document_is_strict() {
         ),
         (
             "a: b\n".into(),
-            "a.yaml:1:1 the document lacks the field `kind` (it can be `Agent`, `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `EgressDenyPolicy`, `EgressPolicy`, `EgressApproval`, `AIProviderRoute`, `MCPRoute`, `McpServer`, `ToolPolicy`, `InferencePolicy`, `BudgetPolicy`, `RateLimitPolicy`, `BandwidthPolicy` or `CredentialInjectionPolicy`)",
+            "a.yaml:1:1 the document lacks the field `kind` (it can be `Agent`, `EgressGateway`, `EgressL4Route`, `EgressHTTPRoute`, `EgressDenyPolicy`, `EgressPolicy`, `EgressApproval`, `AIProviderRoute`, `MCPRoute`, `McpServer`, `ToolPolicy`, `InferencePolicy`, `BudgetPolicy`, `RateLimitPolicy`, `BandwidthPolicy`, `DLPPolicy` or `CredentialInjectionPolicy`)",
         ),
         ("just words\n".into(), "a.yaml:1:1 the document must be a mapping, this is a text"),
     ] {

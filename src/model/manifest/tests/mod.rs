@@ -9,6 +9,7 @@ mod conformance;
 mod models;
 mod tools;
 mod quotas;
+mod findings;
 mod mistakes;
 mod policies;
 mod sets;

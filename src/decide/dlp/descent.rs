@@ -1,0 +1,256 @@
+//! Reads a message in every way in which it may be meant, each reading made of another one, down to a bound.
+//!
+//! A reading is looked through, and then whatever in it stands for something else is undone and read in its turn. Only what
+//! is new in a reading is looked at again: what was undone, and what it completes. So the work is a small multiple of the
+//! message, and where it would be more, the message counts as not read. Read next: `messages.rs`, which takes messages apart.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::detector::{DetectorName, Found};
+use super::hash::ValueHash;
+use super::inspect::Inspector;
+use super::marks;
+use super::unhide::{Chain, ENCODINGS, Joined, Patches, Unreadable, inline, quoted_printable};
+use crate::model::types::FindingClass;
+use crate::model::types::limits::{DLP_DECODED_LEAST, DLP_DECODED_PER_BYTE, DLP_DEPTH, DLP_MATCHES};
+
+/// How sure a credential has to be of which only halves were sent together.
+const SURE_ACROSS: f32 = 0.7;
+/// How sure a number.
+const SURE_NUMBER_ACROSS: f32 = 0.9;
+
+/// A finding, in the bytes as they came.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub range: Range<usize>,
+    pub class: FindingClass,
+    pub detector: DetectorName,
+    pub confidence: f32,
+    pub is_example: bool,
+    pub hash: ValueHash,
+}
+
+impl Seen {
+    /// Makes one of two findings of one thing: the surer one, over all that is part of it.
+    fn unite(&mut self, other: Self) {
+        let range = if self.hash == other.hash {
+            // The same value: the shorter way to write it is enough.
+            if other.range.len() < self.range.len() { other.range.clone() } else { self.range.clone() }
+        } else {
+            self.range.start.min(other.range.start)..self.range.end.max(other.range.end)
+        };
+        if other.confidence > self.confidence {
+            *self = other;
+        }
+        self.range = range;
+    }
+}
+
+/// One reading of a message, or of part of one.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    pub text: &'a [u8],
+    pub chain: Chain<'a>,
+    pub depth: usize,
+    pub fresh: Fresh<'a>,
+}
+
+/// What is new in a reading.
+#[derive(Clone, Copy)]
+pub enum Fresh<'a> {
+    /// All of it.
+    All,
+    /// What stands in these places, or meets them. The text goes on in front of it, and behind it, where that is said.
+    Near(&'a [Range<usize>], [bool; 2]),
+    /// What crosses one of these seams.
+    Across(&'a [Range<usize>]),
+}
+
+impl Fresh<'_> {
+    /// Whether something that is undone there was not there to be undone before.
+    fn has(self, range: &Range<usize>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Near(places, _) => {
+                let first = places.partition_point(|place| place.end < range.start);
+                places.get(first).is_some_and(|place| place.start <= range.end)
+            }
+            Self::Across(seams) => {
+                let first = seams.partition_point(|seam| seam.start <= range.start);
+                seams.get(first).is_some_and(|seam| seam.start < range.end)
+            }
+        }
+    }
+
+    /// Whether a finding counts.
+    fn counts(self, text: &[u8], found: &Found) -> bool {
+        match self {
+            Self::All => true,
+            // At a cut it may be part of what goes on there.
+            Self::Near(_, [before, behind]) => {
+                let is_cut = before && found.range.start == 0 || behind && found.range.end == text.len();
+                !is_cut || self.has(&found.range)
+            }
+            Self::Across(_) => self.has(&found.range) && is_sure_across(text, found),
+        }
+    }
+}
+
+/// Whether a finding that crosses a seam is more than chance: a credential by its format, or a number that is the whole of
+/// what was joined.
+fn is_sure_across(text: &[u8], found: &Found) -> bool {
+    let is_alone = |at: Option<&u8>| at.is_none_or(|byte| *byte == b'\n');
+    match found.class {
+        FindingClass::Keys | FindingClass::Custom => found.confidence >= SURE_ACROSS,
+        FindingClass::Pii => {
+            let before = found.range.start.checked_sub(1).and_then(|before| text.get(before));
+            found.confidence >= SURE_NUMBER_ACROSS && is_alone(before) && is_alone(text.get(found.range.end))
+        }
+        FindingClass::Secrets | FindingClass::Phi | FindingClass::Placeholder => false,
+    }
+}
+
+/// A message while it is read.
+pub struct Descent<'i> {
+    inspector: &'i Inspector,
+    seen: Vec<Seen>,
+    found: Vec<Found>,
+    /// Bytes that further readings may have.
+    pub(super) room: usize,
+    unreadable: Option<Unreadable>,
+}
+
+impl<'i> Descent<'i> {
+    /// Begins with a message of so many bytes.
+    pub fn new(inspector: &'i Inspector, bytes: usize) -> Self {
+        let room = bytes.saturating_mul(DLP_DECODED_PER_BYTE).saturating_add(DLP_DECODED_LEAST);
+        Self { inspector, seen: Vec::new(), found: Vec::new(), room, unreadable: None }
+    }
+
+    /// Says that something was not read.
+    pub(super) fn note(&mut self, what: Unreadable) {
+        self.unreadable = self.unreadable.max(Some(what));
+    }
+
+    /// Takes what a reading needs of the room that is left. Whether there was enough.
+    pub(super) fn take(&mut self, bytes: usize) -> bool {
+        let left = self.room.checked_sub(bytes);
+        self.room = left.unwrap_or(0);
+        if left.is_none() {
+            self.note(Unreadable::TooDeep);
+        }
+        left.is_some()
+    }
+
+    /// Looks through a reading and all that are made of it.
+    pub(super) fn descend(&mut self, reading: Reading<'_>) {
+        self.look(reading);
+        let is_wanted = |range: &Range<usize>| reading.fresh.has(range);
+        let is_last = reading.depth >= DLP_DEPTH;
+        for encoding in ENCODINGS {
+            let patches = encoding(reading.text, &is_wanted, self.room);
+            if is_last && !patches.is_empty() {
+                self.note(Unreadable::TooDeep);
+            } else {
+                self.undo(reading, &patches);
+            }
+        }
+        if !is_last {
+            let is_wanted = |start, end| reading.fresh.has(&(start..end));
+            self.undo(reading, &inline(reading.text, is_wanted));
+            self.undo(reading, &quoted_printable(reading.text, is_wanted));
+        }
+    }
+
+    /// Reads what changes make of a reading.
+    pub(super) fn undo(&mut self, reading: Reading<'_>, patches: &Patches) {
+        for window in patches.windows(reading.text) {
+            if !self.take(window.mapped.text.len()) {
+                return;
+            }
+            let cut = [window.is_cut_before, window.is_cut_behind];
+            self.descend(Reading {
+                text: &window.mapped.text,
+                chain: reading.chain.through(&window.mapped.map),
+                depth: reading.depth + 1,
+                fresh: Fresh::Near(&window.fresh, cut),
+            });
+        }
+    }
+
+    /// Reads what was split in a reading, joined.
+    pub(super) fn join(&mut self, reading: Reading<'_>, joined: &Joined) {
+        if joined.seams.is_empty() || !self.take(joined.mapped.text.len()) {
+            return;
+        }
+        self.descend(Reading {
+            text: &joined.mapped.text,
+            chain: reading.chain.through(&joined.mapped.map),
+            depth: reading.depth + 1,
+            fresh: Fresh::Across(&joined.seams),
+        });
+    }
+
+    /// Looks for findings in one reading.
+    fn look(&mut self, reading: Reading<'_>) {
+        let mut found = std::mem::take(&mut self.found);
+        self.inspector.detectors.detect(reading.text, self.inspector.wanted, &mut found);
+        if let Some(known) = &self.inspector.known {
+            known.find(reading.text, &mut |range, name| {
+                found.push(Found {
+                    range,
+                    detector: DetectorName::from(Arc::from(format!("vault:{name}"))),
+                    class: FindingClass::Keys,
+                    confidence: 1.0,
+                    is_example: false,
+                });
+            });
+        }
+        for found in found.drain(..).filter(|found| reading.fresh.counts(reading.text, found)) {
+            self.add(reading, found);
+        }
+        self.found = found;
+    }
+
+    /// Adds a finding, unless it is what redaction left.
+    fn add(&mut self, reading: Reading<'_>, found: Found) {
+        let range = reading.chain.source(found.range.clone());
+        if range.is_empty() || marks::is_mark(reading.text, &found.range) {
+            return;
+        }
+        if self.seen.len() >= DLP_MATCHES {
+            self.note(Unreadable::TooDeep);
+            return;
+        }
+        let hash = self.inspector.key.hash(&reading.text[found.range]);
+        let Found { class, detector, confidence, is_example, .. } = found;
+        self.seen.push(Seen { range, class, detector, confidence, is_example, hash });
+    }
+
+    /// What was seen, each once and in order, and what was not read.
+    pub(super) fn finish(mut self) -> (Vec<Seen>, Option<Unreadable>) {
+        self.seen.sort_by(|one, other| {
+            (one.range.start, other.range.end).cmp(&(other.range.start, one.range.end))
+        });
+        let mut kept: Vec<Seen> = Vec::with_capacity(self.seen.len());
+        for seen in self.seen {
+            // What is wider comes first, so whatever this is part of is among the last.
+            match kept.iter_mut().rev().take(SEVERAL).find(|outer| is_same(outer, &seen)) {
+                Some(outer) => outer.unite(seen),
+                None => kept.push(seen),
+            }
+        }
+        (kept, self.unreadable)
+    }
+}
+
+/// Findings in front of one that are compared with it.
+const SEVERAL: usize = 16;
+
+/// Whether two findings are of one thing: of one class, and one within the other, or of one value.
+fn is_same(outer: &Seen, inner: &Seen) -> bool {
+    let overlaps = inner.range.start < outer.range.end;
+    let is_within = inner.range.end <= outer.range.end;
+    overlaps && outer.class == inner.class && (is_within || outer.hash == inner.hash)
+}

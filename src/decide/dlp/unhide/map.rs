@@ -1,0 +1,137 @@
+//! From a text that was made of another back to the bytes it was made of.
+//!
+//! Each reading of a message (strings unescaped, base64 decoded, letters folded) is a text with a `Map`: pieces that were
+//! copied, and pieces that stand for something else. A `Chain` of maps leads from the innermost reading to the message as it
+//! came, so a finding on any of them names bytes that were really sent. Nothing here knows what the texts mean. Read next:
+//! `patches.rs`.
+
+use std::ops::Range;
+
+/// One piece of a text, up to where the next begins.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    /// Where it begins in the text.
+    at: usize,
+    /// Where it comes from.
+    from: usize,
+    /// Bytes that it comes from, where it stands for them as a whole; a copied piece is as long as what it comes from.
+    whole: Option<usize>,
+}
+
+/// Where each piece of a text comes from.
+#[derive(Debug, Default)]
+pub struct Map {
+    pieces: Vec<Piece>,
+}
+
+impl Map {
+    /// Where bytes of the text come from: all of what their pieces stand for.
+    pub fn source(&self, range: Range<usize>) -> Range<usize> {
+        let start = self.piece(range.start).map_or(range.start, |piece| match piece.whole {
+            Some(_) => piece.from,
+            None => piece.from + (range.start - piece.at),
+        });
+        let last = range.end.max(range.start + 1) - 1;
+        let end = self.piece(last).map_or(range.end, |piece| match piece.whole {
+            Some(width) => piece.from + width,
+            None => piece.from + (last - piece.at) + usize::from(!range.is_empty()),
+        });
+        start..end.max(start)
+    }
+
+    /// The piece that holds a place in the text.
+    fn piece(&self, at: usize) -> Option<&Piece> {
+        let next = self.pieces.partition_point(|piece| piece.at <= at);
+        self.pieces.get(next.checked_sub(1)?)
+    }
+}
+
+/// A text that is made of pieces of another.
+#[derive(Debug, Default)]
+pub struct Mapped {
+    /// The text.
+    pub text: Vec<u8>,
+    /// Where it comes from.
+    pub map: Map,
+}
+
+impl Mapped {
+    /// An empty one, with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), map: Map::default() }
+    }
+
+    /// Adds these bytes of the source as they are.
+    pub fn copy(&mut self, source: &[u8], range: Range<usize>) {
+        if !range.is_empty() {
+            self.map.pieces.push(Piece { at: self.text.len(), from: range.start, whole: None });
+            self.text.extend_from_slice(&source[range]);
+        }
+    }
+
+    /// Adds a text that stands for these bytes of the source.
+    pub fn put(&mut self, range: Range<usize>, text: &[u8]) {
+        if !text.is_empty() {
+            let whole = Some(range.len());
+            self.map.pieces.push(Piece { at: self.text.len(), from: range.start, whole });
+            self.text.extend_from_slice(text);
+        }
+    }
+}
+
+/// The readings between a text and the message as it came, innermost first.
+#[derive(Debug, Clone, Copy)]
+pub struct Chain<'a> {
+    map: Option<&'a Map>,
+    offset: usize,
+    outer: Option<&'a Chain<'a>>,
+}
+
+impl<'a> Chain<'a> {
+    /// Of a text that stands in the message, from there on.
+    pub fn at(offset: usize) -> Self {
+        Self { map: None, offset, outer: None }
+    }
+
+    /// Of a text that was made of this one.
+    pub fn through(&'a self, map: &'a Map) -> Self {
+        Self { map: Some(map), offset: 0, outer: Some(self) }
+    }
+
+    /// Of a part of this text, from there on.
+    pub fn from(&'a self, offset: usize) -> Self {
+        Self { map: None, offset, outer: Some(self) }
+    }
+
+    /// Where bytes of the text stand in the message.
+    pub fn source(&self, range: Range<usize>) -> Range<usize> {
+        let range = self.map.map_or(range.clone(), |map| map.source(range));
+        let range = range.start + self.offset..range.end + self.offset;
+        self.outer.map_or(range.clone(), |outer| outer.source(range))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_traced_through_two_readings_to_what_was_sent() {
+        // `ab%43d` is read as `abCd`, and `C` there stands for `xyz`.
+        let mut first = Mapped::default();
+        first.copy(b"ab%43d", 0..2);
+        first.put(2..5, b"C");
+        first.copy(b"ab%43d", 5..6);
+        let mut second = Mapped::default();
+        second.copy(&first.text, 0..2);
+        second.put(2..3, b"xyz");
+        second.copy(&first.text, 3..4);
+        assert_eq!(second.text, b"abxyzd");
+        let outer = Chain::at(10);
+        let middle = outer.through(&first.map);
+        let inner = middle.through(&second.map);
+        assert_eq!(inner.source(3..4), 12..15, "any byte of what stands for three stands for them all");
+        assert_eq!(inner.source(1..6), 11..16);
+        assert_eq!(inner.source(5..6), 15..16);
+    }
+}

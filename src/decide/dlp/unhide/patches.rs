@@ -1,0 +1,168 @@
+//! What was undone in a text, and the windows around it in which it is read anew.
+//!
+//! A reading does not copy a whole text to change a few bytes of it: only what stands near a change can be found there and
+//! not before. So each change gets a window, wide enough for the words that make a finding likely and for the token that it
+//! stands in; windows that meet are one. All windows together are never longer than the text with its changes. Read next:
+//! `../descent.rs`.
+
+use std::ops::Range;
+
+use super::map::Mapped;
+use crate::model::types::limits::{DLP_CONTEXT_BYTES, DLP_TOKEN_BYTES};
+
+/// Changes of a text, in its order.
+#[derive(Debug, Default)]
+pub struct Patches {
+    /// What is replaced, and by which of `bytes`.
+    list: Vec<(Range<usize>, Range<usize>)>,
+    bytes: Vec<u8>,
+}
+
+impl Patches {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Bytes that stand for others.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Where the last change ends.
+    pub fn end(&self) -> usize {
+        self.list.last().map_or(0, |(range, _)| range.end)
+    }
+
+    /// Says that a text stands for these bytes, which are behind all changes so far.
+    pub fn push(&mut self, range: Range<usize>, text: &[u8]) {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(text);
+        self.list.push((range, at..self.bytes.len()));
+    }
+
+    /// The whole text with all changes.
+    pub fn apply(&self, source: &[u8]) -> Mapped {
+        let mut mapped = Mapped::with_capacity(source.len() + self.bytes.len());
+        let mut at = 0;
+        for (range, text) in &self.list {
+            mapped.copy(source, at..range.start);
+            mapped.put(range.clone(), &self.bytes[text.clone()]);
+            at = range.end;
+        }
+        mapped.copy(source, at..source.len());
+        mapped
+    }
+
+    /// The windows around the changes.
+    pub fn windows<'a>(&'a self, source: &'a [u8]) -> Windows<'a> {
+        Windows { patches: self, source, next: 0, end: 0 }
+    }
+}
+
+/// Part of a text with its changes.
+#[derive(Debug)]
+pub struct Window {
+    /// The text, with its map to the whole one.
+    pub mapped: Mapped,
+    /// What is new in it; where something was only taken out, an empty range.
+    pub fresh: Vec<Range<usize>>,
+    /// Whether its beginning is not that of the whole text.
+    pub is_cut_before: bool,
+    /// Whether its end is not that of the whole text.
+    pub is_cut_behind: bool,
+}
+
+/// The windows of a text, in its order.
+#[derive(Debug)]
+pub struct Windows<'a> {
+    patches: &'a Patches,
+    source: &'a [u8],
+    next: usize,
+    end: usize,
+}
+
+impl Iterator for Windows<'_> {
+    type Item = Window;
+
+    fn next(&mut self) -> Option<Window> {
+        let (first, _) = self.patches.list.get(self.next)?;
+        let start = before(self.source, first.start).max(self.end);
+        let mut window = Window {
+            mapped: Mapped::default(),
+            fresh: Vec::new(),
+            is_cut_before: start > 0,
+            is_cut_behind: false,
+        };
+        let (mut at, mut end) = (start, start);
+        while let Some((range, text)) = self.patches.list.get(self.next) {
+            if !window.fresh.is_empty() && range.start > end {
+                break;
+            }
+            window.mapped.copy(self.source, at..range.start);
+            let fresh = window.mapped.text.len();
+            window.mapped.put(range.clone(), &self.patches.bytes[text.clone()]);
+            window.fresh.push(fresh..window.mapped.text.len());
+            at = range.end;
+            if end < at + DLP_CONTEXT_BYTES {
+                end = behind(self.source, at);
+            }
+            self.next += 1;
+        }
+        window.mapped.copy(self.source, at..end);
+        window.is_cut_behind = end < self.source.len();
+        self.end = end;
+        Some(window)
+    }
+}
+
+/// Where a window begins that has to show what stands in front of this place.
+fn before(text: &[u8], at: usize) -> usize {
+    let near = at.saturating_sub(DLP_CONTEXT_BYTES);
+    let least = near.saturating_sub(DLP_TOKEN_BYTES);
+    text[least..near].iter().rposition(|byte| is_gap(*byte)).map_or(least, |gap| least + gap + 1)
+}
+
+/// Where one ends that has to show what stands behind it.
+fn behind(text: &[u8], at: usize) -> usize {
+    let near = (at + DLP_CONTEXT_BYTES).min(text.len());
+    let most = (near + DLP_TOKEN_BYTES).min(text.len());
+    text[near..most].iter().position(|byte| is_gap(*byte)).map_or(most, |gap| near + gap)
+}
+
+/// Whether a byte stands between words rather than in one.
+fn is_gap(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_far_apart_are_read_apart_and_near_ones_together() {
+        let text = "word ".repeat(1000).into_bytes();
+        let mut patches = Patches::default();
+        for at in [10, 20, 3000] {
+            patches.push(at..at + 1, b"X");
+        }
+        let windows: Vec<Window> = patches.windows(&text).collect();
+        let sizes: Vec<(usize, bool, bool)> =
+            windows.iter().map(|w| (w.fresh.len(), w.is_cut_before, w.is_cut_behind)).collect();
+        assert_eq!(sizes, [(2, false, true), (1, true, true)]);
+        assert!(windows.iter().all(|window| window.mapped.text.len() < 3 * DLP_CONTEXT_BYTES));
+        let fresh = windows[1].fresh[0].clone();
+        assert_eq!(windows[1].mapped.map.source(fresh), 3000..3001);
+    }
+
+    #[test]
+    fn windows_together_are_no_longer_than_the_text() {
+        let text = vec![b'x'; 100_000];
+        let mut patches = Patches::default();
+        for at in (0..text.len()).step_by(500) {
+            patches.push(at..at + 1, b"y");
+        }
+        let total: usize = patches.windows(&text).map(|window| window.mapped.text.len()).sum();
+        assert!(total <= text.len(), "{total}");
+    }
+}

@@ -1,0 +1,318 @@
+//! What a request carries is looked into before it is decided on: path, query, fields, and its body where that is held.
+//!
+//! Only where a policy or a rule asks for findings. What is found decides (`decide/dlp`), and goes on record without its text;
+//! where it may not go as it is, other characters stand in its place. Read next: `deciding.rs`, `decide/dlp/inspected.rs`.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::task::spawn_blocking;
+
+use super::case::Case;
+use super::held::{Hold, Read};
+use crate::act::credentials::placeholder;
+use crate::act::upstream::Held;
+use crate::decide::dlp::{
+    Bound, Changeable, Findings, Form, Inspection, Inspector, Judgement, Match, Passing, Unread, redact,
+};
+use crate::decide::policy::Permit;
+use crate::model::condition::{Finding, Part as Asked};
+use crate::model::types::limits::{HELD_BODY_BYTES, HELD_READING_BYTES};
+use crate::model::types::{Direction, FindingClass, FindingClasses, Injection};
+use crate::perceive::protocol::decoding::Decoder;
+use crate::perceive::request::Request;
+
+/// Fields that say how a message is framed and for whom it is: they are judged by others.
+const FRAMING: [HeaderName; 3] = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
+/// Fields that sum up a body (RFC 1864, RFC 3230, RFC 9530): they are wrong for another one.
+const SUMS: [&str; 4] = ["content-md5", "digest", "content-digest", "repr-digest"];
+
+/// See the module.
+pub struct Looking {
+    plan: Arc<Inspection>,
+    inspector: Inspector,
+    /// Whether rules ask for what it finds, too.
+    asked: bool,
+    is_grpc: bool,
+    seen: Vec<(Place, Findings)>,
+    unread: Option<Unread>,
+    /// The body without its coding, where it was held.
+    plain: Option<Vec<u8>>,
+    content_type: Option<String>,
+    trailers: HeaderMap,
+}
+
+/// Where in a request something was looked at.
+enum Place {
+    Path,
+    Query,
+    /// The value of this number among those of the field.
+    Field(HeaderName, usize),
+    Body,
+    Trailer(HeaderName, usize),
+}
+
+/// What goes out in the place of what came.
+#[derive(Debug, Default)]
+pub struct Changes {
+    query: Option<String>,
+    fields: Vec<(HeaderName, usize, HeaderValue)>,
+    trailers: Vec<(HeaderName, usize, HeaderValue)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Looking {
+    /// What has to be looked for in a request; nothing where nobody asks.
+    pub fn begin(case: &Case<'_>, permit: &Permit<'_>, request: &Request<'_>) -> Option<Box<Self>> {
+        let asked = permit.asks().has(Asked::Dlp);
+        let plan = permit.inspection();
+        let plan = plan.or_else(|| case.snapshot.policy.bare_inspection().filter(|_| asked))?;
+        let wanted = if asked { FindingClasses::all() } else { plan.wanted(Direction::Up) };
+        if wanted.is_empty() {
+            return None;
+        }
+        let inspector = case.site().road.shared.finder.inspector(&plan, wanted);
+        let content_type = request.header("content-type").map(|value| String::from_utf8_lossy(value).into());
+        Some(Box::new(Self {
+            plan,
+            inspector,
+            asked,
+            is_grpc: request.is_grpc(),
+            seen: Vec::new(),
+            unread: None,
+            plain: None,
+            content_type,
+            trailers: HeaderMap::new(),
+        }))
+    }
+
+    /// All that is looked for.
+    pub fn plan(&self) -> &Arc<Inspection> {
+        &self.plan
+    }
+
+    /// How much of its body has to be held.
+    pub fn hold(&self, most: u64) -> Option<Hold> {
+        if self.asked {
+            return Some(Hold { most: HELD_BODY_BYTES, or_passing: false });
+        }
+        // Whoever calls like this may wait for an answer to the first message before the second.
+        (self.plan.stops(Direction::Up) && !self.is_grpc).then_some(Hold { most, or_passing: true })
+    }
+
+    /// What looks into its body as it passes; nothing where nobody asks for that.
+    pub fn passing(&self, plan: &Arc<Inspection>, agent: &Arc<str>) -> Option<Passing> {
+        if plan.wanted(Direction::Up).is_empty() {
+            return None;
+        }
+        let bound = Bound { plan: plan.clone(), way: Direction::Up, agent: agent.clone() };
+        let form = Form::of_content_type(self.content_type.as_deref(), b"");
+        Some(Passing::new(&bound, self.inspector.clone(), form))
+    }
+
+    /// Looks at its head.
+    pub fn head(&mut self, request: &Request<'_>, head: &Parts) {
+        self.look(Place::Path, request.target().split('?').next().unwrap_or_default().as_bytes(), Form::Path);
+        if let Some(query) = request.query() {
+            self.look(Place::Query, query.as_bytes(), Form::Query);
+        }
+        self.fields(&head.headers, Place::Field);
+    }
+
+    fn fields(&mut self, headers: &HeaderMap, place: fn(HeaderName, usize) -> Place) {
+        for name in headers.keys().filter(|name| !FRAMING.contains(name)) {
+            for (number, value) in headers.get_all(name).iter().enumerate() {
+                self.look(place(name.clone(), number), value.as_bytes(), Form::Field(name.as_str()));
+            }
+        }
+    }
+
+    fn look(&mut self, place: Place, bytes: &[u8], form: Form<'_>) {
+        let found = self.inspector.inspect(bytes, form);
+        if !found.matches.is_empty() {
+            // What fields and paths are made of is no format of files.
+            self.seen.push((place, Findings { unreadable: None, ..found }));
+        }
+    }
+
+    /// Looks at its body, and what stands behind it.
+    pub async fn body(&mut self, head: &Parts, held: &Held) {
+        let (plain, unread) = undone(&head.headers, held);
+        self.unread = unread;
+        if let Some(trailers) = held.trailers() {
+            self.fields(trailers, Place::Trailer);
+            self.trailers = trailers.clone();
+        }
+        let (inspector, content_type) = (self.inspector.clone(), self.content_type.clone());
+        let look = move || {
+            let found = inspector.inspect(&plain, Form::of_content_type(content_type.as_deref(), &plain));
+            (found, plain)
+        };
+        let is_long = held.length() > HELD_READING_BYTES;
+        let looked = if is_long { spawn_blocking(look).await.ok() } else { Some(look()) };
+        match looked {
+            Some((found, plain)) => {
+                self.seen.push((Place::Body, found));
+                self.plain = Some(plain);
+            }
+            // Whoever looks has failed: nobody knows what is in it.
+            None => self.unread = Some(Unread::Endless),
+        }
+    }
+
+    /// Leaves out placeholders that go nowhere: they are swapped on the way, or taken out with what stands in a credential's
+    /// place.
+    pub fn forgive(&mut self, credentials: &[Arc<Injection>], request: &Request<'_>, head: &Parts) {
+        if credentials.is_empty() {
+            return;
+        }
+        for (place, found) in &mut self.seen {
+            let is_taken = match place {
+                Place::Field(name, number) => {
+                    let value = head.headers.get_all(&*name).iter().nth(*number);
+                    value
+                        .is_some_and(|value| placeholder::is_taken(credentials, Some(name), value.as_bytes()))
+                }
+                Place::Query => request
+                    .query()
+                    .is_some_and(|query| placeholder::is_taken(credentials, None, query.as_bytes())),
+                Place::Path | Place::Body | Place::Trailer(..) => false,
+            };
+            if is_taken {
+                found.matches.retain(|found| found.class != FindingClass::Placeholder);
+            }
+        }
+    }
+
+    /// What rules see of what was found.
+    pub fn findings(&self) -> Vec<Finding> {
+        let all = self.seen.iter().flat_map(|(_, found)| &found.matches);
+        let shown = all.filter(|found| self.plan.shows(found)).map(|found| Finding {
+            class: found.class,
+            detector: found.detector.as_str().into(),
+            confidence: f64::from(found.confidence),
+        });
+        shown.collect()
+    }
+
+    /// The path as records may show it; nothing where it may be shown as it is.
+    pub fn shown_path(&self, request: &Request<'_>) -> Option<String> {
+        let (_, found) = self.seen.iter().find(|(place, _)| matches!(place, Place::Path))?;
+        let path = request.target().split('?').next().unwrap_or_default();
+        Some(text(redact(path.as_bytes(), Form::Path, &found.matches)))
+    }
+
+    /// What policies say of what was found, and what goes out in its place. `plan` is all that holds for the request.
+    pub fn judge(&self, plan: &Arc<Inspection>, request: &Request<'_>, head: &Parts) -> (Judgement, Changes) {
+        let mut judgement = Judgement::new(Some(plan.clone()), Direction::Up);
+        if let Some(why) = self.unread {
+            judgement.unread(why);
+        }
+        let mut changes = Changes::default();
+        for (place, found) in &self.seen {
+            let changeable = if matches!(place, Place::Path) { Changeable::No } else { Changeable::Yes };
+            let redacted = judgement.add(found, changeable);
+            if !redacted.is_empty() {
+                self.change(place, (request, head), &redacted, &mut changes);
+            }
+        }
+        (judgement, changes)
+    }
+
+    fn change(
+        &self,
+        place: &Place,
+        (request, head): (&Request<'_>, &Parts),
+        redacted: &[Match],
+        changes: &mut Changes,
+    ) {
+        let value = |headers: &HeaderMap, name: &HeaderName, number: usize| {
+            let value = headers.get_all(name).iter().nth(number)?;
+            HeaderValue::from_bytes(&redact(value.as_bytes(), Form::Field(name.as_str()), redacted)).ok()
+        };
+        match place {
+            Place::Path => {}
+            Place::Query => {
+                let query = request.query().unwrap_or_default();
+                changes.query = Some(text(redact(query.as_bytes(), Form::Query, redacted)));
+            }
+            Place::Field(name, number) => {
+                let value = value(&head.headers, name, *number);
+                changes.fields.extend(value.map(|value| (name.clone(), *number, value)));
+            }
+            Place::Trailer(name, number) => {
+                let value = value(&self.trailers, name, *number);
+                changes.trailers.extend(value.map(|value| (name.clone(), *number, value)));
+            }
+            Place::Body => {
+                let plain = self.plain.as_deref().unwrap_or_default();
+                let form = Form::of_content_type(self.content_type.as_deref(), plain);
+                changes.body = Some(redact(plain, form, redacted));
+            }
+        }
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The body without its coding, as far as that can be undone.
+fn undone(headers: &HeaderMap, held: &Held) -> (Vec<u8>, Option<Unread>) {
+    let codings: Vec<&str> =
+        headers.get_all(header::CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
+    let Some(mut decoder) = Decoder::new(&codings.join(",")) else {
+        return (held.bytes(), Some(Unread::Coding));
+    };
+    let mut plain = Vec::new();
+    for piece in held.pieces() {
+        if decoder.feed(piece, |bytes| plain.extend_from_slice(bytes)).is_err() {
+            return (plain, Some(Unread::Coding));
+        }
+        if plain.len() as u64 > HELD_BODY_BYTES {
+            return (plain, Some(Unread::Endless));
+        }
+    }
+    (plain, None)
+}
+
+impl Changes {
+    /// Puts them in the place of what came.
+    pub fn apply(self, head: &mut Parts, target: &mut String, read: &mut Read) {
+        if let Some(query) = self.query {
+            let path = target.split('?').next().unwrap_or_default();
+            *target = format!("{path}?{query}");
+        }
+        for (name, number, value) in self.fields {
+            replace(&mut head.headers, &name, (number, value));
+        }
+        let Some(held) = &read.body else { return };
+        if self.body.is_none() && self.trailers.is_empty() {
+            return;
+        }
+        let mut trailers = held.trailers().cloned();
+        for (name, number, value) in self.trailers {
+            trailers.iter_mut().for_each(|all| replace(all, &name, (number, value.clone())));
+        }
+        let is_changed = self.body.is_some();
+        let held = held.replaced(self.body.unwrap_or_else(|| held.bytes()), trailers);
+        if is_changed {
+            head.headers.remove(header::CONTENT_ENCODING);
+            SUMS.iter().for_each(|name| drop(head.headers.remove(*name)));
+            if head.headers.contains_key(header::CONTENT_LENGTH) {
+                head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(held.length()));
+            }
+        }
+        read.body = Some(held);
+    }
+}
+
+/// Puts one value of a field in the place of another, and keeps their order.
+fn replace(headers: &mut HeaderMap, name: &HeaderName, (number, value): (usize, HeaderValue)) {
+    if let header::Entry::Occupied(mut entry) = headers.entry(name)
+        && let Some(old) = entry.iter_mut().nth(number)
+    {
+        *old = value;
+    }
+}
