@@ -332,3 +332,27 @@ fn a_provider_of_models_gets_no_key_but_the_vaults(lab: Lab) {
         "credential": "CredentialInjectionPolicy/openai: secret openai version 1",
     }));
 }
+
+#[apply(over_both)]
+fn a_placeholder_is_a_finding_where_it_is_not_swapped_and_so_is_a_value_of_the_vault(lab: Lab) {
+    let looks = "---
+apiVersion: clawgress.io/v1alpha1
+kind: DLPPolicy
+metadata: {name: names}
+spec: {classes: [{class: placeholder, action: Block}, {class: keys, action: Block}]}
+";
+    let (_resolver, daemon) = injecting(&lab, &(policy("site", "site", HEADER) + looks));
+    let origin = site(&lab);
+    set(&daemon, &["site"], KEY);
+    let bound = "X-Api-Key: clawgress:site\r\nAuthorization: Bearer clawgress:site\r\n";
+    assert_eq!(ask(lab.workload(), &daemon, "/x?key=clawgress:site", bound).status, 200);
+    for (target, more) in [
+        ("/x?key=clawgress:other", String::new()),
+        ("/clawgress:site", String::new()),
+        ("/x", "X-Other: clawgress:other\r\n".to_owned()),
+        ("/x", format!("X-Other: {KEY}\r\n")),
+    ] {
+        ask(lab.workload(), &daemon, target, &more).is_refusal(403, "dlp.blocked");
+    }
+    assert_eq!(origin.taken().len(), 1);
+}
