@@ -42,7 +42,11 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
+    // Inspection finds the vault's values wherever they surface, and never has one.
+    ("act::credentials", "decide::dlp", &["Known"]),
     ("act::upstream", "act::tls", &["Opened"]),
+    // A request goes out sealed, and its answer repeats none of what went in.
+    ("act::upstream", "act::credentials", &["Covering", "Echo", "Sealed"]),
     ("act::upstream", "perceive::request", &["Request"]),
     ("act::upstream", "perceive::framing", &["Frames", "frames"]),
     ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
@@ -138,6 +142,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("Dialled", "act::dial"),
     ("DialledDatagrams", "act::dial"),
     ("Opened", "act::tls"),
+    ("Sealed", "act::credentials"),
 ];
 
 /// Lines of a file, without inline tests.

@@ -343,10 +343,7 @@ fn a_customer_list_is_told_by_its_kinds_however_it_is_written(lab: Lab) {
             assert!(refused.text().contains("3 payment cards, 2 IBAN"), "{}", refused.text());
         }
         assert!(origin.untouched());
-        assert_eq!(
-            talk.ask(post(JSON, r#"[{"order":"A-2004101"},{"count":12}]"#)).status,
-            200
-        );
+        assert_eq!(talk.ask(post(JSON, r#"[{"order":"A-2004101"},{"count":12}]"#)).status, 200);
     }
 }
 

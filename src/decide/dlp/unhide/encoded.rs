@@ -362,10 +362,8 @@ mod tests {
     /// What is read of a text in any encoding; the first wins.
     fn undone(text: &str) -> String {
         let all = encoded(text.as_bytes(), |_| true, 4096);
-        let plain = all
-            .iter()
-            .find(|patches| !patches.is_empty())
-            .map(|patches| patches.apply(text.as_bytes()).text);
+        let plain =
+            all.iter().find(|patches| !patches.is_empty()).map(|patches| patches.apply(text.as_bytes()).text);
         plain.map_or(text.to_owned(), |plain| String::from_utf8_lossy(&plain).into_owned())
     }
 
