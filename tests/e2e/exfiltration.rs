@@ -47,6 +47,7 @@ fn caught(lab: &Lab, tricks: &[(&str, Vec<u8>)]) {
         for (trick, request) in tricks {
             eprintln!("trick: {trick}");
             let heard = talk.ask(request);
+            eprintln!("{}", heard.head);
             assert_eq!(heard.status, 403, "{trick}: {}", heard.text());
             let row = last(&daemon);
             let class = &row["dlp_matches"][0]["class"];
