@@ -18,11 +18,12 @@ use super::deciding::{Decided, decide};
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
 use super::fallback;
-use super::forward::{Sending, outgoing};
+use super::forward::outgoing;
 use super::going::{Back, Going};
 use super::held::Read;
 use super::reserving;
 use super::road::Road;
+use super::sealing::{self, Sending};
 use super::serving::{Answer, Watched};
 use super::shown;
 use super::site::Site;
@@ -31,7 +32,7 @@ use crate::act::upstream::{Held, Looked, Reading};
 use crate::decide::dlp::{Passing, Told};
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Clearance;
-use crate::model::types::{Denial, Reason};
+use crate::model::types::{Decision, Denial, Reason};
 use crate::perceive::protocol::ai::Call;
 use crate::perceive::request::{Request, hop_by_hop};
 
@@ -66,7 +67,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let is_read = read.call.is_some();
     let (changes, looks) =
         carried.map_or_else(Default::default, |carried| (carried.changes, carried.passing));
-    let lets = Lets { wait, clearance, entry, told: told(&case) };
+    let told = told(&case, clearance.speaks().0 != Decision::Allow || inspected.alert().is_some());
+    let lets = Lets { wait, clearance, entry, told };
     let going = going(case, (&canonical, &head), lets, &mut read);
     changes.apply(&mut head, &mut asked.0, &mut read);
     if back.challenge.is_some() && going.clearance.inspection().is_some() {
@@ -122,6 +124,7 @@ fn going(
         reading: Reading::of(call, &site.road.shared.prices),
         judge: RefCell::new(judge),
         evidence: RefCell::default(),
+        credential: RefCell::default(),
         told,
     }
 }
@@ -154,8 +157,13 @@ async fn convey(
     back: Back,
 ) -> Response<Answer> {
     let leg = back.leg();
-    let head = outgoing(head, (&target, &authority), &going);
-    let sent = fallback::send(site, &going, leg, (head, body)).await;
+    let sent = match outgoing(head, (&target, &authority), &going) {
+        Ok(head) => match sealing::whole(site, &going, &back.watched, (head, body)).await {
+            Ok((head, body)) => fallback::send(site, &going, leg, (head, body)).await,
+            Err(denial) => Err(denial),
+        },
+        Err(denial) => Err(denial),
+    };
     match shown::fit(site, &going, sent).await {
         Ok(answered) => relay(site, going, answered, back),
         Err(denial) => fail(going, denial, &back.watched),
@@ -163,8 +171,8 @@ async fn convey(
 }
 
 /// Where what is found as it passes is told: all that was found before stands there, too.
-fn told(case: &Case<'_>) -> Rc<Told> {
-    let told = Told::default();
+fn told(case: &Case<'_>, is_spoken_for: bool) -> Rc<Told> {
+    let told = Told { is_spoken_for, ..Told::default() };
     *told.found.borrow_mut() = case.sightings();
     Rc::new(told)
 }

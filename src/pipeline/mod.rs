@@ -5,7 +5,7 @@
 //! (`decide::ledger`) and hands it on: to `flow`, where bytes are only moved, or to `web`, where the upstream is reached
 //! (`act::dial`), TLS is opened (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame
 //! counter (`framed`). Each request takes the road of `exchange`: read, judged (by what it carries, where `held` had to read
-//! that), recorded, sent (`forward`), answered (`answering`), closed. What is refused goes through `refuse` and `deny`. `dns` is
+//! that), recorded, given its credentials (`sealing`), sent (`forward`), answered (`answering`), closed. What is refused goes through `refuse` and `deny`. `dns` is
 //! the same road for queries, `datagrams` for UDP flows, and `dropped` records what never came here, because the kernel
 //! refused it. Only this folder knows the order of the stages.
 
@@ -38,6 +38,7 @@ mod spending;
 mod looking;
 mod deciding;
 mod going;
+mod sealing;
 mod tunnel;
 mod forward;
 mod fallback;

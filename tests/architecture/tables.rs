@@ -36,12 +36,17 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ),
     ("act::*", "decide::policy", &["Clearance", "Mode", "NameSource", "Passage", "Route"]),
     ("act::*", "decide::ledger", &["Entry", "Outcome"]),
+    ("act::credentials", "decide::dlp", &["Known"]),
     ("act::upstream", "decide::dlp", &["Form", "Passing", "Told", "Unread"]),
     ("act::*", "decide::quota", &["Pace", "Refused", "Share", "Wanted"]),
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
+    // Inspection finds the vault's values wherever they surface, and never has one.
+    ("act::credentials", "decide::dlp", &["Known"]),
     ("act::upstream", "act::tls", &["Opened"]),
+    // A request goes out sealed, and its answer repeats none of what went in.
+    ("act::upstream", "act::credentials", &["Covering", "Echo", "Sealed"]),
     ("act::upstream", "perceive::request", &["Request"]),
     ("act::upstream", "perceive::framing", &["Frames", "frames"]),
     ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
@@ -57,6 +62,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
             "Messages",
             "Screen",
             "Sieve",
+            "Unreadable",
             "Usage",
             "Violation",
         ],
@@ -136,6 +142,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("Dialled", "act::dial"),
     ("DialledDatagrams", "act::dial"),
     ("Opened", "act::tls"),
+    ("Sealed", "act::credentials"),
 ];
 
 /// Lines of a file, without inline tests.

@@ -37,6 +37,8 @@ pub struct Closing {
     pub reading: Reading,
     /// What was seen before it was answered.
     pub evidence: Option<String>,
+    /// Which credentials went into it.
+    pub credential: Option<String>,
     /// What was found in it as it passed.
     pub told: Rc<Told>,
 }
@@ -69,7 +71,9 @@ impl Closing {
             denial,
             end,
             evidence: self.evidence,
+            credential: self.credential,
             findings: self.told.found.take(),
+            alert: self.told.alert(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(end.is_none())));
@@ -84,7 +88,9 @@ impl Closing {
             dialled: self.dialled,
             denial: Some(denial),
             evidence: self.evidence,
+            credential: self.credential,
             findings: self.told.found.take(),
+            alert: self.told.alert(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(false)));

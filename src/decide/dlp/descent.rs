@@ -265,5 +265,7 @@ fn is_same(outer: &Seen, inner: &Seen) -> bool {
     let overlaps = inner.range.start < outer.range.end;
     let is_within = inner.range.end <= outer.range.end;
     let is_joined = outer.is_joined != inner.is_joined;
-    overlaps && outer.class == inner.class && (is_within || is_joined || outer.hash == inner.hash)
+    let is_rival =
+        outer.detector == inner.detector || !outer.detector.is_written() && !inner.detector.is_written();
+    overlaps && is_rival && outer.class == inner.class && (is_within || is_joined || outer.hash == inner.hash)
 }

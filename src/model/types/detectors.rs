@@ -4,7 +4,7 @@
 //! never looks at. Sorted by name.
 
 use super::finding::FindingClass;
-use super::finding::FindingClass::{Keys, Phi, Pii, Secrets};
+use super::finding::FindingClass::{Keys, Phi, Pii, Placeholder, Secrets};
 
 /// Name and class of each.
 pub const DETECTORS: &[(&str, FindingClass)] = &[
@@ -297,6 +297,7 @@ pub const DETECTORS: &[(&str, FindingClass)] = &[
     ("pk-cnic", Pii),
     ("pl-nip", Pii),
     ("pl-pesel", Pii),
+    ("placeholder", Placeholder),
     ("plaid-access-token", Keys),
     ("plaid-secret", Keys),
     ("planetscale-token", Keys),

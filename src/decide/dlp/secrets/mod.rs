@@ -16,6 +16,7 @@ mod monitoring;
 mod name;
 mod nearby;
 mod payments;
+mod placeholders;
 mod structures;
 mod sums;
 mod value;
@@ -41,4 +42,5 @@ pub const CATALOGUE: &[&[Detector]] = &[
     applications::CATALOGUE,
     nearby::CATALOGUE,
     grammar::CATALOGUE,
+    placeholders::CATALOGUE,
 ];
