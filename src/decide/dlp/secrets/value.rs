@@ -74,6 +74,11 @@ impl<'a> Shape<'a> {
             || quoted && self.signs > 0
     }
 
+    /// Whether it is a number that counts nothing.
+    fn is_long_number(&self) -> bool {
+        self.digits == self.length && self.length >= 16 && self.entropy() >= 2.5
+    }
+
     fn letters(&self) -> usize {
         self.lower + self.upper
     }
@@ -109,6 +114,7 @@ pub fn judge(words: &Words, named: Named, shape: &Shape<'_>, quoted: bool) -> Op
         Named::Secret if shape.is_random(16) => 0.85,
         Named::Secret if quoted && shape.is_random(10) => 0.7,
         Named::Secret if shape.is_random(8) && shape.digits > 1 => 0.6,
+        Named::Secret if shape.is_long_number() => 0.55,
         Named::Perhaps if uuid => return None,
         Named::Perhaps if shape.is_random(20) => 0.7,
         Named::Perhaps if quoted && shape.is_random(12) => 0.6,
@@ -219,13 +225,16 @@ fn is_date(value: &[u8]) -> bool {
     matches!(value, [a, b, c, d, b'-', e, f, b'-', ..] if [a, b, c, d, e, f].iter().all(|digit| digit.is_ascii_digit()))
 }
 
-/// Whether it is written like a UUID.
+/// Whether it is written like a UUID, and not made of the time (RFC 9562, versions 1, 2, 6 and 7): those can be guessed.
 pub fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36
+    let written = value.len() == 36
         && value.iter().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => *byte == b'-',
             _ => byte.is_ascii_hexdigit(),
-        })
+        });
+    written
+        && !(matches!(value[14], b'1' | b'2' | b'6' | b'7')
+            && matches!(value[19], b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
 }
 
 /// Whether it is made of words with signs, capitals or single digits between them: a name, a sentence, a path.
