@@ -361,3 +361,16 @@ fn the_bounds_of_held_bodies_are_documented() {
         ],
     );
 }
+
+#[test]
+fn the_bounds_of_inspection_are_documented() {
+    use limits::{DLP_HOLD_BYTES, DLP_RECORDED, HELD_BODY_BYTES};
+    says(
+        "docs/dlp.md",
+        &[
+            format!("up to `dlp.holdBytes` of a body ({}, in [settings.md]", size(DLP_HOLD_BYTES)),
+            format!("Where a rule asks for `dlp`, {} are held", size(HELD_BODY_BYTES)),
+            format!("{DLP_RECORDED} findings are told"),
+        ],
+    );
+}

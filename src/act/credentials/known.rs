@@ -165,10 +165,10 @@ mod tests {
         let known = KnownValues::of(vault.clone());
         assert_eq!(found(&known, b"x kq82Hs7Wm2XzpL y"), [(2..16, "model/value".to_owned())]);
         assert_eq!(found(&known, b"kq82Hs7Wm2XzpL"), [(0..14, "model/value".to_owned())]);
-        assert_eq!(found(&known, b"kq82Hs7Wm2Xzp abc"), []);
+        assert!(found(&known, b"kq82Hs7Wm2Xzp abc").is_empty());
         assert_eq!(known.longest(), 14);
         set(&vault, "model", b"another-value-of-it");
-        assert_eq!(found(&known, b"kq82Hs7Wm2XzpL"), [], "it was rotated");
+        assert!(found(&known, b"kq82Hs7Wm2XzpL").is_empty(), "it was rotated");
         assert_eq!(found(&known, b"another-value-of-it").len(), 1);
     }
 
