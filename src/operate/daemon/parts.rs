@@ -138,7 +138,7 @@ impl Parts {
             resolvers: Arc::new(Upstreams::new(self.resolvers)),
             terminator: self.terminator,
             dialler: self.dialler,
-            vault,
+            vault: vault.clone(),
             tokens: Default::default(),
             home,
             room,
@@ -146,7 +146,7 @@ impl Parts {
             quarantines: Quarantines::default(),
             paces: Default::default(),
             held: Default::default(),
-            finder: Finder { known: Some(vault.clone()), ..self.finder },
+            finder: Finder { known: Some(vault), ..self.finder },
             changed: watch::Sender::new(()),
             replacing: Mutex::default(),
         })
