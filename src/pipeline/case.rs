@@ -1,6 +1,6 @@
 //! What records and denials say of one request.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ pub struct Case<'a> {
     /// The messages to a server of tools in its body, once that was read and where it has any.
     pub messages: OnceCell<Messages>,
     /// What was found in it, and how its path is shown where something was found there.
-    seen: OnceCell<(Sightings, Option<String>)>,
+    seen: RefCell<Option<(Sightings, Option<String>)>>,
     at: Timestamp,
     site: &'a Site,
 }
@@ -60,7 +60,7 @@ impl<'a> Case<'a> {
             snapshot,
             known,
             messages: OnceCell::new(),
-            seen: OnceCell::new(),
+            seen: RefCell::default(),
             site,
         }
     }
@@ -80,13 +80,12 @@ impl<'a> Case<'a> {
 
     /// It was looked into, and this was found; the path is shown like that where something was found there.
     pub fn saw(&self, sightings: Sightings, path: Option<String>) {
-        // It is looked into once.
-        let _ = self.seen.set((sightings, path));
+        self.seen.replace(Some((sightings, path)));
     }
 
     /// What was found in it before it was decided on.
     pub fn sightings(&self) -> Sightings {
-        self.seen.get().map(|(found, _)| found.clone()).unwrap_or_default()
+        self.seen.borrow().as_ref().map(|(found, _)| found.clone()).unwrap_or_default()
     }
 
     /// What its decision depends on beside documents and traffic.
@@ -150,7 +149,8 @@ impl<'a> Case<'a> {
 
     fn asked(&self, request: Option<&Request<'_>>, head: Option<&request::Parts>) -> Asked {
         let asked = Asked { tools: self.tools(), ..asked(request, head) };
-        let Some((findings, path)) = self.seen.get() else { return asked };
+        let seen = self.seen.borrow();
+        let Some((findings, path)) = seen.as_ref() else { return asked };
         Asked { findings: findings.clone(), path: path.clone().or(asked.path), ..asked }
     }
 

@@ -55,6 +55,10 @@ pub async fn decide(
 ) -> Result<Decided, Denial> {
     let permit = case.judge(request)?;
     let mut looking = Looking::begin(case, &permit, request);
+    if let Some(looking) = &mut looking {
+        looking.head(request, head);
+        note(case, looking, (request, head));
+    }
     let hold = looking.as_ref().and_then(|looking| looking.hold(case.site().road.shared.finder.hold));
     let read = match held::wants_body(case, &permit, request, hold) {
         // Boxed: most requests have none that is read, and their futures no room for it.
@@ -77,15 +81,13 @@ async fn looked_into(
     (request, head): (&Request<'_>, &request::Parts),
     mut read: Read,
 ) -> Result<Decided, Denial> {
-    looking.head(request, head);
     looking.forgive(&permit.credentials(), request, head);
     if let Some(held) = read.body.as_ref().filter(|_| !read.is_part) {
         looking.body(head, held).await;
     }
     read.content.findings = Some(looking.findings());
     let union = looking.plan().clone();
-    let (judged, _) = looking.judge(&union, request, head);
-    case.saw(judged.sightings().clone(), looking.shown_path(request));
+    note(case, &looking, (request, head));
     let agent = &case.site().known.agent().name;
     let before = permit.before_findings(&read.content);
     let clearance = match case.settle(permit, &read.content) {
@@ -108,6 +110,12 @@ async fn looked_into(
     let passing = (read.is_part || read.body.is_none()).then(|| looking.passing(plan, agent)).flatten();
     let carried = Some(Box::new(Carried { changes, passing }));
     Ok(Decided { wait, clearance, inspected, read, reservation, carried })
+}
+
+/// Puts on record what was found so far, whatever comes of it.
+fn note(case: &Case<'_>, looking: &Looking, (request, head): (&Request<'_>, &request::Parts)) {
+    let (judged, _) = looking.judge(looking.plan(), request, head);
+    case.saw(judged.sightings().clone(), looking.shown_path(request));
 }
 
 /// Counts a request by rates and budgets, by what binds it.

@@ -187,10 +187,10 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
         Err(denial) => return Some(refused(road, &snapshot, opening, &denial, &query)),
     };
     let inspected = names::look(road, &snapshot, &known, &query, &mut opening);
-    let judged = judge(road, &snapshot, &known, &query, inspected, at);
-    let entry = match judged {
-        Ok((leave, asked)) => {
-            road.shared.ledger.open_query(&leave, &opening).await.map(|entry| (asked, entry))
+    let entry = match judge(road, &snapshot, (&known, &query), inspected, at) {
+        Ok((leave, asked, inspected)) => {
+            let allowed = (&leave, &inspected);
+            road.shared.ledger.open_query(allowed, &opening).await.map(|entry| (asked, entry))
         }
         Err(denial) => Err(denial),
     };
@@ -200,9 +200,8 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
             return Some(turned_away(road, &snapshot, opening, (asker, &known, denial), &query));
         }
     };
-    let agent = &known.agent().name;
     let keep = |address| snapshot.policy.may_be_given(&known, address);
-    let recipient = Recipient { agent: Some(agent), transport: asker.transport, keep: &keep };
+    let recipient = Recipient { agent: Some(&known.agent().name), transport: asker.transport, keep: &keep };
     let mut answered = road.exchange.answer(&query, recipient, at).await;
     let denial = withheld(road, &known, asked.as_ref(), &answered);
     if let Some(denial) = &denial {
@@ -232,24 +231,23 @@ async fn answer(road: &Road, asker: Asker, bytes: &[u8]) -> Option<Vec<u8>> {
 fn judge<'a>(
     road: &Road,
     snapshot: &Snapshot,
-    known: &Known,
-    query: &'a Query,
+    (known, query): (&Known, &'a Query),
     inspected: Result<Inspected, Denial>,
     at: Timestamp,
-) -> Result<(Leave, Option<Looked<'a>>), Denial> {
+) -> Result<(Leave, Option<Looked<'a>>, Inspected), Denial> {
     let kind = RecordType(query.kind());
     let lookup = Lookup { host: query.host(), text: query.text(), kind, class: query.class() };
     let agent = &known.agent().name;
     let leave = snapshot.policy.query(known, &lookup, road.shared.circumstances(snapshot, known, at))?;
-    let _ = inspected?;
+    let inspected = inspected?;
     // The root is no host name, and a document's.
-    let Some(host) = query.host() else { return Ok((leave, None)) };
+    let Some(host) = query.host() else { return Ok((leave, None, inspected)) };
     let chooser = leave.chooser();
     let flagged = query.dnssec_ok() || query.checking_disabled();
     let (by_agent, base) = (chooser.is_agent(), chooser.base(host));
     let asked = Looked { host, kind, by_agent, base, flagged };
     road.shared.guard.admit(agent, &asked, at)?;
-    Ok((leave, Some(asked)))
+    Ok((leave, Some(asked), inspected))
 }
 
 /// Why the agent must not hear an answer: it serves a tunnel or is one of too many, or has no address but those that it may not be given.

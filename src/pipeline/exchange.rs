@@ -32,7 +32,7 @@ use crate::act::upstream::{Held, Looked, Reading};
 use crate::decide::dlp::{Passing, Told};
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Clearance;
-use crate::model::types::{Denial, Reason};
+use crate::model::types::{Decision, Denial, Reason};
 use crate::perceive::protocol::ai::Call;
 use crate::perceive::request::{Request, hop_by_hop};
 
@@ -67,7 +67,8 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     let is_read = read.call.is_some();
     let (changes, looks) =
         carried.map_or_else(Default::default, |carried| (carried.changes, carried.passing));
-    let lets = Lets { wait, clearance, entry, told: told(&case) };
+    let told = told(&case, clearance.speaks().0 != Decision::Allow || inspected.alert().is_some());
+    let lets = Lets { wait, clearance, entry, told };
     let going = going(case, (&canonical, &head), lets, &mut read);
     changes.apply(&mut head, &mut asked.0, &mut read);
     if back.challenge.is_some() && going.clearance.inspection().is_some() {
@@ -170,8 +171,8 @@ async fn convey(
 }
 
 /// Where what is found as it passes is told: all that was found before stands there, too.
-fn told(case: &Case<'_>) -> Rc<Told> {
-    let told = Told::default();
+fn told(case: &Case<'_>, is_spoken_for: bool) -> Rc<Told> {
+    let told = Told { is_spoken_for, ..Told::default() };
     *told.found.borrow_mut() = case.sightings();
     Rc::new(told)
 }

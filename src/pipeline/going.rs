@@ -152,6 +152,7 @@ impl Drop for Going {
             evidence: self.evidence.take(),
             credential: self.credential.take(),
             findings: self.told.found.take(),
+            alert: self.told.alert(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),
             denial: self.cut.get().cloned(),
             ..Outcome::default()

@@ -11,6 +11,7 @@ use super::origin::{Origin, Taken};
 use super::providers::{self, OPENAI, Providers};
 use super::streaming::{PLAIN, TLS};
 use crate::lab::backends::Wire;
+use crate::lab::daemon::alice_is_read;
 use crate::lab::{Daemon, Lab, Namespace, Resolver};
 
 /// A key that nobody else has.
@@ -310,10 +311,10 @@ fn a_provider_of_models_gets_no_key_but_the_vaults(lab: Lab) {
         "{}apiVersion: clawgress.io/v1alpha1\nkind: CredentialInjectionPolicy\nmetadata: {{name: openai}}\n\
          spec: {{parentRefs: [{{group: clrk.apoxy.dev, kind: AIProviderRoute, name: models}}], secretRef: {{name: openai}}, \
          target: Header, headerName: Authorization, headerPrefix: 'Bearer '}}\n",
-        super::fallback::WORLD
+        super::fallback::ROUTE
     );
     let providers = Providers::start(&lab);
-    let daemon = lab.daemon(&json!({}), &[("all.yaml", &documents)]);
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_is_read(&documents))]);
     set(&daemon, &["openai"], KEY);
     let body = r#"{"model":"gpt-4o","messages":[]}"#;
     let request = format!(

@@ -94,6 +94,13 @@ fn what_may_not_leave_leaves_on_no_road_and_its_record_has_its_hash_and_not_its_
     for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
         for (what, request) in [
             ("json", post(JSON, r#"{"notes":[{"of":"project Bluebird"}]}"#)),
+            (
+                "mcp",
+                post(
+                    JSON,
+                    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"send","arguments":{"text":"Bluebird"}}}"#,
+                ),
+            ),
             ("form", post("Content-Type: application/x-www-form-urlencoded\r\n", "a=1&b=Bluebird")),
             ("multipart", post("Content-Type: multipart/form-data; boundary=b\r\n", multipart)),
             ("text", post("", "of Bluebird")),
@@ -124,6 +131,8 @@ fn what_may_not_leave_leaves_on_no_road_and_its_record_has_its_hash_and_not_its_
         );
         blocked(&talk.ask(chunked));
         assert!(origin.untouched(), "something left");
+    }
+    for mut talk in talks(&lab, &daemon) {
         assert_eq!(talk.ask(post(JSON, r#"{"of":"Redbird"}"#)).status, 200);
     }
 }
@@ -213,11 +222,16 @@ fn without_a_class_that_stops_nothing_is_held_and_findings_are_on_record(lab: La
         "{targetRef: {kind: Team, name: red}, custom: [{name: stone, words: [Greystone], action: Alert}]}";
     let (_resolver, daemon, origins) = start(&lab, &policy("words", spec), &json!({}));
     for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
-        let body = format!("{}Greystone{}", "a".repeat(3 << 20), "b".repeat(1000));
+        let body = format!("{}Greystone\n{}", "nothing here\n".repeat(200_000), "nor here\n".repeat(100));
         assert_eq!(talk.ask(post("", &body)).status, 200);
         assert!(origin.taken().pop().expect("a request").body == body.as_bytes());
         let row = last(&daemon);
         assert_eq!(row["dlp_matches"][0]["detector"], "stone", "{row}");
+        assert_eq!(
+            (&row["decision"], &row["policy_id"]),
+            (&json!("alert"), &json!("DLPPolicy/words")),
+            "{row}"
+        );
     }
 }
 
@@ -310,4 +324,40 @@ fn an_sdk_hears_of_it_in_its_own_shape(lab: Lab) {
         "{told}"
     );
     assert!(origins[1].untouched());
+}
+
+#[apply(over_both)]
+fn a_customer_list_is_told_by_its_kinds_however_it_is_written(lab: Lab) {
+    let spec = "{classes: [{class: pii, action: Block}, {class: keys, action: Block}]}";
+    let (_resolver, daemon, origins) = start(&lab, &policy("customers", spec), &json!({}));
+    let list = r#"[{"card":"4539718203645188"},{"card":"5203847162903577"},{"card":"371928450617397"},
+        {"iban":"DE62370400440713928450"},{"iban":"NL38ABNA0471928350"}]"#;
+    // Every byte as two digits.
+    let hex: String = list.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let escaped: String = list.bytes().map(|byte| format!("\\u{:04x}", byte)).collect();
+    for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
+        for body in [list.to_owned(), format!(r#"{{"list":"{escaped}"}}"#), format!(r#"{{"list":"{hex}"}}"#)]
+        {
+            let refused = talk.ask(post(JSON, &body));
+            refused.is_refusal(403, "dlp.blocked");
+            assert!(refused.text().contains("3 payment cards, 2 IBAN"), "{}", refused.text());
+        }
+        assert!(origin.untouched());
+        assert_eq!(talk.ask(post(JSON, r#"[{"order":"A-2004101"},{"count":12}]"#)).status, 200);
+    }
+}
+
+#[apply(over_both)]
+fn a_value_of_the_vault_is_found_wherever_it_surfaces(lab: Lab) {
+    let spec = "{classes: [{class: keys, action: Block}]}";
+    let (_resolver, daemon, origins) = start(&lab, &policy("keys", spec), &json!({}));
+    let mut talk = talks(&lab, &daemon).next().expect("a talk");
+    assert_eq!(talk.ask(post(JSON, r#"{"say":"plain words of nobody"}"#)).status, 200);
+    daemon.program(&["secret", "set", "motto"]).input("plain words of nobody").run().succeeded();
+    let refused = talk.ask(post(JSON, r#"{"say":"plain words of nobody"}"#));
+    refused.is_refusal(403, "dlp.blocked");
+    assert!(refused.text().contains("1 secret of the vault"), "{}", refused.text());
+    let row = last(&daemon);
+    assert_eq!(row["dlp_matches"][0]["detector"], "vault:motto/value", "{row}");
+    assert_eq!(origins[0].taken().len(), 1);
 }

@@ -17,6 +17,7 @@ pub mod dialogue;
 pub mod dns;
 pub mod ech;
 pub mod explaining;
+pub mod exfiltration;
 pub mod fail_modes;
 pub mod fallback;
 pub mod floods;

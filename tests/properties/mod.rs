@@ -5,6 +5,7 @@ mod conditions;
 mod deciding;
 mod documents;
 mod framing;
+mod inspecting;
 mod journal;
 mod lookups;
 mod naming;

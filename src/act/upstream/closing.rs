@@ -73,6 +73,7 @@ impl Closing {
             evidence: self.evidence,
             credential: self.credential,
             findings: self.told.found.take(),
+            alert: self.told.alert(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(end.is_none())));
@@ -89,6 +90,7 @@ impl Closing {
             evidence: self.evidence,
             credential: self.credential,
             findings: self.told.found.take(),
+            alert: self.told.alert(),
             ..Outcome::default()
         };
         self.entry.close(outcome.of_call(self.reading.finish(false)));

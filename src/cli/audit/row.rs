@@ -47,7 +47,24 @@ fn cells(row: &Value, now: Timestamp) -> Vec<Cell> {
         Cell::from(why.as_str()),
         Cell::from(text(row, "policy_id")),
         Cell::styled(id.get(..13).unwrap_or(id), Style::Dim),
+        Cell::from(found(row).as_str()),
     ]
+}
+
+/// `3 payment-card, 2 iban`: what was found in it, as far as it is told one by one.
+fn found(row: &Value) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for one in row.get("dlp_matches").and_then(Value::as_array).into_iter().flatten() {
+        let name = text(one, "detector");
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    let mut said: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let more = row.get("dlp_matches_more").and_then(Value::as_u64);
+    said.extend(more.map(|more| format!("{more} more")));
+    said.join(", ")
 }
 
 /// `POST paste.example/upload`, `tcp 192.0.2.1:22`, `dns A paste.example`, `admin approve alice paste.example`.
@@ -115,4 +132,19 @@ pub fn details(row: &Value, paint: Paint) -> String {
         })
         .collect();
     Columns::table(&rows, paint)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_told_by_its_detectors() {
+        let one = |name: &str| json!({"detector": name, "class": "pii"});
+        let row = json!({"dlp_matches": [one("iban"), one("card"), one("iban")], "dlp_matches_more": 4});
+        assert_eq!(found(&row), "2 iban, 1 card, 4 more");
+        assert_eq!(found(&json!({})), "");
+    }
 }

@@ -11,14 +11,14 @@ use super::detector::{DetectorName, Found};
 use super::hash::ValueHash;
 use super::inspect::Inspector;
 use super::marks;
-use super::unhide::{Chain, ENCODINGS, Joined, Patches, Unreadable, inline, quoted_printable};
+use super::unhide::{Chain, Joined, Patches, Unreadable, encoded, inline, quoted_printable};
 use crate::model::types::FindingClass;
 use crate::model::types::limits::{DLP_DECODED_LEAST, DLP_DECODED_PER_BYTE, DLP_DEPTH, DLP_MATCHES};
 
-/// How sure a credential has to be of which only halves were sent together.
-const SURE_ACROSS: f32 = 0.7;
-/// How sure a number.
-const SURE_NUMBER_ACROSS: f32 = 0.9;
+/// How sure a finding has to be of which only pieces were sent together.
+const SURE_ACROSS: f32 = 0.75;
+/// Digits of a number that is found so.
+const DIGITS_ACROSS: usize = 8;
 
 /// A finding, in the bytes as they came.
 #[derive(Debug, Clone)]
@@ -29,18 +29,27 @@ pub struct Seen {
     pub confidence: f32,
     pub is_example: bool,
     pub hash: ValueHash,
+    /// Whether it stands in no one piece of the message.
+    is_joined: bool,
 }
 
 impl Seen {
     /// Makes one of two findings of one thing: the surer one, over all that is part of it.
     fn unite(&mut self, other: Self) {
+        if self.is_joined != other.is_joined {
+            // What stands in one piece is it, and the neighbouring piece has nothing to do with it.
+            if self.is_joined {
+                *self = other;
+            }
+            return;
+        }
         let range = if self.hash == other.hash {
             // The same value: the shorter way to write it is enough.
             if other.range.len() < self.range.len() { other.range.clone() } else { self.range.clone() }
         } else {
             self.range.start.min(other.range.start)..self.range.end.max(other.range.end)
         };
-        if other.confidence > self.confidence {
+        if (!other.is_example, other.confidence) > (!self.is_example, self.confidence) {
             *self = other;
         }
         self.range = range;
@@ -54,6 +63,8 @@ pub struct Reading<'a> {
     pub chain: Chain<'a>,
     pub depth: usize,
     pub fresh: Fresh<'a>,
+    /// Whether it is made of pieces that stood apart.
+    pub is_joined: bool,
 }
 
 /// What is new in a reading.
@@ -61,7 +72,7 @@ pub struct Reading<'a> {
 pub enum Fresh<'a> {
     /// All of it.
     All,
-    /// What stands in these places, or meets them. The text goes on in front of it, and behind it, where that is said.
+    /// What stands in these places. The text goes on in front of it, and behind it, where that is said.
     Near(&'a [Range<usize>], [bool; 2]),
     /// What crosses one of these seams.
     Across(&'a [Range<usize>]),
@@ -73,8 +84,8 @@ impl Fresh<'_> {
         match self {
             Self::All => true,
             Self::Near(places, _) => {
-                let first = places.partition_point(|place| place.end < range.start);
-                places.get(first).is_some_and(|place| place.start <= range.end)
+                let first = places.partition_point(|place| place.end <= range.start);
+                places.get(first).is_some_and(|place| place.start < range.end)
             }
             Self::Across(seams) => {
                 let first = seams.partition_point(|seam| seam.start <= range.start);
@@ -97,17 +108,16 @@ impl Fresh<'_> {
     }
 }
 
-/// Whether a finding that crosses a seam is more than chance: a credential by its format, or a number that is the whole of
-/// what was joined.
+/// Whether a finding that crosses a seam is more than chance: a credential, a long number, an address.
 fn is_sure_across(text: &[u8], found: &Found) -> bool {
-    let is_alone = |at: Option<&u8>| at.is_none_or(|byte| *byte == b'\n');
     match found.class {
-        FindingClass::Keys | FindingClass::Custom => found.confidence >= SURE_ACROSS,
+        FindingClass::Keys | FindingClass::Secrets | FindingClass::Custom => found.confidence >= SURE_ACROSS,
         FindingClass::Pii => {
-            let before = found.range.start.checked_sub(1).and_then(|before| text.get(before));
-            found.confidence >= SURE_NUMBER_ACROSS && is_alone(before) && is_alone(text.get(found.range.end))
+            let value = &text[found.range.clone()];
+            let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+            found.confidence >= SURE_ACROSS && (digits >= DIGITS_ACROSS || value.contains(&b'@'))
         }
-        FindingClass::Secrets | FindingClass::Phi | FindingClass::Placeholder => false,
+        FindingClass::Phi | FindingClass::Placeholder => false,
     }
 }
 
@@ -148,8 +158,7 @@ impl<'i> Descent<'i> {
         self.look(reading);
         let is_wanted = |range: &Range<usize>| reading.fresh.has(range);
         let is_last = reading.depth >= DLP_DEPTH;
-        for encoding in ENCODINGS {
-            let patches = encoding(reading.text, &is_wanted, self.room);
+        for patches in encoded(reading.text, is_wanted, self.room) {
             if is_last && !patches.is_empty() {
                 self.note(Unreadable::TooDeep);
             } else {
@@ -175,6 +184,7 @@ impl<'i> Descent<'i> {
                 chain: reading.chain.through(&window.mapped.map),
                 depth: reading.depth + 1,
                 fresh: Fresh::Near(&window.fresh, cut),
+                is_joined: reading.is_joined,
             });
         }
     }
@@ -189,6 +199,7 @@ impl<'i> Descent<'i> {
             chain: reading.chain.through(&joined.mapped.map),
             depth: reading.depth + 1,
             fresh: Fresh::Across(&joined.seams),
+            is_joined: true,
         });
     }
 
@@ -225,7 +236,8 @@ impl<'i> Descent<'i> {
         }
         let hash = self.inspector.key.hash(&reading.text[found.range]);
         let Found { class, detector, confidence, is_example, .. } = found;
-        self.seen.push(Seen { range, class, detector, confidence, is_example, hash });
+        let is_joined = reading.is_joined;
+        self.seen.push(Seen { range, class, detector, confidence, is_example, hash, is_joined });
     }
 
     /// What was seen, each once and in order, and what was not read.
@@ -252,5 +264,8 @@ const SEVERAL: usize = 16;
 fn is_same(outer: &Seen, inner: &Seen) -> bool {
     let overlaps = inner.range.start < outer.range.end;
     let is_within = inner.range.end <= outer.range.end;
-    overlaps && outer.class == inner.class && (is_within || outer.hash == inner.hash)
+    let is_joined = outer.is_joined != inner.is_joined;
+    let is_rival =
+        outer.detector == inner.detector || !outer.detector.is_written() && !inner.detector.is_written();
+    overlaps && is_rival && outer.class == inner.class && (is_within || is_joined || outer.hash == inner.hash)
 }

@@ -51,6 +51,10 @@ fn settle(found: &mut Vec<Found>) {
     // The last of each class that was kept: what is sorted by its beginning overlaps no earlier one without it.
     let mut last: [Option<usize>; FindingClass::ALL.len()] = [None; _];
     for next in found.drain(..) {
+        if next.detector.is_written() {
+            kept.push(next);
+            continue;
+        }
         let rivals = match next.class {
             FindingClass::Keys | FindingClass::Secrets => [FindingClass::Keys, FindingClass::Secrets],
             class => [class, class],

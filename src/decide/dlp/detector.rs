@@ -74,6 +74,12 @@ impl DetectorName {
             Kept::Written(name) => name,
         }
     }
+
+    /// Whether a document or the vault has given it. What such a one finds is told beside what others find in the same place:
+    /// another policy may say something else of it.
+    pub fn is_written(&self) -> bool {
+        matches!(self.0, Kept::Written(_))
+    }
 }
 
 impl From<&'static str> for DetectorName {

@@ -139,6 +139,11 @@ impl Judgement {
         to.more += more;
     }
 
+    /// The policy that raises an alert, where one does.
+    pub fn alert(&self) -> Option<&PolicyRef> {
+        self.alert.as_ref()
+    }
+
     /// What goes on record.
     pub fn sightings(&self) -> &Sightings {
         &self.sightings

@@ -14,13 +14,13 @@ use super::unhide::{
 use crate::model::types::limits::DLP_DEPTH;
 
 /// Bytes at the beginning of a message that say whether it is text.
-const BEGINNING: usize = 1024;
+const BEGINNING: usize = 512;
 
 impl Descent<'_> {
     /// Reads a whole message.
     pub fn read(mut self, bytes: &[u8], form: Form<'_>) -> (Vec<Seen>, Option<Unreadable>) {
         let chain = Chain::at(0);
-        self.message(Reading { text: bytes, chain, depth: 0, fresh: Fresh::All }, form);
+        self.message(Reading { text: bytes, chain, depth: 0, fresh: Fresh::All, is_joined: false }, form);
         self.finish()
     }
 
@@ -174,10 +174,13 @@ impl Descent<'_> {
     /// Reads names and values of a form or a query.
     fn pairs(&mut self, reading: Reading<'_>) {
         self.descend(reading);
+        let escapes = form_escapes(reading.text);
         if memchr::memchr(b'+', reading.text).is_some() && reading.depth < DLP_DEPTH {
-            self.undo(reading, &form_escapes(reading.text));
+            self.undo(reading, &escapes);
         }
-        self.join(reading, &delimited(reading.text, b'&', true));
+        let plain = escapes.apply(reading.text);
+        let chain = reading.chain.through(&plain.map);
+        self.join(Reading { text: &plain.text, chain, ..reading }, &delimited(&plain.text, b'&', true));
     }
 
     /// Reads the value of a field, with its name in front: it says what the value is.

@@ -14,7 +14,7 @@ use super::plan::Inspection;
 use super::redact::redact;
 use super::window::Window;
 use super::words::Unread;
-use crate::model::types::{Denial, Direction, Sightings};
+use crate::model::types::{Denial, Direction, PolicyRef, Sightings};
 
 /// What is told of a message while it passes: to whoever closes its record.
 #[derive(Debug, Default)]
@@ -23,6 +23,17 @@ pub struct Told {
     pub found: RefCell<Sightings>,
     /// Why it goes no further, once it does not.
     pub broken: OnceCell<Denial>,
+    /// The policy that raises an alert, once one does.
+    pub alert: OnceCell<PolicyRef>,
+    /// Whether something else speaks in its record: then an alert does not.
+    pub is_spoken_for: bool,
+}
+
+impl Told {
+    /// The policy whose alert speaks in the record, where one does.
+    pub fn alert(&self) -> Option<PolicyRef> {
+        self.alert.get().filter(|_| !self.is_spoken_for).cloned()
+    }
 }
 
 /// See the module.
@@ -140,6 +151,10 @@ impl Passing {
 
     fn check(&mut self, told: &Told) -> Result<(), Box<Denial>> {
         self.judgement.tell(&mut told.found.borrow_mut());
+        if let Some(policy) = self.judgement.alert() {
+            // The first one speaks.
+            let _ = told.alert.set(policy.clone());
+        }
         self.judgement.check_passing(&self.agent).map_err(|denial| {
             // The first reason counts.
             let _ = told.broken.set(denial.clone());

@@ -6,7 +6,7 @@
 //! of two pieces is found like any other. What was split over more than that is not joined here. Read next: `inspect.rs`.
 
 use super::form::Form;
-use super::inspect::{Findings, Inspector, Match};
+use super::inspect::{Findings, Inspector, Location, Match};
 use super::unhide::Unreadable;
 use crate::model::types::limits::{DLP_OPEN_STRING_BYTES, DLP_VIEW_BYTES};
 
@@ -99,6 +99,10 @@ impl Window {
         for mut found in findings.matches {
             let is_new = found.range.end > self.gone && found.range.start < end;
             found.range = found.range.start + self.base..found.range.end + self.base;
+            if self.base > 0 {
+                // The names that lead here are no longer in view.
+                found.location = Location::from("body".to_owned());
+            }
             if is_new && !self.told.iter().any(|told| is_told(told, &found)) {
                 fresh.push(found);
             }
@@ -151,7 +155,7 @@ fn is_told(told: &Match, found: &Match) -> bool {
 /// whose last word begins there.
 fn open_groups(text: &[u8], word: usize) -> usize {
     let is_group = |group: &[u8]| {
-        group.len() <= GROUP_BYTES && group.iter().any(u8::is_ascii_digit)
+        group.len() <= GROUP_BYTES && (group.iter().any(u8::is_ascii_digit) || has_wide_digit(group))
             || group.len() == 2 && group.iter().all(u8::is_ascii_hexdigit)
     };
     if word < text.len() && !is_group(&text[word..]) && text.len() - word > 2 {
@@ -170,7 +174,12 @@ fn open_groups(text: &[u8], word: usize) -> usize {
 }
 
 /// Bytes of the longest group of such a number, with signs.
-const GROUP_BYTES: usize = 12;
+const GROUP_BYTES: usize = 24;
+
+/// Whether a full-width digit stands in a group: U+FF10 to U+FF19.
+fn has_wide_digit(group: &[u8]) -> bool {
+    group.windows(3).any(|letter| matches!(letter, [0xef, 0xbc, 0x90..=0x99]))
+}
 
 /// Where a string begins that has only begun: its value may have spaces.
 fn open_string(text: &[u8]) -> usize {

@@ -280,9 +280,10 @@ impl Object<'_> {
         self.text("evidence", evidence.unwrap_or_default(), EVIDENCE_BYTES);
     }
 
-    /// How something ended that was let through to its end; the word of a limit that it passed on its way stands over its decision.
+    /// How something ended that was let through to its end; the word of a limit that it passed on its way, or of what was found in
+    /// it, stands over its decision.
     fn gone(&mut self, kind: Kind, outcome: &Outcome, alert: Option<&Alert>) {
-        match alert.and_then(|alert| alert.policy.as_ref()) {
+        match alert.and_then(|alert| alert.policy.as_ref()).or(outcome.alert.as_ref()) {
             Some(policy) => {
                 let policy = Some(policy);
                 let decision = Decision::Alert;

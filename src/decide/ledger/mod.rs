@@ -143,9 +143,16 @@ impl Ledger {
 
     /// Records that a DNS query may be asked. For `durability: process` it gives way once and waits
     /// for nothing.
-    pub async fn open_query(&self, leave: &Leave, opening: &Opening) -> Result<Entry, Denial> {
+    pub async fn open_query(
+        &self,
+        (leave, inspected): (&Leave, &Inspected),
+        opening: &Opening,
+    ) -> Result<Entry, Denial> {
         let by = leave.route();
-        self.open(opening, Decision::Allow, (Some(&by.policy), by.rule.as_deref()), None).await
+        match inspected.alert() {
+            Some(policy) => self.open(opening, Decision::Alert, (Some(policy), None), None).await,
+            None => self.open(opening, Decision::Allow, (Some(&by.policy), by.rule.as_deref()), None).await,
+        }
     }
 
     /// Records that an operator's action is about to have effect. For `durability: process` it gives way once and waits

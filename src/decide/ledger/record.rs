@@ -125,6 +125,8 @@ pub struct Outcome {
     pub spent: Option<Spent>,
     /// All that was found in it, where something was found after it was decided on; nothing else is.
     pub findings: Sightings,
+    /// The policy that raises an alert by them, where nothing else speaks in the record.
+    pub alert: Option<PolicyRef>,
 }
 
 impl Outcome {

@@ -214,7 +214,7 @@ fn class_rule(item: &Item<'_>, custom: &[CustomDetector]) -> Option<ClassRule> {
     let fields = item.object(&CLASS)?;
     let class = fields.required("class").and_then(|item| item.choice(&CLASSES));
     let action = fields.required("action").and_then(|item| item.choice(&ACTIONS));
-    let least = fields.get("minConfidence").map_or(Some(LEAST), |item| item.share());
+    let least = fields.get("minConfidence").map_or(Some(LEAST), |item| values::share(&item));
     let ways = ways(&fields);
     let listed = fields.list("detectors");
     let detectors: Vec<_> = listed.iter().filter_map(|item| known_detector(item, class?, custom)).collect();

@@ -180,25 +180,6 @@ impl<'s> Item<'s> {
         None
     }
 
-    /// A number from 0 to 1.
-    pub fn share(&self) -> Option<f32> {
-        debug_assert!(self.may_be(|shape| matches!(shape, Shape::Share)));
-        let number = match self.node.value {
-            Value::Int(0) => 0.0,
-            Value::Int(1) => 1.0,
-            Value::Float(number) if (0.0..=1.0).contains(&number) => number as f32,
-            Value::Int(_) | Value::Float(_) => {
-                self.mistake(format!("{} {} is not between 0 and 1", quoted(self.name), self.written()));
-                return None;
-            }
-            _ => {
-                self.wrong_type("a number");
-                return None;
-            }
-        };
-        Some(number)
-    }
-
     /// `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
         debug_assert!(self.may_be(|shape| matches!(shape, Shape::Bool | Shape::False)));

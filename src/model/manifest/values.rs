@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use super::fields::Item;
 use super::report::quoted;
 use super::schema::{Form, Shape};
+use super::tree::Value;
 use crate::model::types::HostPattern;
 use crate::model::types::host::{HostNameError, MAX_HOST_NAME};
 
@@ -83,6 +84,16 @@ pub fn host_mistake(item: &Item<'_>, text: &str, error: HostNameError) {
         None
     };
     item.scope.mistake(item.span(), format!("host {} {error}", quoted(text)), hint);
+}
+
+/// A number from 0 to 1.
+pub fn share(item: &Item<'_>) -> Option<f32> {
+    match item.node().value {
+        Value::Int(number @ 0..=1) => return Some(number as f32),
+        Value::Float(number) if (0.0..=1.0).contains(&number) => return Some(number as f32),
+        _ => item.mistake(format!("{} {} is not a number from 0 to 1", quoted(item.name), item.written())),
+    }
+    None
 }
 
 /// A network with the length of its prefix.

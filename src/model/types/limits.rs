@@ -535,8 +535,8 @@ pub const DLP_DECODED_LEAST: usize = 256 * 1024;
 pub const DLP_CONTEXT_BYTES: usize = 96;
 /// Bytes beyond that, up to where a word ends.
 pub const DLP_TOKEN_BYTES: usize = 4096;
-/// Bytes of a string that may be part of something split.
-pub const DLP_FRAGMENT_BYTES: usize = 64;
+/// Bytes of a string that is joined whole with others where something may be split over them; of longer ones, either end.
+pub const DLP_FRAGMENT_BYTES: usize = 256;
 /// Such strings of one message that are joined.
 pub const DLP_FRAGMENTS: usize = 16 * 1024;
 /// Parts of one multipart message.
@@ -570,3 +570,5 @@ pub const CUSTOM_WORD_BYTES: usize = 256;
 pub const DLP_VIEW_BYTES: usize = 512;
 /// Bytes of a string that has only begun and is held, because its value may have spaces.
 pub const DLP_OPEN_STRING_BYTES: usize = 64;
+/// Bytes of one line of what `dlp scan --jsonl` reads.
+pub const SCANNED_LINE_BYTES: usize = 64 * 1024 * 1024;

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
 use super::{Error, findings_key};
-use crate::act::credentials::Vault;
+use crate::act::credentials::{KnownValues, Vault};
 use crate::act::dial::{Dialler, TrustAnchors};
 use crate::act::tls::{Authority, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
@@ -126,6 +126,7 @@ impl Parts {
         let past = self.ledger.take_past();
         let moments = BudgetClock::new(clock::now(), clock::uptime(), past.last);
         let now = moments.at(clock::now(), clock::uptime());
+        let known = Arc::new(KnownValues::of(vault.clone()));
         Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             ledger: self.ledger,
@@ -138,7 +139,7 @@ impl Parts {
             resolvers: Arc::new(Upstreams::new(self.resolvers)),
             terminator: self.terminator,
             dialler: self.dialler,
-            vault: vault.clone(),
+            vault,
             tokens: Default::default(),
             home,
             room,
@@ -146,7 +147,7 @@ impl Parts {
             quarantines: Quarantines::default(),
             paces: Default::default(),
             held: Default::default(),
-            finder: Finder { known: Some(vault), ..self.finder },
+            finder: Finder { known: Some(known), ..self.finder },
             changed: watch::Sender::new(()),
             replacing: Mutex::default(),
         })

@@ -5,12 +5,14 @@
 
 mod answer;
 pub mod condition;
+mod detect;
 mod dns;
 mod events;
 mod exchange;
 mod frames;
 mod guard;
 mod hygiene;
+mod inspect;
 mod journal;
 mod json;
 mod manifest;
@@ -30,12 +32,14 @@ pub type Check = fn(&[u8]);
 pub const TARGETS: &[(&str, Check)] = &[
     ("answer", answer::check),
     ("condition", condition::check),
+    ("detect", detect::check),
     ("dns", dns::check),
     ("events", events::check),
     ("exchange", exchange::check),
     ("frames", frames::check),
     ("guard", guard::check),
     ("hygiene", hygiene::check),
+    ("inspect", inspect::check),
     ("journal", journal::check),
     ("json", json::check),
     ("manifest", manifest::check),

@@ -197,7 +197,8 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "it-codice-fiscale",
         source: "Decreto Ministeriale 23 dicembre 1976; Agenzia delle Entrate",
-        format: "[A-Z]{6}[A-Z0-9]{2}[A-Z][A-Z0-9]{2}[A-Z][A-Z0-9]{3}[A-Z]|[A-Z]{3} [A-Z]{3} [A-Z0-9]{2}[A-Z][A-Z0-9]{2} [A-Z][A-Z0-9]{3}[A-Z]",
+        format: "[A-Z]{6}[A-Z0-9]{2}[A-Z][A-Z0-9]{2}[A-Z][A-Z0-9]{3}[A-Z]|\
+            [A-Z]{3} [A-Z]{3} [A-Z0-9]{2}[A-Z][A-Z0-9]{2} [A-Z][A-Z0-9]{3}[A-Z]",
         check: Sum(codice_fiscale),
         context: &["codice fiscale", "cod. fisc", "cf", "tax code"],
         examples: &["RSSMRA85T10A562S", "rss mra 85t10 a562s"],

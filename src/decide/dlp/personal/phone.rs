@@ -79,8 +79,9 @@ fn beginning(text: &[u8], digit: usize) -> Option<(usize, bool)> {
     if has_plus {
         start -= 1;
     }
-    let is_free = !matches!(before(start), b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'/' | b'$' | b'#' | b'@' | b'&')
-        || (start > 1 && before(start - 1) == b'\\');
+    let joins = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./$#@&".contains(&byte);
+    let is_escaped = start > 1 && before(start - 1) == b'\\';
+    let is_free = !joins(before(start)) || is_escaped;
     is_free.then_some((start, has_plus))
 }
 

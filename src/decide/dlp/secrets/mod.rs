@@ -24,7 +24,11 @@ mod words;
 
 use super::detector::Detector;
 
+#[cfg(test)]
+mod tests;
+
 pub use finder::Finder;
+pub(super) use words::pairs;
 
 /// What there is to be found.
 pub const CATALOGUE: &[&[Detector]] = &[

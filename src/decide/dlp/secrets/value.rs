@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 
 use super::name::Named;
 use super::words::{Words, pairs};
-use crate::model::types::limits::FOUND_VALUE_BYTES as VALUE_BYTES;
 
 /// What a value is made of.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,16 +98,13 @@ impl<'a> Shape<'a> {
 }
 
 /// How sure it is that a value with such a name is secret: nothing where it is not.
-pub fn judge(words: &Words, named: Named, value: &[u8], quoted: bool) -> Option<f32> {
-    if value.len() < 4 || value.len() > VALUE_BYTES {
-        return None;
-    }
-    let shape = Shape::of(value);
+pub fn judge(words: &Words, named: Named, shape: &Shape<'_>, quoted: bool) -> Option<f32> {
+    let value = shape.value;
     // What is cheap to tell comes first: most values are none.
     let uuid = is_uuid(value);
     let sure = match named {
         Named::Password if uuid => 0.6,
-        Named::Password => password(words, &shape, value, quoted)?,
+        Named::Password => password(words, shape, quoted)?,
         Named::Secret if uuid => 0.7,
         Named::Secret if shape.is_random(16) => 0.85,
         Named::Secret if quoted && shape.is_random(10) => 0.7,
@@ -119,17 +115,18 @@ pub fn judge(words: &Words, named: Named, value: &[u8], quoted: bool) -> Option<
         Named::Secret | Named::Perhaps => return None,
     };
     let other = value.iter().any(u8::is_ascii_control) || is_date(value) || is_path(value) || is_code(value);
-    (!other && !is_of_words(words, &shape)).then_some(sure)
+    (!other && !is_of_words(words, shape)).then_some(sure)
 }
 
-fn password(words: &Words, shape: &Shape<'_>, value: &[u8], quoted: bool) -> Option<f32> {
+fn password(words: &Words, shape: &Shape<'_>, quoted: bool) -> Option<f32> {
+    let value = shape.value;
     if value.contains(&b' ') {
         return None;
     }
     if shape.letters() == 0 {
         return (quoted && shape.length >= 6 && shape.signs < 2).then_some(0.55);
     }
-    if shape.digits == 0 && shape.odd == 0 && !(quoted && shape.signs > 0) {
+    if shape.digits == 0 && shape.odd == 0 {
         return None;
     }
     let people = value.iter().any(|byte| b"!@#$%^&*?+=~-_".contains(byte));

@@ -20,7 +20,8 @@ const fn alphabet(members: &[&[u8]]) -> [u8; 256] {
     values
 }
 
-static SIX: [u8; 256] = alphabet(&[
+/// What each letter of base64 stands for; 255 for what is none.
+pub const SIX: [u8; 256] = alphabet(&[
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 ]);
@@ -43,6 +44,16 @@ pub fn base64(text: &[u8]) -> Vec<u8> {
     }
     gather(rest, &SIX, 6, &mut bytes);
     bytes
+}
+
+/// What sixteen letters of base64 stand for, without a look at whether they are such.
+pub fn base64_block(letters: &[u8; 16]) -> [u8; 12] {
+    let value = |at: usize| SIX[usize::from(letters[at])];
+    std::array::from_fn(|at| {
+        let letter = at / 3 * 4 + at % 3;
+        let shift = 2 * (at as u32 % 3);
+        value(letter) << (2 + shift) | value(letter + 1) >> (4 - shift)
+    })
 }
 
 /// What base32 stands for (RFC 4648, section 6), in either case.
@@ -105,5 +116,6 @@ mod tests {
         assert_eq!(base64(b"-_-_"), base64(b"+/+/"));
         assert_eq!(base64(b"Zm9v\r\n  YmFy"), b"foobar", "wrapped lines are one");
         assert_eq!(hex(b"666f6F626172"), b"foobar");
+        assert_eq!(base64_block(b"c3dvcmRmaXNoIGFu"), *b"swordfish an");
     }
 }

@@ -108,6 +108,18 @@ pub fn text_of(bytes: Vec<u8>, room: usize) -> Option<Vec<u8>> {
     wide(&bytes).or_else(|| stretches(&bytes))
 }
 
+/// Whether bytes begin as something does that is text once it is unpacked, or written in UTF-16.
+pub fn is_packed(bytes: &[u8]) -> bool {
+    match bytes {
+        [0x1f, 0x8b, 8, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => true,
+        [0x78, second, ..] => (0x7800 | u16::from(*second)) % 31 == 0,
+        [0, one, 0, other, ..] | [one, 0, other, 0, ..] => {
+            SHOWN[usize::from(*one)] && SHOWN[usize::from(*other)]
+        }
+        _ => false,
+    }
+}
+
 /// What gzip or zlib packed; as much of it as there is room for.
 pub fn unpack(bytes: &[u8], room: usize) -> Option<Vec<u8>> {
     let mut unpacked = Vec::new();
@@ -120,11 +132,14 @@ pub fn unpack(bytes: &[u8], room: usize) -> Option<Vec<u8>> {
         }
         _ => return None,
     };
-    (unpacked.len() >= STRETCH).then_some(unpacked)
+    (!unpacked.is_empty()).then_some(unpacked)
 }
 
 /// Text in UTF-16, in either order of bytes.
 pub fn wide(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !is_packed(bytes) {
+        return None;
+    }
     let (big, bytes) = match bytes {
         [0xfe, 0xff, rest @ ..] => (true, rest),
         [0xff, 0xfe, rest @ ..] => (false, rest),

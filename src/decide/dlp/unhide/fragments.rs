@@ -1,47 +1,51 @@
-//! What was split, joined: short strings that stand beside each other, without what stands between them.
+//! What was split, joined: strings that stand beside each other, without what stands between them.
 //!
-//! A key that is cut in two is no key in either half. So the short strings of a message are read once more as if they were
-//! one: in their order, and those of one name together. Only what crosses a seam is new in that text, and a chain that no
-//! credential or number could come of is left out at once. Read next: `parts.rs`.
+//! A key that is cut in two is no key in either half. So the strings of a message are read once more as if they were one: in
+//! their order, and those of one name together. Only what crosses a seam is new in that, and only around a seam that runs
+//! through something like a key or a number; in ordinary messages those are few. Read next: `parts.rs`.
 
+use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::ops::Range;
+
+use foldhash::quality::FixedState;
 
 use super::map::Mapped;
 use super::runs::{Class, class};
-use crate::model::types::limits::{DLP_FRAGMENT_BYTES, DLP_FRAGMENTS};
+use crate::model::types::limits::{DLP_CONTEXT_BYTES, DLP_FRAGMENT_BYTES, DLP_FRAGMENTS, DLP_TOKEN_BYTES};
 
-/// What credentials are written with.
-const TOKEN: Class = class(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=.:~@");
+/// What credentials and numbers are written with.
+const TOKEN: Class = class(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=.:~@!#$%^&*");
 
-/// Bytes below which nothing that is worth joining comes of a chain.
-const SHORTEST: usize = 14;
+/// Bytes below which nothing that runs over a seam is worth a look.
+const SHORTEST: usize = 8;
 
 /// A text of joined strings.
 #[derive(Debug, Default)]
 pub struct Joined {
-    /// The text, a line for each chain, with its map.
+    /// The text around seams, a line each, with its map.
     pub mapped: Mapped,
     /// Where two strings meet.
     pub seams: Vec<Range<usize>>,
 }
 
 impl Joined {
-    /// These pieces of a text, joined in their order where they are words.
+    /// These pieces of a text, joined in their order.
     pub fn of(text: &[u8], pieces: Vec<Range<usize>>) -> Self {
         let mut list = Vec::new();
         for range in pieces.into_iter().take(DLP_FRAGMENTS) {
-            push_word(text, range, &mut list);
+            push(range, 0, &mut list);
         }
         join(text, &list)
     }
 }
 
-/// A string that may be part of something.
+/// A string that may be part of something, or an end of one.
 #[derive(Debug, Clone)]
 struct Fragment {
     range: Range<usize>,
-    /// The name that it is the value of; empty where it has none.
-    name: Range<usize>,
+    /// A hash of the name that it is the value of.
+    name: u64,
     /// Whether what is in front of it belongs to the same string, and so it begins a chain.
     begins: bool,
     /// Whether what is behind it does, and so it ends one.
@@ -50,58 +54,46 @@ struct Fragment {
 
 /// The quoted strings of a text, joined in their order and by their names.
 pub fn quoted(text: &[u8]) -> Vec<Joined> {
-    let list = between_quotes(text);
+    let mut list = strings(text);
     if list.len() < 2 {
         return Vec::new();
     }
     let in_order = join(text, &list);
-    let mut by_name: Vec<&Fragment> = list.iter().filter(|fragment| !fragment.name.is_empty()).collect();
-    by_name.sort_by(|one, other| text[one.name.clone()].cmp(&text[other.name.clone()]));
-    let mut together: Vec<Fragment> = Vec::new();
-    for fragment in by_name {
-        let mut fragment = fragment.clone();
-        let last = together.last();
-        fragment.begins |= last.is_none_or(|last| text[last.name.clone()] != text[fragment.name.clone()]);
-        together.push(fragment);
+    list.sort_by_key(|fragment| fragment.name);
+    // A field that says the same again and again is not split.
+    list.dedup_by(|next, last| {
+        next.name == last.name
+            && next.range.len() >= SHORTEST
+            && text[next.range.clone()] == text[last.range.clone()]
+    });
+    let mut last = None;
+    for fragment in &mut list {
+        fragment.begins |= last.replace(fragment.name) != Some(fragment.name);
     }
-    let named = join(text, &together);
-    [in_order, named].into_iter().filter(|joined| !joined.seams.is_empty()).collect()
+    let by_name = join(text, &list);
+    [in_order, by_name].into_iter().filter(|joined| !joined.seams.is_empty()).collect()
 }
 
-/// Strings between quotes that are one word, and the words at the ends of longer ones.
-fn between_quotes(text: &[u8]) -> Vec<Fragment> {
+/// Strings between quotes, but for names.
+fn strings(text: &[u8]) -> Vec<Fragment> {
+    let hasher = FixedState::default();
     let mut list = Vec::new();
-    let mut name = 0..0;
+    let mut name = 0;
     let mut open: Option<usize> = None;
     for at in memchr::memchr2_iter(b'"', b'\'', text) {
-        let Some(start) = open.replace(at + 1).filter(|start| *start < at) else { continue };
-        let inner = &text[start..at];
-        let head =
-            inner.iter().take(DLP_FRAGMENT_BYTES + 1).take_while(|byte| TOKEN[usize::from(**byte)]).count();
-        if head == inner.len() && head <= DLP_FRAGMENT_BYTES {
-            if is_name(&text[at + 1..]) {
-                name = start..at;
-            } else if inner.iter().any(u8::is_ascii_alphanumeric) {
-                list.push(Fragment { range: start..at, name: name.clone(), begins: false, ends: false });
-            }
+        let Some(start) = open else {
+            open = opens(text, at).then_some(at + 1);
+            continue;
+        };
+        if text[at] != text[start - 1] {
+            continue;
+        }
+        let Some(next) = closes(text, at) else { continue };
+        open = None;
+        if next == b':' {
+            name = hasher.hash_one(&text[start..at]);
         } else {
-            let tail = inner
-                .iter()
-                .rev()
-                .take(DLP_FRAGMENT_BYTES)
-                .take_while(|byte| TOKEN[usize::from(**byte)])
-                .count();
-            if head > 1 && head <= DLP_FRAGMENT_BYTES {
-                list.push(Fragment {
-                    range: start..start + head,
-                    name: name.clone(),
-                    begins: false,
-                    ends: true,
-                });
-            }
-            if tail > 1 {
-                list.push(Fragment { range: at - tail..at, name: name.clone(), begins: true, ends: false });
-            }
+            push(start..at, name, &mut list);
         }
         if list.len() >= DLP_FRAGMENTS {
             break;
@@ -110,9 +102,17 @@ fn between_quotes(text: &[u8]) -> Vec<Fragment> {
     list
 }
 
-/// Whether what is behind a string says that it is a name.
-fn is_name(rest: &[u8]) -> bool {
-    rest.iter().take(8).find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
+/// Whether a quote begins a string.
+fn opens(text: &[u8], quote: usize) -> bool {
+    let before = text[..quote].iter().rev().take(8).find(|byte| !byte.is_ascii_whitespace());
+    before.is_none_or(|byte| b"{[,:(=+.&".contains(byte))
+}
+
+/// What is behind a quote, where it is something that stands behind a string.
+fn closes(text: &[u8], quote: usize) -> Option<u8> {
+    let rest = &text[quote + 1..];
+    let next = rest.iter().take(8).find(|byte| !byte.is_ascii_whitespace()).copied().unwrap_or(b',');
+    (b",:}])+;.&\"\\".contains(&next) || rest.first() == Some(&b'\n')).then_some(next)
 }
 
 /// The values of a query, a form or a list of cookies, or the segments of a path: what stands between these bytes.
@@ -122,7 +122,7 @@ pub fn delimited(text: &[u8], delimiter: u8, skips_names: bool) -> Joined {
     for piece in text.split(|byte| *byte == delimiter).take(DLP_FRAGMENTS) {
         let end = start + piece.len();
         let name = if skips_names { memchr::memchr(b'=', piece).map_or(0, |at| at + 1) } else { 0 };
-        push_word(text, start + name..end, &mut list);
+        push(start + name..end, 0, &mut list);
         start = end + 1;
     }
     join(text, &list)
@@ -138,7 +138,7 @@ pub fn markup(text: &[u8]) -> Joined {
     let mut list = Vec::new();
     let mut at = 0;
     while let Some(open) = memchr::memchr(b'<', &text[at..]).map(|next| at + next) {
-        push_ends(text, at..open, &mut list);
+        push_inner(text, at..open, &mut list);
         let rest = &text[open..];
         let width = if rest.starts_with(b"<!--") {
             memchr::memmem::find(rest, b"-->").map(|end| end + 3)
@@ -153,68 +153,136 @@ pub fn markup(text: &[u8]) -> Joined {
         }
     }
     if at > 0 {
-        push_ends(text, at..text.len(), &mut list);
+        push_inner(text, at..text.len(), &mut list);
     }
     join(text, &list)
 }
 
-/// Adds a string that is one word; another one ends what came before.
-fn push_word(text: &[u8], range: Range<usize>, list: &mut Vec<Fragment>) {
-    let word = &text[range.clone()];
-    let is_word = word.len() <= DLP_FRAGMENT_BYTES && word.iter().all(|byte| TOKEN[usize::from(*byte)]);
-    if is_word && !word.is_empty() {
-        list.push(Fragment { range, name: 0..0, begins: false, ends: false });
-    } else if let Some(last) = list.last_mut() {
-        last.ends = true;
+/// Adds what stands between two tags; the mark behind raw text, `]]>`, is none of it.
+fn push_inner(text: &[u8], range: Range<usize>, list: &mut Vec<Fragment>) {
+    let inner = text[range.clone()].strip_suffix(b"]]>").unwrap_or(&text[range.clone()]);
+    if !inner.iter().all(u8::is_ascii_whitespace) {
+        push(range.start..range.start + inner.len(), 0, list);
     }
 }
 
-/// Adds the words at both ends of a string between tags; the mark behind raw text, `]]`, is none.
-fn push_ends(text: &[u8], range: Range<usize>, list: &mut Vec<Fragment>) {
-    let inner = text[range.clone()].strip_suffix(b"]]").unwrap_or(&text[range.clone()]);
-    if inner.iter().all(u8::is_ascii_whitespace) {
+/// Adds a string, or of a long one both ends.
+fn push(range: Range<usize>, name: u64, list: &mut Vec<Fragment>) {
+    if range.len() <= DLP_FRAGMENT_BYTES {
+        if !range.is_empty() {
+            list.push(Fragment { range, name, begins: false, ends: false });
+        }
         return;
     }
-    let end = range.start + inner.len();
-    let is_token = |byte: &&u8| TOKEN[usize::from(**byte)];
-    let head = inner.iter().take(DLP_FRAGMENT_BYTES + 1).take_while(is_token).count();
-    if head == inner.len() {
-        push_word(text, range.start..end, list);
-        return;
-    }
-    let tail = inner.iter().rev().take(DLP_FRAGMENT_BYTES).take_while(is_token).count();
-    list.push(Fragment { range: range.start..range.start + head, name: 0..0, begins: false, ends: true });
-    list.push(Fragment { range: end - tail..end, name: 0..0, begins: true, ends: false });
+    let head = range.start..range.start + DLP_FRAGMENT_BYTES;
+    list.push(Fragment { range: head, name, begins: false, ends: true });
+    let tail = range.end - DLP_FRAGMENT_BYTES..range.end;
+    list.push(Fragment { range: tail, name, begins: true, ends: false });
 }
 
-/// The chains of a list that something could come of, a line each.
+/// What of the chains of a list stands around seams that something may run over.
 fn join(text: &[u8], list: &[Fragment]) -> Joined {
-    let mut joined = Joined::default();
+    let mut chains = Chains::default();
     let mut first = 0;
-    for at in 0..=list.len() {
-        let is_over = at == list.len() || at > 0 && (list[at].begins || list[at - 1].ends);
-        if !is_over {
+    for at in 1..=list.len() {
+        if at < list.len() && !list[at].begins && !list[at - 1].ends {
             continue;
         }
         let chain = &list[first..at];
         first = at;
-        let bytes: usize = chain.iter().map(|fragment| fragment.range.len()).sum();
-        let has_digit =
-            || chain.iter().any(|fragment| text[fragment.range.clone()].iter().any(u8::is_ascii_digit));
-        if chain.len() < 2 || bytes < SHORTEST || !has_digit() {
-            continue;
+        if chain.len() > 1 {
+            chains.add(text, chain);
         }
-        for (nth, fragment) in chain.iter().enumerate() {
-            if nth > 0 {
-                let seam = joined.mapped.text.len();
-                joined.seams.push(seam..seam);
-            }
-            joined.mapped.copy(text, fragment.range.clone());
-        }
-        let end = list[at - 1].range.end;
-        joined.mapped.put(end..end, b"\n");
     }
-    joined
+    chains.joined
+}
+
+/// Chains that are being joined.
+#[derive(Default)]
+struct Chains {
+    joined: Joined,
+    /// The text of one.
+    scratch: Vec<u8>,
+    /// Hashes of what ran over a seam: events of a stream repeat the same names and numbers.
+    seen: HashSet<u64, FixedState>,
+}
+
+impl Chains {
+    /// Adds what stands around the seams of one chain.
+    fn add(&mut self, text: &[u8], chain: &[Fragment]) {
+        self.scratch.clear();
+        let mut starts = Vec::with_capacity(chain.len());
+        for fragment in chain {
+            starts.push(self.scratch.len());
+            self.scratch.extend_from_slice(&text[fragment.range.clone()]);
+        }
+        let mut region: Range<usize> = 0..0;
+        let mut over = 0;
+        for seam in &starts[1..] {
+            if *seam < over {
+                continue;
+            }
+            let token = token_over(&self.scratch, *seam);
+            over = token.end;
+            if token.start == *seam || token.end == *seam || !self.is_worth_a_look(token.clone()) {
+                continue;
+            }
+            let wide = token.start.saturating_sub(DLP_CONTEXT_BYTES)..(token.end + 1).min(self.scratch.len());
+            if region.is_empty() {
+                region = wide;
+            } else if wide.start <= region.end {
+                region.end = wide.end;
+            } else {
+                emit(text, chain, &starts, &region, &mut self.joined);
+                region = wide;
+            }
+        }
+        if !region.is_empty() {
+            emit(text, chain, &starts, &region, &mut self.joined);
+        }
+    }
+
+    /// Whether something may be a key or a number, and was not looked at before.
+    fn is_worth_a_look(&mut self, token: Range<usize>) -> bool {
+        let token = &self.scratch[token];
+        token.len() >= SHORTEST
+            && token.iter().any(|byte| byte.is_ascii_digit() || *byte == b'@')
+            && self.seen.insert(FixedState::default().hash_one(token))
+    }
+}
+
+/// The word or number that runs over a seam.
+fn token_over(chain: &[u8], seam: usize) -> Range<usize> {
+    let is_digit = |at: Option<&u8>| at.is_some_and(u8::is_ascii_digit);
+    // Groups of digits go on over a space.
+    let goes_on = |at: usize| {
+        TOKEN[usize::from(chain[at])]
+            || chain[at] == b' ' && is_digit(chain.get(at + 1)) && at > 0 && is_digit(chain.get(at - 1))
+    };
+    let least = seam.saturating_sub(DLP_TOKEN_BYTES);
+    let most = (seam + DLP_TOKEN_BYTES).min(chain.len());
+    let start = (least..seam).rev().find(|at| !goes_on(*at)).map_or(least, |gap| gap + 1);
+    let end = (seam..most).find(|at| !goes_on(*at)).unwrap_or(most);
+    start..end
+}
+
+/// Adds part of a chain as a line.
+fn emit(text: &[u8], chain: &[Fragment], starts: &[usize], region: &Range<usize>, joined: &mut Joined) {
+    let first = starts.partition_point(|start| *start <= region.start) - 1;
+    let mut end = chain[first].range.start;
+    for (fragment, start) in chain[first..].iter().zip(&starts[first..]) {
+        if *start >= region.end {
+            break;
+        }
+        if *start > region.start {
+            let seam = joined.mapped.text.len();
+            joined.seams.push(seam..seam);
+        }
+        let from = fragment.range.start + region.start.saturating_sub(*start);
+        end = fragment.range.end.min(fragment.range.start + (region.end - start));
+        joined.mapped.copy(text, from..end);
+    }
+    joined.mapped.put(end..end, b"\n");
 }
 
 #[cfg(test)]
@@ -230,31 +298,37 @@ mod tests {
         let text =
             br#"[{"role":"user","content":"it is swordf1sh"},{"role":"user","content":"andchips then"}]"#;
         let found = texts(&quoted(text));
-        assert!(found.iter().any(|text| text.contains("swordf1shandchips\n")), "{found:?}");
+        assert!(found.iter().any(|text| text.contains("it is swordf1shandchips ")), "{found:?}");
         let found = texts(&quoted(br#"["sword", "f1sh", "andchips"]"#));
-        assert_eq!(found, ["swordf1shandchips\n"]);
+        assert!(found.iter().all(|text| text == "swordf1shandchips\n") && !found.is_empty(), "{found:?}");
         let found = texts(&quoted(br#"{"a":"swordf1", "b":"shandchips"}"#));
         assert_eq!(found, ["swordf1shandchips\n"], "names are no strings");
+        let found = texts(&quoted(br#"x = "pass = swordf1" + "shandchips"; y = 'z'"#));
+        assert!(found.iter().any(|text| text.contains("pass = swordf1shandchips")), "{found:?}");
+        let digits: Vec<String> = "4929111122223333".chars().map(|digit| format!("\"{digit}\"")).collect();
+        let found = texts(&quoted(format!("[{}]", digits.join(",")).as_bytes()));
+        assert!(found.iter().any(|text| text == "4929111122223333\n"), "{found:?}");
     }
 
     #[test]
-    fn what_no_credential_could_come_of_is_not_joined() {
+    fn seams_that_nothing_runs_over_are_left_out() {
         assert!(quoted(br#"{"type":"object","of":"string","is":"required"}"#).is_empty(), "no digit");
         assert!(quoted(br#"["a1", "b2"]"#).is_empty(), "too short");
+        assert!(quoted(br#"["it ends 1.", " And goes on 2"]"#).is_empty(), "a space");
     }
 
     #[test]
     fn a_seam_leads_back_to_both_sides_of_it() {
         let text = b"/sword/f1shandchips/and more";
         let joined = delimited(text, b'/', false);
-        assert_eq!(joined.mapped.text, b"swordf1shandchips\n");
+        assert_eq!(joined.mapped.text, b"swordf1shandchipsand \n");
         assert_eq!(joined.mapped.map.source(3..8), 4..10);
-        assert_eq!((joined.seams.len(), joined.seams[0].start), (1, 5));
+        assert_eq!(joined.seams[0].start, 5);
     }
 
     #[test]
     fn tags_comments_and_raw_text_split_nothing() {
         let text = b"<a>the swordf1<!-- x -->shand<![CDATA[chips]]></a>";
-        assert_eq!(markup(text).mapped.text, b"swordf1shandchips\n");
+        assert_eq!(markup(text).mapped.text, b"the swordf1shandchips\n");
     }
 }

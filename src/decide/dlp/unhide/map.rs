@@ -14,8 +14,16 @@ struct Piece {
     at: usize,
     /// Where it comes from.
     from: usize,
-    /// Bytes that it comes from, where it stands for them as a whole; a copied piece is as long as what it comes from.
-    whole: Option<usize>,
+    made: Made,
+}
+
+/// How a piece was made.
+#[derive(Debug, Clone, Copy)]
+enum Made {
+    /// Each of its bytes stands for so many: one where it was copied.
+    Each(usize),
+    /// It stands for so many as a whole.
+    Whole(usize),
 }
 
 /// Where each piece of a text comes from.
@@ -27,14 +35,14 @@ pub struct Map {
 impl Map {
     /// Where bytes of the text come from: all of what their pieces stand for.
     pub fn source(&self, range: Range<usize>) -> Range<usize> {
-        let start = self.piece(range.start).map_or(range.start, |piece| match piece.whole {
-            Some(_) => piece.from,
-            None => piece.from + (range.start - piece.at),
+        let start = self.piece(range.start).map_or(range.start, |piece| match piece.made {
+            Made::Each(width) => piece.from + (range.start - piece.at) * width,
+            Made::Whole(_) => piece.from,
         });
         let last = range.end.max(range.start + 1) - 1;
-        let end = self.piece(last).map_or(range.end, |piece| match piece.whole {
-            Some(width) => piece.from + width,
-            None => piece.from + (last - piece.at) + usize::from(!range.is_empty()),
+        let end = self.piece(last).map_or(range.end, |piece| match piece.made {
+            Made::Each(width) => piece.from + (last - piece.at + usize::from(!range.is_empty())) * width,
+            Made::Whole(width) => piece.from + width,
         });
         start..end.max(start)
     }
@@ -64,16 +72,24 @@ impl Mapped {
     /// Adds these bytes of the source as they are.
     pub fn copy(&mut self, source: &[u8], range: Range<usize>) {
         if !range.is_empty() {
-            self.map.pieces.push(Piece { at: self.text.len(), from: range.start, whole: None });
+            self.map.pieces.push(Piece { at: self.text.len(), from: range.start, made: Made::Each(1) });
             self.text.extend_from_slice(&source[range]);
         }
     }
 
-    /// Adds a text that stands for these bytes of the source.
+    /// Adds a text that stands for these bytes of the source as a whole.
     pub fn put(&mut self, range: Range<usize>, text: &[u8]) {
+        self.add(range.start, text, Made::Whole(range.len()));
+    }
+
+    /// Adds a text of which each byte stands for so many of the source, from there on.
+    pub fn put_each(&mut self, from: usize, text: &[u8], width: usize) {
+        self.add(from, text, Made::Each(width));
+    }
+
+    fn add(&mut self, from: usize, text: &[u8], made: Made) {
         if !text.is_empty() {
-            let whole = Some(range.len());
-            self.map.pieces.push(Piece { at: self.text.len(), from: range.start, whole });
+            self.map.pieces.push(Piece { at: self.text.len(), from, made });
             self.text.extend_from_slice(text);
         }
     }

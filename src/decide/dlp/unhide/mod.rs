@@ -21,7 +21,7 @@ mod protobuf;
 
 pub use base::base64;
 pub use content::{Unreadable, unpack, unreadable, wide};
-pub use encoded::{ENCODINGS, base32_label};
+pub use encoded::{base32_label, encoded};
 pub use fragments::{Joined, delimited, labels, markup, quoted};
 pub use inline::{form_escapes, inline, json_escapes, quoted_printable};
 pub use map::{Chain, Mapped};

@@ -13,12 +13,51 @@ use crate::model::types::limits::{DLP_CONTEXT_BYTES, DLP_TOKEN_BYTES};
 /// Changes of a text, in its order.
 #[derive(Debug, Default)]
 pub struct Patches {
-    /// What is replaced, and by which of `bytes`.
-    list: Vec<(Range<usize>, Range<usize>)>,
+    list: Vec<Patch>,
     bytes: Vec<u8>,
 }
 
+/// One change, or several like each other in a row.
+#[derive(Debug, Clone)]
+struct Patch {
+    /// What is replaced.
+    range: Range<usize>,
+    /// By which of `bytes`.
+    text: Range<usize>,
+    /// Whether each byte of that stands for as many of the others.
+    is_even: bool,
+}
+
+impl Patch {
+    fn put(&self, bytes: &[u8], mapped: &mut Mapped) {
+        let text = &bytes[self.text.clone()];
+        if self.is_even {
+            mapped.put_each(self.range.start, text, self.range.len() / text.len());
+        } else {
+            mapped.put(self.range.clone(), text);
+        }
+    }
+
+    /// Makes the next one part of this one, where it is alike.
+    fn takes(&mut self, range: &Range<usize>, text: &[u8]) -> bool {
+        let is_alike = self.is_even
+            && text.len() == 1
+            && self.range.end == range.start
+            && self.range.len() == range.len() * self.text.len();
+        if is_alike {
+            self.range.end = range.end;
+            self.text.end += 1;
+        }
+        is_alike
+    }
+}
+
 impl Patches {
+    /// No changes.
+    pub const fn new() -> Self {
+        Self { list: Vec::new(), bytes: Vec::new() }
+    }
+
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -31,24 +70,27 @@ impl Patches {
 
     /// Where the last change ends.
     pub fn end(&self) -> usize {
-        self.list.last().map_or(0, |(range, _)| range.end)
+        self.list.last().map_or(0, |patch| patch.range.end)
     }
 
     /// Says that a text stands for these bytes, which are behind all changes so far.
     pub fn push(&mut self, range: Range<usize>, text: &[u8]) {
         let at = self.bytes.len();
         self.bytes.extend_from_slice(text);
-        self.list.push((range, at..self.bytes.len()));
+        if !self.list.last_mut().is_some_and(|last| last.takes(&range, text)) {
+            let is_even = text.len() == 1;
+            self.list.push(Patch { range, text: at..self.bytes.len(), is_even });
+        }
     }
 
     /// The whole text with all changes.
     pub fn apply(&self, source: &[u8]) -> Mapped {
         let mut mapped = Mapped::with_capacity(source.len() + self.bytes.len());
         let mut at = 0;
-        for (range, text) in &self.list {
-            mapped.copy(source, at..range.start);
-            mapped.put(range.clone(), &self.bytes[text.clone()]);
-            at = range.end;
+        for patch in &self.list {
+            mapped.copy(source, at..patch.range.start);
+            patch.put(&self.bytes, &mut mapped);
+            at = patch.range.end;
         }
         mapped.copy(source, at..source.len());
         mapped
@@ -86,8 +128,8 @@ impl Iterator for Windows<'_> {
     type Item = Window;
 
     fn next(&mut self) -> Option<Window> {
-        let (first, _) = self.patches.list.get(self.next)?;
-        let start = before(self.source, first.start).max(self.end);
+        let first = self.patches.list.get(self.next)?;
+        let start = before(self.source, first.range.start).max(self.end);
         let mut window = Window {
             mapped: Mapped::default(),
             fresh: Vec::new(),
@@ -95,15 +137,19 @@ impl Iterator for Windows<'_> {
             is_cut_behind: false,
         };
         let (mut at, mut end) = (start, start);
-        while let Some((range, text)) = self.patches.list.get(self.next) {
-            if !window.fresh.is_empty() && range.start > end {
+        while let Some(patch) = self.patches.list.get(self.next) {
+            if !window.fresh.is_empty() && patch.range.start > end {
                 break;
             }
-            window.mapped.copy(self.source, at..range.start);
+            window.mapped.copy(self.source, at..patch.range.start);
             let fresh = window.mapped.text.len();
-            window.mapped.put(range.clone(), &self.patches.bytes[text.clone()]);
-            window.fresh.push(fresh..window.mapped.text.len());
-            at = range.end;
+            patch.put(&self.patches.bytes, &mut window.mapped);
+            let fresh = fresh..window.mapped.text.len();
+            match window.fresh.last_mut() {
+                Some(last) if last.end == fresh.start => last.end = fresh.end,
+                _ => window.fresh.push(fresh),
+            }
+            at = patch.range.end;
             if end < at + DLP_CONTEXT_BYTES {
                 end = behind(self.source, at);
             }

@@ -59,21 +59,28 @@ impl Iterator for Runs<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Range<usize>> {
-        loop {
-            // Every run that begins here or later covers its own first `least` bytes.
-            let window = self.text.get(self.at..self.at + self.least)?;
-            match window.iter().rposition(|byte| !self.class[usize::from(*byte)]) {
-                Some(other) => self.at += other + 1,
-                None => {
-                    let start = self.at;
-                    let rest = &self.text[start + self.least..];
-                    let more = rest.iter().position(|byte| !self.class[usize::from(*byte)]);
-                    let end = start + self.least + more.unwrap_or(rest.len());
-                    self.at = end;
-                    return Some(start..end);
-                }
+        let (text, least) = (self.text, self.least);
+        let is_other = |at: usize| !self.class[usize::from(text[at])];
+        let mut at = self.at;
+        // Every run that begins here or later covers its own first `least` bytes.
+        while at + least <= text.len() {
+            let mut last = at + least;
+            while last > at && !is_other(last - 1) {
+                last -= 1;
             }
+            if last > at {
+                at = last;
+                continue;
+            }
+            let mut end = at + least;
+            while end < text.len() && !is_other(end) {
+                end += 1;
+            }
+            self.at = end;
+            return Some(at..end);
         }
+        self.at = text.len();
+        None
     }
 }
 

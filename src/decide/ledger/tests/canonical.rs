@@ -94,6 +94,7 @@ fn an_outcome_has_these_bytes() {
         model_call: None,
         spent: None,
         findings: Sightings::default(),
+        alert: None,
     };
     let mut out = Vec::new();
     write_outcome(&mut out, &closing, &outcome, None);

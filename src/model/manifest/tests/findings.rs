@@ -33,7 +33,7 @@ fn a_policy_of_findings_comes_to_what_it_says() {
       {class: keys, action: Block}, {class: pii, action: Redact, minConfidence: 0.8, direction: Both,
        detectors: [iban, payment-card], examples: true}],
       custom: [{name: bird, words: [' Bluebird ', Redbird], action: HashLog, direction: Inbound},
-        {name: case, pattern: 'CASE-[0-9]{4}', class: pii}]}";
+        {name: case, pattern: 'CASE-[0-9]{4}', class: keys}]}";
     let set = set(spec).unwrap();
     let policy = &set.dlp_policies["x"];
     assert_eq!(policy.target, Some(PolicyTarget::Team("red".into())));
@@ -66,7 +66,7 @@ fn a_policy_of_findings_comes_to_what_it_says() {
     assert_eq!(policy.classes, expected);
     assert_eq!(policy.custom[0].finds, Finds::Words(vec!["Bluebird".into(), "Redbird".into()]));
     let case = &policy.custom[1];
-    assert_eq!((&case.finds, case.class), (&Finds::Pattern("CASE-[0-9]{4}".into()), FindingClass::Pii));
+    assert_eq!((&case.finds, case.class), (&Finds::Pattern("CASE-[0-9]{4}".into()), FindingClass::Keys));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_policy_of_findings_says_what_is_wrong_with_it() {
         ("{classes: [{class: key, action: Block}]}", "unknown `class` `key` (did you mean `keys`?)"),
         (
             "{classes: [{class: pii, action: Block, minConfidence: 1.5}]}",
-            "`minConfidence` 1.5 is not between 0 and 1",
+            "`minConfidence` 1.5 is not a number from 0 to 1",
         ),
         (
             "{classes: [{class: pii, action: Block, detectors: [ibans]}]}",
