@@ -1,5 +1,5 @@
 //! Micro-benchmarks of what every connection and every request pays: sniffing, the byte guard, the canonical view,
-//! policy, conditions, memory of names, DNS answers, records, leaves, exchanges with AI providers.
+//! policy, conditions, memory of names, DNS answers, records, leaves, exchanges with AI providers, what must not leave.
 //!
 //! They go through the public interface. Minting is not part of it, so it is measured as what a handshake for a new
 //! name costs more than one for a known name. Policy is asked in a small set and in one of 1,000 agents and 1,000
@@ -29,6 +29,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 #[path = "micro/conditions.rs"]
 mod conditions;
+#[path = "micro/dlp.rs"]
+mod dlp;
 #[path = "micro/dns.rs"]
 mod dns;
 #[path = "micro/policy.rs"]

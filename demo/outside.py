@@ -141,7 +141,10 @@ class Site(BaseHTTPRequestHandler):
             except OSError:
                 heard("nobody reads the novel any more")
             return
-        self.whole({"model": "demo-1", "says": "hello from the outside"})
+        key = self.headers.get("X-Api-Key", "none")
+        heard(f"key {key}")
+        # As debug pages do, it repeats what it was given.
+        self.whole({"model": "demo-1", "says": "hello from the outside", "your key": key})
 
     def whole(self, answer):
         text = json.dumps(answer).encode() + b"\n"

@@ -297,6 +297,9 @@ fn the_bounds_of_the_vault_are_documented() {
             format!("1 byte to {}", size(SECRET_BYTES)),
             format!("| all values | {} |", grouped(SECRET_VALUES)),
             format!("| one call of `apply` | {}", size(ADMIN_SECRETS_BYTES)),
+            format!("is held ({} at most)", size(HELD_BODY_BYTES)),
+            format!("kept until {} s before its end", TOKEN_EARLY.as_secs()),
+            format!("Where none is given in {} s", TOKEN_TIME.as_secs()),
         ],
     );
 }

@@ -36,6 +36,15 @@ fn the_reference_page_is_what_the_declarations_say() {
     );
 }
 
+#[test]
+fn the_page_of_detectors_is_the_catalogue() {
+    let same = file("docs/detectors.md") == clawgress::decide::dlp::catalogue::page();
+    assert!(
+        same,
+        "docs/detectors.md is not as it is printed now: cargo run -q -- dlp detectors --markdown > docs/detectors.md"
+    );
+}
+
 /// Every test there is, as `module::name` from the root of its program, such as `e2e::cves::a_claim`.
 fn tests_of_the_tree() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -29,6 +29,7 @@ mod quota;
 mod secret;
 mod apply;
 mod ca;
+mod dlp;
 mod completion;
 
 use std::ffi::OsString;
@@ -109,6 +110,9 @@ enum Command {
     /// The gateway's certificate authority
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// What must not leave: look for it in a file, list what is looked for
+    #[command(subcommand)]
+    Dlp(dlp::Dlp),
     /// Print a completion script
     Completion(completion::Completion),
 }
@@ -181,6 +185,7 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Secret(command) => command.run(context),
         Command::Apply(command) => command.run(context),
         Command::Ca(command) => command.run(context),
+        Command::Dlp(command) => command.run(context),
         Command::Completion(command) => command.run(context),
     }
 }

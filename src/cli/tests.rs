@@ -1,5 +1,6 @@
 //! Parsing, what people see, and how commands end.
 
+mod scanning;
 mod testing;
 
 use std::io::{self, Read as _, Write};

@@ -31,7 +31,7 @@ pub fn relay(
     (reply, added): (Reply, Duration),
     back: Back,
 ) -> Response<Answer> {
-    let Reply { mut head, body, upgraded } = reply;
+    let Reply { mut head, body, upgraded, echo } = reply;
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
     hop_by_hop::strip_response(&mut head.headers, switches);
@@ -59,6 +59,7 @@ pub fn relay(
         && proven
     {
         let ends = ends(site, underway);
+        let looks = looks.repeating(echo);
         let tunnel = tunnel::run((workload, upstream), looks, (closing, back.busy), ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
@@ -128,6 +129,7 @@ pub fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Ans
         dialled: going.dialled.get(),
         denial: Some(denial),
         evidence: going.evidence.take(),
+        credential: going.credential.take(),
         findings: going.told.found.take(),
         ..Outcome::default()
     };

@@ -81,6 +81,7 @@ async fn looked_into(
     (request, head): (&Request<'_>, &request::Parts),
     mut read: Read,
 ) -> Result<Decided, Denial> {
+    looking.forgive(&permit.credentials(), request, head);
     if let Some(held) = read.body.as_ref().filter(|_| !read.is_part) {
         looking.body(head, held).await;
     }

@@ -18,11 +18,12 @@ use super::deciding::{Decided, decide};
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
 use super::fallback;
-use super::forward::{Sending, outgoing};
+use super::forward::outgoing;
 use super::going::{Back, Going};
 use super::held::Read;
 use super::reserving;
 use super::road::Road;
+use super::sealing::{self, Sending};
 use super::serving::{Answer, Watched};
 use super::shown;
 use super::site::Site;
@@ -123,6 +124,7 @@ fn going(
         reading: Reading::of(call, &site.road.shared.prices),
         judge: RefCell::new(judge),
         evidence: RefCell::default(),
+        credential: RefCell::default(),
         told,
     }
 }
@@ -155,8 +157,13 @@ async fn convey(
     back: Back,
 ) -> Response<Answer> {
     let leg = back.leg();
-    let head = outgoing(head, (&target, &authority), &going);
-    let sent = fallback::send(site, &going, leg, (head, body)).await;
+    let sent = match outgoing(head, (&target, &authority), &going) {
+        Ok(head) => match sealing::whole(site, &going, &back.watched, (head, body)).await {
+            Ok((head, body)) => fallback::send(site, &going, leg, (head, body)).await,
+            Err(denial) => Err(denial),
+        },
+        Err(denial) => Err(denial),
+    };
     match shown::fit(site, &going, sent).await {
         Ok(answered) => relay(site, going, answered, back),
         Err(denial) => fail(going, denial, &back.watched),

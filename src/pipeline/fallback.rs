@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header, request};
 
-use super::forward::{Sending, go};
+use super::forward::go;
 use super::going::Going;
+use super::sealing::{self, Sending};
 use super::site::{Leg, Site};
 use crate::act::upstream::{Held, Reply};
 use crate::model::types::{Denial, Reason};
@@ -19,11 +20,11 @@ pub async fn send(
     site: &Site,
     going: &Going,
     leg: Leg,
-    (head, body): (Result<request::Parts, Denial>, Sending),
+    (head, body): (request::Parts, Sending),
 ) -> Result<(Reply, Duration), Denial> {
     let further = going.clearance.holds().map_or(&[][..], |holds| &holds.terms.fallback);
-    let kept = match (&head, &body) {
-        (Ok(head), Sending::Held(body)) if !further.is_empty() => Some((head.clone(), body.clone())),
+    let kept = match &body {
+        Sending::Held(body) if !further.is_empty() => Some((head.clone(), body.clone())),
         _ => None,
     };
     let mut outcome = go(site, going, leg, (head, body)).await;
@@ -32,13 +33,13 @@ pub async fn send(
         if !has_failed(&outcome) {
             break;
         }
-        if is_signed(&kept.0) {
+        if is_signed(&kept.0) && !sealing::signs(&going.clearance) {
             tell(going, &outcome, "no fallback for what the workload has signed");
             break;
         }
         let Some((head, body)) = asking(going, &kept, model) else { break };
         tell(going, &outcome, &format!("fallback to {model}"));
-        outcome = go(site, going, leg, (Ok(head), Sending::Held(body))).await;
+        outcome = go(site, going, leg, (head, Sending::Held(body))).await;
     }
     outcome
 }

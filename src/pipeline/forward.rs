@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Request as HttpRequest, header, request};
-use hyper::body::Incoming;
 use tokio::time::sleep;
 
 use super::going::Going;
+use super::sealing::{self, Sending};
 use super::site::{Leg, Site};
 use super::transform;
-use crate::act::upstream::{Failure, Held, Looked, Reply, RequestBody, Trailers};
+use crate::act::upstream::{Failure, Reply, RequestBody, Trailers};
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::Screen;
 use crate::perceive::protocol::mcp::Sieve;
@@ -45,27 +45,17 @@ pub fn outgoing(
     Ok(head)
 }
 
-/// A body as it goes out.
-pub enum Sending {
-    /// As it comes.
-    Passing(Incoming),
-    /// It has come, and was read.
-    Held(Held),
-    /// It has come, and nobody has read it as the call of a model.
-    Unread(Held),
-    /// It is looked into as it comes; this has come of it.
-    Looked(Option<Held>, Incoming, Looked),
-}
-
 /// Sends the request; a kept connection that died unseen is replaced, as long as nothing was sent. Answers with the
 /// reply and the gateway's own share of the time until then.
 pub async fn go(
     site: &Site,
     going: &Going,
     leg: Leg,
-    (head, body): (Result<request::Parts, Denial>, Sending),
+    (head, body): (request::Parts, Sending),
 ) -> Result<(Reply, Duration), Denial> {
-    let withheld = transform::names(going.clearance.obligations());
+    let payload = sealing::payload(&going.clearance, &body);
+    let mut withheld = transform::names(going.clearance.obligations());
+    withheld.extend(sealing::names(&going.clearance));
     let trailers = Trailers { strip: hop_by_hop::strip_trailers, withheld };
     let body = match body {
         Sending::Passing(body) => {
@@ -83,12 +73,14 @@ pub async fn go(
     };
     let body = body.paced(going.underway.tempo.clone());
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
-    let mut request = HttpRequest::from_parts(head?, body);
+    let mut request = HttpRequest::from_parts(head, body);
     let wait = going.wait.take();
     if !wait.is_zero() {
         sleep(wait).await;
     }
     for attempt in 0..TRIES {
+        // Anew for each try: a credential may have been changed meanwhile.
+        let sealed = sealing::seal(site, going, request, payload).await?;
         let first = if leg == Leg::Usual { site.first.borrow_mut().take() } else { None };
         let sender = match first {
             Some(sender) => sender.aged(),
@@ -98,7 +90,7 @@ pub async fn go(
         let (fresh, added) = (sender.is_fresh(), going.started.elapsed());
         going.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
         going.left.set(true);
-        match sender.send(&going.clearance, going.entry(), request).await {
+        match sender.send(going.entry(), sealed).await {
             Ok(reply) => return Ok((reply, added)),
             Err(Failure::Unsent(unsent)) if !fresh => {
                 going.left.set(false);

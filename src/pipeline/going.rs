@@ -65,6 +65,8 @@ pub struct Going {
     pub judge: RefCell<Option<Judge>>,
     /// Which models have failed before the one that answers.
     pub evidence: RefCell<Option<String>>,
+    /// Which credentials went into it.
+    pub credential: RefCell<Option<String>>,
     /// What is found in it as it passes.
     pub told: Rc<Told>,
 }
@@ -131,6 +133,7 @@ impl Going {
             cut: self.cut.clone(),
             reading: self.reading.clone(),
             evidence: self.evidence.take(),
+            credential: self.credential.take(),
             told: self.told.clone(),
         }
     }
@@ -147,6 +150,7 @@ impl Drop for Going {
             latency: self.started.elapsed(),
             dialled: self.dialled.get(),
             evidence: self.evidence.take(),
+            credential: self.credential.take(),
             findings: self.told.found.take(),
             alert: self.told.alert(),
             end: Some(self.cut.get().map_or(end, |_| LAPSED)),

@@ -6,8 +6,8 @@
 use std::sync::Once;
 use std::thread;
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -177,6 +177,15 @@ async fn warm() {
         let _ = spawn_blocking(ai::warm).await;
     })
     .await;
+}
+
+/// Takes a body in that nobody reads here: what it is signed by.
+///
+/// # Errors
+/// As [`read`].
+pub async fn take_in(site: &Site, (body, watched): (&mut Incoming, &Watched)) -> Result<Held, Denial> {
+    let fields = HeaderMap::new();
+    hold(site, (body, watched), &mut Readers::begin(None, false, &fields)?, None).await
 }
 
 /// Takes the body in, and shows it to its readers as it comes; where there is a bound, no more of it than it takes to know that

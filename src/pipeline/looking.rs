@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::case::Case;
 use super::held::{Hold, Read};
+use crate::act::credentials::placeholder;
 use crate::act::upstream::Held;
 use crate::decide::dlp::{
     Bound, Changeable, Findings, Form, Inspection, Inspector, Judgement, Match, Passing, Unread, redact,
@@ -18,7 +19,7 @@ use crate::decide::dlp::{
 use crate::decide::policy::Permit;
 use crate::model::condition::{Finding, Part as Asked};
 use crate::model::types::limits::{HELD_BODY_BYTES, HELD_READING_BYTES};
-use crate::model::types::{Direction, FindingClasses};
+use crate::model::types::{Direction, FindingClass, FindingClasses, Injection};
 use crate::perceive::protocol::decoding::Decoder;
 use crate::perceive::request::Request;
 
@@ -157,6 +158,30 @@ impl Looking {
             }
             // Whoever looks has failed: nobody knows what is in it.
             None => self.unread = Some(Unread::Endless),
+        }
+    }
+
+    /// Leaves out placeholders that go nowhere: they are swapped on the way, or taken out with what stands in a credential's
+    /// place.
+    pub fn forgive(&mut self, credentials: &[Arc<Injection>], request: &Request<'_>, head: &Parts) {
+        if credentials.is_empty() {
+            return;
+        }
+        for (place, found) in &mut self.seen {
+            let is_taken = match place {
+                Place::Field(name, number) => {
+                    let value = head.headers.get_all(&*name).iter().nth(*number);
+                    value
+                        .is_some_and(|value| placeholder::is_taken(credentials, Some(name), value.as_bytes()))
+                }
+                Place::Query => request
+                    .query()
+                    .is_some_and(|query| placeholder::is_taken(credentials, None, query.as_bytes())),
+                Place::Path | Place::Body | Place::Trailer(..) => false,
+            };
+            if is_taken {
+                found.matches.retain(|found| found.class != FindingClass::Placeholder);
+            }
         }
     }
 

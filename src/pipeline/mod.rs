@@ -4,8 +4,9 @@
 //! (`perceive::identity`), what is said first (`peeked`), whether it may live (`decide::policy`), puts that on record
 //! (`decide::ledger`) and hands it on: to `flow`, where bytes are only moved, or to `web`, where the upstream is reached
 //! (`act::dial`), TLS is opened (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame
-//! counter (`framed`). Each request takes the road of `exchange`: read, decided on (`deciding`: by what it carries,
-//! where `held` had to read that, and by what `looking` finds in it), recorded, sent (`forward`), answered (`answering`), closed. What is refused goes through `refuse` and `deny`. `dns` is
+//! counter (`framed`). Each request takes the road of `exchange`: read, decided on (`deciding`: by what it carries, where `held`
+//! had to read that, and by what `looking` finds in it), recorded, given its credentials (`sealing`), sent (`forward`),
+//! answered (`answering`), closed. What is refused goes through `refuse` and `deny`. `dns` is
 //! the same road for queries, `datagrams` for UDP flows, and `dropped` records what never came here, because the kernel
 //! refused it. Only this folder knows the order of the stages.
 
@@ -38,6 +39,7 @@ mod spending;
 mod looking;
 mod deciding;
 mod going;
+mod sealing;
 mod tunnel;
 mod forward;
 mod fallback;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::paces::{Asker, Paces};
 use super::places::{Places, Room};
 use super::quarantines::Quarantines;
-use crate::act::credentials::Vault;
+use crate::act::credentials::{Tokens, Vault};
 use crate::act::dial::Dialler;
 use crate::act::tls::Terminator;
 use crate::act::upstream::{HeldRoom, Pool};
@@ -85,6 +85,8 @@ pub struct Shared {
     pub dialler: Dialler,
     /// Credentials that agents never hold.
     pub vault: Arc<Vault>,
+    /// Tokens for service accounts.
+    pub tokens: Tokens,
     /// The CA's certificate, for workloads to read.
     pub ca_pem: Arc<str>,
     /// This host's own addresses, for workloads to find it.

@@ -4,8 +4,10 @@
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::HeaderMap;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -17,6 +19,7 @@ use super::anew::Again;
 use super::going::Going;
 use super::site::Site;
 use super::watch::Busy;
+use crate::act::credentials::{Covering, Echo};
 use crate::act::upstream::relay::SPENT;
 use crate::act::upstream::{Closing, ENDED, LAPSED, Lane, LiveTempo, LookedMessages};
 use crate::model::types::limits::{FLOW_IDLE_TIME, TLS_HANDSHAKE_TIME, TUNNEL_END_TIME};
@@ -38,6 +41,22 @@ struct Side<'m, S> {
     /// What of that may go on and has not gone.
     ready: Vec<u8>,
     ended: bool,
+    /// Covers what repeats a credential.
+    covered: Option<Covered>,
+}
+
+/// What comes from an upstream that was given a credential.
+struct Covered {
+    covering: Covering,
+    /// What may go on and has not yet.
+    ready: Bytes,
+    over: bool,
+}
+
+impl Covered {
+    fn new(echo: Arc<Echo>) -> Self {
+        Self { covering: Covering::new(echo), ready: Bytes::new(), over: false }
+    }
 }
 
 /// What looks into the messages of a tunnel, each way; nothing where nobody asks.
@@ -45,6 +64,8 @@ struct Side<'m, S> {
 pub struct Looks {
     up: Option<LookedMessages>,
     down: Option<LookedMessages>,
+    /// What its server may not repeat.
+    echo: Option<Arc<Echo>>,
 }
 
 impl Looks {
@@ -55,7 +76,12 @@ impl Looks {
             let passing = going.passing(site, way, &HeaderMap::new())?;
             Some(LookedMessages::new(passing, going.told.clone(), most))
         };
-        Self { up: messages(Direction::Up), down: messages(Direction::Down) }
+        Self { up: messages(Direction::Up), down: messages(Direction::Down), echo: None }
+    }
+
+    /// The same, repeating no credential.
+    pub fn repeating(self, echo: Option<Arc<Echo>>) -> Self {
+        Self { echo, ..self }
     }
 }
 
@@ -97,14 +123,15 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
-    let side = |inner, direction, looked| {
+    let side = |inner, direction, looked, covered| {
         let lane = Lane::new(tempo.clone(), direction);
-        let (ready, ended) = (Vec::new(), false);
-        Side { inner: TokioIo::new(inner), read: 0, written: 0, moved: &moved, lane, looked, ready, ended }
+        let (inner, ready, ended) = (TokioIo::new(inner), Vec::new(), false);
+        Side { inner, read: 0, written: 0, moved: &moved, lane, looked, ready, ended, covered }
     };
     let told = closing.told.clone();
+    let covered = looks.echo.map(Covered::new);
     let (mut workload, mut upstream) =
-        (side(workload, Direction::Up, looks.up), side(upstream, Direction::Down, looks.down));
+        (side(workload, Direction::Up, looks.up, None), side(upstream, Direction::Down, looks.down, covered));
     let end = tokio::select! {
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
             ended.err().map(|_| "reset")
@@ -157,6 +184,26 @@ async fn idle(moved: &Moved) {
     }
 }
 
+impl<S: AsyncRead + Unpin> Side<'_, S> {
+    /// Reads on, with what repeats a credential covered.
+    fn poll_covered(&mut self, cx: &mut Context<'_>, part: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(covered) = &mut self.covered else { return Pin::new(&mut self.inner).poll_read(cx, part) };
+        while covered.ready.is_empty() && !covered.over {
+            let mut bytes = [0; 8 * 1024];
+            let mut fresh = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut fresh))?;
+            covered.over = fresh.filled().is_empty();
+            covered.ready = match covered.over {
+                true => covered.covering.finish(),
+                false => covered.covering.feed(Bytes::copy_from_slice(fresh.filled())),
+            };
+        }
+        let length = covered.ready.len().min(part.remaining());
+        part.put_slice(&covered.ready.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -168,12 +215,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
         }
         ready!(self.lane.poll(cx)).map_err(io::Error::other)?;
         let turn = self.lane.turn().min(buf.remaining());
-        let mut part = ReadBuf::new(buf.initialize_unfilled_to(turn));
-        match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part)) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
-            _ => {}
-        }
-        let length = part.filled().len();
+        let length = {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(turn));
+            match ready!(self.poll_covered(cx, &mut part)) {
+                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
+                _ => {}
+            }
+            part.filled().len()
+        };
         buf.advance(length);
         if length == 0 {
             self.moved.ended.set(true);
@@ -192,7 +241,7 @@ impl<S: AsyncRead + Unpin> Side<'_, S> {
         while self.ready.is_empty() && !self.ended {
             let mut bytes = [0; BUFFER];
             let mut part = ReadBuf::new(&mut bytes);
-            match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part)) {
+            match ready!(self.poll_covered(cx, &mut part)) {
                 Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
                 _ => {}
             }

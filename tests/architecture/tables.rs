@@ -42,7 +42,11 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),
     ("act::upstream", "act::dial", &["Dialled", "Protocol"]),
+    // Inspection finds the vault's values wherever they surface, and never has one.
+    ("act::credentials", "decide::dlp", &["Known"]),
     ("act::upstream", "act::tls", &["Opened"]),
+    // A request goes out sealed, and its answer repeats none of what went in.
+    ("act::upstream", "act::credentials", &["Covering", "Echo", "Sealed"]),
     ("act::upstream", "perceive::request", &["Request"]),
     ("act::upstream", "perceive::framing", &["Frames", "frames"]),
     ("act::upstream", "perceive::response", &["Asked", "Guard", "Refusal", "State"]),
@@ -138,6 +142,7 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("Dialled", "act::dial"),
     ("DialledDatagrams", "act::dial"),
     ("Opened", "act::tls"),
+    ("Sealed", "act::credentials"),
 ];
 
 /// Lines of a file, without inline tests.
@@ -149,6 +154,7 @@ pub const FUNCTION_LINES: usize = 60;
 /// Uniform catalogues that may be longer, with the reason: `("src/a/b.rs", "one line for each code")`.
 pub const LONG: &[(&str, &str)] = &[
     ("benches/micro.rs", "a list of measurements, each of a few lines"),
+    ("src/decide/dlp/secrets/nearby.rs", "a catalogue: one entry for each service"),
     ("src/decide/dlp/personal/asia.rs", "an entry for each number, with its check"),
     ("src/decide/dlp/personal/europe.rs", "an entry for each number, with its check"),
     ("src/model/types/detectors.rs", "a line for each detector"),

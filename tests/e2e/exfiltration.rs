@@ -45,7 +45,9 @@ fn caught(lab: &Lab, tricks: &[(&str, Vec<u8>)]) {
     let (_resolver, daemon, origins) = start(lab, &policy("keys", BLOCK), &json!({}));
     for (mut talk, origin) in talks(lab, &daemon).zip(&origins) {
         for (trick, request) in tricks {
+            eprintln!("trick: {trick}");
             let heard = talk.ask(request);
+            eprintln!("{}", heard.head);
             assert_eq!(heard.status, 403, "{trick}: {}", heard.text());
             let row = last(&daemon);
             let class = &row["dlp_matches"][0]["class"];
@@ -91,7 +93,7 @@ fn a_key_leaves_in_no_part_of_a_request(lab: Lab) {
 fn a_key_leaves_under_no_encoding(lab: Lab) {
     let base = STANDARD.encode(KEY);
     let lines: Vec<String> =
-        base.as_bytes().chunks(8).map(|line| String::from_utf8_lossy(line).into()).collect();
+        base.as_bytes().chunks(16).map(|line| String::from_utf8_lossy(line).into()).collect();
     let escaped = format!("{{\"note\":\"{}\"}}", each(|letter| format!("\\u{:04x}", letter as u32)));
     caught(
         &lab,

@@ -12,7 +12,7 @@ use crate::lab::daemon::alice_is_read;
 use crate::lab::{Daemon, Lab};
 
 /// A route to three providers. The documents of a test stand behind it.
-const ROUTE: &str = "
+pub const ROUTE: &str = "
 apiVersion: clawgress.io/v1alpha1
 kind: AIProviderRoute
 metadata: {name: models}

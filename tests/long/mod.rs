@@ -5,6 +5,7 @@ pub mod bandwidth;
 pub mod beliefs;
 pub mod browser;
 pub mod budgets;
+pub mod credentials;
 pub mod exchanges;
 pub mod go;
 pub mod hostile;

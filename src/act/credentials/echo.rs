@@ -68,7 +68,8 @@ impl Echo {
     fn open(&self, bytes: &[u8]) -> usize {
         let longest = self.forms.first().map_or(0, |form| form.len() - 1);
         let tail = &bytes[bytes.len().saturating_sub(longest)..];
-        let begins = |rest: &[u8]| self.forms.iter().any(|form| form.len() > rest.len() && form.starts_with(rest));
+        let begins =
+            |rest: &[u8]| self.forms.iter().any(|form| form.len() > rest.len() && form.starts_with(rest));
         (0..tail.len()).find(|at| begins(&tail[*at..])).map_or(0, |at| tail.len() - at)
     }
 
@@ -76,7 +77,10 @@ impl Echo {
     pub fn cover_fields(&self, fields: &mut HeaderMap) {
         let lower = |form: &Zeroizing<Vec<u8>>| Zeroizing::new(form.to_ascii_lowercase());
         let named = |name: &HeaderName| {
-            self.forms.iter().map(lower).any(|form| memchr::memmem::find(name.as_str().as_bytes(), &form).is_some())
+            self.forms
+                .iter()
+                .map(lower)
+                .any(|form| memchr::memmem::find(name.as_str().as_bytes(), &form).is_some())
         };
         let gone: Vec<HeaderName> = fields.keys().filter(|name| named(name)).cloned().collect();
         for name in gone {
@@ -159,6 +163,16 @@ impl Covering {
         let goes = all.len() - open;
         self.held = Zeroizing::new(all[goes..].to_vec());
         Bytes::copy_from_slice(&all[..goes])
+    }
+
+    /// How many bytes are held back.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// The stream is over: what is left of it.

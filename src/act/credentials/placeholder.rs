@@ -4,17 +4,55 @@
 //! query, alone or behind a scheme, and inside `Basic`. Nowhere else: what stands in a body or a path reaches readers of its
 //! own, who could make the secret come back in a form that nobody recognises. Read next: `inject.rs`.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use super::places::with_query;
 use super::signature::{decoded, encoded};
-use crate::model::types::PLACEHOLDER;
+use crate::model::types::field::reads_alike;
+use crate::model::types::{CredentialPlace, Injection, PLACEHOLDER};
 
 /// The value of a secret by its name and key; nothing where it is not bound here.
 pub type Look<'l> = dyn FnMut(&str, Option<&str>) -> Option<Zeroizing<Vec<u8>>> + 'l;
+
+/// The credential of these whose value a placeholder stands for; nothing where none goes out as a value.
+pub fn bound<'c>(
+    credentials: &'c [Arc<Injection>],
+    name: &str,
+    key: Option<&str>,
+) -> Option<&'c Arc<Injection>> {
+    credentials.iter().find(|one| {
+        matches!(one.place, CredentialPlace::Header { .. } | CredentialPlace::Query(_))
+            && *one.secret == *name
+            && (key.is_none() || one.key.is_none() || one.key.as_deref() == key)
+    })
+}
+
+/// Whether what this field holds, or the query where there is no field, leaves with no placeholder in it: swapped, or taken out
+/// with whatever the agent sent in a credential's place.
+pub fn is_taken(credentials: &[Arc<Injection>], field: Option<&HeaderName>, value: &[u8]) -> bool {
+    let mut look =
+        |name: &str, key: Option<&str>| bound(credentials, name, key).map(|_| Zeroizing::default());
+    let Some(field) = field else {
+        let values =
+            value.split(|byte| *byte == b'&').filter_map(|one| one.splitn(2, |byte| *byte == b'=').nth(1));
+        let decode = |value: &[u8]| decoded(&String::from_utf8_lossy(value));
+        let mut held = values.map(decode).filter(|value| value.starts_with(PLACEHOLDER.as_bytes()));
+        return held.all(|value| in_text(&value, &mut look).is_some());
+    };
+    let fills = |one: &Arc<Injection>| match &one.place {
+        CredentialPlace::Header { name, .. } => reads_alike(name.as_str(), field.as_str()),
+        CredentialPlace::Query(_) => false,
+        CredentialPlace::Aws(_) => *field == AUTHORIZATION || field.as_str().starts_with("x-amz-"),
+        CredentialPlace::Google(_) => *field == AUTHORIZATION,
+    };
+    credentials.iter().any(fills) || in_field(value, &mut look).is_some()
+}
 
 /// Swaps every placeholder that is known; whether there was one. Nothing where that makes no request.
 pub fn swap(headers: &mut HeaderMap, uri: &mut Uri, look: &mut Look<'_>) -> Option<bool> {
@@ -125,9 +163,47 @@ mod tests {
     }
 
     #[test]
+    fn what_is_swapped_or_taken_out_leaves_with_no_placeholder() {
+        let injection = |secret: &str, place| {
+            Arc::new(Injection {
+                policy: crate::model::types::PolicyRef::new("CredentialInjectionPolicy", "a"),
+                secret: secret.into(),
+                key: None,
+                place,
+            })
+        };
+        let header =
+            CredentialPlace::Header { name: HeaderName::from_static("x-api-key"), prefix: "".into() };
+        let all = [injection("mail", header), injection("aws", CredentialPlace::Aws(Default::default()))];
+        let taken = |field: &'static str, value: &str| {
+            is_taken(&all, Some(&HeaderName::from_static(field)), value.as_bytes())
+        };
+        assert!(taken("x_api_key", "clawgress:other") && taken("x-other", "token clawgress:mail"));
+        assert!(taken(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=clawgress:aws/20260101/r/s/aws4_request"
+        ));
+        assert!(!taken("x-other", "clawgress:other") && !taken("x-other", "clawgress:aws"));
+        for (query, expected) in [("a=clawgress%3Amail", true), ("a=clawgress:mail&b=clawgress:other", false)]
+        {
+            assert_eq!(is_taken(&all, None, query.as_bytes()), expected, "{query}");
+        }
+    }
+
+    #[test]
     fn what_is_not_bound_here_and_what_only_looks_like_one_stays() {
-        for sent in ["Bearer clawgress:other", "xclawgress:mail", "clawgress:mail,", "Basic !", "Basic bWU=", "clawgress:"] {
-            assert_eq!(swapped(sent, "/clawgress:mail?a&clawgress:mail=1"), (sent.into(), "/clawgress:mail?a&clawgress:mail=1".into(), false));
+        for sent in [
+            "Bearer clawgress:other",
+            "xclawgress:mail",
+            "clawgress:mail,",
+            "Basic !",
+            "Basic bWU=",
+            "clawgress:",
+        ] {
+            assert_eq!(
+                swapped(sent, "/clawgress:mail?a&clawgress:mail=1"),
+                (sent.into(), "/clawgress:mail?a&clawgress:mail=1".into(), false)
+            );
         }
     }
 }

@@ -95,10 +95,16 @@ mod tests {
 
     #[test]
     fn what_the_agent_sent_in_a_field_is_gone_in_every_spelling() {
-        let mut fields =
-            headers(&[("x-api-key", "a"), ("x-api-key", "b"), ("x_api_key", "c"), ("x.api.key", "d"), ("x-api-keys", "e")]);
+        let mut fields = headers(&[
+            ("x-api-key", "a"),
+            ("x-api-key", "b"),
+            ("x_api_key", "c"),
+            ("x.api.key", "d"),
+            ("x-api-keys", "e"),
+        ]);
         set_field(&mut fields, &HeaderName::from_static("x-api-key"), HeaderValue::from_static("ours"));
-        let mut left: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let mut left: Vec<_> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         left.sort_unstable();
         assert_eq!(left, [("x-api-key", "ours"), ("x-api-keys", "e")]);
         assert!(fields["x-api-key"].is_sensitive());
@@ -123,7 +129,8 @@ mod tests {
 
     #[test]
     fn keys_of_the_agents_own_go_to_no_provider() {
-        let mut fields = headers(&[("authorization", "Bearer mine"), ("x_goog_api_key", "mine"), ("accept", "*/*")]);
+        let mut fields =
+            headers(&[("authorization", "Bearer mine"), ("x_goog_api_key", "mine"), ("accept", "*/*")]);
         let mut uri: Uri = "/v1?alt=sse&key=mine&API_KEY=2".parse().unwrap();
         remove_keys(&mut fields, &mut uri).unwrap();
         assert_eq!((fields.len(), uri.to_string()), (1, "/v1?alt=sse".to_owned()));

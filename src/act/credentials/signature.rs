@@ -60,7 +60,11 @@ impl Scope<'_> {
 pub fn authorization(signable: &Signable<'_>, scope: &Scope<'_>, secret: &[u8]) -> String {
     let canonical = canonical(signable, scope);
     let words = scope.words();
-    let to_sign = format!("{ALGORITHM}\n{}\n{words}\n{}", scope.time, hex(digest(&SHA256, canonical.as_bytes()).as_ref()));
+    let to_sign = format!(
+        "{ALGORITHM}\n{}\n{words}\n{}",
+        scope.time,
+        hex(digest(&SHA256, canonical.as_bytes()).as_ref())
+    );
     let signature = hex(mac(&*key(scope, secret), to_sign.as_bytes()).as_slice());
     let (id, names) = (scope.key_id, names(signable));
     format!("{ALGORITHM} Credential={id}/{words}, SignedHeaders={names}, Signature={signature}")
@@ -195,7 +199,11 @@ mod tests {
             ("/a%2Fb", "/a/b", "/a%252Fb"),
             ("/100%", "/100%25", "/100%25"),
         ] {
-            assert_eq!((canonical_path(path, true), canonical_path(path, false)), (s3.into(), other.into()), "{path}");
+            assert_eq!(
+                (canonical_path(path, true), canonical_path(path, false)),
+                (s3.into(), other.into()),
+                "{path}"
+            );
         }
     }
 
@@ -207,7 +215,8 @@ mod tests {
 
     #[test]
     fn blanks_in_a_value_are_one_and_none_around_it() {
-        let fields = [("host".to_owned(), "a.example".to_owned()), ("x-amz-note".to_owned(), "  a   b ".to_owned())];
+        let fields =
+            [("host".to_owned(), "a.example".to_owned()), ("x-amz-note".to_owned(), "  a   b ".to_owned())];
         let signable = Signable { method: "GET", path: "/", query: "", fields: &fields, payload: EMPTY };
         let expected = format!("GET\n/\n\nhost:a.example\nx-amz-note:a b\n\nhost;x-amz-note\n{EMPTY}");
         assert_eq!(canonical(&signable, &scope("service")), expected);
@@ -221,7 +230,10 @@ mod tests {
         let value = authorization(&signable, &scope("service"), b"made up");
         let canonical = format!("GET\n/\n\nhost:a.example\n\nhost\n{EMPTY}");
         let words = "20260102/eu-west-1/service/aws4_request";
-        let to_sign = format!("AWS4-HMAC-SHA256\n{TIME}\n{words}\n{}", hex(digest(&SHA256, canonical.as_bytes()).as_ref()));
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{TIME}\n{words}\n{}",
+            hex(digest(&SHA256, canonical.as_bytes()).as_ref())
+        );
         let step = |key: &[u8], text: &str| {
             hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
         };
@@ -231,7 +243,9 @@ mod tests {
         let signature = hex(&step(&key, &to_sign));
         assert_eq!(
             value,
-            format!("AWS4-HMAC-SHA256 Credential=AKIDMADEUP/{words}, SignedHeaders=host, Signature={signature}")
+            format!(
+                "AWS4-HMAC-SHA256 Credential=AKIDMADEUP/{words}, SignedHeaders=host, Signature={signature}"
+            )
         );
     }
 }

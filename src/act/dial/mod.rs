@@ -29,6 +29,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::decide::ledger::Entry;
 use crate::decide::policy::{Mode, NameSource, Passage};
+use crate::model::types::address::{AddressClass, classify, embedded};
 use crate::model::types::{Denial, HostName, limits};
 use crate::perceive::hello::Alpn;
 use crate::platform::sys::clock;
@@ -92,6 +93,19 @@ impl Dialler {
     /// resumed, and each handshake sees a certificate.
     pub fn for_resolvers(&self) -> &TlsConnector {
         &self.for_resolvers
+    }
+
+    /// TLS for questions of the gateway's own, judged as upstreams are.
+    pub fn own_tls(&self) -> &TlsConnector {
+        &self.for_resolvers
+    }
+
+    /// Those of the addresses that are public and not this gateway's own, for questions of its own.
+    pub fn public(&self, found: &[IpAddr]) -> Vec<IpAddr> {
+        let may =
+            |ip: IpAddr| classify(ip) == AddressClass::Public && (self.is_own)(ip).is_ok_and(|own| !own);
+        let found = found.iter().map(IpAddr::to_canonical);
+        found.filter(|ip| may(*ip) && embedded(*ip).into_iter().all(|inner| may(inner.into()))).collect()
     }
 
     /// Connects to where the passage leads; under `Mode::Terminate` with TLS, verified for the passage's name.

@@ -37,6 +37,8 @@ pub struct Closing {
     pub reading: Reading,
     /// What was seen before it was answered.
     pub evidence: Option<String>,
+    /// Which credentials went into it.
+    pub credential: Option<String>,
     /// What was found in it as it passed.
     pub told: Rc<Told>,
 }
@@ -69,6 +71,7 @@ impl Closing {
             denial,
             end,
             evidence: self.evidence,
+            credential: self.credential,
             findings: self.told.found.take(),
             alert: self.told.alert(),
             ..Outcome::default()
@@ -85,6 +88,7 @@ impl Closing {
             dialled: self.dialled,
             denial: Some(denial),
             evidence: self.evidence,
+            credential: self.credential,
             findings: self.told.found.take(),
             alert: self.told.alert(),
             ..Outcome::default()

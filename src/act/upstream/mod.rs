@@ -1,7 +1,7 @@
 //! Send a request, relay a flow: the last step, on the wire.
 //!
-//! Nothing is sent without the proofs that it may be: a `Clearance` or `Passage`, and the `Entry` that says the decision
-//! is on disk. Start with `send.rs`, then `relay.rs` and `datagrams.rs`.
+//! Nothing is sent without the proofs that it may be: a `Sealed` request or a `Passage`, and the `Entry` that says the
+//! decision is on disk. Start with `send.rs`, then `relay.rs` and `datagrams.rs`.
 
 pub mod gathered;
 mod executor;
@@ -18,6 +18,7 @@ mod answers;
 mod counted;
 mod faults;
 mod pool;
+mod redacted;
 mod sieved;
 mod reply;
 pub mod send;

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -17,9 +18,11 @@ use super::faults;
 use super::lane::Gate;
 use super::looked::Looked;
 use super::pool::Lease;
+use super::redacted::{Answer, Coding};
 use super::relay::SPENT;
 use super::sieved::{Coming, Sieving};
 use super::tempo::LiveTempo;
+use crate::act::credentials::Echo;
 use crate::model::types::{Denial, Direction, Reason};
 
 /// A reply's body on its way to the workload.
@@ -45,9 +48,20 @@ impl ReplyBody {
     /// Relays `inner`.
     pub(super) fn new(inner: Incoming, lease: Lease) -> Self {
         let expected = inner.size_hint().exact();
-        let (received, lease, inner) = (Cell::new(0), Some(lease), Some(Coming::Passing(inner)));
+        let (received, lease, inner) =
+            (Cell::new(0), Some(lease), Some(Coming::Passing(Answer::Plain(inner))));
         let (closing, gate, ender) = (None, None, None);
         Self { inner, received, expected, ended: false, closing, lease, gate, ender, is_read: false }
+    }
+
+    /// The same body, repeating no credential.
+    pub(super) fn covered(mut self, echo: &Arc<Echo>, coding: Coding) -> Self {
+        if let Some(Coming::Passing(Answer::Plain(inner))) = self.inner.take() {
+            let covered = Answer::covered(inner, echo, coding);
+            self.expected = covered.size_hint().exact();
+            self.inner = Some(Coming::Passing(covered));
+        }
+        self
     }
 
     /// The same body with what may go on of it. One that is no stream has come when this returns.

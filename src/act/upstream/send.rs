@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -17,6 +18,7 @@ use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
+use hyper::ext::ReasonPhrase;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::error::Elapsed;
@@ -29,10 +31,11 @@ use super::executor::GatheringExecutor;
 use super::faults;
 use super::gathered::Gathered;
 use super::pool::{Key, Lease, Line, Pool};
+use super::redacted;
 use super::reply::ReplyBody;
+use crate::act::credentials::{Echo, Sealed};
 use crate::act::dial::Protocol;
 use crate::decide::ledger::Entry;
-use crate::decide::policy::Clearance;
 use crate::model::types::Denial;
 use crate::model::types::limits::{HEAD_BYTES, HEAD_FIELDS, RESPONSE_HEAD_TIME};
 
@@ -67,6 +70,22 @@ pub struct Reply {
     pub body: ReplyBody,
     /// The connection itself, where the upstream switched protocols (101).
     pub upgraded: Option<hyper::upgrade::OnUpgrade>,
+    /// What it may not repeat, for whoever reads on behind a switch of protocols.
+    pub echo: Option<Arc<Echo>>,
+}
+
+impl Reply {
+    /// The same, repeating no credential.
+    fn covered(mut self, echo: Option<Arc<Echo>>) -> Self {
+        let Some(echo) = echo else { return self };
+        echo.cover_fields(&mut self.head.headers);
+        let phrase = self.head.extensions.get::<ReasonPhrase>();
+        if phrase.is_some_and(|phrase| echo.repeats(phrase.as_bytes())) {
+            self.head.extensions.remove::<ReasonPhrase>();
+        }
+        let coding = redacted::coding(&mut self.head.headers, self.head.status);
+        Self { body: self.body.covered(&echo, coding), echo: Some(echo), ..self }
+    }
 }
 
 /// Why there is no answer.
@@ -162,13 +181,18 @@ impl Sender {
     ///
     /// # Errors
     /// A [`Failure`] that says whether anything was sent.
-    pub async fn send(
-        self,
-        _clearance: &Clearance,
-        _entry: &Entry,
-        request: Request<RequestBody>,
-    ) -> Result<Reply, Failure> {
-        self.dispatch(request).await
+    pub async fn send(self, _entry: &Entry, sealed: Sealed<RequestBody>) -> Result<Reply, Failure> {
+        let (request, traces) = sealed.open();
+        if traces.has_credential() && !self.lease.tls() {
+            let seen = "a credential was about to go out in the open";
+            return Err(Failure::Refused(Denial::internal(seen)));
+        }
+        let echo = traces.echo().cloned();
+        match self.dispatch(request).await {
+            Ok(reply) => Ok(reply.covered(echo)),
+            Err(Failure::Unsent(request)) => Err(Failure::Unsent(Box::new(traces.restore(*request)))),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The same, for whoever has shown the proofs.
@@ -214,7 +238,7 @@ impl Sender {
         let switches = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
         let upgraded = switches.then(|| hyper::upgrade::on(&mut response));
         let (head, body) = response.into_parts();
-        Reply { head, body: ReplyBody::new(body, self.lease), upgraded }
+        Reply { head, body: ReplyBody::new(body, self.lease), upgraded, echo: None }
     }
 }
 

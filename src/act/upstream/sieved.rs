@@ -12,11 +12,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use super::body::BodyError;
 use super::looked::{Looked, LookedBody};
 use super::reading::Reading;
+use super::redacted::Answer;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::{Screen, Violation};
 use crate::perceive::protocol::mcp::{Broken, Sieve};
@@ -102,7 +102,7 @@ impl Sieving {
 #[derive(Debug)]
 pub(super) enum Coming {
     /// The upstream, as they come.
-    Passing(Incoming),
+    Passing(Answer),
     /// The upstream, as far as they may be shown.
     Sieved(Box<Sieved>),
     /// They have come: what may be shown, and what stands behind it.
@@ -114,7 +114,7 @@ pub(super) enum Coming {
 /// A stream that is looked at.
 #[derive(Debug)]
 pub(super) struct Sieved {
-    inner: Incoming,
+    inner: Answer,
     /// Nothing once it is over.
     sieving: Option<Sieving>,
     /// Why nothing more goes on, until that is told.
@@ -127,7 +127,7 @@ impl Coming {
     ///
     /// # Errors
     /// It may not, or breaks off.
-    pub(super) async fn sieved(mut inner: Incoming, mut sieving: Sieving) -> Result<Self, BodyError> {
+    pub(super) async fn sieved(mut inner: Answer, mut sieving: Sieving) -> Result<Self, BodyError> {
         if sieving.is_stream() {
             let sieved = Sieved { inner, sieving: Some(sieving), unfit: None, trailers: None };
             return Ok(Self::Sieved(Box::new(sieved)));
@@ -168,7 +168,7 @@ impl Coming {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
-            Self::Passing(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::from),
+            Self::Passing(body) => Pin::new(body).poll_frame(cx),
             Self::Sieved(body) => body.poll_frame(cx),
             Self::Looked(body) => body.poll_frame(cx),
             Self::Held(bytes, trailers) => {
@@ -203,7 +203,7 @@ impl Sieved {
         let mut on = Vec::new();
         while let Some(sieving) = &mut self.sieving {
             let fed = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => sieving.feed(&data, &mut on),
                     Err(frame) => {

@@ -38,7 +38,7 @@ static SAY_SO: LazyLock<AhoCorasick> = LazyLock::new(|| {
         .expect("invariant: a few words make an automaton")
 });
 
-/// So many of one byte in a row are no accident.
+/// So many of one byte in a row are no accident, unless the value is more than three times as long.
 const SAME: usize = 6;
 /// Nor are so many in the order of the alphabet or of numbers.
 const IN_ORDER: usize = 8;
@@ -60,7 +60,7 @@ fn repeats(value: &[u8]) -> bool {
     for byte in value {
         row = if last == Some(byte) { row + 1 } else { 1 };
         last = Some(byte);
-        if row >= SAME {
+        if row >= SAME.max(value.len() / 3) {
             return true;
         }
     }

@@ -12,6 +12,7 @@ use regex_automata::{Anchored, Input};
 
 use super::detector::{Check, Detector, Found};
 use super::examples::{contains_word, is_example};
+use super::secrets::pairs;
 
 /// Bytes that are looked at on each side of a match for words of its context.
 const CONTEXT_BYTES: usize = 64;
@@ -36,11 +37,14 @@ impl Format {
     /// Compiles the format of a detector. Every entry of the catalogue compiles, which a test shows.
     pub fn new(detector: &'static Detector) -> Self {
         let syntax = syntax::Config::new().unicode(false).utf8(false);
+        // What has no word of its own is asked about whole values.
+        let whole = format!(r"(?:{})\z", detector.format);
+        let format = if detector.anchors.is_empty() { &whole } else { detector.format };
         let automaton = dense::Builder::new()
             .configure(dense::Config::new().start_kind(StartKind::Anchored))
             .syntax(syntax)
             .thompson(thompson::Config::new().utf8(false))
-            .build(detector.format)
+            .build(format)
             .expect("invariant: formats of the catalogue compile");
         let group = detector.format.replace("(?", "").contains('(').then(|| {
             PikeVM::builder()
@@ -89,11 +93,13 @@ impl Format {
         if !apart {
             confidence = confidence.min(0.7);
         }
-        let varying = &text[(anchor + anchor_bytes).min(end)..end];
+        let varying =
+            if self.leads { &text[(anchor + anchor_bytes).min(end)..end] } else { &text[start..end] };
         // What has lower case and no digit is more likely made of words.
         if matches!(self.detector.check, Check::None)
             && varying.iter().any(u8::is_ascii_lowercase)
             && !varying.iter().any(u8::is_ascii_digit)
+            && is_like_words(varying)
         {
             confidence *= 0.5;
         }
@@ -127,6 +133,12 @@ impl Format {
             false => sure.bare,
         }
     }
+}
+
+/// Whether its letters stand beside one another as in words.
+fn is_like_words(text: &[u8]) -> bool {
+    let (all, odd) = pairs(text);
+    odd * 5 < all
 }
 
 /// Whether nothing that could belong to it stands before this place; the letter of an escape (`\n`) does not.

@@ -14,7 +14,7 @@ use super::unhide::{
 use crate::model::types::limits::DLP_DEPTH;
 
 /// Bytes at the beginning of a message that say whether it is text.
-const BEGINNING: usize = 1024;
+const BEGINNING: usize = 512;
 
 impl Descent<'_> {
     /// Reads a whole message.

@@ -13,6 +13,7 @@ mod formats;
 mod sums;
 pub mod secrets;
 pub mod personal;
+pub mod catalogue;
 mod detect;
 mod form;
 mod hash;

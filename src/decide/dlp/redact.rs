@@ -236,8 +236,7 @@ impl Edits {
                 // Half a tag is text.
                 let end = if tag.is_some() { start + open } else { span.range.end };
                 if end > start {
-                    let kept =
-                        if bytes[start..end].ends_with(b"]]") && tag == Some(open + 1) { 2 } else { 0 };
+                    let kept = if bytes[start..end].ends_with(b"]]>") { 3 } else { 0 };
                     self.put(start..end - kept, mark.take().unwrap_or_default());
                 }
                 start = tag.map_or(end, |tag| start + tag);

@@ -155,6 +155,11 @@ fn values_are_found_in_every_form_and_taken_out_of_it() {
             "<a>[redacted:vault:dinner]<!-- x --><![CDATA[]]></a>",
         ),
         (
+            Form::Xml,
+            "<a><![CDATA[swordfish-and]]><b/>-chips-0815</a>".to_owned(),
+            "<a><![CDATA[[redacted:vault:dinner]]]><b/></a>",
+        ),
+        (
             Form::Host,
             "swordfish-and.-chips-0815.evil.example".to_owned(),
             "xxxxxxxxxxxxx.xxxxxxxxxxx.evil.example",

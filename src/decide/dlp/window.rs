@@ -6,7 +6,7 @@
 //! of two pieces is found like any other. What was split over more than that is not joined here. Read next: `inspect.rs`.
 
 use super::form::Form;
-use super::inspect::{Findings, Inspector, Match};
+use super::inspect::{Findings, Inspector, Location, Match};
 use super::unhide::Unreadable;
 use crate::model::types::limits::{DLP_OPEN_STRING_BYTES, DLP_VIEW_BYTES};
 
@@ -99,6 +99,10 @@ impl Window {
         for mut found in findings.matches {
             let is_new = found.range.end > self.gone && found.range.start < end;
             found.range = found.range.start + self.base..found.range.end + self.base;
+            if self.base > 0 {
+                // The names that lead here are no longer in view.
+                found.location = Location::from("body".to_owned());
+            }
             if is_new && !self.told.iter().any(|told| is_told(told, &found)) {
                 fresh.push(found);
             }

@@ -59,6 +59,7 @@ pub const FIELDS: &[&str] = &[
     "cost_usd",
     "stop_reason",
     "tool_calls",
+    "credential",
     "dlp_matches",
     "dlp_matches_more",
     "charges",
@@ -86,10 +87,10 @@ const LOCATION_BYTES: usize = 160;
 /// Bytes of the list of tools that are called, or that a model wants called.
 const TOOL_CALLS_BYTES: usize = 2048;
 
-// Ten names and digests, two models, one method, one reason to stop, one path, one evidence, a list of tools, one of findings and one of charges;
+// Ten names and digests, the credentials, two models, one method, one reason to stop, one path, one evidence, a list of tools, one of findings and one of charges;
 // 2.5 KiB are ample for keys, numbers and fixed words.
 const _: () = assert!(
-    12 * NAME_BYTES
+    13 * NAME_BYTES
         + 2 * METHOD_BYTES
         + RECORD_PATH_BYTES
         + EVIDENCE_BYTES
@@ -351,6 +352,7 @@ impl Object<'_> {
         if let Some(call) = &outcome.model_call {
             self.model_call(call);
         }
+        self.text("credential", outcome.credential.as_deref().unwrap_or_default(), NAME_BYTES);
         self.charged(charged);
         // Zero bytes say something about traffic and nothing about an event.
         let traffic = matches!(kind, Kind::Connection | Kind::Request);

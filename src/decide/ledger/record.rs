@@ -115,6 +115,8 @@ pub struct Outcome {
     pub denial: Option<Denial>,
     /// What was seen of its end, where no denial tells it.
     pub evidence: Option<String>,
+    /// Which credentials went into it: the policy, the secret and its version, never the value.
+    pub credential: Option<String>,
     /// How it ended where that was not the orderly way: `client-closed`, `upstream-closed`, `reset`, `idle`, `shutdown`.
     pub end: Option<&'static str>,
     /// What was asked of a model, and what it has cost.

@@ -24,12 +24,12 @@ use crate::model::condition::Content;
 use crate::model::manifest::resources::{DefaultPolicy, L4Protocol, ListenerProtocol};
 use crate::model::types::address::classify;
 use crate::model::types::{
-    AddressClass, Decision, Denial, HostName, HostPattern, OriginalDestination, PolicyRef, Reason,
+    AddressClass, Decision, Denial, HostName, HostPattern, Injection, OriginalDestination, PolicyRef, Reason,
 };
 use crate::perceive::hello::Hello;
 use crate::perceive::identity::Known;
 use crate::perceive::request::Request;
-use stages::{approvals, side_door, stage_of};
+use stages::{approvals, credential, side_door, stage_of};
 
 pub use listeners::Untaken;
 pub use nearest::{Nearest, Unmet};
@@ -61,7 +61,8 @@ pub struct Question<'a> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`, `dlp`.
+    /// `identity`, `dns`, `name`, `protocol`, `destination`, `deny`, `rules`, `routes`, `default`, `approvals`, `dlp`,
+    /// `credentials`.
     pub stage: &'static str,
     /// Whether it refuses.
     pub refuses: bool,
@@ -108,6 +109,7 @@ impl PolicySet {
             (None, Some(denial)) => (denial.decision(), denial.policy.clone(), denial.rule.clone()),
             (None, None) => (Decision::Deny, None, None),
         };
+        let given = let_through.as_ref().map(|found| found.credentials.clone()).unwrap_or_default();
         let reads = let_through
             .as_ref()
             .map_or_else(|| self.reads(question.known, question.hello), |found| found.reads);
@@ -141,6 +143,7 @@ impl PolicySet {
             let steps = inquiry.steps(opened, rules, opener, decision != Decision::Allow);
             explanation.steps = steps;
             explanation.steps.extend(dlp.map(|text| Step { stage: "dlp", refuses: false, text }));
+            explanation.steps.extend(given.iter().map(|one| credential(one)));
             if matches!(reason, Some(Reason::PolicyNoRoute | Reason::McpServer)) {
                 let waiting = inquiry.waiting(&self.rules, &facts);
                 explanation.nearest = waiting.or_else(|| inquiry.nearest(&self.rules, &facts));
@@ -202,7 +205,9 @@ impl PolicySet {
                     None => permit.so_far()?,
                 };
                 let dlp = clearance.inspection().map(|plan| plan.said());
-                LetThrough { dlp, ..LetThrough::new(clearance.route(), clearance.speaks(), reads) }
+                let credentials = clearance.credentials().to_vec();
+                let through = LetThrough::new(clearance.route(), clearance.speaks(), reads);
+                LetThrough { dlp, credentials, ..through }
             }
             None => LetThrough::new(passage.route(), passage.speaks(), reads),
         })
@@ -218,11 +223,14 @@ struct LetThrough {
     reads: bool,
     /// What is looked for in it, where something is.
     dlp: Option<String>,
+    /// What goes into it in the agent's place.
+    credentials: Vec<Arc<Injection>>,
 }
 
 impl LetThrough {
     fn new(route: &Route, (decision, speaks): (Decision, &Route), reads: bool) -> Self {
-        Self { route: route.clone(), decision, speaks: speaks.clone(), reads, dlp: None }
+        let (route, speaks) = (route.clone(), speaks.clone());
+        Self { route, decision, speaks, reads, dlp: None, credentials: Vec::new() }
     }
 }
 

@@ -186,7 +186,8 @@ impl<'a> Judge<'a> {
                 let behind = services.iter().map(|service| self.asks_behind(&service.route, passage));
                 let asks = behind.fold(asks.with(part), Uses::and);
                 let each = services.iter().map(|service| self.inspection(&service.route, passage));
-                let (inspection, credentials) = (each.fold(None, both), Vec::new());
+                let may = services.iter().map(|service| &service.route.policy);
+                let (inspection, credentials) = (each.fold(None, both), self.credentials.of(self.agent, may));
                 let clearance = Clearance { route, obligations: None, holds: None, credentials, inspection };
                 return Ok((Ok(clearance), asks));
             }

@@ -5,6 +5,7 @@ mod amounts;
 mod approvals;
 mod behind;
 mod content;
+mod credentials;
 mod found;
 mod methods;
 mod models;

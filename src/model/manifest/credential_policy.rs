@@ -157,9 +157,8 @@ static PROVIDER_AUTH: Object = Object::new(
         Field::optional(
             "scopes",
             Shape::List(&Shape::Text(&SCOPE)),
-            "GCPServiceAccount: what tokens are for.",
-        )
-        .by_default("https://www.googleapis.com/auth/cloud-platform"),
+            "GCPServiceAccount: what tokens are for; without it `https://www.googleapis.com/auth/cloud-platform`.",
+        ),
     ],
 );
 

@@ -53,6 +53,13 @@ pub struct AwsTerms {
     pub unsigned: bool,
 }
 
+impl AwsTerms {
+    /// The values of a secret that signs, by their keys: the id of the key, and what signs.
+    pub const KEYS: [&'static str; 2] = ["access-key-id", "secret-access-key"];
+    /// The token of a session, where there is one.
+    pub const SESSION: &'static str = "session-token";
+}
+
 /// How a token is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoogleTerms {

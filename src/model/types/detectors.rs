@@ -4,7 +4,7 @@
 //! never looks at. Sorted by name.
 
 use super::finding::FindingClass;
-use super::finding::FindingClass::{Keys, Phi, Pii, Secrets};
+use super::finding::FindingClass::{Keys, Phi, Pii, Placeholder, Secrets};
 
 /// Name and class of each.
 pub const DETECTORS: &[(&str, FindingClass)] = &[
@@ -281,7 +281,6 @@ pub const DETECTORS: &[(&str, FindingClass)] = &[
     ("openrouter-key", Keys),
     ("openshift-token", Keys),
     ("opsgenie-key", Keys),
-    ("oracle-cloud-key", Keys),
     ("ovh-key", Keys),
     ("packagist-token", Keys),
     ("pagerduty-key", Keys),
@@ -298,6 +297,7 @@ pub const DETECTORS: &[(&str, FindingClass)] = &[
     ("pk-cnic", Pii),
     ("pl-nip", Pii),
     ("pl-pesel", Pii),
+    ("placeholder", Placeholder),
     ("plaid-access-token", Keys),
     ("plaid-secret", Keys),
     ("planetscale-token", Keys),

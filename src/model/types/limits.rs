@@ -507,6 +507,15 @@ pub const ENDING_EVENT_BYTES: usize = 1024 * 1024;
 /// more than the text of any model, and several images.
 pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;
 
+/// Tokens for service accounts that are kept at once.
+pub const TOKENS_KEPT: usize = 1024;
+/// Bytes of the answer of a token end point.
+pub const TOKEN_BYTES: usize = 16 * 1024;
+/// How long a token end point is waited for, to be reached and again to answer.
+pub const TOKEN_TIME: Duration = Duration::from_secs(10);
+/// How long before its end a token is used no more.
+pub const TOKEN_EARLY: Duration = Duration::from_secs(120);
+
 /// Entries of `classes` in one DLPPolicy.
 pub const DLP_CLASSES: usize = 64;
 /// Bytes of a body that are held and inspected before anything of it leaves, unless the settings say otherwise.
@@ -561,3 +570,5 @@ pub const CUSTOM_WORD_BYTES: usize = 256;
 pub const DLP_VIEW_BYTES: usize = 512;
 /// Bytes of a string that has only begun and is held, because its value may have spaces.
 pub const DLP_OPEN_STRING_BYTES: usize = 64;
+/// Bytes of one line of what `dlp scan --jsonl` reads.
+pub const SCANNED_LINE_BYTES: usize = 64 * 1024 * 1024;

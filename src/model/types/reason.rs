@@ -162,6 +162,8 @@ reasons! {
     QuotaUnavailable = "quota.unavailable", 503, Later, "Usage cannot be counted";
     /// An operator's command that cannot be done as it was given; nothing was changed.
     AdminRefused = "admin.refused", 400, Never, "Command refused";
+    /// A credential that a policy puts into the request cannot be had, or would go where no name was proven.
+    CredentialUnavailable = "credential.unavailable", 503, Later, "Credential not available";
     /// The decision could not be recorded.
     AuditUnavailable = "audit.unavailable", 503, Later, "Decision could not be recorded";
     /// A bound of the gateway is reached.

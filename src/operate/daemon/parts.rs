@@ -140,6 +140,7 @@ impl Parts {
             terminator: self.terminator,
             dialler: self.dialler,
             vault,
+            tokens: Default::default(),
             home,
             room,
             ca_pem: self.authority.ca_pem().into(),

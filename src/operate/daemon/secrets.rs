@@ -88,7 +88,8 @@ impl Secrets {
         let mut all = self.values();
         for one in &mut all {
             let meant = |policy: &&CredentialPolicy| {
-                *policy.secret == *one.name && self.vault.means(&one.name, policy.key.as_deref(), &one.key)
+                let means = |key: &Option<&str>| self.vault.means(&one.name, *key, &one.key);
+                *policy.secret == *one.name && policy.keys().iter().any(means)
             };
             let named = resources.credentials.iter().filter(|(_, policy)| meant(policy));
             one.policies = named.map(|(name, _)| PolicyRef::new(POLICY, name).0.to_string()).collect();
@@ -99,10 +100,8 @@ impl Secrets {
     /// Documents that name a value that nobody has set: each is in force, and what it is about is refused until then.
     pub fn missing(&self, resources: &Resources) -> Vec<Diagnostic> {
         let missing = |(name, policy): (&Arc<str>, &CredentialPolicy)| {
-            let key = policy.key.as_deref();
-            if self.vault.version(&policy.secret, key).is_some() {
-                return None;
-            }
+            let lacks = |key: &Option<&str>| self.vault.version(&policy.secret, *key).is_none();
+            let key = policy.keys().into_iter().find(lacks)?;
             let value =
                 key.map_or_else(|| policy.secret.to_string(), |key| format!("{}/{key}", policy.secret));
             let option = key.map(|key| format!(" --key {key}")).unwrap_or_default();

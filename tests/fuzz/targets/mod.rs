@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod condition;
+mod detect;
 mod dns;
 mod events;
 mod exchange;
@@ -31,6 +32,7 @@ pub type Check = fn(&[u8]);
 pub const TARGETS: &[(&str, Check)] = &[
     ("answer", answer::check),
     ("condition", condition::check),
+    ("detect", detect::check),
     ("dns", dns::check),
     ("events", events::check),
     ("exchange", exchange::check),

@@ -34,8 +34,8 @@ pub const CATALOGUE: &[Detector] = &[
     Detector::key("dropbox-token", "Dropbox, OAuth guide")
         .at(&["sl.a", "sl.b", "sl.u"])
         .like(r"sl\.(?:u\.)?[A-Za-z0-9_-]{120,1400}")
-        .finds(&["sl.rroM9oNNFZ6wSIQJ41QbectpSXSb3hElUXIhK93c9Sb7Ajai65oLNvYWpewN11vHJOkA3aJygtpGmcrJTeC8JS6BWo8oaw5sV1MjfvgJFk6jpvKPnsSUMRyY"])
-        .leaves(&["sl.rroM9oNNFZ6wSIQJ41QbectpSXSb3hElUXIhK93c9Sb7Ajai65oLNvYWpewN11vHJOkA3aJygtpGmcrJTeC8JS6BWo8oaw5sV1MjfvgJFk6jpvKPnsSUMRy"]),
+        .finds(&["sl.BroM9oNNFZ6wSIQJ41QbectpSXSb3hElUXIhK93c9Sb7Ajai65oLNvYWpewN11vHJOkA3aJygtpGmcrJTeC8JS6BWo8oaw5sV1MjfvgJFk6jpvKPnsSUMRyY"])
+        .leaves(&["sl.BroM9oNNFZ6wSIQJ41QbectpSXSb3hElUXIhK93c9Sb7Ajai65oLNvYWpewN11vHJOkA3aJygtpGmcrJTeC8JS6BWo8oaw5sV1MjfvgJFk6jpvKPnsSUMRy"]),
     Detector::key("typeform-token", "Typeform, personal access tokens")
         .at(&["tfp_"])
         .like(r"tfp_[A-Za-z0-9_.=-]{40,59}")

@@ -27,6 +27,40 @@ const SPACE_BYTES: usize = 64;
 /// Bytes of a type, or of a call around a value.
 const WRAP_BYTES: usize = 32;
 
+/// One answer for each byte.
+type Bytes = [bool; 256];
+
+const fn these(bytes: &[u8]) -> Bytes {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+/// What a name is made of.
+static NAME: Bytes = these(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+/// What signs between a name and a value are made of.
+static SIGNS: Bytes = these(b":=!?.|+<>~*-");
+/// What the beginning of a call or a list is made of.
+static CALL: Bytes = these(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.[]: *&");
+/// What ends a value without quotes, beside the next name's `=`.
+static ENDS: Bytes = {
+    let mut table = these(b"\"'`,;}])<>&|\\\x7f");
+    let mut control = 0;
+    while control <= b' ' {
+        table[control as usize] = true;
+        control += 1;
+    }
+    table
+};
+
+fn run(text: &[u8], most: usize, of: &Bytes) -> usize {
+    text.iter().take(most).take_while(|byte| of[usize::from(**byte)]).count()
+}
+
 /// A name and the value that it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
@@ -40,9 +74,12 @@ pub struct Assignment {
 
 /// The name around a word of it.
 pub fn name_around(text: &[u8], at: usize) -> Range<usize> {
-    let belongs = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let before = text[at.saturating_sub(NAME_BYTES)..at].iter().rev().take_while(belongs).count();
-    let after = text[at..].iter().take(NAME_BYTES).take_while(belongs).count();
+    let before = text[at.saturating_sub(NAME_BYTES)..at]
+        .iter()
+        .rev()
+        .take_while(|byte| NAME[usize::from(**byte)])
+        .count();
+    let after = run(&text[at..], NAME_BYTES, &NAME);
     let mut start = at - before;
     // The letter of an escape (`\n`) belongs to no name.
     if start > 0 && text[start - 1] == b'\\' && before > 0 && matches!(text[start], b'n' | b't' | b'r') {
@@ -125,7 +162,7 @@ impl Reader<'_> {
         let closed = self.at;
         let spaced = self.spaces() > 0;
         // `:=`, `=>`, `||=`, `:::=`: whatever ends with an equals sign, or a colon.
-        let signs = self.rest().iter().take(4).take_while(|byte| b":=!?.|+<>~*-".contains(byte)).count();
+        let signs = run(self.rest(), 4, &SIGNS);
         let signs = &self.rest()[..signs];
         if let Some(equals) = signs.iter().rposition(|byte| *byte == b'=') {
             self.at += equals + 1;
@@ -235,9 +272,9 @@ impl Reader<'_> {
             if !self.takes(quote) {
                 continue;
             }
-            let end =
-                self.rest().iter().take(VALUE_BYTES + 8).position(|byte| *byte == quote[0] || *byte == b'\n');
-            let end = end.map(|end| self.at + end).unwrap_or(self.text.len().min(self.at + VALUE_BYTES + 1));
+            let most = self.rest().len().min(VALUE_BYTES + 8);
+            let end = memchr::memchr2(quote[0], b'\n', &self.rest()[..most]);
+            let end = end.map_or(self.text.len().min(self.at + VALUE_BYTES + 1), |end| self.at + end);
             // What a text ends before its quote does was cut.
             if end < self.text.len() && !self.text[end..].starts_with(quote) && self.text[end] == b'\n' {
                 break;
@@ -251,15 +288,7 @@ impl Reader<'_> {
     /// Passes over the beginning of a call or a list around a value.
     fn wrapped(&mut self) -> bool {
         let start = self.at;
-        let opens = |byte: &u8| matches!(byte, b'(' | b'{' | b'[');
-        if !self.rest().iter().take(WRAP_BYTES + 1).any(opens) {
-            return false;
-        }
-        let belongs = |byte: &&u8| {
-            byte.is_ascii_alphanumeric()
-                || matches!(byte, b'_' | b'.' | b'[' | b']' | b':' | b' ' | b'*' | b'&')
-        };
-        let name = self.rest().iter().take(WRAP_BYTES).take_while(belongs).count();
+        let name = run(self.rest(), WRAP_BYTES, &CALL);
         self.at += name;
         let name = &self.text[start..self.at];
         let opens = self.takes(b"(") || self.takes(b"{") || name.ends_with(b"[");
@@ -278,14 +307,11 @@ fn looks_up(name: &[u8]) -> bool {
 
 /// Bytes of a value without quotes: up to a space, a sign of the syntax around it, or the next name's `=`.
 fn unquoted(text: &[u8]) -> usize {
-    let ends = |byte: u8| {
-        byte.is_ascii_whitespace() || byte.is_ascii_control() || b"\"'`,;}])<>&|\\".contains(&byte)
-    };
     let most = text.len().min(VALUE_BYTES + 1);
-    let end = text[..most].iter().position(|byte| ends(*byte) || *byte == b'=').unwrap_or(most);
+    let end = text[..most].iter().position(|byte| ENDS[usize::from(*byte)] || *byte == b'=').unwrap_or(most);
     // What fills base 64 belongs to it, where nothing follows.
     let filled = end + text[end..].iter().take(2).take_while(|byte| **byte == b'=').count();
-    if text.get(filled).is_none_or(|byte| ends(*byte)) { filled } else { end }
+    if text.get(filled).is_none_or(|byte| ENDS[usize::from(*byte)]) { filled } else { end }
 }
 
 fn trimmed(text: &[u8], range: Range<usize>) -> Range<usize> {

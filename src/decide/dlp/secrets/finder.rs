@@ -51,11 +51,14 @@ pub struct Finder {
     names: Names,
 }
 
-/// How far one text was looked at already, by whom.
-struct Progress {
+/// One look over one text: how far it was read already, by whom, and what was found.
+struct Look<'a> {
+    finder: &'a Finder,
+    text: &'a [u8],
     names: usize,
     readers: [usize; READERS.len()],
     formats: SmallVec<[(u16, usize); 8]>,
+    found: &'a mut Vec<Found>,
 }
 
 impl Finder {
@@ -112,104 +115,35 @@ impl Finder {
         if !wanted.has(FindingClass::Keys) && !wanted.has(FindingClass::Secrets) {
             return;
         }
-        let mut progress = Progress { names: 0, readers: [0; READERS.len()], formats: SmallVec::new() };
+        let start = found.len();
+        let mut look = Look {
+            finder: self,
+            text,
+            names: 0,
+            readers: [0; READERS.len()],
+            formats: SmallVec::new(),
+            found,
+        };
         self.anchors.each(text, |at, word| {
             let (length, targets) = &self.targets[word];
             for target in targets {
                 match *target {
-                    Target::Format(number) => self.format(text, at, *length, number, &mut progress, found),
-                    Target::Reader(number) => self.structure(text, at, number, &mut progress, found),
-                    Target::Name => self.name(text, at, &mut progress, found),
+                    Target::Format(number) => look.format(number, at, *length),
+                    Target::Reader(number) => look.structure(number, at),
+                    Target::Name => look.name(at),
                 }
             }
         });
-        found.retain(|found| wanted.has(found.class));
-    }
-
-    fn format(
-        &self,
-        text: &[u8],
-        at: usize,
-        length: usize,
-        number: u16,
-        progress: &mut Progress,
-        found: &mut Vec<Found>,
-    ) {
-        let format = &self.formats[usize::from(number)];
-        // A match is not looked into again.
-        if progress.formats.iter().any(|(of, until)| *of == number && at < *until) {
-            return;
-        }
-        let Some((end, match_)) = format.at(text, at, length) else { return };
-        progress.formats.retain(|(of, _)| *of != number);
-        progress.formats.push((number, end));
-        found.extend(match_);
-    }
-
-    fn structure(&self, text: &[u8], at: usize, number: u8, progress: &mut Progress, found: &mut Vec<Found>) {
-        let until = &mut progress.readers[usize::from(number)];
-        if at < *until {
-            return;
-        }
-        let (structure, looked) = READERS[usize::from(number)].1(&self.words, text, at);
-        *until = looked.max(at + 1);
-        if let Some(structure) = structure {
-            found.push(Found {
-                range: structure.range,
-                detector: structure.name.into(),
-                class: class_of(structure.name),
-                confidence: structure.confidence,
-                is_example: structure.is_example,
-            });
-        }
-    }
-
-    fn name(&self, text: &[u8], at: usize, progress: &mut Progress, found: &mut Vec<Found>) {
-        if at < progress.names {
-            return;
-        }
-        let name = assignment::name_around(text, at);
-        progress.names = name.end.max(at + 1);
-        // Most values are none, and that is told faster than what their names say.
-        let Some(given) = assignment::given(text, name) else { return };
-        let value = &text[given.value.clone()];
-        if value.len() < 4 || value.len() > FOUND_VALUE_BYTES || !Shape::of(value).may_be_secret(given.quoted)
-        {
-            return;
-        }
-        let Some(named) = self.names.say(&text[given.name.clone()]) else { return };
-        if let Some(match_) = self.judge(text, named, &given) {
-            found.push(match_);
-        }
-    }
-
-    fn judge(&self, text: &[u8], named: Named, given: &Assignment) -> Option<Found> {
-        let value = &text[given.value.clone()];
-        if let Some(known) = self.known(text, given, value) {
-            return Some(known);
-        }
-        let hidden = structures::credentials_in(&self.words, value)
-            .filter(|_| given.quoted && named == Named::Perhaps);
-        let confidence = match hidden {
-            Some(_) => 0.8,
-            None => value::judge(&self.words, named, value, given.quoted)?,
-        };
-        let detector = if named == Named::Password { grammar::PASSWORD } else { grammar::SECRET };
-        Some(Found {
-            range: given.value.clone(),
-            detector: detector.into(),
-            class: FindingClass::Secrets,
-            confidence,
-            is_example: hidden.unwrap_or(false) || is_example(value),
-        })
+        let mut at = 0;
+        found.retain(|found| {
+            at += 1;
+            at <= start || wanted.has(found.class)
+        });
     }
 
     /// The credential of a service that a value is, by its shape and what stands near its name.
-    fn known(&self, text: &[u8], given: &Assignment, value: &[u8]) -> Option<Found> {
-        if value.len() < VALUE_LEAST || value.len() > FOUND_VALUE_BYTES {
-            return None;
-        }
-        let shape = Shape::of(value);
+    fn known(&self, text: &[u8], given: &Assignment, shape: &Shape<'_>) -> Option<Found> {
+        let value = &text[given.value.clone()];
         if !shape.is_random(VALUE_LEAST) && !value::is_uuid(value) {
             return None;
         }
@@ -237,6 +171,80 @@ impl Finder {
             class: *class,
             confidence,
             is_example: is_example(value),
+        })
+    }
+}
+
+impl Look<'_> {
+    fn format(&mut self, number: u16, at: usize, length: usize) {
+        let format = &self.finder.formats[usize::from(number)];
+        // A match is not looked into again.
+        if self.formats.iter().any(|(of, until)| *of == number && at < *until) {
+            return;
+        }
+        let Some((end, match_)) = format.at(self.text, at, length) else { return };
+        self.formats.retain(|(of, _)| *of != number);
+        self.formats.push((number, end));
+        self.found.extend(match_);
+    }
+
+    fn structure(&mut self, number: u8, at: usize) {
+        if at < self.readers[usize::from(number)] {
+            return;
+        }
+        let (structure, looked) = READERS[usize::from(number)].1(&self.finder.words, self.text, at);
+        self.readers[usize::from(number)] = looked.max(at + 1);
+        if let Some(structure) = structure {
+            self.found.push(Found {
+                range: structure.range,
+                detector: structure.name.into(),
+                class: class_of(structure.name),
+                confidence: structure.confidence,
+                is_example: structure.is_example,
+            });
+        }
+    }
+
+    fn name(&mut self, at: usize) {
+        if at < self.names {
+            return;
+        }
+        let name = assignment::name_around(self.text, at);
+        self.names = name.end.max(at + 1);
+        // Most values are none, and that is told faster than what their names say.
+        let Some(given) = assignment::given(self.text, name) else { return };
+        let value = &self.text[given.value.clone()];
+        if value.len() < 4 || value.len() > FOUND_VALUE_BYTES {
+            return;
+        }
+        let shape = Shape::of(value);
+        if !shape.may_be_secret(given.quoted) {
+            return;
+        }
+        let Some(named) = self.finder.names.say(&self.text[given.name.clone()]) else { return };
+        if let Some(match_) = self.judge(named, &given, &shape) {
+            self.found.push(match_);
+        }
+    }
+
+    fn judge(&self, named: Named, given: &Assignment, shape: &Shape<'_>) -> Option<Found> {
+        let value = &self.text[given.value.clone()];
+        if let Some(known) = self.finder.known(self.text, given, shape) {
+            return Some(known);
+        }
+        let hidden = structures::credentials_in(&self.finder.words, value)
+            .filter(|_| given.quoted && named == Named::Perhaps);
+        let confidence = match hidden {
+            Some(_) => 0.8,
+            None => value::judge(&self.finder.words, named, shape, given.quoted)?,
+        };
+        let detector = if named == Named::Password { grammar::PASSWORD } else { grammar::SECRET };
+        Some(Found {
+            range: given.value.clone(),
+            detector: detector.into(),
+            class: FindingClass::Secrets,
+            confidence,
+            is_example: hidden.unwrap_or(false) || is_example(value),
         })
     }
 }

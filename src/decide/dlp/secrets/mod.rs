@@ -16,6 +16,7 @@ mod monitoring;
 mod name;
 mod nearby;
 mod payments;
+mod placeholders;
 mod structures;
 mod sums;
 mod value;
@@ -23,7 +24,11 @@ mod words;
 
 use super::detector::Detector;
 
+#[cfg(test)]
+mod tests;
+
 pub use finder::Finder;
+pub(super) use words::pairs;
 
 /// What there is to be found.
 pub const CATALOGUE: &[&[Detector]] = &[
@@ -37,4 +42,5 @@ pub const CATALOGUE: &[&[Detector]] = &[
     applications::CATALOGUE,
     nearby::CATALOGUE,
     grammar::CATALOGUE,
+    placeholders::CATALOGUE,
 ];

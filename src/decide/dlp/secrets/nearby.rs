@@ -27,11 +27,6 @@ pub const CATALOGUE: &[Detector] = &[
         .near(&["ibm", "softlayer"])
         .finds(&["5u5zzsbbfy6amsk1mlq6ok1k4s2y5aqe720zsb68zi8vmnetp1wtlloabzb4mbu7"])
         .leaves(&["5u5zzsbbfy6amsk1mlq6ok1k4s2y5aqe720zsb68zi8"]),
-    Detector::key("oracle-cloud-key", "Oracle Cloud, API signing keys")
-        .like(r"(?:[0-9a-f]{2}:){15}[0-9a-f]{2}")
-        .near(&["oci_", "oracle"])
-        .finds(&["91:a6:75:62:f9:69:b4:21:0d:97:0e:3e:f8:2a:a2:6b"])
-        .leaves(&["91:a6:75:62:f9:69:b4:21:0d:97:0e:3e:f8:2a:a2:6"]),
     Detector::key("linode-token", "Akamai, Linode API tokens")
         .like(r"[0-9a-f]{64}")
         .near(&["linode"])

@@ -38,7 +38,7 @@ pub const CATALOGUE: &[Detector] = &[
         .leaves(&["access_token$production$6bscihme7f0psnek$3876b781d9a4e8ad44f7cd4d92c8a49"]),
     Detector::key("flutterwave-key", "Flutterwave, API keys")
         .at(&["flwseck", "flwpubk"])
-        .like(r"FLW(?:SECK|PUBK)(?:_TEST)?-[0-9a-h]{32}-X")
+        .like(r"FLW(?:SECK|PUBK)(?:_TEST)?-(?:[0-9a-h]{32}-X|[0-9a-h]{12})")
         .finds(&["FLWPUBK-1ege47f832b9he24a78982dd1gagc3bc-X"])
         .leaves(&["FLWPUBK-1ege47f832b9he24a78982dd1gagc3bc-"]),
     Detector::key("plaid-access-token", "Plaid, API tokens")

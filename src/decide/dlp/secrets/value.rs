@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 
 use super::name::Named;
 use super::words::{Words, pairs};
-use crate::model::types::limits::FOUND_VALUE_BYTES as VALUE_BYTES;
 
 /// What a value is made of.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,6 +74,11 @@ impl<'a> Shape<'a> {
             || quoted && self.signs > 0
     }
 
+    /// Whether it is a number that counts nothing.
+    fn is_long_number(&self) -> bool {
+        self.digits == self.length && self.length >= 16 && self.entropy() >= 2.5
+    }
+
     fn letters(&self) -> usize {
         self.lower + self.upper
     }
@@ -99,37 +103,36 @@ impl<'a> Shape<'a> {
 }
 
 /// How sure it is that a value with such a name is secret: nothing where it is not.
-pub fn judge(words: &Words, named: Named, value: &[u8], quoted: bool) -> Option<f32> {
-    if value.len() < 4 || value.len() > VALUE_BYTES {
-        return None;
-    }
-    let shape = Shape::of(value);
+pub fn judge(words: &Words, named: Named, shape: &Shape<'_>, quoted: bool) -> Option<f32> {
+    let value = shape.value;
     // What is cheap to tell comes first: most values are none.
     let uuid = is_uuid(value);
     let sure = match named {
         Named::Password if uuid => 0.6,
-        Named::Password => password(words, &shape, value, quoted)?,
+        Named::Password => password(words, shape, quoted)?,
         Named::Secret if uuid => 0.7,
         Named::Secret if shape.is_random(16) => 0.85,
         Named::Secret if quoted && shape.is_random(10) => 0.7,
         Named::Secret if shape.is_random(8) && shape.digits > 1 => 0.6,
+        Named::Secret if shape.is_long_number() => 0.55,
         Named::Perhaps if uuid => return None,
         Named::Perhaps if shape.is_random(20) => 0.7,
         Named::Perhaps if quoted && shape.is_random(12) => 0.6,
         Named::Secret | Named::Perhaps => return None,
     };
     let other = value.iter().any(u8::is_ascii_control) || is_date(value) || is_path(value) || is_code(value);
-    (!other && !is_of_words(words, &shape)).then_some(sure)
+    (!other && !is_of_words(words, shape)).then_some(sure)
 }
 
-fn password(words: &Words, shape: &Shape<'_>, value: &[u8], quoted: bool) -> Option<f32> {
+fn password(words: &Words, shape: &Shape<'_>, quoted: bool) -> Option<f32> {
+    let value = shape.value;
     if value.contains(&b' ') {
         return None;
     }
     if shape.letters() == 0 {
         return (quoted && shape.length >= 6 && shape.signs < 2).then_some(0.55);
     }
-    if shape.digits == 0 && shape.odd == 0 && !(quoted && shape.signs > 0) {
+    if shape.digits == 0 && shape.odd == 0 {
         return None;
     }
     let people = value.iter().any(|byte| b"!@#$%^&*?+=~-_".contains(byte));
@@ -222,13 +225,16 @@ fn is_date(value: &[u8]) -> bool {
     matches!(value, [a, b, c, d, b'-', e, f, b'-', ..] if [a, b, c, d, e, f].iter().all(|digit| digit.is_ascii_digit()))
 }
 
-/// Whether it is written like a UUID.
+/// Whether it is written like a UUID, and not made of the time (RFC 9562, versions 1, 2, 6 and 7): those can be guessed.
 pub fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36
+    let written = value.len() == 36
         && value.iter().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => *byte == b'-',
             _ => byte.is_ascii_hexdigit(),
-        })
+        });
+    written
+        && !(matches!(value[14], b'1' | b'2' | b'6' | b'7')
+            && matches!(value[19], b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
 }
 
 /// Whether it is made of words with signs, capitals or single digits between them: a name, a sentence, a path.

@@ -132,7 +132,7 @@ pub fn unpack(bytes: &[u8], room: usize) -> Option<Vec<u8>> {
         }
         _ => return None,
     };
-    (unpacked.len() >= STRETCH).then_some(unpacked)
+    (!unpacked.is_empty()).then_some(unpacked)
 }
 
 /// Text in UTF-16, in either order of bytes.

@@ -359,13 +359,11 @@ impl List {
 mod tests {
     use super::*;
 
-    /// What is read of a text in any encoding; the last wins.
+    /// What is read of a text in any encoding; the first wins.
     fn undone(text: &str) -> String {
         let all = encoded(text.as_bytes(), |_| true, 4096);
-        let plain = all
-            .iter()
-            .rfind(|patches| !patches.is_empty())
-            .map(|patches| patches.apply(text.as_bytes()).text);
+        let plain =
+            all.iter().find(|patches| !patches.is_empty()).map(|patches| patches.apply(text.as_bytes()).text);
         plain.map_or(text.to_owned(), |plain| String::from_utf8_lossy(&plain).into_owned())
     }
 

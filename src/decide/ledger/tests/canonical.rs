@@ -89,6 +89,7 @@ fn an_outcome_has_these_bytes() {
         dialled: Some("192.0.2.10:443".parse().unwrap()),
         denial: None,
         evidence: Some("2 of 3".into()),
+        credential: Some("CredentialInjectionPolicy/a: secret a version 1".into()),
         end: Some("client-closed"),
         model_call: None,
         spent: None,
@@ -105,7 +106,8 @@ fn an_outcome_has_these_bytes() {
         String::from_utf8(out).unwrap(),
         head.to_owned()
             + concat!(
-                r#""destination_address":"192.0.2.10","destination_port":443,"status":200,"evidence":"2 of 3","bytes_out":1,"#,
+                r#""destination_address":"192.0.2.10","destination_port":443,"status":200,"evidence":"2 of 3","#,
+                r#""credential":"CredentialInjectionPolicy/a: secret a version 1","bytes_out":1,"#,
                 r#""bytes_in":18446744073709551615,"datagrams_out":3,"datagrams_in":4,"latency_ms":12.045,"#,
                 r#""added_latency_us":24,"end":"client-closed"}"#,
             )

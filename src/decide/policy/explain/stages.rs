@@ -1,11 +1,24 @@
 //! The stages by their names: which refuses for which reason, and what it says.
 
-use crate::model::types::{PolicyRef, Reason};
+use super::Step;
+use crate::model::types::{CredentialPlace, Injection, PolicyRef, Reason};
 
 /// What an operator opened for a time, where nothing else did.
 pub(super) fn approvals(approval: Option<&PolicyRef>) -> String {
     approval
         .map_or_else(|| "none in force opens it".to_owned(), |approval| format!("{} opens it", approval.0))
+}
+
+/// What goes into the request in the agent's place.
+pub(super) fn credential(one: &Injection) -> Step {
+    let place = match &one.place {
+        CredentialPlace::Header { name, .. } => format!("as header {name}"),
+        CredentialPlace::Query(name) => format!("as query parameter {name}"),
+        CredentialPlace::Aws(_) => "as signature of AWS".to_owned(),
+        CredentialPlace::Google(_) => "as token of Google".to_owned(),
+    };
+    let text = format!("{} puts secret {} in {place}", one.policy.0, one.secret);
+    Step { stage: "credentials", refuses: false, text }
 }
 
 /// The stage that refuses for this reason.

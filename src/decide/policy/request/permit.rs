@@ -15,7 +15,7 @@ use crate::decide::policy::clearance::{Clearance, both};
 use crate::decide::policy::obligations::Obligations;
 use crate::decide::policy::passage::Passage;
 use crate::model::condition::{Content, Part, Sought, Uses};
-use crate::model::types::{Denial, Holds};
+use crate::model::types::{Denial, Holds, Injection};
 use crate::perceive::request::Request;
 
 /// A request as a server may take it.
@@ -128,6 +128,12 @@ impl<'a> Permit<'a> {
         std::iter::once(&self.state).chain(&self.further).map(State::inspection).fold(None, both)
     }
 
+    /// What may go into it in the agent's place, whatever comes of the rules that wait.
+    pub fn credentials(&self) -> Vec<Arc<Injection>> {
+        let states = std::iter::once(&self.state).chain(&self.further);
+        states.flat_map(State::credentials).cloned().collect()
+    }
+
     /// Asks the rules that waited. All rules hold together, those that were answered by the head among them, in the order in
     /// which they hold for everything else.
     ///
@@ -198,6 +204,13 @@ fn named(content: &Content, server: impl FnOnce() -> Option<Arc<str>>) -> Cow<'_
 }
 
 impl State<'_> {
+    fn credentials(&self) -> &[Arc<Injection>] {
+        match self {
+            Self::Answered(clearance) => clearance.credentials(),
+            Self::Pending(pending) => pending.so_far.as_ref().map_or(&[], Clearance::credentials),
+        }
+    }
+
     fn asks(&self) -> Uses {
         match self {
             Self::Answered(_) => Uses::default(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Origin, Selector};
-use crate::model::types::{CredentialPlace, PolicyRef};
+use crate::model::types::{AwsTerms, CredentialPlace, PolicyRef};
 
 /// `kind: CredentialInjectionPolicy`.
 #[derive(Debug, Clone)]
@@ -26,6 +26,16 @@ pub struct CredentialPolicy {
 impl CredentialPolicy {
     /// Labels that agents have by their name, team and project, for selectors.
     pub const LABELS: [&'static str; 3] = ["clawgress.io/agent", "clawgress.io/team", "clawgress.io/project"];
+}
+
+impl CredentialPolicy {
+    /// The values that it cannot do without, by their keys; without a key the only one, or `value`.
+    pub fn keys(&self) -> Vec<Option<&str>> {
+        match &self.place {
+            CredentialPlace::Aws(_) => AwsTerms::KEYS.into_iter().map(Some).collect(),
+            _ => vec![self.key.as_deref()],
+        }
+    }
 }
 
 /// What a credential is bound to: something that lets single requests through.

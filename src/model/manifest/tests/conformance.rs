@@ -198,6 +198,10 @@ const DEFAULTS: &str = r#"
 {"apiVersion": "clawgress.io/v1alpha1", "kind": "BudgetPolicy", "metadata": {"name": "budget"}, "spec": {
   "targetRef": {"kind": "Agent", "name": "a"}, "limits": [{"unit": "tokens", "max": 1, "window": "day"}]}}
 ---
+{"apiVersion": "clawgress.io/v1alpha1", "kind": "CredentialInjectionPolicy", "metadata": {"name": "keys"}, "spec": {
+  "parentRefs": [{"kind": "EgressHTTPRoute", "name": "route"}], "secretRef": {"name": "keys"}, "target": "ProviderAuth",
+  "providerAuth": {"type": "AWSv4"}}}
+---
 {"apiVersion": "clawgress.io/v1alpha1", "kind": "BandwidthPolicy", "metadata": {"name": "bytes"}, "spec": {
   "targetRef": {"kind": "Agent", "name": "a"}, "up": {"maxBytes": 1, "window": "day"}}}
 ---
@@ -265,9 +269,12 @@ fn a_default_that_is_written_out_changes_nothing() {
                 let routes = (set.l4_routes, set.http_routes, set.deny_policies);
                 let rules = (set.egress_policies, set.approvals);
                 let tools = (set.mcp_servers, set.tool_policies, set.inference_policies);
-                let amounts = (set.budgets, set.bandwidths, set.dlp_policies);
-                let all =
-                    format!("{:?} {:?} {routes:?} {rules:?} {tools:?} {amounts:?}", set.agents, set.gateways);
+                let amounts = (set.budgets, set.bandwidths);
+                let contents = (set.credentials, set.dlp_policies);
+                let all = format!(
+                    "{:?} {:?} {routes:?} {rules:?} {tools:?} {amounts:?} {contents:?}",
+                    set.agents, set.gateways
+                );
                 // Where documents stand is no part of what they mean.
                 all.split("origin: Origin")
                     .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))

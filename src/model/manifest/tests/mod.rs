@@ -4,6 +4,7 @@ use super::source::SourceFile;
 use super::{Report, Resources};
 
 mod approvals;
+mod credentials;
 mod conformance;
 mod models;
 mod tools;
