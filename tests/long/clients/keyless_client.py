@@ -20,7 +20,7 @@ def asked():
 
 
 def told():
-    answer = messages.messages.create(model="claude-sonnet-4-5", max_tokens=64, messages=question)
+    answer = messages.messages.create(model="claude-made-up", max_tokens=64, messages=question)
     return answer.content[0].text, answer.usage
 
 
