@@ -347,6 +347,7 @@ mod record {
                 path: Some("/v1/messages".to_owned()),
                 protocol: Some("http/1.1"),
                 tools: Vec::new(),
+                findings: Default::default(),
             },
             verdict: Verdict {
                 decision: Decision::Allow,

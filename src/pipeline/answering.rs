@@ -48,7 +48,7 @@ pub fn relay(
     let underway = going.underway.clone();
     let bodiless = is_bodiless(&going.method, status);
     let ender = (!switches && !bodiless).then(|| ender(&going, &mut head.headers)).flatten();
-    let looks = switches.then(|| tunnel::Looks::of(site, &going)).unwrap_or_default();
+    let looks = if switches { tunnel::Looks::of(site, &going) } else { tunnel::Looks::default() };
     let closing = going.closing(status, added);
     if !switches {
         let body = body.closing(closing, bodiless).paced(underway.tempo.clone()).ended_by(ender);

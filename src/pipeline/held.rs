@@ -133,7 +133,8 @@ impl Hold {
     /// Whether anything of it is held: not where nothing is to come, or more than that.
     fn is_needed(&self, body: &Incoming) -> bool {
         let announced = body.size_hint().exact();
-        !body.is_end_stream() && !(self.or_passing && announced.is_some_and(|length| length > self.most))
+        let is_longer = self.or_passing && announced.is_some_and(|length| length > self.most);
+        !body.is_end_stream() && !is_longer
     }
 }
 

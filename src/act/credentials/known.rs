@@ -27,13 +27,16 @@ pub struct KnownValues {
     made: ArcSwap<Made>,
 }
 
+/// A value with its name.
+type Named = (Arc<str>, Arc<Secret>);
+
 /// One state of the vault.
 #[derive(Debug)]
 struct Made {
     generation: Option<u64>,
     /// Whether a value begins with these two bytes.
     pairs: Box<[u64]>,
-    by_first: HashMap<[u8; FIRST], Vec<(Arc<str>, Arc<Secret>)>>,
+    by_first: HashMap<[u8; FIRST], Vec<Named>>,
     longest: usize,
 }
 
@@ -64,7 +67,7 @@ impl Made {
         self.pairs[pair / 64] & 1 << (pair % 64) != 0
     }
 
-    fn values(&self) -> impl Iterator<Item = &(Arc<str>, Arc<Secret>)> {
+    fn values(&self) -> impl Iterator<Item = &Named> {
         self.by_first.values().flatten()
     }
 }

@@ -37,7 +37,7 @@ pub struct Looked {
 #[derive(Debug)]
 enum Written {
     /// In this coding.
-    Coded(Decoder),
+    Coded(Box<Decoder>),
     /// In one that is not known: nothing is read of it.
     Unknown,
     /// In messages of gRPC, coded like this where they are.
@@ -59,7 +59,7 @@ impl Looked {
             .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
         let written = match Decoder::new(&values("content-encoding")) {
             _ if is_grpc => Written::Messages { coding: values("grpc-encoding"), held: Vec::new(), left: 0 },
-            Some(decoder) => Written::Coded(decoder),
+            Some(decoder) => Written::Coded(Box::new(decoder)),
             None => Written::Unknown,
         };
         let mut looked = Self { passing, told, written };

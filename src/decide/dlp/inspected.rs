@@ -149,11 +149,6 @@ impl Judgement {
         &self.sightings
     }
 
-    /// Whether the message has been refused already by what was found.
-    pub fn is_blocked(&self) -> bool {
-        self.blocked.is_some()
-    }
-
     /// Refuses what is longer than may be held, where a policy says so.
     ///
     /// # Errors

@@ -49,11 +49,6 @@ impl Terms {
         }
     }
 
-    /// The document.
-    pub fn policy(&self) -> &PolicyRef {
-        &self.policy
-    }
-
     fn knows(&self, detector: &str) -> bool {
         !self.custom.contains(detector) || self.own.contains(detector)
     }
