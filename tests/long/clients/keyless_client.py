@@ -12,6 +12,9 @@ keys = {"aws_access_key_id": "clawgress:aws", "aws_secret_access_key": "clawgres
 once = Config(retries={"total_max_attempts": 1})
 bedrock = boto3.client("bedrock-runtime", region_name="us-east-1", config=once, **keys)
 s3 = boto3.client("s3", region_name="eu-west-1", config=once, **keys)
+# URLs that are signed beforehand name the bucket's own region.
+regional = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+links = boto3.client("s3", region_name="eu-west-1", endpoint_url="https://s3.eu-west-1.amazonaws.com", config=regional, **keys)
 
 
 def asked():
@@ -20,7 +23,7 @@ def asked():
 
 
 def told():
-    answer = messages.messages.create(model="claude-sonnet-4-5", max_tokens=64, messages=question)
+    answer = messages.messages.create(model="claude-made-up", max_tokens=64, messages=question)
     return answer.content[0].text, answer.usage
 
 
@@ -46,7 +49,7 @@ def got():
 
 def presigned():
     import urllib.request
-    url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "a folder/näme.txt"})
+    url = links.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "a folder/näme.txt"})
     return urllib.request.urlopen(url).read().decode(), None
 
 
