@@ -108,6 +108,23 @@ fn every_row_of_ways_around_names_tests_that_exist() {
 }
 
 #[test]
+fn every_row_of_what_is_carried_out_names_tests_that_exist() {
+    let text = file("docs/exfiltration.md");
+    let tests = tests_of_the_tree();
+    let rows: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| trick ")).collect();
+    for line in &rows {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [trick, answer, named] = cells[..] else { panic!("not three cells: {line}") };
+        assert!(!trick.is_empty() && !answer.is_empty() && quoted(named).count() > 0, "{line}");
+        for test in quoted(named) {
+            assert!(names_a_test(&tests, test), "no such test as `{test}`: {line}");
+        }
+    }
+    assert!(rows.len() >= 15, "{} rows", rows.len());
+}
+
+#[test]
 fn every_rule_of_decisions_names_tests_that_exist() {
     let text = file("docs/policy-decisions.md");
     let tests = tests_of_the_tree();
