@@ -35,7 +35,7 @@ impl Credentials {
         let asked = |policy: &CredentialPolicy| {
             policy.source_agents.as_ref().map_or(0, |selector| selector.requirements.len())
         };
-        all.sort_by(|(_, one), (_, other)| asked(other).cmp(&asked(one)));
+        all.sort_by_key(|(_, policy)| std::cmp::Reverse(asked(policy)));
         let labels: Vec<_> = resources.agents.values().map(labels).collect();
         let mut by_route = Map::<Arc<str>, Vec<Bound>>::default();
         for (name, policy) in all {

@@ -274,20 +274,21 @@ fn place(fields: &Fields<'_>) -> Option<CredentialPlace> {
             item.scope.mistake(item.key_span(), message, Some("remove it, or name another target".into()));
         }
     }
-    let lacks = |name: &str| {
+    let lacks = |name: &str| -> Option<CredentialPlace> {
         fields.owner().mistake_hint(format!("`target: {word}` needs {}", quoted(name)), "name where it goes");
+        None
     };
     match target {
         Target::Header => {
-            let Some(name) = header else { return none(lacks("headerName")) };
+            let Some(name) = header else { return lacks("headerName") };
             Some(CredentialPlace::Header { name: name?, prefix: prefix.unwrap_or_else(|| Some("".into()))? })
         }
         Target::Query => {
-            let Some(name) = parameter else { return none(lacks("queryParam")) };
+            let Some(name) = parameter else { return lacks("queryParam") };
             Some(CredentialPlace::Query(name?))
         }
         Target::Provider => {
-            let Some(provider) = provider else { return none(lacks("providerAuth")) };
+            let Some(provider) = provider else { return lacks("providerAuth") };
             let place = provider?;
             if let (CredentialPlace::Aws(_), Some(item)) = (&place, fields.get("secretKey")) {
                 let hint = "remove it: the secret has the keys `access-key-id`, `secret-access-key` and, for a \
@@ -301,10 +302,6 @@ fn place(fields: &Fields<'_>) -> Option<CredentialPlace> {
             Some(place)
         }
     }
-}
-
-fn none<T>((): ()) -> Option<T> {
-    None
 }
 
 fn header_name(item: &Item<'_>) -> Option<HeaderName> {
