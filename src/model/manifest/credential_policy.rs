@@ -274,7 +274,7 @@ fn place(fields: &Fields<'_>) -> Option<CredentialPlace> {
             item.scope.mistake(item.key_span(), message, Some("remove it, or name another target".into()));
         }
     }
-    let lacks = |name: &str| {
+    let lacks = |name: &str| -> Option<CredentialPlace> {
         fields.owner().mistake_hint(format!("`target: {word}` needs {}", quoted(name)), "name where it goes");
         None
     };
