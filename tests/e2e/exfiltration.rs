@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::dialogue::NAME;
 use super::inspection::{policy, post, start};
+use super::origin::Origin;
 use super::streaming::{get, talks};
 use crate::lab::{Daemon, Lab};
 
@@ -45,9 +46,7 @@ fn caught(lab: &Lab, tricks: &[(&str, Vec<u8>)]) {
     let (_resolver, daemon, origins) = start(lab, &policy("keys", BLOCK), &json!({}));
     for (mut talk, origin) in talks(lab, &daemon).zip(&origins) {
         for (trick, request) in tricks {
-            eprintln!("trick: {trick}");
             let heard = talk.ask(request);
-            eprintln!("{}", heard.head);
             assert_eq!(heard.status, 403, "{trick}: {}", heard.text());
             let row = last(&daemon);
             let class = &row["dlp_matches"][0]["class"];
@@ -135,21 +134,37 @@ fn a_key_leaves_in_no_pieces_of_one_request(lab: Lab) {
     let parts = format!(
         "--b\r\nContent-Disposition: form-data; name=\"1\"\r\n\r\n{first}\r\n--b\r\nContent-Disposition: form-data; name=\"2\"\r\n\r\n{second}\r\n--b--\r\n"
     );
-    let chunks = format!(
-        "POST /in HTTP/1.1\r\nHost: {NAME}\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{first}\r\nb\r\n{second}\r\n0\r\n\r\n"
-    );
     caught(
         &lab,
         &[
             ("two fields", post(JSON, json!({ "a": first, "b": second }).to_string())),
             ("a list", post(JSON, json!({ "list": [first, second] }).to_string())),
             ("two parts", post("Content-Type: multipart/form-data; boundary=b\r\n", parts)),
-            ("two chunks", chunks.into_bytes()),
             ("two fields of a form", post(FORM, format!("a={first}&b={second}"))),
             ("two parameters", get(&format!("/in?a={first}&b={second}")).into_bytes()),
             ("a sum in code", note(&format!("key = \"{first}\" + \"{second}\""))),
         ],
     );
+}
+
+#[apply(over_both)]
+fn a_key_leaves_in_no_chunks_and_behind_no_body(lab: Lab) {
+    let (_resolver, daemon, origins) = start(&lab, &policy("keys", BLOCK), &json!({}));
+    let (first, second) = KEY.split_at(9);
+    for body in [
+        format!("9\r\n{first}\r\nb\r\n{second}\r\n0\r\n\r\n"),
+        format!("2\r\nno\r\n0\r\nX-Note: {KEY}\r\n\r\n"),
+    ] {
+        let request =
+            format!("POST /in HTTP/1.1\r\nHost: {NAME}\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        // A connection is closed behind a body that is refused before its end is seen.
+        for mut talk in talks(&lab, &daemon) {
+            let heard = talk.ask(&request);
+            heard.is_refusal(403, "dlp.blocked");
+            assert_eq!(last(&daemon)["dlp_matches"][0]["class"], "keys", "{body}");
+        }
+    }
+    assert!(origins.iter().all(Origin::untouched), "something left");
 }
 
 #[apply(over_both)]

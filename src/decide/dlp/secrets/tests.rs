@@ -88,7 +88,10 @@ fn no_lookalike_is_found_by_its_detector() {
 
 #[test]
 fn a_wrong_checksum_lowers_confidence_and_hides_nothing() {
-    for detector in entries().filter(|detector| matches!(detector.check, crate::decide::dlp::Check::Sum(_))) {
+    let summed = |detector: &&Detector| matches!(detector.check, crate::decide::dlp::Check::Sum(_));
+    // What a placeholder adds up to is its whole form, and no sum.
+    let keys = |detector: &&Detector| detector.class != FindingClass::Placeholder;
+    for detector in entries().filter(summed).filter(keys) {
         let example = detector.examples[0];
         let last = example.len() - 1;
         let other = if example.as_bytes()[last] == b'7' { 'Q' } else { '7' };
