@@ -141,7 +141,8 @@ fn sending(
 ) -> Result<Sending, Box<Denial>> {
     Ok(match (looks, held) {
         (Some(passing), first) => {
-            Sending::Looked(first, rest, looked(passing, &mut head.headers, going.told.clone())?)
+            let looked = looked(passing, &mut head.headers, going.told.clone())?;
+            Sending::Looked(first, rest, Box::new(looked))
         }
         (None, None) => Sending::Passing(rest),
         (None, Some(held)) if is_read => Sending::Held(held),

@@ -65,7 +65,7 @@ pub async fn go(
             RequestBody::held(body, going.sent.clone(), trailers).read_by(going.reading.clone())
         }
         Sending::Looked(first, rest, looked) => {
-            RequestBody::looked((first, rest), looked, going.sent.clone(), trailers)
+            RequestBody::looked((first, rest), *looked, going.sent.clone(), trailers)
                 .read_by(going.reading.clone())
         }
         // It is read already.

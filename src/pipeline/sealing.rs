@@ -29,7 +29,7 @@ pub enum Sending {
     /// It has come, and nobody has read it as the call of a model.
     Unread(Held),
     /// It is looked into as it comes; this has come of it.
-    Looked(Option<Held>, Incoming, Looked),
+    Looked(Option<Held>, Incoming, Box<Looked>),
 }
 
 /// How a request is signed, where it is.
