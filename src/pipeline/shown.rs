@@ -52,8 +52,8 @@ pub async fn fit(
 fn looked(site: &Site, going: &Going, headers: &mut HeaderMap) -> Result<Option<(Looked, bool)>, Denial> {
     let Some(passing) = going.passing(site, Direction::Down, headers) else { return Ok(None) };
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let is_whole =
-        passing.stops() && length.is_some_and(|length: u64| length <= site.road.shared.finder.hold);
+    let may_refuse = going.clearance.inspection().is_some_and(|plan| plan.stops(Direction::Down));
+    let is_whole = may_refuse && length.is_some_and(|length: u64| length <= site.road.shared.finder.hold);
     let looked = Looked::new(passing, headers, going.told.clone()).map_err(|denial| *denial)?;
     if looked.is_undone() && headers.contains_key(header::CONTENT_ENCODING) {
         headers.remove(header::CONTENT_ENCODING);

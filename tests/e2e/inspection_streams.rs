@@ -196,3 +196,24 @@ fn answers_are_looked_into_where_a_policy_says_so(lab: Lab) {
         assert!(refused.text().contains("which may not reach it"), "{}", refused.text());
     }
 }
+
+#[apply(over_both)]
+fn no_answer_tells_a_value_of_the_vault_where_a_policy_applies(lab: Lab) {
+    let (_resolver, daemon) = (
+        lab.resolver(Zone::new().host(NAME, &["192.0.2.11"])),
+        gateway(&lab, &policy("keys", "{classes: [{class: keys, action: Block}]}")),
+    );
+    daemon.program(&["secret", "set", "motto"]).input("plain-words-of-nobody").run().succeeded();
+    let answer = |_: &super::origin::Taken| {
+        let body = r#"{"say":"it is plain-words-of-nobody, twice: plain-words-of-nobody"}"#;
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    };
+    let _origin = Origin::start(&lab, PLAIN, Wire::Plain, answer);
+    let mut talk = talks(&lab, &daemon).next().expect("a talk");
+    let heard = talk.ask(get("/say"));
+    assert_eq!(heard.status, 200);
+    let text = heard.text();
+    assert!(!text.contains("words-of") && text.starts_with(r#"{"say":"it is "#), "{text}");
+    let row = last(&daemon);
+    assert_eq!(row["dlp_matches"][0]["detector"], "vault:motto/value", "{row}");
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::detector::{DetectorName, Found};
 use super::hash::ValueHash;
-use super::inspect::Inspector;
+use super::inspect::{Inspector, OF_THE_VAULT};
 use super::marks;
 use super::unhide::{Chain, Joined, Patches, Unreadable, encoded, inline, quoted_printable};
 use crate::model::types::FindingClass;
@@ -206,12 +206,14 @@ impl<'i> Descent<'i> {
     /// Looks for findings in one reading.
     fn look(&mut self, reading: Reading<'_>) {
         let mut found = std::mem::take(&mut self.found);
-        self.inspector.detectors.detect(reading.text, self.inspector.wanted, &mut found);
+        if !self.inspector.wanted.is_empty() {
+            self.inspector.detectors.detect(reading.text, self.inspector.wanted, &mut found);
+        }
         if let Some(known) = &self.inspector.known {
             known.find(reading.text, &mut |range, name| {
                 found.push(Found {
                     range,
-                    detector: DetectorName::from(Arc::from(format!("vault:{name}"))),
+                    detector: DetectorName::from(Arc::from(format!("{OF_THE_VAULT}{name}"))),
                     class: FindingClass::Keys,
                     confidence: 1.0,
                     is_example: false,

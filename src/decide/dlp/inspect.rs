@@ -50,6 +50,9 @@ pub struct Findings {
     pub unreadable: Option<Unreadable>,
 }
 
+/// The front of the name of what finds a value of the vault; the secret's own name stands behind it.
+pub(super) const OF_THE_VAULT: &str = "vault:";
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Match {
@@ -67,6 +70,13 @@ pub struct Match {
     pub location: Location,
     /// The keyed hash of its value: equal values have equal ones.
     pub hash: String,
+}
+
+impl Match {
+    /// Whether it is a value of the vault.
+    pub fn is_of_vault(&self) -> bool {
+        self.detector.as_str().starts_with(OF_THE_VAULT)
+    }
 }
 
 /// Where in a message something stands: `body/messages/0/content`, `query/token`, `header/x-api-key`, `path`, `host`.
@@ -99,6 +109,11 @@ impl fmt::Debug for Inspector {
 }
 
 impl Inspector {
+    /// Whether it knows any value beside its detectors.
+    pub fn knows_any(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.longest() > 0)
+    }
+
     /// One that wants findings of these classes, and every known value.
     pub fn new(
         detectors: Arc<Detectors>,

@@ -71,10 +71,10 @@ impl Passing {
     pub fn new(bound: &Bound, inspector: Inspector, form: Form<'_>) -> Self {
         Self {
             window: Some(Window::new(inspector.clone(), form)),
+            stops: bound.plan.stops(bound.way) || (bound.way == Direction::Down && inspector.knows_any()),
             inspector,
             judgement: Judgement::new(Some(bound.plan.clone()), bound.way),
             agent: bound.agent.clone(),
-            stops: bound.plan.stops(bound.way),
             held: Vec::new(),
             gone: 0,
         }

@@ -67,7 +67,9 @@ impl Terms {
                 && found.confidence >= rule.least
                 && (rule.examples || !found.is_example)
         };
-        self.rules(way).filter(holds).map(|rule| rule.action).max()
+        let said = self.rules(way).filter(holds).map(|rule| rule.action).max();
+        // No answer tells a secret of the vault, whatever is asked of answers otherwise.
+        if way == Direction::Down && found.is_of_vault() { said.max(Some(FindingAction::Redact)) } else { said }
     }
 
     fn stops(&self, way: Direction) -> bool {

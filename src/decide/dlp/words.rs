@@ -48,7 +48,7 @@ impl Counts {
     /// One more.
     pub(super) fn add(&mut self, found: &Match, is_custom: bool) {
         let what = match found.class {
-            _ if found.detector.as_str().starts_with("vault:") => "secret of the vault".to_owned(),
+            _ if found.is_of_vault() => "secret of the vault".to_owned(),
             _ if is_custom => "thing that a policy names".to_owned(),
             FindingClass::Placeholder => "placeholder of a secret".to_owned(),
             _ => spelled(found.detector.as_str()),
