@@ -301,7 +301,7 @@ fn is_public_der(value: &[u8]) -> bool {
     let Some(Ok(head)) = value.first_chunk::<8>().map(|letters| STANDARD.decode(letters)) else {
         return false;
     };
-    let long = |length: u8| usize::from(if length > 0x80 { length - 0x80 } else { 0 });
+    let long = |length: u8| usize::from(length.saturating_sub(0x80));
     value.len() >= 40
         && head[0] == SEQUENCE
         && head.get(2 + long(head[1])) == Some(&SEQUENCE)
