@@ -106,7 +106,8 @@ fn is_stepped(value: &[u8]) -> bool {
 fn is_periodic(value: &[u8]) -> bool {
     (4 * PERIOD..=PERIODIC_MOST).contains(&value.len())
         && (1..=PERIOD).any(|period| {
-            let again = value[period..].iter().zip(value).filter(|(here, before)| here == before).count();
+            let again: usize =
+                value[period..].iter().zip(value).map(|(here, before)| usize::from(here == before)).sum();
             again * 4 >= (value.len() - period) * 3
         })
 }

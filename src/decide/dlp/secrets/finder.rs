@@ -32,6 +32,8 @@ const VALUE_LEAST: usize = 12;
 const CUT: f32 = 0.45;
 /// Bytes of the shortest prefix that only one service gives its keys.
 const PREFIX_LEAST: usize = 5;
+/// Bytes in which such a prefix ends.
+const PREFIX_MOST: usize = 24;
 
 /// What a word of interest leads to.
 #[derive(Debug, Clone, Copy)]
@@ -150,6 +152,10 @@ impl Finder {
 
     /// Whether a value begins like the keys of a service, and is shorter than all of them.
     fn is_cut(&self, value: &[u8]) -> bool {
+        // Prefixes end with one of these signs, and most values have none.
+        if memchr::memchr2(b'_', b'-', &value[..value.len().min(PREFIX_MOST)]).is_none() {
+            return false;
+        }
         let begins = |format: &&Format| {
             format.detector.anchors.iter().any(|anchor| {
                 anchor.len() >= PREFIX_LEAST

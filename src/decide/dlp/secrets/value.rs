@@ -277,7 +277,8 @@ fn is_hash(value: &[u8]) -> bool {
         b"md5:",
         b"MD5:",
     ];
-    SCHEMES.iter().any(|scheme| value.starts_with(scheme))
+    matches!(value.first(), Some(b'$' | b'{' | b'p' | b's' | b'S' | b'm' | b'M'))
+        && SCHEMES.iter().any(|scheme| value.starts_with(scheme))
 }
 
 /// Whether it is a public key, a certificate or an address that everybody may know.
@@ -291,13 +292,20 @@ fn is_public(value: &[u8]) -> bool {
         b"AAAAE2VjZHNh",
         b"age1",
     ];
-    KINDS.iter().any(|kind| value.starts_with(kind)) || is_public_der(value) || is_mixed_hex(value)
+    matches!(value.first(), Some(b's' | b'e' | b'A' | b'a'))
+        && KINDS.iter().any(|kind| value.starts_with(kind))
+        || is_public_der(value)
+        || is_mixed_hex(value)
 }
 
 /// Whether it is base 64 of a DER sequence that begins with another one (X.509, RFC 5280): a public key or a certificate. A
 /// private key begins with its version, a number.
 fn is_public_der(value: &[u8]) -> bool {
     const SEQUENCE: u8 = 0x30;
+    // The letter of a sequence's first six bits.
+    if value.first() != Some(&b'M') {
+        return false;
+    }
     let Some(Ok(head)) = value.first_chunk::<8>().map(|letters| STANDARD.decode(letters)) else {
         return false;
     };
