@@ -43,9 +43,18 @@ const SAME: usize = 6;
 /// Nor are so many in the order of the alphabet or of numbers.
 const IN_ORDER: usize = 8;
 
+/// Bytes of the longest part that repeats itself.
+const PERIOD: usize = 4;
+/// Bytes of the shortest of them.
+const TYPED_LEAST: usize = 8;
+/// Bytes of the longest value that people type along the alphabet.
+const TYPED_MOST: usize = 32;
+/// Bytes of the longest value that is looked at for parts that repeat.
+const PERIODIC_MOST: usize = 512;
+
 /// Whether a value is obviously a placeholder, or one of a documentation.
 pub fn is_example(value: &[u8]) -> bool {
-    repeats(value) || is_in_order(value) || SAY_SO.is_match(value)
+    repeats(value) || is_in_order(value) || is_stepped(value) || is_periodic(value) || SAY_SO.is_match(value)
 }
 
 /// Whether a lower-case word stands in a text, in whatever case.
@@ -81,6 +90,28 @@ fn is_in_order(value: &[u8]) -> bool {
     false
 }
 
+/// Whether most of its letters and digits follow the one before them: `AbCeFG123` was typed along the alphabet.
+fn is_stepped(value: &[u8]) -> bool {
+    if !(TYPED_LEAST..=TYPED_MOST).contains(&value.len()) {
+        return false;
+    }
+    let steps = |pair: &&[u8]| {
+        let (first, second) = (pair[0].to_ascii_lowercase(), pair[1].to_ascii_lowercase());
+        first.is_ascii_alphanumeric() && second == first + 1
+    };
+    value.windows(2).filter(steps).count() * 5 >= value.len() * 3
+}
+
+/// Whether a short part of it stands again and again: `a1b2a1b2a1b2a1b2`.
+fn is_periodic(value: &[u8]) -> bool {
+    (4 * PERIOD..=PERIODIC_MOST).contains(&value.len())
+        && (1..=PERIOD).any(|period| {
+            let again: usize =
+                value[period..].iter().zip(value).map(|(here, before)| usize::from(here == before)).sum();
+            again * 4 >= (value.len() - period) * 3
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,10 +128,21 @@ mod tests {
             "changeme",
             "abababab",
             "abcdefghij",
+            "BcDfGH234",
+            "qrstuv-4567-qrst",
+            "k7w2k7w2k7w2k7w2",
+            "GQ83162162162162162162",
         ] {
             assert!(is_example(value.as_bytes()), "{value}");
         }
-        for value in ["AKIAQ3EGRJ5WZ7TNVX4B", "hunter2", "Tr0ub4dor&3", "b5a2-99f1-0c3e"] {
+        for value in [
+            "AKIAQ3EGRJ5WZ7TNVX4B",
+            "hunter2",
+            "Tr0ub4dor&3",
+            "b5a2-99f1-0c3e",
+            "def7Qa91",
+            "9c41d07b9c41e2f8",
+        ] {
             assert!(!is_example(value.as_bytes()), "{value}");
         }
     }

@@ -104,7 +104,13 @@ impl Format {
             confidence *= 0.5;
         }
         let (detector, class) = (self.detector.name.into(), self.detector.class);
-        let found = Found { range, detector, class, confidence, is_example: is_example(value) };
+        let found = Found {
+            range,
+            detector,
+            class,
+            confidence,
+            is_example: is_example(value) || is_example(varying),
+        };
         Some((end, Some(found)))
     }
 

@@ -47,6 +47,8 @@ const OF_ANY: &[&str] = &[
     "national identification",
     "national identity",
     "identity number",
+    "identity code",
+    "personal code",
     "identification number",
     "identity card",
     "id card",

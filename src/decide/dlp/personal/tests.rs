@@ -171,6 +171,17 @@ fn a_word_of_the_context_counts_only_as_a_word() {
 }
 
 #[test]
+fn what_a_number_is_called_in_english_speaks_for_it() {
+    let number = "556703-7485";
+    for name in ["identity code", "organisation number", "corporate identity number"] {
+        assert!(!counted(&format!("Our {name} is {number}, as before.")).is_empty(), "{name}");
+        let wrong = format!("Our {name} is 556703-7486, as before.");
+        assert_eq!(counted(&wrong), [], "{name}");
+    }
+    assert_eq!(counted(&format!("Our promo code is {number}, as before.")), []);
+}
+
+#[test]
 fn context_is_near_or_it_is_none() {
     let far = format!("bsn {} 111222333", "and so it went on ".repeat(8));
     assert_eq!(surest(&far, "nl-bsn"), 0.0);

@@ -27,6 +27,14 @@ const BEFORE_BYTES: usize = 48;
 /// Bytes of the shortest value on which formats are tried.
 const VALUE_LEAST: usize = 12;
 
+/// How sure at most it is that a value is secret which is written like a key of a service, but has not its length: it opens
+/// nothing.
+const CUT: f32 = 0.45;
+/// Bytes of the shortest prefix that only one service gives its keys.
+const PREFIX_LEAST: usize = 5;
+/// Bytes in which such a prefix ends.
+const PREFIX_MOST: usize = 24;
+
 /// What a word of interest leads to.
 #[derive(Debug, Clone, Copy)]
 enum Target {
@@ -142,6 +150,29 @@ impl Finder {
         });
     }
 
+    /// Whether a value begins like the keys of a service, and is shorter than all of them.
+    fn is_cut(&self, value: &[u8]) -> bool {
+        // Prefixes end with one of these signs, and most values have none.
+        if memchr::memchr2(b'_', b'-', &value[..value.len().min(PREFIX_MOST)]).is_none() {
+            return false;
+        }
+        let begins = |format: &&Format| {
+            format.detector.anchors.iter().any(|anchor| {
+                anchor.len() >= PREFIX_LEAST
+                    && anchor.ends_with(['_', '-'])
+                    && value
+                        .get(..anchor.len())
+                        .is_some_and(|start| start.eq_ignore_ascii_case(anchor.as_bytes()))
+            })
+        };
+        let whole = |format: &Format| {
+            let example = format.detector.examples.iter().map(|example| example.len()).min();
+            example.is_none_or(|example| value.len() >= example) || format.ends(value, 0).is_some()
+        };
+        let mut like = self.formats.iter().filter(begins).peekable();
+        like.peek().is_some() && !like.any(whole)
+    }
+
     /// The credential of a service that a value is, by its shape and what stands near its name.
     fn known(&self, text: &[u8], given: &Assignment, shape: &Shape<'_>) -> Option<Found> {
         let value = &text[given.value.clone()];
@@ -239,6 +270,11 @@ impl Look<'_> {
             Some(_) => 0.8,
             None => value::judge(&self.finder.words, named, shape, given.quoted)?,
         };
+        let confidence = if self.finder.is_cut(value) || is_other_than_bot(value) {
+            confidence.min(CUT)
+        } else {
+            confidence
+        };
         let detector = if named == Named::Password { grammar::PASSWORD } else { grammar::SECRET };
         Some(Found {
             range: given.value.clone(),
@@ -247,6 +283,17 @@ impl Look<'_> {
             confidence,
             is_example: hidden.unwrap_or(false) || is_example(value),
         })
+    }
+}
+
+/// Whether a value has a number, a colon and letters, as only the tokens of Telegram's bots have, but not as many letters.
+fn is_other_than_bot(value: &[u8]) -> bool {
+    const LETTERS: usize = 35;
+    let number = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let letters = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    match value[number..].split_first() {
+        Some((b':', rest)) => (8..=10).contains(&number) && rest.len() != LETTERS && rest.iter().all(letters),
+        _ => false,
     }
 }
 

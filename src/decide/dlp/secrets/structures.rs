@@ -325,6 +325,7 @@ fn curl(words: &Words, text: &[u8], at: usize) -> Look {
         let password = &value[colon + 1..];
         if password.len() < 3
             || matches!(password.first(), Some(b'$' | b'<' | b'{' | b'%'))
+            || is_code(value)
             || is_code(password)
         {
             continue;

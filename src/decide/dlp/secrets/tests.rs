@@ -88,10 +88,12 @@ fn no_lookalike_is_found_by_its_detector() {
 
 #[test]
 fn a_wrong_checksum_lowers_confidence_and_hides_nothing() {
-    let summed = |detector: &&Detector| matches!(detector.check, crate::decide::dlp::Check::Sum(_));
-    // What a placeholder adds up to is its whole form, and no sum.
-    let keys = |detector: &&Detector| detector.class != FindingClass::Placeholder;
-    for detector in entries().filter(summed).filter(keys) {
+    // A placeholder has no sum: what is asked of it is whether it is a name.
+    let summed = |detector: &&Detector| {
+        matches!(detector.check, crate::decide::dlp::Check::Sum(_))
+            && detector.class != FindingClass::Placeholder
+    };
+    for detector in entries().filter(summed) {
         let example = detector.examples[0];
         let last = example.len() - 1;
         let other = if example.as_bytes()[last] == b'7' { 'Q' } else { '7' };
@@ -142,6 +144,56 @@ fn what_only_looks_like_a_secret_is_left_alone() {
             found(text)
         );
     }
+}
+
+/// Whether something counts: neither unlikely nor an example.
+fn counts(text: &str) -> bool {
+    found(text).iter().any(|found| found.confidence >= 0.5 && !found.is_example)
+}
+
+#[test]
+fn what_a_value_was_hashed_to_is_no_secret() {
+    for text in [
+        "const AUTH_TOKEN_HASH = \"$2b$12$kR8vTqW3zYp5LmNc7HsJde9GfXuAoKi4RbVnQtZs2WyDxE1hPjM6C\"",
+        "password: \"$6$Wq8Lm2Xz$kR8vTqW3zYp5LmNc7HsJde9GfXuAoKi4RbVnQtZs2WyDxE1h\"",
+        "password = '{SSHA}kR8vTqW3zYp5LmNc7HsJde9GfXuAoKi4'",
+        "secret: \"sha256:9f31c7a4e2580bd6613fa97c04de82b59f31c7a4e2580bd6613fa97c04de82b5\"",
+    ] {
+        assert!(!counts(text), "{text}: {:?}", found(text));
+    }
+    assert!(counts("password = \"kR8$2b$12vTq\""));
+    assert!(counts("secret: \"9f31c7a4e2580bd6613fa97c04de82b5\""));
+}
+
+#[test]
+fn what_everybody_may_know_is_no_secret() {
+    for text in [
+        "auth_key = \"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\"",
+        "auth_key: AAAAC3NzaC1lZDI1NTE5AAAAIGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE",
+        "token: \"0x7Cb57A9d1E0f4B83c2D65aF1908eB74c3dA6F215\"",
+    ] {
+        assert!(!counts(text), "{text}: {:?}", found(text));
+    }
+    // A private key of the same kind, and base 16 in one case.
+    assert!(counts("auth_key = \"MC4CAQAwBQYDK2VwBCIEIJ9fQ2LkZ8vT1xWmB7sRn4YdHcKoUe6PjAgVzX3iM5tq\""));
+    assert!(counts("token: \"7cb57a9d1e0f4b83c2d65af1908eb74c3da6f215\""));
+}
+
+#[test]
+fn what_is_shorter_than_a_service_s_keys_is_unlikely() {
+    let whole = "sm_aat_kR8vTq2W3zYp5LmN";
+    let cut = &whole[..whole.len() - 2];
+    assert!(counts(&format!("token = \"{whole}\"")));
+    assert!(!counts(&format!("token = \"{cut}\"")), "{:?}", found(&format!("token = \"{cut}\"")));
+    assert!(counts("bot_token = \"714285093:AAq7Wm2XzpL4vTn9bRc3yKs8Hd6Jf5Gu1Ei\""));
+    assert!(!counts("bot_token = \"714285093:Akq7Wm2XzpL4vTn9bRc3yKs8Hd6Jf5Gu1Ei0\""));
+    assert!(counts("bot_token = \"svc:Akq7Wm2XzpL4vTn9bRc3yKs8Hd6Jf5Gu1Ei0\""));
+}
+
+#[test]
+fn a_form_to_fill_in_has_no_password() {
+    assert!(!counts("curl -u <name:passphrase7> https://api.internal/"));
+    assert!(counts("curl -u name:tq7Wmz2Kx https://api.internal/"));
 }
 
 #[test]

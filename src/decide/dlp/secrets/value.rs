@@ -6,6 +6,8 @@
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use smallvec::SmallVec;
 
 use super::name::Named;
@@ -120,7 +122,12 @@ pub fn judge(words: &Words, named: Named, shape: &Shape<'_>, quoted: bool) -> Op
         Named::Perhaps if quoted && shape.is_random(12) => 0.6,
         Named::Secret | Named::Perhaps => return None,
     };
-    let other = value.iter().any(u8::is_ascii_control) || is_date(value) || is_path(value) || is_code(value);
+    let other = value.iter().any(u8::is_ascii_control)
+        || is_date(value)
+        || is_path(value)
+        || is_code(value)
+        || is_hash(value)
+        || is_public(value);
     (!other && !is_of_words(words, shape)).then_some(sure)
 }
 
@@ -235,6 +242,89 @@ pub fn is_uuid(value: &[u8]) -> bool {
     written
         && !(matches!(value[14], b'1' | b'2' | b'6' | b'7')
             && matches!(value[19], b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
+}
+
+/// Whether it is what a password or a file was hashed to, as libraries write it: a value to compare with, which opens nothing.
+fn is_hash(value: &[u8]) -> bool {
+    const SCHEMES: &[&[u8]] = &[
+        b"$1$",
+        b"$2a$",
+        b"$2b$",
+        b"$2x$",
+        b"$2y$",
+        b"$5$",
+        b"$6$",
+        b"$7$",
+        b"$y$",
+        b"$apr1$",
+        b"$argon2",
+        b"$pbkdf2",
+        b"$scrypt$",
+        b"{SHA",
+        b"{SSHA",
+        b"{CRYPT}",
+        b"pbkdf2_sha",
+        b"pbkdf2:sha",
+        b"scrypt:",
+        b"SCRAM-SHA-",
+        b"sha1:",
+        b"sha256:",
+        b"sha512:",
+        b"sha256-",
+        b"sha384-",
+        b"sha512-",
+        b"SHA256:",
+        b"md5:",
+        b"MD5:",
+    ];
+    matches!(value.first(), Some(b'$' | b'{' | b'p' | b's' | b'S' | b'm' | b'M'))
+        && SCHEMES.iter().any(|scheme| value.starts_with(scheme))
+}
+
+/// Whether it is a public key, a certificate or an address that everybody may know.
+fn is_public(value: &[u8]) -> bool {
+    const KINDS: &[&[u8]] = &[
+        b"ssh-rsa ",
+        b"ssh-ed25519 ",
+        b"ecdsa-sha2-",
+        b"AAAAB3NzaC1",
+        b"AAAAC3NzaC1",
+        b"AAAAE2VjZHNh",
+        b"age1",
+    ];
+    matches!(value.first(), Some(b's' | b'e' | b'A' | b'a'))
+        && KINDS.iter().any(|kind| value.starts_with(kind))
+        || is_public_der(value)
+        || is_mixed_hex(value)
+}
+
+/// Whether it is base 64 of a DER sequence that begins with another one (X.509, RFC 5280): a public key or a certificate. A
+/// private key begins with its version, a number.
+fn is_public_der(value: &[u8]) -> bool {
+    const SEQUENCE: u8 = 0x30;
+    // The letter of a sequence's first six bits.
+    if value.first() != Some(&b'M') {
+        return false;
+    }
+    let Some(Ok(head)) = value.first_chunk::<8>().map(|letters| STANDARD.decode(letters)) else {
+        return false;
+    };
+    let long = |length: u8| usize::from(length.saturating_sub(0x80));
+    value.len() >= 40
+        && head[0] == SEQUENCE
+        && head.get(2 + long(head[1])) == Some(&SEQUENCE)
+        && long(head[1]) <= 2
+}
+
+/// Whether it is base 16 in both cases: machines write secrets in one, and addresses with a checksum in the case of their
+/// letters (EIP-55) in both.
+fn is_mixed_hex(value: &[u8]) -> bool {
+    let digits = value.strip_prefix(b"0x").unwrap_or(value);
+    let of = |test: fn(&u8) -> bool| digits.iter().any(test);
+    digits.len() >= 32
+        && digits.iter().all(u8::is_ascii_hexdigit)
+        && of(u8::is_ascii_lowercase)
+        && of(u8::is_ascii_uppercase)
 }
 
 /// Whether it is made of words with signs, capitals or single digits between them: a name, a sentence, a path.
