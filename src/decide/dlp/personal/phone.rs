@@ -29,6 +29,8 @@ pub enum Kind {
     Solid,
 }
 
+/// Fewest digits of a number.
+const FEWEST: usize = 7;
 /// Most digits of a number: E.164, and two for a prefix.
 const DIGITS: usize = 17;
 /// Most groups of digits.
@@ -43,6 +45,13 @@ struct Groups {
     groups: usize,
     has_space: bool,
     has_parenthesis: bool,
+}
+
+/// Whether a number may begin with the digits that stand there: they are enough, or others may follow.
+pub fn may_begin(text: &[u8], digit: usize) -> bool {
+    let digits = text[digit..].iter().take(FEWEST).take_while(|byte| byte.is_ascii_digit()).count();
+    let follows = |byte: u8| byte >= 0x80 || b" ().-/".contains(&byte);
+    digits == FEWEST || text.get(digit + digits).is_some_and(|byte| follows(*byte))
 }
 
 /// The longest number whose first digit stands there.
@@ -131,7 +140,7 @@ impl Groups {
     fn kind(&self, has_plus: bool) -> Option<Kind> {
         let digits = &self.digits[..self.count];
         let lengths = &self.lengths[..self.groups];
-        if self.count < 7 || digits.iter().all(|digit| *digit == digits[0]) {
+        if self.count < FEWEST || digits.iter().all(|digit| *digit == digits[0]) {
             return None;
         }
         if has_plus {

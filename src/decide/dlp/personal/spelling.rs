@@ -1,7 +1,7 @@
 //! How numbers are written: digits of several scripts and the separators between groups, read as ASCII.
 
 /// The characters that begin where a value may: digits, and the first bytes of digits that are not ASCII.
-pub fn may_begin(byte: u8) -> bool {
+fn may_begin(byte: u8) -> bool {
     byte.wrapping_sub(b'0') < 10 || byte == 0xef || byte == 0xd9 || byte == 0xdb
 }
 
@@ -53,6 +53,13 @@ pub fn is_digit(text: &[u8], at: usize) -> bool {
 /// Where the word ends that stands there: letters and digits without a separator.
 pub fn word_end(text: &[u8], mut at: usize) -> usize {
     while at < text.len() {
+        if text[at].is_ascii_alphanumeric() {
+            at += 1;
+            continue;
+        }
+        if text[at].is_ascii() {
+            break;
+        }
         let (letter, length) = character(text, at);
         if !letter.is_ascii_alphanumeric() {
             break;
