@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::spelling::character;
+use super::spelling::{character, is_digit};
 
 /// A number as it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,7 +98,11 @@ fn beginning(text: &[u8], digit: usize) -> Option<(usize, bool)> {
 fn group(text: &[u8], at: &mut usize, groups: &mut Groups) -> Option<usize> {
     let mut length = 0;
     while *at < text.len() {
-        let (byte, bytes) = character(text, *at);
+        let (byte, bytes) = match text[*at] {
+            digit @ b'0'..=b'9' => (digit, 1),
+            0..0x80 => break,
+            _ => character(text, *at),
+        };
         if !byte.is_ascii_digit() {
             break;
         }
@@ -129,7 +133,7 @@ fn separator(text: &[u8], mut at: usize, groups: &mut Groups) -> Option<usize> {
             _ => return None,
         }
         at += length;
-        if at < text.len() && character(text, at).0.is_ascii_digit() {
+        if is_digit(text, at) {
             return Some(at);
         }
     }
