@@ -240,11 +240,12 @@ fn domain_end(text: &[u8], start: usize) -> usize {
 
 /// Whether its last labels are a suffix under which names are registered, and one stands before them.
 fn has_known_suffix(domain: &[u8]) -> bool {
+    let last = domain.rsplit(|byte| *byte == b'.').next().unwrap_or_default().len();
+    if last < 2 || domain.len() <= last + 1 {
+        return false;
+    }
     let domain = domain.to_ascii_lowercase();
-    let last = domain.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    last.len() > 1
-        && domain.len() > last.len() + 1
-        && !is_file_ending(last)
+    !is_file_ending(&domain[domain.len() - last..])
         && (is_reserved(&domain)
             || psl::suffix(&domain)
                 .is_some_and(|suffix| suffix.is_known() && suffix.as_bytes().len() < domain.len()))
@@ -257,9 +258,10 @@ fn is_file_ending(last: &[u8]) -> bool {
 
 /// Domains that RFC 2606 and RFC 6761 keep for examples.
 fn is_reserved(domain: &[u8]) -> bool {
-    let domain = domain.to_ascii_lowercase();
     let ends = |name: &[u8]| {
-        domain.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with(b"."))
+        domain.len().checked_sub(name.len()).is_some_and(|before| {
+            domain[before..].eq_ignore_ascii_case(name) && (before == 0 || domain[before - 1] == b'.')
+        })
     };
     [&b"example.com"[..], b"example.org", b"example.net", b"example", b"invalid", b"test", b"localhost"]
         .into_iter()

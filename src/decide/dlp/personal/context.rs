@@ -19,12 +19,16 @@ pub struct Entries([u64; SETS]);
 const SETS: usize = CATALOGUE.len().div_ceil(64);
 
 impl Entries {
+    /// None of them.
+    pub const NONE: Self = Self([0; SETS]);
+
     /// Whether the entry at a place is in it.
     pub fn has(self, place: usize) -> bool {
         self.0[place / 64] >> (place % 64) & 1 == 1
     }
 
-    fn insert(&mut self, place: usize) {
+    /// Puts the entry at a place into it.
+    pub const fn insert(&mut self, place: usize) {
         self.0[place / 64] |= 1 << (place % 64);
     }
 
@@ -38,7 +42,7 @@ const BEFORE: usize = 72;
 /// Bytes after it.
 const AFTER: usize = 32;
 /// Bytes read beyond what is asked for, so that values close to each other share the work.
-const AHEAD: usize = 128;
+const AHEAD: usize = 48;
 
 /// Words that speak for any number with a checksum that people are given.
 const OF_ANY: &[&str] = &[
@@ -70,7 +74,7 @@ pub struct Near {
 }
 
 /// What no words speak for.
-static NOTHING: Near = Near { context: Entries([0; SETS]), anchors: Entries([0; SETS]) };
+static NOTHING: Near = Near { context: Entries::NONE, anchors: Entries::NONE };
 
 struct Words {
     automaton: AhoCorasick,

@@ -98,13 +98,37 @@ const REGISTRY: &[Country] = &[
     (b"YE", &[(4, b'a'), (4, b'n'), (18, b'c')]),
 ];
 
+/// Of each pair of letters the length of that country's numbers, and its place in the registry. Zero where there is none.
+static BY_LETTERS: [[(u8, u8); 26]; 26] = {
+    let mut by_letters = [[(0, 0); 26]; 26];
+    let mut entry = 0;
+    while entry < REGISTRY.len() {
+        let (country, parts) = REGISTRY[entry];
+        let (mut length, mut part) = (4, 0);
+        while part < parts.len() {
+            length += parts[part].0;
+            part += 1;
+        }
+        by_letters[(country[0] - b'A') as usize][(country[1] - b'A') as usize] = (length, entry as u8);
+        entry += 1;
+    }
+    by_letters
+};
+
+/// The place of a capital in the alphabet.
+fn letter(byte: u8) -> Option<usize> {
+    byte.is_ascii_uppercase().then(|| usize::from(byte - b'A'))
+}
+
 /// Whether it has the form that its country's accounts have, and its check digits are right.
 pub fn is_right(value: &[u8]) -> bool {
     let Some((head, mut account)) = value.split_at_checked(4) else { return false };
-    let Ok(found) = REGISTRY.binary_search_by(|(country, _)| country[..].cmp(&head[..2])) else {
+    let [Some(first), Some(second)] = [letter(head[0]), letter(head[1])] else { return false };
+    let (length, entry) = BY_LETTERS[first][second];
+    if usize::from(length) != value.len() {
         return false;
-    };
-    for (length, kind) in REGISTRY[found].1 {
+    }
+    for (length, kind) in REGISTRY[usize::from(entry)].1 {
         let Some((part, rest)) = account.split_at_checked(usize::from(*length)) else { return false };
         let fits = |byte: &u8| match kind {
             b'n' => byte.is_ascii_digit(),

@@ -12,9 +12,9 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
 
-use super::context::Context;
+use super::context::{Context, Entries, Near};
 use super::phone::{self, Kind};
-use super::spelling::{OTHER, character, is_digit, may_begin, word_end, word_start};
+use super::spelling::{OTHER, character, is_digit, word_end, word_start};
 use super::{CATALOGUE, FIRST_CONTACT, FIRST_WALLET, wallet};
 use crate::decide::dlp::detector::Found;
 use crate::decide::dlp::detector::{Check, Detector};
@@ -43,6 +43,19 @@ const LIKELY: f32 = 0.65;
 const SOLID: f32 = 0.45;
 /// From here on a right checksum is context enough for a value that is the whole text: fewer than one in twenty would have it.
 const ALONE: f32 = 0.4;
+
+/// The entries of which nobody would be told without a word near them.
+static BY_WORDS: Entries = {
+    let mut entries = Entries::NONE;
+    let mut place = 0;
+    while place < CATALOGUE.len() {
+        if !CATALOGUE[place].anchors.is_empty() || CATALOGUE[place].confidence.bare < FLOOR {
+            entries.insert(place);
+        }
+        place += 1;
+    }
+    entries
+};
 
 struct Formats {
     automaton: dense::DFA<Vec<u32>>,
@@ -76,12 +89,17 @@ pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
         }
         at = word_end(text, digit).max(digit + 1);
         if let Some(place) = wallet::of(&text[start..at]) {
-            reader.weigh(FIRST_WALLET + place, start..at, &text[start..at]);
+            let near = *reader.context.near(text, &(start..at));
+            reader.weigh(FIRST_WALLET + place, start..at, &text[start..at], &near);
         }
         if at - start > LONGEST_VALUE {
             continue;
         }
-        if start == digit && digit >= reader.phoned && reader.may_be_phone(digit..at) {
+        if start == digit
+            && digit >= reader.phoned
+            && phone::may_begin(text, digit)
+            && reader.may_be_phone(digit..at)
+        {
             reader.phone(digit);
         }
         let mut before = start;
@@ -96,22 +114,21 @@ pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
 
 /// The next place of a digit.
 fn next_digit(text: &[u8], mut at: usize) -> Option<usize> {
-    const BLOCK: usize = 32;
-    // Where digits are dense the next one is near.
-    for _ in 0..BLOCK / 4 {
-        if is_digit(text, at) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    while let Some(block) = text.get(at..at + BLOCK) {
-        // Without a branch, so that the compiler looks at the whole block at once.
-        let has_some = block.iter().fold(false, |any, byte| any | may_begin(*byte));
-        let place = (at..at + BLOCK).find(|place| has_some && is_digit(text, *place));
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // Eight bytes at once: of each that is an ASCII digit the highest bit stays.
+    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*bytes);
+        let apart = word ^ (EACH * 0x30);
+        let digits = !(((apart & (EACH * 0x7f)) + EACH * 0x76) | apart) & (EACH * 0x80);
+        let place = if word & (EACH * 0x80) == 0 {
+            (digits != 0).then(|| at + digits.trailing_zeros() as usize / 8)
+        } else {
+            (at..at + 8).find(|place| is_digit(text, *place))
+        };
         if place.is_some() {
             return place;
         }
-        at += BLOCK;
+        at += 8;
     }
     (at..text.len()).find(|place| is_digit(text, *place))
 }
@@ -130,6 +147,31 @@ struct Reader<'a> {
 struct Value {
     bytes: [u8; LONGEST_VALUE],
     length: usize,
+    read_to: usize,
+}
+
+impl Value {
+    /// What stands before a place.
+    fn read(&mut self, text: &[u8], end: usize) -> &[u8] {
+        while self.read_to < end && self.length < LONGEST_VALUE {
+            let (byte, length) = character(text, self.read_to);
+            if byte.is_ascii_alphanumeric() {
+                self.bytes[self.length] = byte;
+                self.length += 1;
+            }
+            self.read_to += length;
+        }
+        &self.bytes[..self.length]
+    }
+}
+
+impl Near {
+    /// Whether anybody would be told of a match of an entry.
+    fn tells(&self, place: usize) -> bool {
+        let entry = &CATALOGUE[place];
+        let is_named = entry.anchors.is_empty() || self.anchors.has(place);
+        !BY_WORDS.has(place) || (is_named && (self.context.has(place) || entry.confidence.bare >= FLOOR))
+    }
 }
 
 impl Reader<'_> {
@@ -146,33 +188,39 @@ impl Reader<'_> {
 
     /// Follows all formats from a place, and weighs what matches.
     fn walk(&mut self, start: usize) {
-        let automaton = &self.formats.automaton;
-        let mut state = self.formats.start;
-        let mut value = Value { bytes: [0; LONGEST_VALUE], length: 0 };
+        let formats = self.formats;
+        let automaton = &formats.automaton;
+        let (text, bound) = (self.text, self.text.len().min(start + LONGEST));
+        let mut state = formats.start;
+        let mut value = Value { bytes: [0; LONGEST_VALUE], length: 0, read_to: start };
         let mut at = start;
         loop {
-            let ended = at == self.text.len() || at - start >= LONGEST;
-            let (byte, length) = if ended { (OTHER, 0) } else { character(self.text, at) };
+            let (byte, length) = if at < bound { character(text, at) } else { (OTHER, 0) };
             state = automaton.next_state(state, byte);
             if automaton.is_special_state(state) {
-                if automaton.is_match_state(state) && !byte.is_ascii_alphanumeric() {
-                    for place in 0..automaton.match_len(state) {
-                        let entry = automaton.match_pattern(state, place).as_usize();
-                        self.weigh(entry, start..at, &value.bytes[..value.length]);
-                    }
-                }
                 if automaton.is_dead_state(state) {
                     return;
                 }
+                if automaton.is_match_state(state) && !byte.is_ascii_alphanumeric() {
+                    self.matched(state, start..at, &mut value);
+                }
             }
-            if ended || value.length == LONGEST_VALUE {
+            if length == 0 {
                 return;
             }
-            if byte.is_ascii_alphanumeric() {
-                value.bytes[value.length] = byte;
-                value.length += 1;
-            }
             at += length;
+        }
+    }
+
+    /// Weighs what matches at a state of the automaton. What no word speaks for is not looked at.
+    fn matched(&mut self, state: StateID, range: Range<usize>, value: &mut Value) {
+        let automaton = &self.formats.automaton;
+        let near = *self.context.near(self.text, &range);
+        for number in 0..automaton.match_len(state) {
+            let place = automaton.match_pattern(state, number).as_usize();
+            if near.tells(place) {
+                self.weigh(place, range.clone(), value.read(self.text, range.end), &near);
+            }
         }
     }
 
@@ -208,19 +256,14 @@ impl Reader<'_> {
     }
 
     /// Adds a match of an entry's format, if there is enough that speaks for it.
-    fn weigh(&mut self, place: usize, range: Range<usize>, value: &[u8]) {
+    fn weigh(&mut self, place: usize, range: Range<usize>, value: &[u8], near: &Near) {
         let entry = &CATALOGUE[place];
         if !self.wanted.has(entry.class) || self.text.get(range.end) == Some(&b'@') {
             return;
         }
-        let near = self.context.near(self.text, &range);
         let is_anchored = near.anchors.has(place);
         let in_context = near.context.has(place);
         let sure = &entry.confidence;
-        // What nobody would be told of is not summed up.
-        if (!entry.anchors.is_empty() && !is_anchored) || (!in_context && sure.bare < FLOOR) {
-            return;
-        }
         let confidence = match entry.check {
             Check::Sum(is_right) if !is_right(value) => {
                 if in_context || is_anchored {

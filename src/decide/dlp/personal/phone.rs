@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::spelling::character;
+use super::spelling::{character, is_digit};
 
 /// A number as it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Kind {
     Solid,
 }
 
+/// Fewest digits of a number.
+const FEWEST: usize = 7;
 /// Most digits of a number: E.164, and two for a prefix.
 const DIGITS: usize = 17;
 /// Most groups of digits.
@@ -43,6 +45,13 @@ struct Groups {
     groups: usize,
     has_space: bool,
     has_parenthesis: bool,
+}
+
+/// Whether a number may begin with the digits that stand there: they are enough, or others may follow.
+pub fn may_begin(text: &[u8], digit: usize) -> bool {
+    let digits = text[digit..].iter().take(FEWEST).take_while(|byte| byte.is_ascii_digit()).count();
+    let follows = |byte: u8| byte >= 0x80 || b" ().-/".contains(&byte);
+    digits == FEWEST || text.get(digit + digits).is_some_and(|byte| follows(*byte))
 }
 
 /// The longest number whose first digit stands there.
@@ -89,7 +98,11 @@ fn beginning(text: &[u8], digit: usize) -> Option<(usize, bool)> {
 fn group(text: &[u8], at: &mut usize, groups: &mut Groups) -> Option<usize> {
     let mut length = 0;
     while *at < text.len() {
-        let (byte, bytes) = character(text, *at);
+        let (byte, bytes) = match text[*at] {
+            digit @ b'0'..=b'9' => (digit, 1),
+            0..0x80 => break,
+            _ => character(text, *at),
+        };
         if !byte.is_ascii_digit() {
             break;
         }
@@ -120,7 +133,7 @@ fn separator(text: &[u8], mut at: usize, groups: &mut Groups) -> Option<usize> {
             _ => return None,
         }
         at += length;
-        if at < text.len() && character(text, at).0.is_ascii_digit() {
+        if is_digit(text, at) {
             return Some(at);
         }
     }
@@ -131,7 +144,7 @@ impl Groups {
     fn kind(&self, has_plus: bool) -> Option<Kind> {
         let digits = &self.digits[..self.count];
         let lengths = &self.lengths[..self.groups];
-        if self.count < 7 || digits.iter().all(|digit| *digit == digits[0]) {
+        if self.count < FEWEST || digits.iter().all(|digit| *digit == digits[0]) {
             return None;
         }
         if has_plus {

@@ -1,10 +1,5 @@
 //! How numbers are written: digits of several scripts and the separators between groups, read as ASCII.
 
-/// The characters that begin where a value may: digits, and the first bytes of digits that are not ASCII.
-pub fn may_begin(byte: u8) -> bool {
-    byte.wrapping_sub(b'0') < 10 || byte == 0xef || byte == 0xd9 || byte == 0xdb
-}
-
 /// What stands for every character that no format holds.
 pub const OTHER: u8 = 0;
 
@@ -46,13 +41,25 @@ fn longer_character(text: &[u8]) -> (u8, usize) {
 }
 
 /// Whether a digit stands there.
+#[inline(always)]
 pub fn is_digit(text: &[u8], at: usize) -> bool {
-    text.get(at).is_some_and(|byte| may_begin(*byte) && character(text, at).0.is_ascii_digit())
+    text.get(at).is_some_and(|byte| match byte {
+        b'0'..=b'9' => true,
+        0xef | 0xd9 | 0xdb => longer_character(&text[at..]).0.is_ascii_digit(),
+        _ => false,
+    })
 }
 
 /// Where the word ends that stands there: letters and digits without a separator.
 pub fn word_end(text: &[u8], mut at: usize) -> usize {
     while at < text.len() {
+        if text[at].is_ascii_alphanumeric() {
+            at += 1;
+            continue;
+        }
+        if text[at].is_ascii() {
+            break;
+        }
         let (letter, length) = character(text, at);
         if !letter.is_ascii_alphanumeric() {
             break;
