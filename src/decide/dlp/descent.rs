@@ -11,7 +11,7 @@ use super::detector::{DetectorName, Found};
 use super::hash::ValueHash;
 use super::inspect::{Inspector, OF_THE_VAULT};
 use super::marks;
-use super::unhide::{Chain, Joined, Patches, Unreadable, encoded, inline, quoted_printable};
+use super::unhide::{Chain, Joined, Patches, Unreadable, Window, encoded, inline, quoted_printable};
 use crate::model::types::FindingClass;
 use crate::model::types::limits::{DLP_DECODED_LEAST, DLP_DECODED_PER_BYTE, DLP_DEPTH, DLP_MATCHES};
 
@@ -126,6 +126,8 @@ pub struct Descent<'i> {
     inspector: &'i Inspector,
     seen: Vec<Seen>,
     found: Vec<Found>,
+    /// Windows that were read, whose memory is used again.
+    spare: Vec<Window>,
     /// Bytes that further readings may have.
     pub(super) room: usize,
     unreadable: Option<Unreadable>,
@@ -135,7 +137,8 @@ impl<'i> Descent<'i> {
     /// Begins with a message of so many bytes.
     pub fn new(inspector: &'i Inspector, bytes: usize) -> Self {
         let room = bytes.saturating_mul(DLP_DECODED_PER_BYTE).saturating_add(DLP_DECODED_LEAST);
-        Self { inspector, seen: Vec::new(), found: Vec::new(), room, unreadable: None }
+        let (seen, found, spare) = (Vec::new(), Vec::new(), Vec::new());
+        Self { inspector, seen, found, spare, room, unreadable: None }
     }
 
     /// Says that something was not read.
@@ -174,10 +177,9 @@ impl<'i> Descent<'i> {
 
     /// Reads what changes make of a reading.
     pub(super) fn undo(&mut self, reading: Reading<'_>, patches: &Patches) {
-        for window in patches.windows(reading.text) {
-            if !self.take(window.mapped.text.len()) {
-                return;
-            }
+        let mut windows = patches.windows(reading.text);
+        let mut window = self.spare.pop().unwrap_or_default();
+        while windows.next(&mut window) && self.take(window.mapped.text.len()) {
             let cut = [window.is_cut_before, window.is_cut_behind];
             self.descend(Reading {
                 text: &window.mapped.text,
@@ -187,6 +189,7 @@ impl<'i> Descent<'i> {
                 is_joined: reading.is_joined,
             });
         }
+        self.spare.push(window);
     }
 
     /// Reads what was split in a reading, joined.

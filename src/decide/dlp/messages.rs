@@ -11,7 +11,7 @@ use super::unhide::{
     Chain, Joined, Mapped, Patches, Transfer, Unreadable, base32_label, base64, delimited, form_escapes,
     frames, json_escapes, labels, markup, parts, quoted, quoted_printable, strings, unpack, unreadable, wide,
 };
-use crate::model::types::limits::DLP_DEPTH;
+use crate::model::types::limits::{DLP_DEPTH, DLP_MESSAGE_BYTES};
 
 /// Bytes at the beginning of a message that say whether it is text.
 const BEGINNING: usize = 512;
@@ -20,6 +20,11 @@ impl Descent<'_> {
     /// Reads a whole message.
     pub fn read(mut self, bytes: &[u8], form: Form<'_>) -> (Vec<Seen>, Option<Unreadable>) {
         let chain = Chain::at(0);
+        let most = bytes.len().min(DLP_MESSAGE_BYTES);
+        if most < bytes.len() {
+            self.note(Unreadable::TooDeep);
+        }
+        let bytes = &bytes[..most];
         self.message(Reading { text: bytes, chain, depth: 0, fresh: Fresh::All, is_joined: false }, form);
         self.finish()
     }

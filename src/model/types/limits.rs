@@ -525,6 +525,8 @@ pub const DLP_HOLD_BYTES_LEAST: u64 = 4 * 1024;
 /// Findings of one request that its record tells; of more there is a number.
 pub const DLP_RECORDED: usize = 32;
 
+/// Bytes of one message that are inspected: what stands behind them counts as not read.
+pub const DLP_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 /// Readings of one another that inspection makes of a message: base64 in base64 in base64 in base64 is read, a fifth is not.
 pub const DLP_DEPTH: usize = 4;
 /// Bytes that all readings of a message may have for each byte of it, beside [`DLP_DECODED_LEAST`].

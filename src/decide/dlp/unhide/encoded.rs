@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::base;
 use super::content::{is_packed, is_text, text_of};
 use super::patches::Patches;
-use super::runs::{BASE32, BASE64, HEX, LISTED, runs};
+use super::runs::{BASE32, BASE64, HEX, LISTED, SHOWN, base64_runs, runs};
 
 /// Letters of base64 that are looked at: they stand for nine bytes.
 const SHORTEST_BASE64: usize = 12;
@@ -30,7 +30,7 @@ const RUN_SIZES: [usize; 2] = [64, 4096];
 pub fn encoded(text: &[u8], is_wanted: impl Fn(&Range<usize>) -> bool, room: usize) -> [Patches; 5] {
     let [mut all, mut one, mut five, mut four] = [const { Patches::new() }; 4];
     // What is written in fewer letters than base64 is a run of those as well.
-    for run in runs(text, &BASE64, SHORTEST_BASE64) {
+    for run in base64_runs(text, SHORTEST_BASE64) {
         let signs = Signs::of(&text[run.clone()]);
         let end = padded(text, run.end);
         if run.start >= all.end()
@@ -101,13 +101,23 @@ impl Signs {
     }
 }
 
+/// The lowest bit of each of eight bytes.
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// What moves that bit of each byte to a place of its own in the highest.
+const TOGETHER: u64 = 0x0102_0408_1020_4080;
+
 /// Where in a short run three groups of text, sixteen letters of base32 and sixteen digits begin.
 fn in_one_look(run: &[u8]) -> [Option<usize>; 3] {
     let mut marks = [0_u64; 5];
-    for (at, letter) in run.iter().enumerate() {
-        let kinds = KINDS[usize::from(*letter)];
+    for (nth, letters) in run.chunks(8).enumerate() {
+        let mut kinds = [0; 8];
+        for (kinds, letter) in kinds.iter_mut().zip(letters) {
+            *kinds = KINDS[usize::from(*letter)];
+        }
+        let kinds = u64::from_le_bytes(kinds);
         for (bit, marks) in marks.iter_mut().enumerate() {
-            *marks |= u64::from(kinds >> bit & 1) << at;
+            // One bit of each of eight bytes, brought together in the highest.
+            *marks |= ((kinds >> bit & ONES).wrapping_mul(TOGETHER) >> 56) << (8 * nth);
         }
     }
     let [one, two, three, five, four] = marks;
@@ -205,6 +215,11 @@ fn wrapped(text: &[u8], first: Range<usize>, first_end: usize) -> usize {
 
 /// Whether the first bytes of something are text, in whatever script, as far as they go.
 fn begins_as_text(first: &[u8]) -> bool {
+    let is_control = |byte: &u8| *byte < 0x80 && !SHOWN[usize::from(*byte)];
+    // Most are noise, and have one before they end.
+    if first[..first.len().saturating_sub(3)].iter().any(is_control) {
+        return false;
+    }
     let valid = match std::str::from_utf8(first) {
         Ok(text) => text.len(),
         Err(error) => error.valid_up_to(),

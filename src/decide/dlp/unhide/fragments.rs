@@ -105,14 +105,15 @@ fn strings(text: &[u8]) -> Vec<Fragment> {
 /// Whether a quote begins a string.
 fn opens(text: &[u8], quote: usize) -> bool {
     let before = text[..quote].iter().rev().take(8).find(|byte| !byte.is_ascii_whitespace());
-    before.is_none_or(|byte| b"{[,:(=+.&".contains(byte))
+    before.is_none_or(|byte| matches!(byte, b'{' | b'[' | b',' | b':' | b'(' | b'=' | b'+' | b'.' | b'&'))
 }
 
 /// What is behind a quote, where it is something that stands behind a string.
 fn closes(text: &[u8], quote: usize) -> Option<u8> {
     let rest = &text[quote + 1..];
     let next = rest.iter().take(8).find(|byte| !byte.is_ascii_whitespace()).copied().unwrap_or(b',');
-    (b",:}])+;.&\"\\".contains(&next) || rest.first() == Some(&b'\n')).then_some(next)
+    let goes_on = matches!(next, b',' | b':' | b'}' | b']' | b')' | b'+' | b';' | b'.' | b'&' | b'"' | b'\\');
+    (goes_on || rest.first() == Some(&b'\n')).then_some(next)
 }
 
 /// The values of a query, a form or a list of cookies, or the segments of a path: what stands between these bytes.

@@ -103,15 +103,23 @@ impl<'a> Marks<'a> {
     }
 
     fn find_sign(&self) -> Option<usize> {
-        memchr::memchr3(b'\\', b'%', b'&', &self.text[self.at..]).map(|next| self.at + next)
+        match self.text.get(self.at)? {
+            // They often follow each other.
+            b'\\' | b'%' | b'&' => Some(self.at),
+            _ => memchr::memchr3(b'\\', b'%', b'&', &self.text[self.at..]).map(|next| self.at + next),
+        }
     }
 
     fn find_letter(&self) -> Option<usize> {
         let rest = &self.text[self.at..];
+        let first = |bytes: &[u8]| bytes.iter().position(|byte| !byte.is_ascii());
+        if let Some(next) = first(&rest[..rest.len().min(8)]) {
+            return Some(self.at + next);
+        }
         let mut skipped = 0;
         for block in rest.chunks(64) {
             if !block.is_ascii() {
-                return block.iter().position(|byte| !byte.is_ascii()).map(|next| self.at + skipped + next);
+                return first(block).map(|next| self.at + skipped + next);
             }
             skipped += block.len();
         }

@@ -7,23 +7,37 @@
 
 use std::ops::Range;
 
-/// One piece of a text, up to where the next begins.
+/// One piece of a text, up to where the next begins. There may be one for every byte, so it is small: no reading is longer
+/// than `u32` counts, because messages are bounded.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     /// Where it begins in the text.
-    at: usize,
+    at: u32,
     /// Where it comes from.
-    from: usize,
+    from: u32,
     made: Made,
 }
 
-/// How a piece was made.
-#[derive(Debug, Clone, Copy)]
-enum Made {
-    /// Each of its bytes stands for so many: one where it was copied.
-    Each(usize),
-    /// It stands for so many as a whole.
-    Whole(usize),
+/// How a piece was made: of how many bytes, with [`WHOLE`] where it stands for them as a whole and not each of its bytes for
+/// as many (one where it was copied).
+type Made = u32;
+
+/// The bit that says so.
+const WHOLE: Made = 1 << 31;
+
+impl Piece {
+    /// Where the bytes begin that this place in it stands for, and where they end.
+    fn source(self, at: usize) -> Range<usize> {
+        let width = (self.made & !WHOLE) as usize;
+        let inner = if self.made & WHOLE == 0 { (at - self.at as usize) * width } else { 0 };
+        let start = self.from as usize + inner;
+        start..start + width
+    }
+}
+
+/// A number of bytes of a reading.
+fn short(bytes: usize) -> u32 {
+    bytes as u32
 }
 
 /// Where each piece of a text comes from.
@@ -35,21 +49,18 @@ pub struct Map {
 impl Map {
     /// Where bytes of the text come from: all of what their pieces stand for.
     pub fn source(&self, range: Range<usize>) -> Range<usize> {
-        let start = self.piece(range.start).map_or(range.start, |piece| match piece.made {
-            Made::Each(width) => piece.from + (range.start - piece.at) * width,
-            Made::Whole(_) => piece.from,
-        });
+        let start = self.piece(range.start).map_or(range.start, |piece| piece.source(range.start).start);
         let last = range.end.max(range.start + 1) - 1;
-        let end = self.piece(last).map_or(range.end, |piece| match piece.made {
-            Made::Each(width) => piece.from + (last - piece.at + usize::from(!range.is_empty())) * width,
-            Made::Whole(width) => piece.from + width,
+        let end = self.piece(last).map_or(range.end, |piece| match piece.source(last) {
+            source if range.is_empty() && piece.made & WHOLE == 0 => source.start,
+            source => source.end,
         });
         start..end.max(start)
     }
 
     /// The piece that holds a place in the text.
     fn piece(&self, at: usize) -> Option<&Piece> {
-        let next = self.pieces.partition_point(|piece| piece.at <= at);
+        let next = self.pieces.partition_point(|piece| piece.at as usize <= at);
         self.pieces.get(next.checked_sub(1)?)
     }
 }
@@ -71,27 +82,39 @@ impl Mapped {
 
     /// Adds these bytes of the source as they are.
     pub fn copy(&mut self, source: &[u8], range: Range<usize>) {
-        if !range.is_empty() {
-            self.map.pieces.push(Piece { at: self.text.len(), from: range.start, made: Made::Each(1) });
-            self.text.extend_from_slice(&source[range]);
-        }
+        self.add(range.start, &source[range], 1);
     }
 
     /// Adds a text that stands for these bytes of the source as a whole.
     pub fn put(&mut self, range: Range<usize>, text: &[u8]) {
-        self.add(range.start, text, Made::Whole(range.len()));
+        self.add(range.start, text, WHOLE | short(range.len()));
     }
 
     /// Adds a text of which each byte stands for so many of the source, from there on.
     pub fn put_each(&mut self, from: usize, text: &[u8], width: usize) {
-        self.add(from, text, Made::Each(width));
+        self.add(from, text, short(width));
     }
 
     fn add(&mut self, from: usize, text: &[u8], made: Made) {
         if !text.is_empty() {
-            self.map.pieces.push(Piece { at: self.text.len(), from, made });
-            self.text.extend_from_slice(text);
+            self.map.pieces.push(Piece { at: short(self.text.len()), from: short(from), made });
+            extend(&mut self.text, text);
         }
+    }
+
+    /// Forgets all of it, and keeps its memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.map.pieces.clear();
+    }
+}
+
+/// Adds bytes, which are few most of the time.
+pub fn extend(text: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() > 4 {
+        text.extend_from_slice(bytes);
+    } else {
+        bytes.iter().for_each(|byte| text.push(*byte));
     }
 }
 

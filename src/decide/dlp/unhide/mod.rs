@@ -26,5 +26,5 @@ pub use fragments::{Joined, delimited, labels, markup, quoted};
 pub use inline::{form_escapes, inline, json_escapes, quoted_printable};
 pub use map::{Chain, Mapped};
 pub use parts::{Transfer, parts};
-pub use patches::Patches;
+pub use patches::{Patches, Window};
 pub use protobuf::{frames, strings};

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::map::Mapped;
+use super::map::{Mapped, extend};
 use crate::model::types::limits::{DLP_CONTEXT_BYTES, DLP_TOKEN_BYTES};
 
 /// Changes of a text, in its order.
@@ -21,31 +21,37 @@ pub struct Patches {
 #[derive(Debug, Clone)]
 struct Patch {
     /// What is replaced.
-    range: Range<usize>,
+    range: Range<u32>,
     /// By which of `bytes`.
-    text: Range<usize>,
+    text: Range<u32>,
     /// Whether each byte of that stands for as many of the others.
     is_even: bool,
 }
 
 impl Patch {
     fn put(&self, bytes: &[u8], mapped: &mut Mapped) {
-        let text = &bytes[self.text.clone()];
+        let text = &bytes[long(&self.text)];
+        let range = self.range();
         if self.is_even {
-            mapped.put_each(self.range.start, text, self.range.len() / text.len());
+            let width = if text.len() == 1 { range.len() } else { range.len() / text.len() };
+            mapped.put_each(range.start, text, width);
         } else {
-            mapped.put(self.range.clone(), text);
+            mapped.put(range, text);
         }
+    }
+
+    fn range(&self) -> Range<usize> {
+        long(&self.range)
     }
 
     /// Makes the next one part of this one, where it is alike.
     fn takes(&mut self, range: &Range<usize>, text: &[u8]) -> bool {
         let is_alike = self.is_even
             && text.len() == 1
-            && self.range.end == range.start
-            && self.range.len() == range.len() * self.text.len();
+            && self.range.end as usize == range.start
+            && self.range.len() == range.len() * long(&self.text).len();
         if is_alike {
-            self.range.end = range.end;
+            self.range.end = range.end as u32;
             self.text.end += 1;
         }
         is_alike
@@ -70,16 +76,17 @@ impl Patches {
 
     /// Where the last change ends.
     pub fn end(&self) -> usize {
-        self.list.last().map_or(0, |patch| patch.range.end)
+        self.list.last().map_or(0, |patch| patch.range().end)
     }
 
     /// Says that a text stands for these bytes, which are behind all changes so far.
     pub fn push(&mut self, range: Range<usize>, text: &[u8]) {
         let at = self.bytes.len();
-        self.bytes.extend_from_slice(text);
+        extend(&mut self.bytes, text);
         if !self.list.last_mut().is_some_and(|last| last.takes(&range, text)) {
             let is_even = text.len() == 1;
-            self.list.push(Patch { range, text: at..self.bytes.len(), is_even });
+            let text = at as u32..self.bytes.len() as u32;
+            self.list.push(Patch { range: range.start as u32..range.end as u32, text, is_even });
         }
     }
 
@@ -88,9 +95,10 @@ impl Patches {
         let mut mapped = Mapped::with_capacity(source.len() + self.bytes.len());
         let mut at = 0;
         for patch in &self.list {
-            mapped.copy(source, at..patch.range.start);
+            let range = patch.range();
+            mapped.copy(source, at..range.start);
             patch.put(&self.bytes, &mut mapped);
-            at = patch.range.end;
+            at = range.end;
         }
         mapped.copy(source, at..source.len());
         mapped
@@ -102,8 +110,13 @@ impl Patches {
     }
 }
 
+/// A range of a reading, as everybody else has them.
+fn long(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
+}
+
 /// Part of a text with its changes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Window {
     /// The text, with its map to the whole one.
     pub mapped: Mapped,
@@ -124,24 +137,21 @@ pub struct Windows<'a> {
     end: usize,
 }
 
-impl Iterator for Windows<'_> {
-    type Item = Window;
-
-    fn next(&mut self) -> Option<Window> {
-        let first = self.patches.list.get(self.next)?;
-        let start = before(self.source, first.range.start).max(self.end);
-        let mut window = Window {
-            mapped: Mapped::default(),
-            fresh: Vec::new(),
-            is_cut_before: start > 0,
-            is_cut_behind: false,
-        };
+impl Windows<'_> {
+    /// Makes the next window of this one, whose memory is used again. Whether there is one.
+    pub fn next(&mut self, window: &mut Window) -> bool {
+        let Some(first) = self.patches.list.get(self.next) else { return false };
+        let start = before(self.source, first.range().start).max(self.end);
+        window.mapped.clear();
+        window.fresh.clear();
+        window.is_cut_before = start > 0;
         let (mut at, mut end) = (start, start);
         while let Some(patch) = self.patches.list.get(self.next) {
-            if !window.fresh.is_empty() && patch.range.start > end {
+            let range = patch.range();
+            if !window.fresh.is_empty() && range.start > end {
                 break;
             }
-            window.mapped.copy(self.source, at..patch.range.start);
+            window.mapped.copy(self.source, at..range.start);
             let fresh = window.mapped.text.len();
             patch.put(&self.patches.bytes, &mut window.mapped);
             let fresh = fresh..window.mapped.text.len();
@@ -149,7 +159,7 @@ impl Iterator for Windows<'_> {
                 Some(last) if last.end == fresh.start => last.end = fresh.end,
                 _ => window.fresh.push(fresh),
             }
-            at = patch.range.end;
+            at = range.end;
             if end < at + DLP_CONTEXT_BYTES {
                 end = behind(self.source, at);
             }
@@ -158,7 +168,7 @@ impl Iterator for Windows<'_> {
         window.mapped.copy(self.source, at..end);
         window.is_cut_behind = end < self.source.len();
         self.end = end;
-        Some(window)
+        true
     }
 }
 
@@ -185,6 +195,15 @@ fn is_gap(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    fn all(patches: &Patches, text: &[u8]) -> Vec<Window> {
+        let mut windows = patches.windows(text);
+        let next = || {
+            let mut window = Window::default();
+            windows.next(&mut window).then_some(window)
+        };
+        std::iter::from_fn(next).collect()
+    }
+
     #[test]
     fn changes_far_apart_are_read_apart_and_near_ones_together() {
         let text = "word ".repeat(1000).into_bytes();
@@ -192,7 +211,7 @@ mod tests {
         for at in [10, 20, 3000] {
             patches.push(at..at + 1, b"X");
         }
-        let windows: Vec<Window> = patches.windows(&text).collect();
+        let windows = all(&patches, &text);
         let sizes: Vec<(usize, bool, bool)> =
             windows.iter().map(|w| (w.fresh.len(), w.is_cut_before, w.is_cut_behind)).collect();
         assert_eq!(sizes, [(2, false, true), (1, true, true)]);
@@ -208,7 +227,7 @@ mod tests {
         for at in (0..text.len()).step_by(500) {
             patches.push(at..at + 1, b"y");
         }
-        let total: usize = patches.windows(&text).map(|window| window.mapped.text.len()).sum();
+        let total: usize = all(&patches, &text).iter().map(|window| window.mapped.text.len()).sum();
         assert!(total <= text.len(), "{total}");
     }
 }
