@@ -49,10 +49,17 @@ metadata: {name: hello}
 spec: {sources: {addresses: [192.0.2.8/32]}}
 ";
 
+const ANTHROPIC: &str = "
+apiVersion: clawgress.io/v1alpha1
+kind: AIProviderRoute
+metadata: {name: anthropic}
+spec: {parentRefs: [{name: echo-bot}], rules: [{matches: [{provider: anthropic}]}]}
+";
+
 /// File below `tests/references`, the documents it needs beside it, what becomes of it.
 const TABLE: &[(&str, &[&str], Fate)] = &[
     ("clrk-core-concepts/aiproviderroute.yaml", &["echo-bot"], Loads),
-    ("clrk-core-concepts/credentialinjectionpolicy.yaml", &[], NotYet),
+    ("clrk-core-concepts/credentialinjectionpolicy.yaml", &["echo-bot", ANTHROPIC], Loads),
     ("clrk-core-concepts/daemonagent.yaml", &["echo-bot"], NotYet),
     ("clrk-core-concepts/egressdenypolicy.yaml", &["default", GITHUB], Loads),
     ("clrk-core-concepts/egressgateway.yaml", &[], Told(&["12:3 `otlp` is not yet enforced"])),
@@ -63,7 +70,7 @@ const TABLE: &[(&str, &[&str], Fate)] = &[
     ("clrk-core-concepts/taskagent.yaml", &["default-egress"], NotYet),
     ("clrk-core-concepts/workerpool.yaml", &[], NotYet),
     ("clrk-hide-credentials/gateway.yaml", &[], Told(&["15:3 `otlp` is not yet enforced"])),
-    ("clrk-hide-credentials/injection.yaml", &[], NotYet),
+    ("clrk-hide-credentials/injection.yaml", &["echo-bot", ANTHROPIC], Loads),
     ("clrk-hide-credentials/route.yaml", &["echo-bot"], Loads),
     ("clrk-hide-credentials/secret.yaml", &[], Told(&["4:7 `Secret` is not accepted in policy files"])),
     ("clrk-lock-down-egress/allowlist.yaml", &[], Loads),

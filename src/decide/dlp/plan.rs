@@ -69,7 +69,11 @@ impl Terms {
         };
         let said = self.rules(way).filter(holds).map(|rule| rule.action).max();
         // No answer tells a secret of the vault, whatever is asked of answers otherwise.
-        if way == Direction::Down && found.is_of_vault() { said.max(Some(FindingAction::Redact)) } else { said }
+        if way == Direction::Down && found.is_of_vault() {
+            said.max(Some(FindingAction::Redact))
+        } else {
+            said
+        }
     }
 
     fn stops(&self, way: Direction) -> bool {

@@ -148,7 +148,8 @@ impl Windows<'_> {
         let (mut at, mut end) = (start, start);
         while let Some(patch) = self.patches.list.get(self.next) {
             let range = patch.range();
-            if !window.fresh.is_empty() && range.start > end {
+            // What stands between two windows belongs to both: one that is near enough to need it is the same.
+            if !window.fresh.is_empty() && range.start > end + DLP_CONTEXT_BYTES {
                 break;
             }
             window.mapped.copy(self.source, at..range.start);
