@@ -95,38 +95,8 @@ const STRONG_WORDS: &[&str] = &[
     "هاتف",
 ];
 
-/// Those, and words that others stand beside, too.
-const ALL_WORDS: &[&str] = &[
-    "phone",
-    "telephone",
-    "tel",
-    "mobile",
-    "cell",
-    "cellphone",
-    "fax",
-    "whatsapp",
-    "handy",
-    "telefon",
-    "telefonnummer",
-    "mobil",
-    "mobilfunk",
-    "téléphone",
-    "portable",
-    "teléfono",
-    "telefono",
-    "móvil",
-    "cellulare",
-    "telefone",
-    "celular",
-    "telefoon",
-    "phonenumber",
-    "msisdn",
-    "电话",
-    "手机",
-    "電話",
-    "전화",
-    "телефон",
-    "هاتف",
+/// Words that others stand beside, too.
+const OTHER_WORDS: &[&str] = &[
     "call",
     "calling",
     "dial",
@@ -142,6 +112,15 @@ const ALL_WORDS: &[&str] = &[
     "cn number",
     "my number",
 ];
+
+/// Both.
+const ALL_WORDS: &[&str] = &{
+    let mut all = [""; STRONG_WORDS.len() + OTHER_WORDS.len()];
+    let (strong, others) = all.split_at_mut(STRONG_WORDS.len());
+    strong.copy_from_slice(STRONG_WORDS);
+    others.copy_from_slice(OTHER_WORDS);
+    all
+};
 
 /// The entry of addresses, by its place here.
 const EMAIL: &Detector = &ENTRIES[0];
