@@ -13,7 +13,7 @@ use super::places::{Places, Room};
 use super::quarantines::Quarantines;
 use crate::act::credentials::{Tokens, Vault};
 use crate::act::dial::Dialler;
-use crate::act::tls::Terminator;
+use crate::act::tls::{Authorities, Terminator};
 use crate::act::upstream::{HeldRoom, Pool};
 use crate::decide::dlp::{HashKey, Inspection, Inspector, Known as KnownValues};
 use crate::decide::ledger::Ledger;
@@ -87,8 +87,8 @@ pub struct Shared {
     pub vault: Arc<Vault>,
     /// Tokens for service accounts.
     pub tokens: Tokens,
-    /// The CA's certificate, for workloads to read.
-    pub ca_pem: Arc<str>,
+    /// What workloads trust, for them to read.
+    pub authorities: Arc<Authorities>,
     /// This host's own addresses, for workloads to find it.
     pub home: Home,
     /// Places for connections on each worker.

@@ -509,6 +509,10 @@ pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Tokens for service accounts that are kept at once.
 pub const TOKENS_KEPT: usize = 1024;
+/// How long a new certificate authority is trusted before it signs, where nobody says otherwise.
+pub const ROTATION_OVERLAP: Duration = Duration::from_secs(7 * 86_400);
+/// Longest time that it may be.
+pub const ROTATION_OVERLAP_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// Coded bytes of an answer that wait until it is known whether they end inside a secret of the vault.
 pub const SHIELDED_BYTES: usize = 256 * 1024;
 /// Bytes of the answer of a token end point.
