@@ -4,6 +4,8 @@ pub mod agreement;
 pub mod alpn;
 pub mod amounts;
 pub mod approvals;
+pub mod authorities;
+pub mod backups;
 pub mod broken;
 pub mod budgets;
 pub mod certificates;

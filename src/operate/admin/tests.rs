@@ -14,10 +14,11 @@ use super::routes::ROUTES;
 use super::*;
 use crate::model::types::{FailMode, Reason, Timestamp};
 use crate::operate::api::{
-    Agent, AgentState, Approval, ApprovalState, ApproveQuery, AuditFilter, Check, CheckState, Client, Daemon,
-    Error, ExplainQuery, Explanation, Fault, FaultCode, Hidden, Interception, LastHour, LedgerState,
-    NewSecret, OnDisk, Page, PolicyState, Quarantine, QuarantineQuery, Quota, QuotaQuery, RegistryState,
-    ReloadResult, Resource, SecretValue, SetSecrets, Setup, Status, Window,
+    Agent, AgentState, Approval, ApprovalState, ApproveQuery, AuditFilter, Authority, AuthorityState, Backup,
+    BackupQuery, BackupState, Check, CheckState, Client, Daemon, Error, ExplainQuery, Explanation, Fault,
+    FaultCode, Hidden, Interception, LastHour, LedgerState, NewSecret, OnDisk, Page, PolicyState, Quarantine,
+    QuarantineQuery, Quota, QuotaQuery, RegistryState, ReloadResult, Resource, RotateQuery, SecretValue,
+    SetSecrets, Setup, Status, Window,
 };
 
 #[derive(Default)]
@@ -31,6 +32,20 @@ pub(crate) struct Pockets {
     pub(crate) unrecordable: bool,
     /// What a search finds, one row a page.
     pub(crate) rows: Vec<Value>,
+}
+
+/// An authority that does this.
+pub(crate) fn authority(state: AuthorityState) -> Authority {
+    Authority {
+        subject: "CN=Clawgress CA 0a1b2c3d".into(),
+        fingerprint: "AB:CD".into(),
+        not_before: Timestamp(1_795_000_000_000_000),
+        not_after: Timestamp(1_795_086_400_000_000),
+        state,
+        signs_from: None,
+        own: true,
+        file: None,
+    }
 }
 
 pub(crate) fn status() -> Status {
@@ -267,6 +282,30 @@ impl Backend for Pockets {
             "openai" => Ok(vec![secret(name, key.unwrap_or("value"), 1)]),
             _ => Err(Fault::not_found(format!("there is no secret `{name}`"))),
         }
+    }
+
+    fn authorities(&self) -> Result<Vec<Authority>, Fault> {
+        Ok(vec![authority(AuthorityState::Signing)])
+    }
+
+    fn rotate_authority(&self, _: &Caller, query: &RotateQuery) -> Result<Vec<Authority>, Fault> {
+        let next = Authority {
+            signs_from: query.overlap_s.map(|_| Timestamp(0)),
+            ..authority(AuthorityState::Upcoming)
+        };
+        Ok(vec![authority(AuthorityState::Signing), next])
+    }
+
+    fn begin_backup(&self, _: &Caller, _: &BackupQuery) -> Result<Backup, Fault> {
+        Ok(Backup { id: "b1".into(), folder: "/state/backups/b1".into(), state: BackupState::Running })
+    }
+
+    fn backup(&self, id: &str) -> Result<Backup, Fault> {
+        Err(Fault::not_found(format!("there is no backup `{id}`")))
+    }
+
+    fn remove_backup(&self, id: &str) -> Result<Backup, Fault> {
+        self.backup(id)
     }
 
     fn ca_pem(&self) -> Result<String, Fault> {

@@ -14,6 +14,9 @@ mod keeper;
 mod actions;
 mod quotas;
 mod secrets;
+mod authorities;
+mod searching;
+mod backups;
 mod backend;
 mod explain;
 mod status;
@@ -110,7 +113,6 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let registry = registry.map_err(|error| Error::Part(error.to_string()))?;
     let given = std::env::var_os(CREDENTIALS).map(PathBuf::from);
     let secrets = Secrets::start(registry.clone(), &config.folders.state, given.as_deref()).await?;
-    let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
     pipeline::prepare(&snapshot.policy);
     let shared = parts.road(snapshot, secrets.vault().clone(), (parts::home(&config).await, room));
@@ -124,7 +126,7 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
     let keeping = tokio::spawn(keeper.clone().run());
-    let prepared = Prepared { authority, recorded, rules, secrets };
+    let prepared = Prepared { recorded, rules, secrets };
     let operator = Arc::new(Operator::new(settings, shared.clone(), policies, keeper.clone(), prepared));
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;

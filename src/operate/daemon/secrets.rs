@@ -32,6 +32,8 @@ pub struct Secrets {
     registry: Registry,
     vault: Arc<Vault>,
     source: KeySource,
+    /// The file of the key in force.
+    key: PathBuf,
     /// The file of a key that is no longer in force.
     older: Option<PathBuf>,
     runtime: Handle,
@@ -71,6 +73,10 @@ impl Secrets {
         Ok(Self {
             registry,
             vault: Arc::new(vault),
+            key: match &found.source {
+                KeySource::File(path) => path.clone(),
+                KeySource::Credential => given.unwrap_or(state).join(credentials::CREDENTIAL),
+            },
             source: found.source,
             older: found.older.map(|(_, path)| path),
             runtime: Handle::current(),
@@ -81,6 +87,16 @@ impl Secrets {
     /// The values, for whoever puts them into requests.
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
+    }
+
+    /// Where values are stored, sealed.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The file of the master key in force.
+    pub fn key(&self) -> &Path {
+        &self.key
     }
 
     /// Every value, without itself, and which of these documents name it.
