@@ -427,11 +427,22 @@ async fn every_route_answers_through_the_client() {
     assert_eq!(client.quotas(None, None).await.unwrap()[0].policy, "BudgetPolicy/day");
     assert_eq!(client.secrets().await.unwrap().len(), 2);
     assert_eq!(client.remove_secret("openai", Some("a")).await.unwrap()[0].title(), "openai/a");
+    assert_eq!(client.authorities().await.unwrap()[0].state, AuthorityState::Signing);
+    let rotate = RotateQuery { overlap_s: Some(3600), now: false };
+    assert_eq!(client.rotate_authority(&rotate).await.unwrap()[1].state, AuthorityState::Upcoming);
+    let begun = client.begin_backup(&BackupQuery::default()).await.unwrap();
+    assert_eq!((&*begun.id, begun.state), ("b1", BackupState::Running));
+    for asked in [client.backup("b/1").await, client.remove_backup("b/1").await] {
+        assert_eq!(asked.unwrap_err().to_string(), "there is no backup `b/1`");
+    }
     let about: Vec<_> = lab.backend.actions.lock().unwrap().iter().map(|one| one.object.clone()).collect();
     let about: Vec<_> = about.iter().map(Option::as_deref).collect();
-    assert_eq!(about, [None, Some("alice"), Some("alice-1"), Some("bob"), Some("bob"), Some("openai")]);
+    let named = [None, Some("alice"), Some("alice-1"), Some("bob"), Some("bob"), Some("openai"), None, None];
+    assert_eq!(about, named);
+    let said = lab.backend.endings.lock().unwrap().last().expect("what was closed").1.clone();
+    assert_eq!(said, "begun, without the master key");
     // Granting, beginning anew and setting secrets have tests of their own.
-    assert_eq!(ROUTES.len(), 24, "a new route needs its line above");
+    assert_eq!(ROUTES.len(), 29, "a new route needs its line above");
     lab.stop().await;
 }
 
