@@ -20,14 +20,8 @@ const SITE: [&str; 2] = ["192.0.2.11", "2001:db8:1::11"];
 const ECHO: &str = "192.0.2.12";
 /// How long a client waits for anything: through a whole restart.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Restarts of one run; the long tests make twenty.
-const RESTARTS: usize = 3;
-
-fn restarts() -> usize {
-    let scale: usize =
-        std::env::var("CLAWGRESS_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
-    if scale > 1 { 20 } else { RESTARTS }
-}
+/// Restarts of one run.
+const RESTARTS: usize = 20;
 
 struct World {
     site: [HttpServer; 2],
@@ -108,11 +102,14 @@ fn looked_up() -> std::io::Result<()> {
     }
 }
 
+/// A kind of client, and what it does once.
+type Client = (&'static str, fn() -> std::io::Result<()>);
+
 /// Clients of every kind that open one connection after another until `until` has returned; how many were served, and
 /// what failed.
 fn load(workload: &Namespace, until: impl FnOnce(&AtomicUsize) + Send) -> (usize, Vec<String>) {
     let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let clients: [(&str, fn() -> std::io::Result<()>); 4] = [
+    let clients: [Client; 4] = [
         ("HTTP over IPv4", || visit(SITE[0])),
         ("HTTP over IPv6", || visit(SITE[1])),
         ("raw TCP", echoed),
@@ -121,7 +118,7 @@ fn load(workload: &Namespace, until: impl FnOnce(&AtomicUsize) + Send) -> (usize
     let failed = workload.enter(|| {
         std::thread::scope(|scope| {
             let (stop, served) = (&stop, &served);
-            let client = |(kind, once): (&'static str, fn() -> std::io::Result<()>)| {
+            let client = |(kind, once): Client| {
                 scope.spawn(move || {
                     let mut failed = Vec::new();
                     while !stop.load(Ordering::Relaxed) {
@@ -159,12 +156,12 @@ fn more(served: &AtomicUsize, count: usize) {
 }
 
 #[test]
-fn no_new_connection_fails_across_restarts_under_load() {
+fn no_new_connection_fails_across_twenty_restarts_under_load() {
     let world = World::new();
     let _resolver = world.lab.resolver(Zone::new().host("site.example", &SITE));
     let mut daemon = world.daemon(&json!({}));
     let (served, failed) = load(world.workload(), |served| {
-        for _ in 0..restarts() {
+        for _ in 0..RESTARTS {
             more(served, 50);
             daemon.restart();
         }
