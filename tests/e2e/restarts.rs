@@ -258,6 +258,22 @@ fn the_sockets_are_kept_from_the_start_and_each_only_once() {
 }
 
 #[test]
+fn a_daemon_that_cannot_start_gives_the_sockets_up_and_whoever_waits_is_refused() {
+    let world = World::new();
+    let mut daemon = world.daemon(&json!({}));
+    daemon.crash();
+    let mut waiting = world.workload().enter(|| connect(SITE[0], 80).expect("the kernel takes it"));
+    let settings = std::fs::read_to_string(daemon.config()).expect("settings");
+    std::fs::write(daemon.config(), settings.replace("agents0", "nowhere0")).expect("broken settings");
+    let said = daemon.fail_with_kept();
+    assert!(said.contains("nowhere0"), "{said}");
+    assert!(daemon.kept().is_empty(), "{:?}", daemon.kept());
+    let begun = Instant::now();
+    world.workload().enter(|| waiting.read(&mut [0]).expect_err("reset"));
+    assert!(begun.elapsed() < PATIENCE, "it hung");
+}
+
+#[test]
 fn with_fail_mode_open_nothing_is_kept_for_traffic_is_to_pass_by() {
     let world = World::new();
     let daemon = world.daemon(&json!({"failMode": "open"}));

@@ -77,6 +77,19 @@ impl<'lab> Daemon<'lab> {
         self.running = launch(self.gateway, place, &mut self.manager, self.files);
     }
 
+    /// Starts it with what was kept where it cannot start, and returns what it says.
+    pub fn fail_with_kept(&mut self) -> String {
+        let log = self.folder.with_file_name("failed.log");
+        let program = self.gateway.command("sh").args(["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"", BINARY]);
+        let program = program.args(["daemon", "--config"]).arg(&self.config);
+        let kept = self.manager.kept();
+        let program = program.env("NOTIFY_SOCKET", self.manager.path()).passing(kept);
+        self.running = program.start_logged(&log);
+        assert_ne!(self.await_end(), 0, "it started");
+        while !self.manager.hear().is_empty() {}
+        fs::read_to_string(log).expect("a log")
+    }
+
     /// Ends it in an orderly way and starts it again, as `systemctl restart` does.
     pub fn restart(&mut self) {
         self.ask_to_end();

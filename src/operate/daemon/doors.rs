@@ -2,8 +2,9 @@
 //! (`FileDescriptorStoreMax=`, sd_pid_notify_with_fds(3)), from before the first connection is taken.
 //!
 //! Through a restart, an upgrade and a crash the kernel goes on completing connections and keeping datagrams in them, and
-//! the next daemon takes them over. Where the service is stopped for good systemd closes them. With `failMode: open` they
-//! are not kept: traffic is to pass by, and not to wait.
+//! the next daemon takes them over. Where the service is stopped for good systemd closes them, and where a daemon cannot
+//! start it gives them up itself: whoever waits is refused, and does not hang. With `failMode: open` they are not kept:
+//! traffic is to pass by.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -26,10 +27,11 @@ const UNWATCHED: NotifyState<'_> = NotifyState::Custom("FDPOLL=0");
 /// # Errors
 /// Where they cannot be opened. Where they cannot be kept the log says so, and they are open all the same.
 pub fn open(count: usize, mode: FailMode) -> Result<Doors, Error> {
-    let kept = inherited::take().unwrap_or_else(|error| {
-        tracing::warn!(%error, "what the service manager passed cannot be taken over");
-        Vec::new()
+    // Open and read by nobody they would swallow what the kernel gives them.
+    let passed = inherited::take().map_err(|error| {
+        Error::Part(format!("what the service manager passed cannot be taken over: {error}"))
     });
+    let kept = passed?;
     let found = kept.len();
     let (doors, useless) = Doors::open(count, kept).map_err(|error| {
         Error::Part(format!(
@@ -40,23 +42,35 @@ pub fn open(count: usize, mode: FailMode) -> Result<Doors, Error> {
         tracing::warn!(%name, %why, "a socket that the service manager kept is of no use");
     }
     tracing::info!(taken_over = found - useless.len(), sockets = doors.all().len(), "the doors are open");
-    if let Err(error) = keep(&doors, mode, found > 0) {
+    let mut stale: Vec<&str> = useless.iter().map(|(name, _)| name.as_str()).collect();
+    if found > 0 && mode == FailMode::Open {
+        stale.extend(NAMES);
+    }
+    if let Err(error) = give_up(&stale).and_then(|()| keep(&doors, mode)) {
         tracing::warn!(%error, "the service manager does not keep the sockets: a restart refuses new connections");
     }
     Ok(doors)
 }
 
-/// Has systemd keep exactly these. What it has already it does not take twice.
-fn keep(doors: &Doors, mode: FailMode, found_any: bool) -> io::Result<()> {
-    let all = doors.all();
-    if found_any && mode == FailMode::Open {
-        for name in NAMES {
-            sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)])?;
-        }
+/// Has systemd close whatever it keeps: nobody is going to read it.
+pub fn abandon() {
+    if let Err(error) = give_up(&NAMES) {
+        tracing::debug!(%error, "systemd could not be told to close the sockets");
     }
+}
+
+/// Has systemd close all that it keeps under these names.
+fn give_up(names: &[&str]) -> io::Result<()> {
+    let told = |name: &&str| sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
+    names.iter().try_for_each(told)
+}
+
+/// Has systemd keep these. What it has already it does not take twice.
+fn keep(doors: &Doors, mode: FailMode) -> io::Result<()> {
     if mode == FailMode::Open {
         return Ok(());
     }
+    let all = doors.all();
     for name in NAMES {
         let of_name = all.iter().filter(|(kind, _)| *kind == name);
         let descriptors: Vec<BorrowedFd<'_>> = of_name.map(|(_, descriptor)| *descriptor).collect();

@@ -97,12 +97,16 @@ pub fn run(config: &Path) -> Result<(), Error> {
     if let Err(error) = sys::process::refuse_huge_pages() {
         tracing::debug!(%error, "huge pages could not be refused");
     }
-    let settings = Settings::read(config)?;
+    let settings = Settings::read(config).inspect_err(|_| doors::abandon())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Part(format!("cannot start: {error}")))?;
-    runtime.block_on(operate(settings))
+    let ended = runtime.block_on(operate(settings));
+    if ended.is_err() {
+        doors::abandon();
+    }
+    ended
 }
 
 async fn operate(settings: Settings) -> Result<(), Error> {
