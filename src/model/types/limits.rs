@@ -511,6 +511,8 @@ pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Tokens for service accounts that are kept at once.
 pub const TOKENS_KEPT: usize = 1024;
+/// Coded bytes of an answer that wait until it is known whether they end inside a secret of the vault.
+pub const SHIELDED_BYTES: usize = 256 * 1024;
 /// Bytes of the answer of a token end point.
 pub const TOKEN_BYTES: usize = 16 * 1024;
 /// How long a token end point is waited for, to be reached and again to answer.
