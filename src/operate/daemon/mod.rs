@@ -8,6 +8,7 @@ mod settings;
 mod findings_key;
 mod parts;
 mod kept;
+pub mod host;
 mod policies;
 mod resolvers;
 mod keeper;
