@@ -11,6 +11,7 @@ mod workers;
 mod parts;
 mod kept;
 mod names;
+pub mod host;
 mod policies;
 mod resolvers;
 mod keeper;

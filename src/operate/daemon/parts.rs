@@ -171,8 +171,9 @@ fn resolvers(config: &Config) -> Result<Vec<DnsServer>, Error> {
     let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let found = host_resolvers(&text);
     if found.is_empty() {
+        // Early in a boot the host may not know its resolvers yet: that is no mistake in the settings, and passes.
         let why = "no resolver: `spec.dns.upstreams` is empty and /etc/resolv.conf names none\nhint: dns: {upstreams: [\"192.0.2.53\"]}";
-        return Err(Error::Settings(why.to_owned()));
+        return Err(Error::Host(why.to_owned()));
     }
     Ok(found.into_iter().map(DnsServer::plain).collect())
 }
