@@ -31,6 +31,7 @@ mod apply;
 mod ca;
 mod dlp;
 mod completion;
+mod commands;
 mod man;
 
 use std::ffi::OsString;
@@ -39,6 +40,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use commands::page as commands_page;
 use context::{Context, Format};
 use exit::{Exit, Failure};
 
