@@ -20,7 +20,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-ssn",
         source: "Social Security Administration: number randomization",
-        format: "[0-9]{3}[.-][0-9]{2}[.-][0-9]{4}",
+        format: "[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3}\\.[0-9]{2}\\.[0-9]{4}",
         check: Sum(social_security),
         context: SSN_WORDS,
         examples: &["536-90-4399", "536.90.4399", "here's my SSN: 141-01-9056"],
@@ -31,6 +31,7 @@ pub const ENTRIES: &[Detector] = &[
             "536-90-0000",
             "078-05-1120",
             "901-12-3456",
+            "536-90.4399",
         ],
         confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.25 },
         ..STRONG
@@ -60,7 +61,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-itin",
         source: "Internal Revenue Service: Individual Taxpayer Identification Number",
-        format: "[0-9]{3}[ -][0-9]{2}[ -][0-9]{4}",
+        format: "[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3} [0-9]{2} [0-9]{4}",
         check: Sum(taxpayer),
         context: &["itin", "taxpayer", "irs", "tax"],
         examples: &["911-70-1234"],
@@ -92,7 +93,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ca-sin",
         source: "Service Canada: Social Insurance Number",
-        format: "[0-9]{3}[ -][0-9]{3}[ -][0-9]{3}",
+        format: "[0-9]{3}-[0-9]{3}-[0-9]{3}|[0-9]{3} [0-9]{3} [0-9]{3}",
         check: Sum(insurance),
         context: &["sin", "social insurance", "nas", "assurance sociale", "canada"],
         examples: &["my SIN is 130-692-544", "130 692 544"],

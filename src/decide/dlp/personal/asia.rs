@@ -1,8 +1,24 @@
 //! Numbers that states of Asia, Africa and Oceania give to people, and tax numbers of those who trade.
 
-use super::{Confidence, Detector, FAIR, RARE, STRONG, WEAK};
+use super::{Confidence, Detector, EVEN, FAIR, NAMED, RARE, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
 use crate::decide::dlp::sums::{digit, is_day, luhn, number, two, verhoeff, weighted};
+
+const PHILIPPINE_TAX: &[&str] =
+    &["tin", "bir", "taxpayer identification", "taxpayer id", "rdo", "revenue district office"];
+const THAI: &[&str] = &["บัตรประชาชน", "เลขประจำตัว", "เลขบัตรประชาชน", "รหัสปชช", "รหัสประชาชน", "thai", "tnin"];
+const KOREAN_RESIDENTS: &[&str] = &["주민등록번호", "주민번호", "rrn", "resident registration", "korean rrn"];
+const KOREAN_FOREIGNERS: &[&str] =
+    &["외국인등록번호", "외국인번호", "frn", "foreigner registration", "alien registration", "korean frn"];
+const KOREAN_BUSINESS: &[&str] = &[
+    "사업자등록번호",
+    "사업자번호",
+    "사업자",
+    "brn",
+    "business registration",
+    "business number",
+    "korean brn",
+];
 
 pub const ENTRIES: &[Detector] = &[
     Detector {
@@ -10,7 +26,7 @@ pub const ENTRIES: &[Detector] = &[
         source: "UIDAI: Aadhaar numbers, with Verhoeff's check digit",
         format: "[0-9]{4}[ :-]?[0-9]{4}[ :-]?[0-9]{4}",
         check: Sum(|value| value[0] > b'1' && !value.iter().eq(value.iter().rev()) && verhoeff(value)),
-        context: &["aadhaar", "aadhar", "adhaar", "uidai", "uid", "आधार"],
+        context: &["aadhaar", "aadhar", "adhaar", "uidai", "uid", "आधार", "ஆதார்", "ఆధార్"],
         examples: &["Aadhaar 2341 2341 2346"],
         lookalikes: &["Aadhaar 2341 2341 2347", "1341 2341 2346"],
         confidence: Confidence { bare: 0.4, in_context: 0.9, wrong_sum: 0.25 },
@@ -45,8 +61,9 @@ pub const ENTRIES: &[Detector] = &[
         format: "[A-Z]{3}[0-9]{7}",
         check: None,
         context: &["voter id", "epic number"],
-        examples: &["voter id ABC1234567"],
-        lookalikes: &["ABC1234567"],
+        examples: &["voter id KDX4829157", "KDX4829157"],
+        lookalikes: &["part KDX4829157 is missing"],
+        alone: EVEN,
         ..FAIR
     },
     Detector {
@@ -68,49 +85,73 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "kr-resident-number",
         source: "주민등록법: 주민등록번호; the serial has no check digit since October 2020",
-        format: "[0-9]{6}-?[0-9]{7}",
-        check: Sum(|value| {
-            matches!(value[6], b'1'..=b'4') && is_day(two(value, 4), two(value, 2)) && korean(value, 11)
-        }),
-        context: &["주민등록번호", "주민번호", "rrn", "resident registration"],
-        examples: &["주민등록번호 960121-1234561"],
-        lookalikes: &["960121-1234565", "961321-1234567"],
+        format: "[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])-[1-4][0-9]{6}",
+        check: Sum(|value| is_day(two(value, 4), two(value, 2)) && korean(value, 11)),
+        context: KOREAN_RESIDENTS,
+        examples: &["주민등록번호 960121-1234561", "960121-1234561"],
+        lookalikes: &["960121-1234565", "961321-1234567", "960121-9234567", "build 211105-3482915"],
+        confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.5 },
+        ..STRONG
+    },
+    Detector {
+        name: "kr-resident-number-plain",
+        source: "주민등록법: 주민등록번호, without its hyphen",
+        format: "[0-9]{6}[1-4][0-9]{6}",
+        check: Sum(|value| is_day(two(value, 4), two(value, 2)) && korean(value, 11)),
+        context: KOREAN_RESIDENTS,
+        examples: &["주민등록번호 9601211234561", "9601211234561"],
+        lookalikes: &["9601211234565", "9613211234567"],
         confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.45 },
         ..STRONG
     },
     Detector {
         name: "kr-foreigner-number",
         source: "출입국관리법: 외국인등록번호",
-        format: "[0-9]{6}-?[0-9]{7}",
-        check: Sum(|value| {
-            matches!(value[6], b'5'..=b'8') && is_day(two(value, 4), two(value, 2)) && korean(value, 13)
-        }),
-        context: &["외국인등록번호", "frn", "foreigner registration", "alien registration"],
-        examples: &["외국인등록번호 960121-5678905"],
-        lookalikes: &["961321-5678901"],
+        format: "[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])-[5-8][0-9]{6}",
+        check: Sum(|value| is_day(two(value, 4), two(value, 2)) && korean(value, 13)),
+        context: KOREAN_FOREIGNERS,
+        examples: &["외국인등록번호 960121-5678905", "960121-5678905"],
+        lookalikes: &["961321-5678901", "build 960121-5678901"],
+        confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.5 },
+        ..STRONG
+    },
+    Detector {
+        name: "kr-foreigner-number-plain",
+        source: "출입국관리법: 외국인등록번호, without its hyphen",
+        format: "[0-9]{6}[5-8][0-9]{6}",
+        check: Sum(|value| is_day(two(value, 4), two(value, 2)) && korean(value, 13)),
+        context: KOREAN_FOREIGNERS,
+        examples: &["외국인등록번호 9601215678905", "9601215678905"],
+        lookalikes: &["9601215678901", "9613215678901"],
         ..FAIR
     },
     Detector {
         name: "kr-business-number",
         source: "국세청: 사업자등록번호",
         format: "[0-9]{3}-[0-9]{2}-[0-9]{5}",
-        check: Sum(|value| {
-            let last = digit(value, 8) * 5;
-            (weighted(value, &[1, 3, 7, 1, 3, 7, 1, 3]) + last / 10 + last % 10 + digit(value, 9))
-                .is_multiple_of(10)
-        }),
-        context: &["사업자등록번호", "사업자", "brn", "business registration"],
+        check: Sum(korean_business),
+        context: KOREAN_BUSINESS,
         examples: &["사업자등록번호 124-81-00998"],
         lookalikes: &["사업자등록번호 124-81-00999"],
         confidence: Confidence { bare: 0.4, ..WEAK.confidence },
         ..WEAK
     },
     Detector {
+        name: "kr-business-number-plain",
+        source: "국세청: 사업자등록번호, without hyphens",
+        format: "[0-9]{10}",
+        check: Sum(korean_business),
+        context: KOREAN_BUSINESS,
+        examples: &["사업자번호 1248100998"],
+        lookalikes: &["사업자번호 1248100999", "1248100998"],
+        ..WEAK
+    },
+    Detector {
         name: "kr-driving-licence",
         source: "경찰청: 운전면허번호",
-        format: "[0-9]{2}-[0-9]{2}-[0-9]{6}-[0-9]{2}",
+        format: "[0-9]{2}-[0-9]{2}-[0-9]{6}-[0-9]{2}|[0-9]{2} [0-9]{2} [0-9]{6} [0-9]{2}",
         check: Sum(|value| matches!(two(value, 0), 11..=28)),
-        context: &["운전면허", "driver", "driving", "license", "licence"],
+        context: &["운전면허", "면허번호", "driver", "driving", "license", "licence"],
         examples: &["11-22-345678-90"],
         lookalikes: &["31-22-345678-90"],
         confidence: Confidence { wrong_sum: 0.1, ..FAIR.confidence },
@@ -153,12 +194,13 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "sg-fin",
         source: "Immigration & Checkpoints Authority: NRIC and FIN",
-        format: "[A-Z][0-9]{7}[A-Z]",
+        // The letters that end those of citizens, and those of foreigners.
+        format: "[ST][0-9]{7}[A-JZ]|[FG][0-9]{7}[K-NP-RTUWX]|M[0-9]{7}[JK-NP-RTUWX]",
         check: Sum(singaporean),
         context: &["nric", "fin", "singapore", "work pass", "identity card"],
-        examples: &["S2740116C", "G1122144R"],
-        lookalikes: &["S2740116D", "PA12348L"],
-        confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.3 },
+        examples: &["S2740116C", "G1122144R", "NRIC S2740116D"],
+        lookalikes: &["S2740116K", "PA12348L", "part S2740116D is missing"],
+        confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.5 },
         ..STRONG
     },
     Detector {
@@ -176,7 +218,7 @@ pub const ENTRIES: &[Detector] = &[
         source: "กรมการปกครอง: เลขประจำตัวประชาชน",
         format: "[0-9]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]|[0-9] [0-9]{4} [0-9]{5} [0-9]{2} [0-9]",
         check: Sum(thai),
-        context: &["บัตรประชาชน", "เลขประจำตัว", "thai"],
+        context: THAI,
         examples: &["4-5678-90123-45-9"],
         lookalikes: &["4-5678-90123-45-8"],
         ..STRONG
@@ -186,7 +228,7 @@ pub const ENTRIES: &[Detector] = &[
         source: "กรมการปกครอง: เลขประจำตัวประชาชน, without hyphens",
         format: "[0-9]{13}",
         check: Sum(thai),
-        context: &["บัตรประชาชน", "เลขประจำตัว", "thai", "tnin"],
+        context: THAI,
         examples: &["เลขประจำตัวประชาชน 4567890123459"],
         lookalikes: &["4567890123458", "1594567890124"],
         confidence: Confidence { bare: 0.4, ..WEAK.confidence },
@@ -219,12 +261,23 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ph-tin",
         source: "Bureau of Internal Revenue: Taxpayer Identification Number",
-        anchors: &["tin", "bir", "taxpayer identification"],
+        anchors: PHILIPPINE_TAX,
         format: "[0-9]{3}-[0-9]{3}-[0-9]{3}(?:-[0-9]{3,5})?",
         check: None,
         context: &["philippines", "bir"],
         examples: &["TIN 123-456-789-000"],
         lookalikes: &["123-456-789-000"],
+        ..FAIR
+    },
+    Detector {
+        name: "ph-tin-plain",
+        source: "Bureau of Internal Revenue: Taxpayer Identification Number, without hyphens",
+        anchors: PHILIPPINE_TAX,
+        format: "[0-9]{9}(?:[0-9]{3})?",
+        check: Sum(|value| weighted(value, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11 == digit(value, 8)),
+        context: &["philippines", "bir"],
+        examples: &["TIN 482915705"],
+        lookalikes: &["TIN 482915704", "482915705"],
         ..FAIR
     },
     Detector {
@@ -332,7 +385,13 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ng-nin",
         source: "NIMC: National Identification Number",
-        anchors: &["nin", "nimc", "national identification number"],
+        anchors: &[
+            "nin",
+            "nimc",
+            "national identification number",
+            "national identity number",
+            "nigerian id",
+        ],
         format: "[0-9]{11}|[0-9]{4}[ -][0-9]{3}[ -][0-9]{4}",
         check: None,
         context: &["nigeria", "nigerian", "nimc"],
@@ -341,14 +400,24 @@ pub const ENTRIES: &[Detector] = &[
         ..FAIR
     },
     Detector {
+        name: "ng-nin-plain",
+        source: "NIMC: National Identification Number, with Verhoeff's check digit",
+        format: "[0-9]{11}",
+        check: Sum(verhoeff),
+        context: &["nigeria", "nigerian", "nimc"],
+        examples: &["nimc 48291570365"],
+        lookalikes: &["48291570362"],
+        ..NAMED
+    },
+    Detector {
         name: "au-tfn",
         source: "Australian Taxation Office: tax file number",
         format: "[0-9]{3} ?[0-9]{3} ?[0-9]{3}",
         check: Sum(|value| weighted(value, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)),
         context: &["tfn", "tax file"],
-        examples: &["TFN 876 543 210"],
-        lookalikes: &["TFN 876 543 211"],
-        ..WEAK
+        examples: &["TFN 876 543 210", "876543210"],
+        lookalikes: &["TFN 876 543 211", "876543210 packets"],
+        ..NAMED
     },
     Detector {
         name: "au-abn",
@@ -367,12 +436,22 @@ pub const ENTRIES: &[Detector] = &[
         name: "au-acn",
         source: "Australian Securities and Investments Commission: ACN",
         format: "[0-9]{3} [0-9]{3} [0-9]{3}",
-        check: Sum(|value| (weighted(value, &[8, 7, 6, 5, 4, 3, 2, 1]) + digit(value, 8)).is_multiple_of(10)),
+        check: Sum(australian_company),
         context: &["acn", "australian company"],
         examples: &["ACN 005 499 981"],
         lookalikes: &["ACN 005 499 982"],
         confidence: Confidence { bare: 0.4, ..WEAK.confidence },
         ..WEAK
+    },
+    Detector {
+        name: "au-acn-plain",
+        source: "Australian Securities and Investments Commission: ACN, without spaces; those given out begin with 0, 1 or 6",
+        format: "[016][0-9]{8}",
+        check: Sum(australian_company),
+        context: &["acn", "australian company"],
+        examples: &["ACN 005499981", "005499981"],
+        lookalikes: &["ACN 005499982", "005499981 rows"],
+        ..NAMED
     },
     Detector {
         name: "nz-ird",
@@ -407,6 +486,12 @@ fn gstin(value: &[u8]) -> bool {
 fn korean(value: &[u8], base: u32) -> bool {
     let sum = weighted(value, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]);
     (base - sum % 11) % 10 == digit(value, 12)
+}
+
+fn korean_business(value: &[u8]) -> bool {
+    let last = digit(value, 8) * 5;
+    let sum = weighted(value, &[1, 3, 7, 1, 3, 7, 1, 3]) + last / 10 + last % 10 + digit(value, 9);
+    two(value, 0) > 9 && two(value, 3) > 0 && sum.is_multiple_of(10)
 }
 
 fn taiwanese(value: &[u8]) -> bool {
@@ -462,6 +547,10 @@ fn thai(value: &[u8]) -> bool {
     let is_province = matches!(two(value, 1), 10..=27 | 30..=58 | 60..=67 | 70..=77 | 80..=86 | 90..=96);
     let sum = weighted(value, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
     matches!(value[0], b'1'..=b'8') && is_province && (11 - sum % 11) % 10 == digit(value, 12)
+}
+
+fn australian_company(value: &[u8]) -> bool {
+    (weighted(value, &[8, 7, 6, 5, 4, 3, 2, 1]) + digit(value, 8)).is_multiple_of(10)
 }
 
 fn new_zealand_tax(value: &[u8]) -> bool {

@@ -1,8 +1,11 @@
 //! Numbers that European states give to people, and tax numbers of those who trade.
 
-use super::{Confidence, Detector, FAIR, RARE, STRONG, WEAK};
+use super::{Confidence, Detector, EVEN, FAIR, NAMED, RARE, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
 use crate::decide::dlp::sums::{digit, gs1, icao, is_day, luhn, mod_11_10, number, two, verhoeff, weighted};
+
+const GERMAN_TAX: &[&str] =
+    &["steuernummer", "steuer-nr", "steuernr", "st.-nr", "st-nr", "stnr", "finanzamt", "steuerbescheid"];
 
 pub const ENTRIES: &[Detector] = &[
     Detector {
@@ -63,12 +66,22 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "de-tax-number",
         source: "Bundesländer: Steuernummer",
-        anchors: &["steuernummer", "steuer-nr", "steuernr", "st.-nr", "st-nr", "stnr", "finanzamt"],
-        format: "[0-9]{2,3}[/ ][0-9]{3,4}[/ ][0-9]{4,5}|[0-9]{10,11}|[0-9]{13}",
+        anchors: GERMAN_TAX,
+        format: "[0-9]{2,3} [0-9]{3,4} [0-9]{4,5}|[0-9]{10,11}|[0-9]{13}",
         check: None,
-        examples: &["Steuernummer 151/815/08156"],
-        lookalikes: &["151/815/08156"],
+        examples: &["Steuernummer 15181508156", "Finanzamt: 151 815 08156"],
+        lookalikes: &["15181508156"],
         ..FAIR
+    },
+    Detector {
+        name: "de-tax-number-strokes",
+        source: "Bundesländer: Steuernummer, as the notices of assessment write it",
+        format: "[0-9]{2,3}/[0-9]{3}/[0-9]{5}|[0-9]{3}/[0-9]{4}/[0-9]{4}|0[0-9]{2}/[0-9]{3}/[0-9]{5}",
+        check: None,
+        context: GERMAN_TAX,
+        examples: &["Steuernummer 151/815/08156", "93/815/08152"],
+        lookalikes: &["file 151/815/08156", "Steuernummer 2024/03/12"],
+        ..NAMED
     },
     Detector {
         name: "de-pension-insurance",
@@ -115,6 +128,16 @@ pub const ENTRIES: &[Detector] = &[
         ..STRONG
     },
     Detector {
+        name: "de-id-card-older",
+        source: "Personalausweisverordnung: Seriennummer of cards before November 2010",
+        format: "T[0-9]{8}",
+        check: None,
+        context: &["ausweis", "personalausweis", "ausweisnummer", "id card", "identity card"],
+        examples: &["Personalausweis T48291570", "T48291570"],
+        lookalikes: &["part T48291570 is missing"],
+        ..NAMED
+    },
+    Detector {
         name: "de-id-card-serial",
         source: "Personalausweisverordnung: Seriennummer, by the words before it",
         anchors: &["ausweis", "personalausweis", "ausweisnummer", "ausweisnr", "seriennummer"],
@@ -151,6 +174,7 @@ pub const ENTRIES: &[Detector] = &[
         ],
         examples: &["2 55 08 14 168 025 38", "188057208107893"],
         lookalikes: &["2 55 08 14 168 025 39", "255181416802538"],
+        confidence: Confidence { bare: 0.65, ..STRONG.confidence },
         ..STRONG
     },
     Detector {
@@ -229,8 +253,9 @@ pub const ENTRIES: &[Detector] = &[
         ],
         format: "[A-Z]{2} ?[0-9]{7}|[0-9]{7}[A-Z]{2}|[A-Z]{2}[0-9]{5}[A-Z]{2}",
         check: None,
-        examples: &["carta d'identità CA12345AB"],
-        lookalikes: &["CA12345AB"],
+        examples: &["carta d'identità CA12345AB", "CA12345AB"],
+        lookalikes: &["part CA12345AB is missing"],
+        alone: EVEN,
         ..FAIR
     },
     Detector {
@@ -268,7 +293,7 @@ pub const ENTRIES: &[Detector] = &[
         ],
         examples: &["85.07.30-033.28", "00012511119"],
         lookalikes: &["85.07.30-033.29", "85.07.32-033.28"],
-        confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.3 },
+        confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.3 },
         ..STRONG
     },
     Detector {
@@ -276,7 +301,9 @@ pub const ENTRIES: &[Detector] = &[
         source: "Ustawa o ewidencji ludności: PESEL",
         format: "[0-9]{11}",
         check: Sum(|value| {
-            is_day(two(value, 4), two(value, 2) % 20)
+            // Months of the 20th century, and 20 more for those of the 21st.
+            two(value, 2) < 40
+                && is_day(two(value, 4), two(value, 2) % 20)
                 && weighted(value, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).is_multiple_of(10)
         }),
         context: &["pesel", "ewidencyjny", "obywatel", "polish id"],
