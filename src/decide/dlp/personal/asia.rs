@@ -1,24 +1,15 @@
-//! Numbers that states of Asia, Africa and Oceania give to people, and tax numbers of those who trade.
+//! Numbers that states of Asia give to people, and tax numbers of those who trade.
+//!
+//! Each entry names who defines the number, and shows what it finds and what it leaves; checks of more than a line stand below
+//! them. Nothing here searches: read `numbers.rs` next.
 
-use super::{Confidence, Detector, EVEN, FAIR, NAMED, RARE, STRONG, WEAK};
+use super::{Confidence, Detector, EVEN, FAIR, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
-use crate::decide::dlp::sums::{digit, is_day, luhn, number, two, verhoeff, weighted};
+use crate::decide::dlp::sums::{digit, is_day, luhn, two, verhoeff, weighted};
 
 const PHILIPPINE_TAX: &[&str] =
     &["tin", "bir", "taxpayer identification", "taxpayer id", "rdo", "revenue district office"];
 const THAI: &[&str] = &["บัตรประชาชน", "เลขประจำตัว", "เลขบัตรประชาชน", "รหัสปชช", "รหัสประชาชน", "thai", "tnin"];
-const KOREAN_RESIDENTS: &[&str] = &["주민등록번호", "주민번호", "rrn", "resident registration", "korean rrn"];
-const KOREAN_FOREIGNERS: &[&str] =
-    &["외국인등록번호", "외국인번호", "frn", "foreigner registration", "alien registration", "korean frn"];
-const KOREAN_BUSINESS: &[&str] = &[
-    "사업자등록번호",
-    "사업자번호",
-    "사업자",
-    "brn",
-    "business registration",
-    "business number",
-    "korean brn",
-];
 
 pub const ENTRIES: &[Detector] = &[
     Detector {
@@ -81,81 +72,6 @@ pub const ENTRIES: &[Detector] = &[
         examples: &["11010519491231002X"],
         lookalikes: &["110105194912310021", "11010519491331002X"],
         ..STRONG
-    },
-    Detector {
-        name: "kr-resident-number",
-        source: "주민등록법: 주민등록번호; the serial has no check digit since October 2020",
-        format: "[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])-[1-4][0-9]{6}",
-        check: Sum(|value| is_day(two(value, 4), two(value, 2)) && korean(value, 11)),
-        context: KOREAN_RESIDENTS,
-        examples: &["주민등록번호 960121-1234561", "960121-1234561"],
-        lookalikes: &["960121-1234565", "961321-1234567", "960121-9234567", "build 211105-3482915"],
-        confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.5 },
-        ..STRONG
-    },
-    Detector {
-        name: "kr-resident-number-plain",
-        source: "주민등록법: 주민등록번호, without its hyphen",
-        format: "[0-9]{6}[1-4][0-9]{6}",
-        check: Sum(|value| is_day(two(value, 4), two(value, 2)) && korean(value, 11)),
-        context: KOREAN_RESIDENTS,
-        examples: &["주민등록번호 9601211234561", "9601211234561"],
-        lookalikes: &["9601211234565", "9613211234567"],
-        confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.45 },
-        ..STRONG
-    },
-    Detector {
-        name: "kr-foreigner-number",
-        source: "출입국관리법: 외국인등록번호",
-        format: "[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])-[5-8][0-9]{6}",
-        check: Sum(|value| is_day(two(value, 4), two(value, 2)) && korean(value, 13)),
-        context: KOREAN_FOREIGNERS,
-        examples: &["외국인등록번호 960121-5678905", "960121-5678905"],
-        lookalikes: &["961321-5678901", "build 960121-5678901"],
-        confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.5 },
-        ..STRONG
-    },
-    Detector {
-        name: "kr-foreigner-number-plain",
-        source: "출입국관리법: 외국인등록번호, without its hyphen",
-        format: "[0-9]{6}[5-8][0-9]{6}",
-        check: Sum(|value| is_day(two(value, 4), two(value, 2)) && korean(value, 13)),
-        context: KOREAN_FOREIGNERS,
-        examples: &["외국인등록번호 9601215678905", "9601215678905"],
-        lookalikes: &["9601215678901", "9613215678901"],
-        ..FAIR
-    },
-    Detector {
-        name: "kr-business-number",
-        source: "국세청: 사업자등록번호",
-        format: "[0-9]{3}-[0-9]{2}-[0-9]{5}",
-        check: Sum(korean_business),
-        context: KOREAN_BUSINESS,
-        examples: &["사업자등록번호 124-81-00998"],
-        lookalikes: &["사업자등록번호 124-81-00999"],
-        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
-        ..WEAK
-    },
-    Detector {
-        name: "kr-business-number-plain",
-        source: "국세청: 사업자등록번호, without hyphens",
-        format: "[0-9]{10}",
-        check: Sum(korean_business),
-        context: KOREAN_BUSINESS,
-        examples: &["사업자번호 1248100998"],
-        lookalikes: &["사업자번호 1248100999", "1248100998"],
-        ..WEAK
-    },
-    Detector {
-        name: "kr-driving-licence",
-        source: "경찰청: 운전면허번호",
-        format: "[0-9]{2}-[0-9]{2}-[0-9]{6}-[0-9]{2}|[0-9]{2} [0-9]{2} [0-9]{6} [0-9]{2}",
-        check: Sum(|value| matches!(two(value, 0), 11..=28)),
-        context: &["운전면허", "면허번호", "driver", "driving", "license", "licence"],
-        examples: &["11-22-345678-90"],
-        lookalikes: &["31-22-345678-90"],
-        confidence: Confidence { wrong_sum: 0.1, ..FAIR.confidence },
-        ..FAIR
     },
     Detector {
         name: "jp-my-number",
@@ -313,20 +229,6 @@ pub const ENTRIES: &[Detector] = &[
         ..WEAK
     },
     Detector {
-        name: "eg-national-id",
-        source: "Egypt, Civil Status Organization: الرقم القومي",
-        anchors: &["egypt", "egyptian", "الرقم القومي", "national id", "national number"],
-        format: "[0-9]{14}",
-        check: Sum(|value| {
-            matches!(value[0], b'2' | b'3')
-                && is_day(two(value, 5), two(value, 3))
-                && matches!(two(value, 7), 1..=4 | 11..=19 | 21..=29 | 31..=35 | 88)
-        }),
-        examples: &["الرقم القومي 29001011234567"],
-        lookalikes: &["29001011234567", "الرقم القومي 29013011234567"],
-        ..FAIR
-    },
-    Detector {
         name: "ir-national-code",
         source: "Iran: کد ملی",
         format: "[0-9]{10}|[0-9]{3}-[0-9]{6}-[0-9]",
@@ -365,104 +267,6 @@ pub const ENTRIES: &[Detector] = &[
         lookalikes: &["ת.ז 123456783"],
         ..WEAK
     },
-    Detector {
-        name: "za-id",
-        source: "Identification Act 68 of 1997",
-        format: "[0-9]{6} ?[0-9]{4} ?[0-9]{3}",
-        check: Sum(|value| value[10] < b'3' && is_day(two(value, 4), two(value, 2)) && luhn(value)),
-        context: &[
-            "rsa id",
-            "south african",
-            "south africa",
-            "id number",
-            "identity document",
-            "permanent resident",
-        ],
-        examples: &["8001015009087"],
-        lookalikes: &["8001015009088", "8013015009087"],
-        ..RARE
-    },
-    Detector {
-        name: "ng-nin",
-        source: "NIMC: National Identification Number",
-        anchors: &[
-            "nin",
-            "nimc",
-            "national identification number",
-            "national identity number",
-            "nigerian id",
-        ],
-        format: "[0-9]{11}|[0-9]{4}[ -][0-9]{3}[ -][0-9]{4}",
-        check: None,
-        context: &["nigeria", "nigerian", "nimc"],
-        examples: &["NIN 12345678901"],
-        lookalikes: &["12345678901"],
-        ..FAIR
-    },
-    Detector {
-        name: "ng-nin-plain",
-        source: "NIMC: National Identification Number, with Verhoeff's check digit",
-        format: "[0-9]{11}",
-        check: Sum(verhoeff),
-        context: &["nigeria", "nigerian", "nimc"],
-        examples: &["nimc 48291570365"],
-        lookalikes: &["48291570362"],
-        ..NAMED
-    },
-    Detector {
-        name: "au-tfn",
-        source: "Australian Taxation Office: tax file number",
-        format: "[0-9]{3} ?[0-9]{3} ?[0-9]{3}",
-        check: Sum(|value| weighted(value, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)),
-        context: &["tfn", "tax file"],
-        examples: &["TFN 876 543 210", "876543210"],
-        lookalikes: &["TFN 876 543 211", "876543210 packets"],
-        ..NAMED
-    },
-    Detector {
-        name: "au-abn",
-        source: "Australian Business Register: ABN",
-        format: "[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}",
-        check: Sum(|value| {
-            value[0] != b'0'
-                && (weighted(value, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10).is_multiple_of(89)
-        }),
-        context: &["abn", "australian business"],
-        examples: &["51 824 753 556"],
-        lookalikes: &["51 824 753 557", "51 824 753 5564"],
-        ..FAIR
-    },
-    Detector {
-        name: "au-acn",
-        source: "Australian Securities and Investments Commission: ACN",
-        format: "[0-9]{3} [0-9]{3} [0-9]{3}",
-        check: Sum(australian_company),
-        context: &["acn", "australian company"],
-        examples: &["ACN 005 499 981"],
-        lookalikes: &["ACN 005 499 982"],
-        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
-        ..WEAK
-    },
-    Detector {
-        name: "au-acn-plain",
-        source: "Australian Securities and Investments Commission: ACN, without spaces; those given out begin with 0, 1 or 6",
-        format: "[016][0-9]{8}",
-        check: Sum(australian_company),
-        context: &["acn", "australian company"],
-        examples: &["ACN 005499981", "005499981"],
-        lookalikes: &["ACN 005499982", "005499981 rows"],
-        ..NAMED
-    },
-    Detector {
-        name: "nz-ird",
-        source: "Inland Revenue: IRD number",
-        format: "[0-9]{2,3}[ -]?[0-9]{3}[ -]?[0-9]{3}",
-        check: Sum(new_zealand_tax),
-        context: &["ird", "inland revenue"],
-        examples: &["IRD 49-091-850"],
-        lookalikes: &["IRD 49-091-851"],
-        ..WEAK
-    },
 ];
 
 /// The place of a letter or digit, digits first.
@@ -481,17 +285,6 @@ fn gstin(value: &[u8]) -> bool {
         .map(|(byte, weight)| place(*byte) * weight / 36 + place(*byte) * weight % 36)
         .sum();
     (36 - sum % 36) % 36 == place(value[14])
-}
-
-fn korean(value: &[u8], base: u32) -> bool {
-    let sum = weighted(value, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]);
-    (base - sum % 11) % 10 == digit(value, 12)
-}
-
-fn korean_business(value: &[u8]) -> bool {
-    let last = digit(value, 8) * 5;
-    let sum = weighted(value, &[1, 3, 7, 1, 3, 7, 1, 3]) + last / 10 + last % 10 + digit(value, 9);
-    two(value, 0) > 9 && two(value, 3) > 0 && sum.is_multiple_of(10)
 }
 
 fn taiwanese(value: &[u8]) -> bool {
@@ -547,21 +340,4 @@ fn thai(value: &[u8]) -> bool {
     let is_province = matches!(two(value, 1), 10..=27 | 30..=58 | 60..=67 | 70..=77 | 80..=86 | 90..=96);
     let sum = weighted(value, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
     matches!(value[0], b'1'..=b'8') && is_province && (11 - sum % 11) % 10 == digit(value, 12)
-}
-
-fn australian_company(value: &[u8]) -> bool {
-    (weighted(value, &[8, 7, 6, 5, 4, 3, 2, 1]) + digit(value, 8)).is_multiple_of(10)
-}
-
-fn new_zealand_tax(value: &[u8]) -> bool {
-    let whole = number(value);
-    let padded = [b"0".as_slice(), value].concat();
-    let value = if value.len() == 8 { &padded } else { value };
-    let check = |weights: &[u32]| match weighted(value, weights) % 11 {
-        0 => 0,
-        rest => 11 - rest,
-    };
-    let first = check(&[3, 2, 7, 6, 5, 4, 3, 2]);
-    let right = if first == 10 { check(&[7, 4, 3, 2, 5, 2, 7, 6]) } else { first };
-    (10_000_000..150_000_000).contains(&whole) && right == digit(value, 8)
 }

@@ -1,17 +1,19 @@
 //! What identifies people, and what is known of their health: numbers with their check digits, addresses, and what words near
 //! a value say that it is.
 //!
-//! The entries stand by region: `payment`, `europe`, `america`, `asia`, `health`, `document`,
-//! `vehicle`, `wallet`, `contact`. Their formats are
-//! written for capitals and ASCII digits and their checks for letters and digits alone; `numbers` reads every text that way. It
-//! visits each place where a digit stands, follows all formats at once in one automaton, and weighs what matches by checksum,
-//! `context` and neighbours. Where one place may be several things, the surest stays.
+//! The entries stand by region and by kind: `payment`, `europe`, `america`, `asia`, `korea`, `south`, `health`, `document`,
+//! `vehicle`, `wallet`, `contact`. Their formats are written for capitals and ASCII digits and their checks for letters and
+//! digits alone; `numbers` reads every text that way. It visits each place where a digit stands, follows all formats at once in
+//! one automaton, and weighs what matches by checksum, `context` and neighbours. Where one place may be several things, the
+//! surest stays.
 
 mod iban;
 mod payment;
 mod europe;
 mod america;
 mod asia;
+mod korea;
+mod south;
 mod health;
 mod document;
 mod vehicle;
@@ -29,11 +31,16 @@ use crate::model::types::{FindingClass, FindingClasses};
 /// What there is to be found.
 pub const CATALOGUE: &[Detector] = &JOINED;
 
-const PARTS: [&[Detector]; 9] = [
+const PARTS: [&[Detector]; 14] = [
     payment::ENTRIES,
-    europe::ENTRIES,
+    europe::west::ENTRIES,
+    europe::germany::ENTRIES,
+    europe::north::ENTRIES,
+    europe::east::ENTRIES,
     america::ENTRIES,
     asia::ENTRIES,
+    korea::ENTRIES,
+    south::ENTRIES,
     health::ENTRIES,
     document::ENTRIES,
     vehicle::ENTRIES,

@@ -1,4 +1,7 @@
 //! Number plates of vehicles. None has a check digit: what counts is a word near it, or that nothing else is sent.
+//!
+//! Each entry names who defines the number, and shows what it finds and what it leaves; checks of more than a line stand below
+//! them. Nothing here searches: read `numbers.rs` next.
 
 use super::{Detector, FAIR, NAMED};
 use crate::decide::dlp::detector::Check::{None, Sum};
