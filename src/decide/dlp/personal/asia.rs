@@ -3,7 +3,7 @@
 //! Each entry names who defines the number, and shows what it finds and what it leaves; checks of more than a line stand below
 //! them. Nothing here searches: read `numbers.rs` next.
 
-use super::{Confidence, Detector, EVEN, FAIR, STRONG, WEAK};
+use super::{Confidence, Detector, EVEN, FAIR, NAMED, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
 use crate::decide::dlp::sums::{digit, is_day, luhn, two, verhoeff, weighted};
 
@@ -255,7 +255,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["иин", "ИИН", "жсн", "ЖСН", "iin"],
         examples: &["ИИН 930312350016"],
         lookalikes: &["ИИН 930312350017"],
-        ..WEAK
+        ..NAMED
     },
     Detector {
         name: "il-id",

@@ -159,6 +159,17 @@ pub const ENTRIES: &[Detector] = &[
         ..NAMED
     },
     Detector {
+        name: "uk-postcode",
+        source: "Royal Mail, Postcode Address File: some fifteen addresses each",
+        format: "[A-PR-UWYZ](?:[0-9]{1,2}|[A-HK-Y][0-9]|[A-HK-Y][0-9][0-9ABEHMNPRV-Y]|[0-9][A-HJKPSTUW]) ?\
+            [0-9][ABD-HJLNP-UW-Z]{2}|GIR ?0AA",
+        check: None,
+        context: &["postcode", "post code", "postal code", "postcodes"],
+        examples: &["postcode LS27 8QD", "KT4 7WQ"],
+        lookalikes: &["part KT4 7WQ is missing", "postcode KT4 7CQ"],
+        ..NAMED
+    },
+    Detector {
         name: "date-of-birth",
         source: "GDPR, article 4(1); a date, by the label of its field",
         anchors: &[

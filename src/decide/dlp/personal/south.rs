@@ -58,13 +58,13 @@ pub const ENTRIES: &[Detector] = &[
     },
     Detector {
         name: "ng-nin-plain",
-        source: "NIMC: National Identification Number, with Verhoeff's check digit",
+        source: "NIMC: National Identification Number; Verhoeff's check digit, which is used and not published",
         format: "[0-9]{11}",
         check: Sum(verhoeff),
         context: &["nigeria", "nigerian", "nimc"],
         examples: &["nimc 48291570365"],
-        lookalikes: &["48291570362"],
-        ..NAMED
+        lookalikes: &["nimc 48291570362", "48291570365"],
+        ..WEAK
     },
     Detector {
         name: "au-tfn",

@@ -196,8 +196,9 @@ fn a_number_with_a_weak_check_counts_by_a_word_or_where_nothing_else_is_sent() {
     for (number, word, detector) in [
         ("876543210", "tax file number", "au-tfn"),
         ("482915401", "Arztnummer", "de-lanr"),
-        ("48291570365", "NIMC", "ng-nin-plain"),
         ("005499981", "ACN", "au-acn-plain"),
+        ("8112289874", "personnummer", "se-personnummer-plain"),
+        ("7360285163", "rodné číslo", "cz-birth-number-plain"),
     ] {
         let named = format!("Please note the {word} {number}, and go on.");
         assert!(surest(&named, detector) >= 0.5, "{named}");
@@ -224,6 +225,16 @@ fn a_bare_number_among_others_counts_by_no_check_of_its_own() {
         for text in [format!("job {number} is done"), format!("{{\"id\":\"{number}\",\"n\":1}}")] {
             assert_eq!(counted(&text), [], "{text}");
         }
+    }
+}
+
+#[test]
+fn a_number_that_public_registers_show_needs_its_hyphen_or_a_word() {
+    for text in ["556703-7485", "organisationsnummer 5567037485", "사업자번호 1248100998"] {
+        assert_eq!(counted(text).len(), 1, "{text}");
+    }
+    for text in ["5567037485", "1248100998", "K8240157", "48291570365"] {
+        assert_eq!(counted(text), [], "{text}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each entry names who defines the number, and shows what it finds and what it leaves; checks of more than a line stand below
 //! them. Nothing here searches: read `numbers.rs` next.
 
-use super::super::{Confidence, Detector, FAIR, RARE, WEAK};
+use super::super::{Confidence, Detector, FAIR, NAMED, RARE, WEAK};
 use crate::decide::dlp::detector::Check::Sum;
 use crate::decide::dlp::sums::{check_11, digit, is_day, luhn, mod_11_10, number, two, weighted};
 
@@ -51,7 +51,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["rodné číslo", "rodne cislo", "rodného čísla", "rč", "r.č"],
         examples: &["rodné číslo 7360285163"],
         lookalikes: &["rodné číslo 7360285164"],
-        ..WEAK
+        ..NAMED
     },
     Detector {
         name: "ro-cnp",
@@ -124,7 +124,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["adóazonosító", "adoazonosito", "adószám"],
         examples: &["adóazonosító jel 8071592153"],
         lookalikes: &["adóazonosító jel 8071592154"],
-        ..WEAK
+        ..NAMED
     },
     Detector {
         name: "yu-emso",

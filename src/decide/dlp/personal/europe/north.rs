@@ -3,9 +3,23 @@
 //! Each entry names who defines the number, and shows what it finds and what it leaves; checks of more than a line stand below
 //! them. Nothing here searches: read `numbers.rs` next.
 
-use super::super::{Confidence, Detector, FAIR, RARE, STRONG, WEAK};
+use super::super::{Confidence, Detector, FAIR, NAMED, RARE, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::Sum;
 use crate::decide::dlp::sums::{check_11, digit, is_day, luhn, number, two, weighted};
+
+const SWEDISH_ORGANISATIONS: &[&str] = &[
+    "organisationsnummer",
+    "organisationsnumret",
+    "orgnummer",
+    "orgnr",
+    "org.nr",
+    "org nr",
+    "organisation number",
+    "organization number",
+    "corporate identity",
+    "företag",
+    "momsnr",
+];
 
 pub const ENTRIES: &[Detector] = &[
     Detector {
@@ -48,29 +62,28 @@ pub const ENTRIES: &[Detector] = &[
         context: &["personnummer", "personnumret", "personnr", "pnr", "samordningsnummer", "swedish id"],
         examples: &["personnummer 8112289874"],
         lookalikes: &["personnummer 8112289875"],
-        ..WEAK
+        ..NAMED
     },
     Detector {
         name: "se-organisationsnummer",
         source: "Bolagsverket: organisationsnummer",
-        format: "(?:[0-9]{2})?[0-9]{6}-?[0-9]{4}",
+        format: "(?:[0-9]{2})?[0-9]{6}-[0-9]{4}",
         check: Sum(swedish_organisation),
-        context: &[
-            "organisationsnummer",
-            "organisationsnumret",
-            "orgnummer",
-            "orgnr",
-            "org.nr",
-            "org nr",
-            "organisation number",
-            "organization number",
-            "corporate identity",
-            "företag",
-            "momsnr",
-        ],
+        context: SWEDISH_ORGANISATIONS,
         examples: &["organisationsnummer 556703-7485"],
         lookalikes: &["organisationsnummer 556703-7486"],
         confidence: Confidence { bare: 0.4, in_context: 0.8, wrong_sum: 0.2 },
+        ..WEAK
+    },
+    Detector {
+        name: "se-organisationsnummer-plain",
+        source: "Bolagsverket: organisationsnummer, without its hyphen",
+        format: "[0-9]{10}(?:[0-9]{2})?",
+        check: Sum(swedish_organisation),
+        context: SWEDISH_ORGANISATIONS,
+        examples: &["organisationsnummer 5567037485"],
+        lookalikes: &["organisationsnummer 5567037486", "5567037485"],
+        confidence: Confidence { bare: 0.2, in_context: 0.8, wrong_sum: 0.2 },
         ..WEAK
     },
     Detector {
@@ -139,7 +152,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["kennitala", "kt."],
         examples: &["kennitala 120174-3399"],
         lookalikes: &["kennitala 120174-3389"],
-        ..WEAK
+        ..NAMED
     },
 ];
 
