@@ -31,6 +31,7 @@ mod apply;
 mod ca;
 mod dlp;
 mod completion;
+mod man;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -115,6 +116,9 @@ enum Command {
     Dlp(dlp::Dlp),
     /// Print a completion script
     Completion(completion::Completion),
+    /// Write the manual's pages
+    #[command(hide = true)]
+    Man(man::Man),
 }
 
 /// `clawgressd --config PATH`.
@@ -187,6 +191,7 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Ca(command) => command.run(context),
         Command::Dlp(command) => command.run(context),
         Command::Completion(command) => command.run(context),
+        Command::Man(command) => command.run(context),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod placeholder;
 pub mod aws;
 pub mod google;
 pub mod exchange;
+mod forms;
 pub mod echo;
 pub mod inject;
 

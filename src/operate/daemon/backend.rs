@@ -172,7 +172,12 @@ impl Backend for Operator {
         found.push(checks::drops(self.recorded.as_ref().map(drop)));
         let (upstreams, tls) = (&self.shared.resolvers, self.shared.dialler.for_resolvers());
         let resolvers = self.runtime.block_on(resolvers::checks(upstreams, tls));
-        Ok(found.into_iter().map(check).chain(resolvers).chain([self.secrets.check()]).collect())
+        Ok(found
+            .into_iter()
+            .map(check)
+            .chain(resolvers)
+            .chain([self.secrets.check(), Secrets::memory()])
+            .collect())
     }
 
     fn resources(&self, kind: &str, name: Option<&str>) -> Result<Vec<Resource>, Fault> {

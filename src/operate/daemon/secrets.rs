@@ -20,7 +20,7 @@ use crate::operate::api::{
     Check, CheckState, Diagnostic, Fault, FaultCode, NewSecret, SecretValue, SetSecrets, Severity,
 };
 use crate::platform::registry::{self, Registry};
-use crate::platform::sys::clock;
+use crate::platform::sys::{clock, locked};
 
 /// The kind of document that names secrets.
 const POLICY: &str = "CredentialInjectionPolicy";
@@ -168,7 +168,11 @@ impl Secrets {
     pub fn needs(&self, resources: &Resources) -> Vec<String> {
         let missing = self.missing(resources).into_iter();
         let missing = missing.map(|one| format!("{}: {}", one.message, one.hint.unwrap_or_default()));
-        missing.chain(self.trouble().map(|(found, repair)| format!("{found}: {repair}"))).collect()
+        let unlocked = locked::refused().map(|why| {
+            format!("memory that holds secrets is not locked ({why}): LimitMEMLOCK=256M in the unit")
+        });
+        let trouble = self.trouble().map(|(found, repair)| format!("{found}: {repair}"));
+        unlocked.into_iter().chain(missing).chain(trouble).collect()
     }
 
     /// How the master key is.
@@ -189,6 +193,21 @@ impl Secrets {
                 found: format!("{found}; `{}` is an older key that nothing needs", path.display()),
                 repair: Some(format!("sudo shred -u {}", path.display())),
             },
+        }
+    }
+
+    /// Whether memory that holds secrets stays out of swap.
+    pub fn memory() -> Check {
+        let name = "locked-memory".to_owned();
+        let Some(why) = locked::refused() else {
+            let found = "what holds secrets is locked, and stays out of swap".to_owned();
+            return Check { name, state: CheckState::Ok, found, repair: None };
+        };
+        Check {
+            name,
+            state: CheckState::Warn,
+            found: format!("what holds secrets may be written to swap: {why}"),
+            repair: Some("LimitMEMLOCK=256M in the unit, or no swap, or swap that is encrypted".to_owned()),
         }
     }
 
