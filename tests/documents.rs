@@ -37,6 +37,15 @@ fn the_reference_page_is_what_the_declarations_say() {
 }
 
 #[test]
+fn the_page_of_commands_is_what_the_command_line_says() {
+    let same = file("docs/commands.md") == clawgress::cli::commands_page();
+    assert!(
+        same,
+        "docs/commands.md is not as it is printed now: cargo run -q -- man --markdown > docs/commands.md"
+    );
+}
+
+#[test]
 fn the_page_of_detectors_is_the_catalogue() {
     let same = file("docs/detectors.md") == clawgress::decide::dlp::catalogue::page();
     assert!(

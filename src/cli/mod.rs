@@ -33,6 +33,8 @@ mod backup;
 mod restore;
 mod dlp;
 mod completion;
+mod commands;
+mod man;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use commands::page as commands_page;
 use context::{Context, Format};
 use exit::{Exit, Failure};
 
@@ -121,6 +124,9 @@ enum Command {
     Dlp(dlp::Dlp),
     /// Print a completion script
     Completion(completion::Completion),
+    /// Write the manual's pages
+    #[command(hide = true)]
+    Man(man::Man),
 }
 
 /// `clawgressd --config PATH`.
@@ -195,6 +201,7 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Restore(command) => command.run(context),
         Command::Dlp(command) => command.run(context),
         Command::Completion(command) => command.run(context),
+        Command::Man(command) => command.run(context),
     }
 }
 

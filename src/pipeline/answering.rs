@@ -107,7 +107,7 @@ fn ends(site: &Rc<Site>, underway: Rc<Underway>) -> tunnel::Ends<impl Fn() -> Re
     // It ends by that judgement, and nothing beside it on the connection does.
     underway.granted.take();
     tunnel::Ends {
-        drain: site.road.drain.clone(),
+        cut: site.road.shifts.held(),
         policy: site.road.shared.watch(),
         judge: move || {
             let clearance = case::judged_anew(&own, &underway)?;

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::anew::Again;
 use super::going::Going;
+use super::shift::Cut;
 use super::site::Site;
 use super::watch::Busy;
 use crate::act::credentials::{Covering, Echo};
@@ -106,8 +107,8 @@ struct Moved {
 
 /// What ends a tunnel from outside.
 pub struct Ends<J> {
-    /// The daemon is about to end.
-    pub drain: watch::Receiver<bool>,
+    /// The daemon ends, and waits no longer.
+    pub cut: Cut,
     /// Other documents are in force, or other things stand for a time.
     pub policy: watch::Receiver<()>,
     /// Whether it may go on, by what is in force now, and until when that is known; where it may, it sets the tempo.
@@ -123,7 +124,7 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
     (closing, busy): (Closing, Busy),
     ends: Ends<J>,
 ) {
-    let Ends { mut drain, policy, judge, tempo } = ends;
+    let Ends { mut cut, policy, judge, tempo } = ends;
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
@@ -141,7 +142,7 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
             ended.err().map(|_| "reset")
         }
         () = idle(&moved) => Some("idle"),
-        _ = drain.wait_for(|drains| *drains) => Some("shutdown"),
+        _ = cut.wait_for(|cut| *cut) => Some("shutdown"),
         denial = refused(policy, judge) => {
             closing.end(workload.read, workload.written, (LAPSED, denial));
             return drop(busy);

@@ -58,6 +58,7 @@ pub mod records;
 pub mod reload;
 pub mod resolver;
 pub mod resolver_upstreams;
+pub mod restarts;
 pub mod rules;
 pub mod safety;
 pub mod secret_resolvers;

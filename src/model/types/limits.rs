@@ -248,6 +248,8 @@ pub const DNS_NAMES_PER_ADDRESS: usize = 128;
 pub const DNS_BELIEF_FLOOR: Duration = Duration::from_secs(300);
 /// A name is believed no longer than this after it was given, unless it is in use.
 pub const DNS_BELIEF_CEILING: Duration = Duration::from_secs(86_400);
+/// Beliefs that are taken over a restart.
+pub const DNS_NAMES_KEPT: usize = 256 * 1024;
 /// Time after it was given in which a name that has expired still counts as a claim, which the gateway then resolves.
 pub const DNS_STALE_TIME: Duration = Duration::from_secs(7 * 86_400);
 /// Time the gateway's own resolution waits for one address family once it has the other.

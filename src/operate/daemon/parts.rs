@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::{Error, findings_key};
 use crate::act::credentials::{KnownValues, Vault};
@@ -27,7 +27,7 @@ use crate::model::types::limits::FILES_WANTED;
 use crate::perceive::dns::{Cache, Memory, Upstreams, host_resolvers};
 use crate::perceive::identity::Bindings;
 use crate::perceive::intercept::{Drops, FromPolicy, Interception, checks, links};
-use crate::pipeline::{Finder, Home, Quarantines, Room, Shared, Snapshot, worker};
+use crate::pipeline::{Finder, Home, Quarantines, Room, Shared, Snapshot};
 use crate::platform::sys::{clock, process, socket};
 
 /// Everything that lasts as long as the daemon.
@@ -173,8 +173,9 @@ fn resolvers(config: &Config) -> Result<Vec<DnsServer>, Error> {
     let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let found = host_resolvers(&text);
     if found.is_empty() {
+        // Early in a boot the host may not know its resolvers yet: that is no mistake in the settings, and passes.
         let why = "no resolver: `spec.dns.upstreams` is empty and /etc/resolv.conf names none\nhint: dns: {upstreams: [\"192.0.2.53\"]}";
-        return Err(Error::Settings(why.to_owned()));
+        return Err(Error::Host(why.to_owned()));
     }
     Ok(found.into_iter().map(DnsServer::plain).collect())
 }
@@ -198,29 +199,7 @@ pub fn room() -> Room {
     room
 }
 
-fn cores() -> usize {
+/// How many workers there are: one for each core this process may use.
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Starts one worker for each core this process may use, and waits until all of them listen.
-pub async fn start_workers(
-    shared: &Arc<Shared>,
-    drain: &watch::Receiver<bool>,
-) -> Result<Vec<JoinHandle<()>>, Error> {
-    let cores = cores();
-    let mut workers = Vec::with_capacity(cores);
-    for number in 0..cores {
-        let (ready, listens) = oneshot::channel();
-        let (shared, drain) = (shared.clone(), drain.clone());
-        let worker = thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn(move || worker::run(shared, drain, ready));
-        workers.push(worker.map_err(|error| Error::Part(format!("cannot start a worker: {error}")))?);
-        let bound: io::Result<()> =
-            listens.await.unwrap_or_else(|_| Err(io::Error::other("the worker ended")));
-        bound.map_err(|error| {
-            Error::Part(format!("cannot listen on the ports of interception: {error}\nhint: does another clawgressd run in this network namespace?"))
-        })?;
-    }
-    Ok(workers)
 }

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod socket;
+pub mod inherited;
 pub mod splice;
 pub mod process;
 pub mod locked;
