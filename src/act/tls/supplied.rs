@@ -41,8 +41,9 @@ pub(super) fn load(chain_path: &Path, key_path: &Path, now: Timestamp) -> Result
         return Err(unusable(chain_path, problem));
     }
     let key = key(key_path)?;
+    let mut all = Vec::with_capacity(chain.len());
     for (number, der) in chain.iter().enumerate() {
-        check(number, der, now).map_err(|problem| unusable(chain_path, problem))?;
+        all.push(check(number, der, now).map_err(|problem| unusable(chain_path, problem))?);
     }
     let (_, first) = x509_parser::parse_x509_certificate(&chain[0])
         .map_err(|error| unusable(chain_path, format!("holds a certificate that cannot be read: {error}")))?;
@@ -52,7 +53,10 @@ pub(super) fn load(chain_path: &Path, key_path: &Path, now: Timestamp) -> Result
     }
     let issuer = Issuer::from_ca_cert_der(&chain[0], key)?;
     proves(&issuer, &chain, now).map_err(|problem| unusable(chain_path, problem))?;
-    let about = About::of(&first, &chain[0]);
+    // It is of use as long as all of them are.
+    let not_before = all.iter().map(|one| one.not_before).max().unwrap_or(now);
+    let not_after = all.iter().map(|one| one.not_after).min().unwrap_or(now);
+    let about = About { not_before, not_after, ..About::of(&first, &chain[0]) };
     let trusted = trusted(&text, chain.len());
     Ok(Authority::supplied(issuer, chain, trusted, about))
 }
@@ -78,7 +82,7 @@ fn key(path: &Path) -> Result<KeyPair, AuthorityError> {
 }
 
 /// What one certificate of the chain must be; `number` counts from the issuing one upwards.
-fn check(number: usize, der: &CertificateDer<'_>, now: Timestamp) -> Result<(), String> {
+fn check(number: usize, der: &CertificateDer<'_>, now: Timestamp) -> Result<About, String> {
     let (_, certificate) = x509_parser::parse_x509_certificate(der)
         .map_err(|error| format!("holds a certificate that cannot be read: {error}"))?;
     let name = certificate.subject().to_string();
@@ -109,7 +113,7 @@ fn check(number: usize, der: &CertificateDer<'_>, now: Timestamp) -> Result<(), 
             "holds `{name}`, which has name constraints: clients would refuse what it signs for other hosts"
         ));
     }
-    Ok(())
+    Ok(about)
 }
 
 fn has_name_constraints(certificate: &X509Certificate<'_>) -> bool {

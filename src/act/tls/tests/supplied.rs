@@ -87,6 +87,15 @@ fn a_leaf_leads_over_the_intermediate_to_the_root_that_workloads_trust() {
 }
 
 #[test]
+fn it_ends_with_the_first_certificate_of_its_chain_that_ends() {
+    let soon =
+        |params: &mut CertificateParams| valid(params, earlier(clock::now(), DAY), clock::now().plus(DAY));
+    let (_dir, certificates, key) = chain(soon, |_| {});
+    let authorities = Authorities::supplied(&certificates, &key, clock::now()).unwrap();
+    assert!(authorities.signing().not_after() <= clock::now().plus(DAY), "the root ends first");
+}
+
+#[test]
 fn what_clients_would_refuse_is_refused_at_load_with_what_is_wrong() {
     let late = |params: &mut CertificateParams| {
         valid(params, earlier(clock::now(), DAY * 2), earlier(clock::now(), DAY));
