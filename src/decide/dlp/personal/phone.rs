@@ -80,7 +80,8 @@ pub fn at(text: &[u8], digit: usize) -> Option<Number> {
         at = next;
     }
     // The longest is asked first, because most are none however long.
-    (1..=groups.groups).rev().find_map(|count| {
+    let mut enough = (1..=groups.groups).rev().take_while(|count| ends[count - 1].count >= FEWEST);
+    enough.find_map(|count| {
         let groups = groups.first(count, ends[count - 1]);
         let end = ends[count - 1].at;
         let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() && *byte != b'x' || *byte == b'_';

@@ -152,10 +152,14 @@ mod tests {
                 surest.add(candidate);
             }
             surest.settle(usize::MAX);
-            found.into_iter().map(|found| found.range).collect::<Vec<_>>()
+            found.into_iter().map(|found| (found.range.start, found.range.end)).collect::<Vec<_>>()
         };
-        assert_eq!(kept(vec![one(0..5, 0.5), one(0..9, 0.5), one(3..8, 0.5)]), [0..9]);
-        assert_eq!(kept(vec![one(0..9, 0.5), one(3..8, 0.6), one(20..22, 0.3)]), [3..8, 20..22]);
-        assert_eq!(kept(vec![one(8..9, 0.5), one(4..6, 0.6)]), [4..6, 8..9], "what begins before comes late");
+        assert_eq!(kept(vec![one(0..5, 0.5), one(0..9, 0.5), one(3..8, 0.5)]), [(0, 9)]);
+        assert_eq!(kept(vec![one(0..9, 0.5), one(3..8, 0.6), one(20..22, 0.3)]), [(3, 8), (20, 22)]);
+        assert_eq!(
+            kept(vec![one(8..9, 0.5), one(4..6, 0.6)]),
+            [(4, 6), (8, 9)],
+            "what begins before comes late"
+        );
     }
 }

@@ -170,7 +170,8 @@ mod tests {
     fn short_runs_beside_each_other_are_none_and_the_next_is_found_at_any_place() {
         for before in 0..150 {
             let text = [&b"abc-".repeat(before)[..], b"012345678901-", b"-ab"].concat();
-            assert_eq!(runs(&text, &HEX, 12).collect::<Vec<_>>(), [4 * before..4 * before + 12], "{before}");
+            let found: Vec<_> = runs(&text, &HEX, 12).map(|run| (run.start, run.len())).collect();
+            assert_eq!(found, [(4 * before, 12)]);
         }
     }
 
