@@ -5,6 +5,7 @@
 //! two for a whole message, or for one that passes in pieces. `plan` is what policies say of findings, and `inspected` what
 //! becomes of a message by that. No text that was found stays in a result. Automata alone: the work is linear in the bytes, whatever they are.
 
+mod blocks;
 mod anchors;
 mod detector;
 mod examples;
