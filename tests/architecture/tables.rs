@@ -37,7 +37,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
     ("act::*", "decide::policy", &["Clearance", "Mode", "NameSource", "Passage", "Route"]),
     ("act::*", "decide::ledger", &["Entry", "Outcome"]),
     ("act::credentials", "decide::dlp", &["Known"]),
-    ("act::upstream", "decide::dlp", &["Form", "Passing", "Told", "Unread"]),
+    ("act::upstream", "decide::dlp", &["Form", "Passing", "Told", "Unread", "forget_sums"]),
     ("act::*", "decide::quota", &["Pace", "Refused", "Share", "Wanted"]),
     ("act::*", "perceive::hello", &["Alpn"]),
     ("act::tls", "act::dial", &["Dialled", "Protocol"]),

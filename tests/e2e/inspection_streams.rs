@@ -1,6 +1,8 @@
 //! What is found in what passes: bodies that are longer than what is held, messages of gRPC and WebSocket, names that are looked
 //! up, answers. Read first: `inspection`.
 
+use std::io::Write as _;
+
 use http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -54,9 +56,12 @@ fn a_longer_body_is_broken_off_before_what_may_not_leave(lab: Lab) {
 fn a_longer_body_is_redacted_as_it_passes_and_keeps_its_length(lab: Lab) {
     let (_resolver, daemon, origins) = start(&lab, &policy("words", WORDS), &short());
     let body = around("at Whitewater", 30_000);
+    let sums = "Content-MD5: x\r\nDigest: x\r\nContent-Digest: x\r\nRepr-Digest: x\r\n";
     for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
-        assert_eq!(talk.ask(post("", &body)).status, 200);
+        assert_eq!(talk.ask(post(sums, &body)).status, 200);
         let taken = origin.taken().pop().expect("a request");
+        let head = taken.head.to_ascii_lowercase();
+        assert!(!head.contains("digest") && !head.contains("md5"), "sums of another body: {head}");
         let text = String::from_utf8(taken.body).expect("text");
         assert_eq!(text.len(), body.len());
         assert!(
@@ -108,6 +113,171 @@ fn each_message_of_a_call_is_looked_into_by_itself_and_none_waits_for_the_next(l
     assert!(!matches!(&end, Some(Ok(frame)) if frame.is_data()), "{end:?}");
     let row = daemon.record(&json!({"kind": "request", "reason": "dlp.blocked"}));
     assert!(!row.to_string().contains("luebird"), "{row}");
+}
+
+/// A rule that asks for findings, and names itself.
+const TREES: &str = "apiVersion: clawgress.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: rules}\nspec:\n  targetRef: {kind: EgressGateway, name: default}\n  rules:\n    - {name: trees, when: \"dlp.matches.filter(m, m.detector == 'tree').size() > 1\", action: Deny, message: One tree is enough.}\n---\n";
+
+/// Whoever calls waits for an answer to each message before the next: a rule about findings must not wait for the end.
+#[apply(over_both)]
+fn a_rule_about_findings_is_asked_about_each_message_of_a_call_and_nothing_stands_still(lab: Lab) {
+    let zone = Zone::new().host(NAME, &["192.0.2.11"]);
+    let hash = "{custom: [{name: tree, words: [Blackthorn], action: HashLog}]}";
+    let (_resolver, daemon) = (lab.resolver(zone), gateway(&lab, &[&policy("words", hash), TREES].concat()));
+    servers(&lab, &["h2"]);
+    let mut talk = http2(&lab, &daemon);
+    let (sender, body) = Feed::by_hand();
+    let request =
+        Request::post(format!("https://{NAME}/lab.Echo/Chat")).header("content-type", "application/grpc");
+    sender.try_send(data(message("hello"))).expect("room");
+    let mut answer = talk.send(request.body(body).expect("a request")).into_body();
+    let mut next = || talk.run(answer.frame());
+    assert_eq!(next().expect("a frame").expect("an answer").into_data().expect("data"), message("hello"));
+    sender.try_send(data(message("one Blackthorn"))).expect("room");
+    let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
+    assert_eq!(heard, message("one Blackthorn"), "the rule does not hold yet");
+    sender.try_send(data(message("another Blackthorn"))).expect("room");
+    let end = next();
+    assert!(!matches!(&end, Some(Ok(frame)) if frame.is_data()), "{end:?}");
+    let row = daemon
+        .record(&json!({"kind": "request", "reason": "policy.denied", "policy_id": "EgressPolicy/rules"}));
+    assert_eq!((&row["rule"], &row["end"]), (&json!("trees"), &json!("ended")), "{row}");
+    assert_eq!(row["dlp_matches"].as_array().map(Vec::len), Some(2), "{row}");
+    // By its head alone it is refused at once, and told why.
+    let (_sender, body) = Feed::by_hand();
+    let request = Request::post(format!("https://{NAME}/lab.Echo/Chat"))
+        .header("content-type", "application/grpc")
+        .header("x-one", "Blackthorn")
+        .header("x-two", "Blackthorn");
+    let head = talk.send(request.body(body).expect("a request")).into_parts().0;
+    let reason =
+        head.headers.get("x-clawgress-reason").map(|value| value.to_str().expect("a code").to_owned());
+    assert_eq!(reason.as_deref(), Some("policy.denied"));
+}
+
+#[apply(over_both)]
+fn a_rule_about_findings_is_asked_about_each_message_of_a_websocket(lab: Lab) {
+    let zone = Zone::new().host(NAME, &["192.0.2.11"]);
+    let hash = "{custom: [{name: tree, words: [Blackthorn], action: HashLog}]}";
+    let (_resolver, daemon) = (lab.resolver(zone), gateway(&lab, &[&policy("words", hash), TREES].concat()));
+    servers(&lab, &["http/1.1"]);
+    for mut talk in talks(&lab, &daemon) {
+        talk.say(upgrade("/ws"));
+        assert!(talk.head().starts_with("HTTP/1.1 101 "));
+        talk.say(frame(1, b"a Blackthorn"));
+        assert_eq!(talk.bytes(14), b"\x81\x0ca Blackthorn");
+        talk.say(frame(1, b"a Blackthorn"));
+        let close = talk.bytes(4);
+        assert_eq!((close[0], &close[2..4]), (0x88, &1008_u16.to_be_bytes()[..]));
+    }
+    let row = daemon.record(&json!({"kind": "request", "path": "/ws", "reason": "policy.denied"}));
+    assert_eq!(row["rule"], "trees", "{row}");
+}
+
+/// A call whose messages are coded, and longer than what is held.
+#[apply(over_both)]
+fn messages_of_a_call_are_read_whatever_their_coding_and_length(lab: Lab) {
+    let zone = Zone::new().host(NAME, &["192.0.2.11"]);
+    let all = [super::inspection::OPEN, &policy("words", WORDS)].concat();
+    let (_resolver, daemon) = (lab.resolver(zone), lab.daemon(&short(), &[("all.yaml", &all)]));
+    servers(&lab, &["h2"]);
+    let framed = |flag: u8, bytes: &[u8]| {
+        [&[flag][..], &u32::try_from(bytes.len()).expect("a message").to_be_bytes(), bytes].concat()
+    };
+    let coded = |text: &str| {
+        let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        coder.write_all(&message(text)[5..]).expect("memory");
+        framed(1, &coder.finish().expect("memory"))
+    };
+    let mut talk = http2(&lab, &daemon);
+    let call = |encoding: &str| {
+        let request = Request::post(format!("https://{NAME}/lab.Echo/Chat"));
+        request.header("content-type", "application/grpc+proto").header("grpc-encoding", encoding)
+    };
+    let (sender, body) = Feed::by_hand();
+    sender.try_send(data(coded("hello"))).expect("room");
+    let mut answer = talk.send(call("gzip").body(body).expect("a request")).into_body();
+    let mut next = || talk.run(answer.frame());
+    let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
+    assert_eq!(heard, coded("hello"), "it goes on as it came");
+    let long = framed(0, around("at Whitewater", 10_000).as_bytes());
+    sender.try_send(data(long.clone())).expect("room");
+    let mut heard = Vec::new();
+    while heard.len() < long.len() {
+        heard.extend(next().expect("a frame").expect("an answer").into_data().expect("data"));
+    }
+    assert_eq!((heard.len(), &heard[..5]), (long.len(), &long[..5]));
+    assert!(!String::from_utf8_lossy(&heard).contains("hitewater"));
+    sender.try_send(data(coded("of Bluebird"))).expect("room");
+    let end = next();
+    assert!(!matches!(&end, Some(Ok(frame)) if frame.is_data()), "{end:?}");
+    let row = daemon.record(&json!({"kind": "request", "reason": "dlp.blocked"}));
+    let places: Vec<&str> = row["dlp_matches"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter_map(|one| one["location"].as_str())
+        .collect();
+    assert_eq!(places, ["body", "body/1"], "{row}");
+    for (what, encoding, bytes) in [
+        ("an unknown coding", "lzma", framed(1, b"whatever")),
+        ("a coded message that is too long", "gzip", framed(1, &[7; 8000])),
+    ] {
+        let (sender, body) = Feed::by_hand();
+        sender.try_send(data(bytes)).expect("room");
+        let head = talk.send(call(encoding).body(body).expect("a request")).into_parts().0;
+        let reason =
+            head.headers.get("x-clawgress-reason").map(|value| value.to_str().expect("a code").to_owned());
+        assert_eq!(reason.as_deref(), Some("dlp.unscannable"), "{what}");
+    }
+}
+
+#[apply(over_both)]
+fn the_parts_of_a_longer_body_are_read_as_each_says_and_their_places_are_told(lab: Lab) {
+    let (_resolver, daemon, origins) = start(&lab, &policy("words", WORDS), &short());
+    let coded = |text: &str| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, text);
+    let lines: String = coded(&around("of Bluebird", 20_000))
+        .as_bytes()
+        .chunks(61)
+        .fold(String::new(), |all, line| all + "~" + &String::from_utf8_lossy(line) + "\r\n");
+    let soft: String = "at Whitewater".chars().map(|letter| format!("{letter}=\r\n")).collect();
+    let form = |fields: &str, content: &str| {
+        let filler = "nothing to see on this line\n".repeat(400);
+        post(
+            "Content-Type: multipart/form-data; boundary=b\r\n",
+            format!(
+                "--b\r\nContent-Disposition: form-data; name=\"first\"\r\n\r\n{filler}\r\n--b\r\nContent-Disposition: form-data; name=\"second\"\r\n{fields}\r\n{content}\r\n--b--\r\n"
+            ),
+        )
+    };
+    for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
+        assert_eq!(talk.ask(form("Content-Transfer-Encoding: quoted-printable\r\n", &soft)).status, 200);
+        let text = String::from_utf8(origin.taken().pop().expect("a request").body).expect("text");
+        assert!(!text.replace("=\r\n", "").contains("hitewater") && text.ends_with("--b--\r\n"), "{text}");
+        let row = last(&daemon);
+        assert_eq!(
+            (&row["dlp_matches"][0]["detector"], &row["dlp_matches"][0]["location"]),
+            (&json!("river"), &json!("body/second")),
+            "{row}"
+        );
+    }
+    for mut talk in talks(&lab, &daemon) {
+        let refused = talk.ask(form("Content-Transfer-Encoding: base64\r\n", &lines));
+        refused.is_refusal(403, "dlp.blocked");
+        let row = last(&daemon);
+        assert_eq!(
+            (&row["dlp_matches"][0]["detector"], &row["dlp_matches"][0]["location"]),
+            (&json!("bird"), &json!("body/second")),
+            "{row}"
+        );
+    }
+    for mut talk in talks(&lab, &daemon) {
+        let list = "{\"role\":\"user\",\"content\":\"nothing to see\"},".repeat(400);
+        let body = format!("{{\"messages\":[{list}{{\"content\":\"at Whitewater\"}}]}}");
+        assert_eq!(talk.ask(post("Content-Type: application/json\r\n", body)).status, 200);
+        let row = last(&daemon);
+        assert_eq!(row["dlp_matches"][0]["location"], "body/messages/400/content", "{row}");
+    }
 }
 
 fn gateway<'a>(lab: &'a Lab, documents: &str) -> Daemon<'a> {

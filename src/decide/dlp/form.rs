@@ -23,12 +23,16 @@ pub enum Form<'a> {
     Xml,
     /// Messages of gRPC, each behind its length.
     Grpc,
+    /// The method of a request, where it is an unusual one.
+    Method,
     /// The path of a request.
     Path,
     /// Its query, without the question mark.
     Query,
     /// The value of the field of this name.
     Field(&'a str),
+    /// The same of one behind a body.
+    Trailer(&'a str),
     /// A host name.
     Host,
 }

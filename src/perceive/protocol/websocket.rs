@@ -9,6 +9,8 @@ const HEAD: usize = 14;
 const FIN: u8 = 0x80;
 /// Bits of extensions: what has one cannot be read without it.
 const RESERVED: u8 = 0x70;
+/// Bytes of the longest control.
+const CONTROL_BYTES: usize = 125;
 /// From this opcode on frames control, and stand between those of a message.
 const CONTROLS: u8 = 8;
 
@@ -87,34 +89,17 @@ impl Messages {
             }
             let frame: Vec<u8> = self.held.drain(..whole).collect();
             if head.opcode >= CONTROLS {
-                on.extend(frame);
+                // It carries a little, too, and stands between the frames of a message.
+                let mut control = Begun::new(&head);
+                control.take(&head, frame);
+                control.show(on, &mut look)?;
                 continue;
             }
-            self.take(&head, frame);
+            self.begun.get_or_insert_with(|| Begun::new(&head)).take(&head, frame);
             if let Some(message) = self.begun.take_if(|_| head.is_last) {
-                match look(&message.text)? {
-                    Some(other) => message.write(&other, on),
-                    None => on.extend(message.frames),
-                }
+                message.show(on, &mut look)?;
             }
         }
-    }
-
-    fn take(&mut self, head: &Head, frame: Vec<u8>) {
-        let begun = self.begun.get_or_insert_with(|| Begun {
-            frames: Vec::new(),
-            text: Vec::new(),
-            opcode: head.opcode,
-            mask: head.mask,
-        });
-        let payload = &frame[head.length.0..];
-        match head.mask {
-            Some(mask) => {
-                begun.text.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-            }
-            None => begun.text.extend_from_slice(payload),
-        }
-        begun.frames.extend(frame);
     }
 
     fn go_blind(&mut self, on: &mut Vec<u8>) {
@@ -124,14 +109,41 @@ impl Messages {
         on.append(&mut self.held);
         self.is_blind = true;
     }
-
-    /// The direction has ended: what has come and is no whole message.
-    pub fn finish(&mut self, on: &mut Vec<u8>) {
-        self.go_blind(on);
-    }
 }
 
 impl Begun {
+    fn new(head: &Head) -> Self {
+        Self { frames: Vec::new(), text: Vec::new(), opcode: head.opcode, mask: head.mask }
+    }
+
+    fn take(&mut self, head: &Head, frame: Vec<u8>) {
+        let payload = &frame[head.length.0..];
+        match head.mask {
+            Some(mask) => {
+                self.text.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+            }
+            None => self.text.extend_from_slice(payload),
+        }
+        self.frames.extend(frame);
+    }
+
+    /// It goes on as it came, or as another one.
+    fn show<E>(
+        self,
+        on: &mut Vec<u8>,
+        look: &mut impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<(), E> {
+        match look(&self.text)? {
+            // A control has no more than 125 bytes (RFC 6455, section 5.5), the code of a close among them.
+            Some(other) if self.opcode >= CONTROLS => {
+                self.write(&other[..other.len().min(CONTROL_BYTES)], on);
+            }
+            Some(other) => self.write(&other, on),
+            None => on.extend(self.frames),
+        }
+        Ok(())
+    }
+
     /// One frame with another payload.
     fn write(&self, text: &[u8], on: &mut Vec<u8>) {
         let masked = if self.mask.is_some() { 0x80 } else { 0 };
