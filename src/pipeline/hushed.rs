@@ -60,4 +60,5 @@ pub fn hush_name(shared: &Shared, (snapshot, known): (&Snapshot, Option<&Known>)
         judgement.add(&found, Changeable::No);
         judgement.tell(&mut opening.asked.findings);
     }
+    opening.subject.host = None;
 }

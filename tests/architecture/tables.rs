@@ -61,6 +61,7 @@ pub const MAY_IMPORT: &[(&str, &str, &[&str])] = &[
             "Endpoint",
             "Messages",
             "Screen",
+            "Shown",
             "Sieve",
             "Unreadable",
             "Usage",

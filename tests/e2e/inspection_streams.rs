@@ -190,13 +190,13 @@ fn messages_of_a_call_are_read_whatever_their_coding_and_length(lab: Lab) {
         framed(1, &coder.finish().expect("memory"))
     };
     let mut talk = http2(&lab, &daemon);
-    let call = |encoding: &str| {
-        let request = Request::post(format!("https://{NAME}/lab.Echo/Chat"));
+    let call = |method: &str, encoding: &str| {
+        let request = Request::post(format!("https://{NAME}/lab.Echo/{method}"));
         request.header("content-type", "application/grpc+proto").header("grpc-encoding", encoding)
     };
     let (sender, body) = Feed::by_hand();
     sender.try_send(data(coded("hello"))).expect("room");
-    let mut answer = talk.send(call("gzip").body(body).expect("a request")).into_body();
+    let mut answer = talk.send(call("Chat", "gzip").body(body).expect("a request")).into_body();
     let mut next = || talk.run(answer.frame());
     let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
     assert_eq!(heard, coded("hello"), "it goes on as it came");
@@ -225,7 +225,7 @@ fn messages_of_a_call_are_read_whatever_their_coding_and_length(lab: Lab) {
     ] {
         let (sender, body) = Feed::by_hand();
         sender.try_send(data(bytes)).expect("room");
-        let head = talk.send(call(encoding).body(body).expect("a request")).into_parts().0;
+        let head = talk.send(call("Say", encoding).body(body).expect("a request")).into_parts().0;
         let reason =
             head.headers.get("x-clawgress-reason").map(|value| value.to_str().expect("a code").to_owned());
         assert_eq!(reason.as_deref(), Some("dlp.unscannable"), "{what}");

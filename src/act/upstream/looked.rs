@@ -20,7 +20,7 @@ use super::sieved::Coming;
 use crate::decide::dlp::{Form, Passing, Told, Unread, forget_sums};
 use crate::model::types::Denial;
 use crate::perceive::protocol::decoding::Decoder;
-use crate::perceive::protocol::websocket::{Messages, Unreadable};
+use crate::perceive::protocol::websocket::{Messages, Shown, Unreadable};
 
 /// What looks into one body.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Looked {
     passing: Passing,
     told: Rc<Told>,
     written: Written,
+    /// Whether its head names a coding.
+    is_coded: bool,
 }
 
 /// How a body is written.
@@ -64,7 +66,7 @@ impl Looked {
             Some(decoder) => Written::Coded(Box::new(decoder)),
             None => Written::Unknown,
         };
-        let mut looked = Self { passing, told, written };
+        let mut looked = Self { passing, told, written, is_coded: !coding.is_empty() };
         if matches!(looked.written, Written::Unknown) {
             looked.passing.unread(Unread::Coding, &looked.told)?;
         }
@@ -85,7 +87,7 @@ impl Looked {
 
     /// Whether what goes on has another coding than what came.
     fn is_undone(&self) -> bool {
-        self.passing.stops() && matches!(self.written, Written::Coded(_))
+        self.is_coded && self.passing.stops() && matches!(self.written, Written::Coded(_))
     }
 
     /// The next bytes; what may go on is added.
@@ -168,8 +170,12 @@ impl LookedMessages {
             on.extend_from_slice(bytes);
         }
         let into = if stops { on } else { &mut aside };
-        let fed = messages.feed(bytes, into, |text| {
-            passing.whole(text, Form::of_content_type(None, text), told).map_err(Stopped::Denied)
+        let fed = messages.feed(bytes, into, |shown| {
+            let (text, form) = match shown {
+                Shown::Message(text) => (text, Form::of_content_type(None, text)),
+                Shown::Control(text) => (text, Form::Control),
+            };
+            passing.whole(text, form, told).map_err(Stopped::Denied)
         });
         match fed {
             Ok(()) => Ok(()),

@@ -33,6 +33,8 @@ pub enum Form<'a> {
     Field(&'a str),
     /// The same of one behind a body.
     Trailer(&'a str),
+    /// What a ping, a pong or a close of a WebSocket carries.
+    Control,
     /// A host name.
     Host,
 }

@@ -184,7 +184,8 @@ impl Passing {
             self.messages += 1;
         }
         let found = match form {
-            Form::Field(_) | Form::Trailer(_) => Findings { unreadable: None, ..found },
+            // What fields and controls are made of is no format of files.
+            Form::Control | Form::Field(_) | Form::Trailer(_) => Findings { unreadable: None, ..found },
             _ => found,
         };
         let redacted = self.judgement.add(&found, Changeable::Yes);

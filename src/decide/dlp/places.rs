@@ -19,6 +19,7 @@ pub fn places(bytes: &[u8], form: Form<'_>, ranges: &[Range<usize>]) -> Vec<Stri
     let mut places = match form {
         Form::Method => vec!["method".to_owned(); ranges.len()],
         Form::Path => vec!["path".to_owned(); ranges.len()],
+        Form::Control => vec!["control".to_owned(); ranges.len()],
         Form::Host => vec!["host".to_owned(); ranges.len()],
         Form::Field(name) => vec![format!("header/{}", name.to_ascii_lowercase()); ranges.len()],
         Form::Trailer(name) => vec![format!("trailer/{}", name.to_ascii_lowercase()); ranges.len()],

@@ -108,7 +108,7 @@ impl Edits {
                     self.put(span.range, percent(&span.mark));
                 }
             }
-            Form::Text | Form::Method | Form::Field(_) | Form::Trailer(_) => {
+            Form::Text | Form::Control | Form::Method | Form::Field(_) | Form::Trailer(_) => {
                 for span in spans {
                     self.put(span.range, span.mark);
                 }
