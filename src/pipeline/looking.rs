@@ -62,6 +62,8 @@ enum Place {
 /// What goes out in the place of what came.
 #[derive(Debug, Default)]
 pub struct Changes {
+    /// Whether names of fields go out in small letters.
+    forgets_spelling: bool,
     query: Option<String>,
     fields: Vec<Change>,
     trailers: Vec<Change>,
@@ -239,7 +241,7 @@ impl Looking {
         if let Some(why) = self.unread {
             judgement.unread(why);
         }
-        let mut changes = Changes::default();
+        let mut changes = Changes { forgets_spelling: has_long_name(&head.headers), ..Changes::default() };
         for (place, found) in &self.seen {
             let changeable =
                 if matches!(place, Place::Path | Place::Method) { Changeable::No } else { Changeable::Yes };
@@ -290,6 +292,15 @@ impl Looking {
     }
 }
 
+/// Bytes of a word in the name of a field from which on its spelling is not kept.
+const WORD_BYTES: usize = 16;
+
+/// Whether the name of a field has a word that is long for a name. In small letters it means the same, and no key is any more what it
+/// was.
+fn has_long_name(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().split('-').any(|word| word.len() >= WORD_BYTES))
+}
+
 /// Whether it is a method by which nobody says anything but that.
 fn is_usual(method: &Method) -> bool {
     method == Method::PATCH || method.is_safe() || method.is_idempotent() || method == Method::POST
@@ -321,6 +332,10 @@ fn undone(headers: &HeaderMap, held: &Held) -> (Vec<u8>, Option<Unread>) {
 impl Changes {
     /// Puts them in the place of what came.
     pub fn apply(self, head: &mut Parts, target: &mut String, read: &mut Read) {
+        if self.forgets_spelling {
+            // It travels where nothing else does that is still needed.
+            head.extensions.clear();
+        }
         if let Some(query) = self.query {
             let path = target.split('?').next().unwrap_or_default();
             *target = format!("{path}?{query}");

@@ -223,6 +223,20 @@ fn a_key_leaves_in_nothing_that_only_looks_like_framing(lab: Lab) {
     );
 }
 
+/// Names are looked into in one case or the other, and many keys need both: so the upstream does not learn how one was sent.
+#[apply(over_both)]
+fn a_long_name_of_a_field_goes_out_in_small_letters(lab: Lab) {
+    let (_resolver, daemon, origins) = start(&lab, &policy("keys", BLOCK), &json!({}));
+    for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
+        assert_eq!(talk.ask(post("X-aBcD_eFgHiJkLmNoPqRsT: 1\r\n", "")).status, 200);
+        let taken = origin.taken().pop().expect("a request");
+        assert!(taken.head.contains("x-abcd_efghijklmnopqrst: 1"), "{}", taken.head);
+        assert_eq!(talk.ask(post("X-Usual-Name: 1\r\n", "")).status, 200);
+        let taken = origin.taken().pop().expect("a request");
+        assert!(taken.head.contains("X-Usual-Name: 1"), "{}", taken.head);
+    }
+}
+
 #[apply(over_both)]
 fn a_key_leaves_in_no_frame_of_a_websocket(lab: Lab) {
     let zone = Zone::new().host(NAME, &["192.0.2.11"]);

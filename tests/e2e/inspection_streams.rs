@@ -1,14 +1,18 @@
 //! What is found in what passes: bodies that are longer than what is held, messages of gRPC and WebSocket, names that are looked
 //! up, answers. Read first: `inspection`.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
+use bytes::Bytes;
 use http::Request;
+use http_body::Frame;
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tokio::sync::mpsc::Sender;
 
 use super::dialogue::NAME;
-use super::http2::data;
+use super::http2::{Http2, data};
 use super::inspection::{WORDS, policy, post, start};
 use super::origin::Origin;
 use super::streaming::{PLAIN, TLS, get, http2, servers, talks};
@@ -90,27 +94,49 @@ fn message(text: &str) -> Vec<u8> {
     [&[0, 0, 0, 0, length + 2, 0x0a, length][..], text.as_bytes()].concat()
 }
 
+/// A call of gRPC that goes on, message by message.
+struct Chat<'t> {
+    talk: &'t mut Http2,
+    sender: Sender<io::Result<Frame<Bytes>>>,
+    answer: Incoming,
+}
+
+impl<'t> Chat<'t> {
+    /// Calls, with the first message.
+    fn begin(talk: &'t mut Http2, encoding: &str, first: Vec<u8>) -> Self {
+        let (sender, body) = Feed::by_hand();
+        let request = Request::post(format!("https://{NAME}/lab.Echo/Chat"))
+            .header("content-type", "application/grpc")
+            .header("grpc-encoding", encoding);
+        sender.try_send(data(first)).expect("room");
+        let answer = talk.send(request.body(body).expect("a request")).into_body();
+        Self { talk, sender, answer }
+    }
+
+    fn say(&self, message: Vec<u8>) {
+        self.sender.try_send(data(message)).expect("room");
+    }
+
+    /// What is sent back next; nothing where the call has ended.
+    fn hear(&mut self) -> Option<Bytes> {
+        self.talk.run(self.answer.frame())?.ok()?.into_data().ok()
+    }
+}
+
 #[apply(over_both)]
 fn each_message_of_a_call_is_looked_into_by_itself_and_none_waits_for_the_next(lab: Lab) {
     let zone = Zone::new().host(NAME, &["192.0.2.11"]);
     let (_resolver, daemon) = (lab.resolver(zone), gateway(&lab, &policy("words", WORDS)));
     servers(&lab, &["h2"]);
     let mut talk = http2(&lab, &daemon);
-    let (sender, body) = Feed::by_hand();
-    let request =
-        Request::post(format!("https://{NAME}/lab.Echo/Chat")).header("content-type", "application/grpc");
-    sender.try_send(data(message("hello"))).expect("room");
-    let mut answer = talk.send(request.body(body).expect("a request")).into_body();
-    let mut next = || talk.run(answer.frame());
-    let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
-    assert_eq!(heard, message("hello"));
-    sender.try_send(data(message("at Whitewater"))).expect("room");
-    let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
+    let mut chat = Chat::begin(&mut talk, "identity", message("hello"));
+    assert_eq!(chat.hear().expect("an answer"), message("hello"));
+    chat.say(message("at Whitewater"));
+    let heard = chat.hear().expect("an answer");
     assert_eq!(heard.len(), message("at Whitewater").len());
     assert!(!String::from_utf8_lossy(&heard).contains("hitewater"), "{heard:?}");
-    sender.try_send(data(message("of Bluebird"))).expect("room");
-    let end = next();
-    assert!(!matches!(&end, Some(Ok(frame)) if frame.is_data()), "{end:?}");
+    chat.say(message("of Bluebird"));
+    assert_eq!(chat.hear(), None);
     let row = daemon.record(&json!({"kind": "request", "reason": "dlp.blocked"}));
     assert!(!row.to_string().contains("luebird"), "{row}");
 }
@@ -126,50 +152,12 @@ fn a_rule_about_findings_is_asked_about_each_message_of_a_call_and_nothing_stand
     let (_resolver, daemon) = (lab.resolver(zone), gateway(&lab, &[&policy("words", hash), TREES].concat()));
     servers(&lab, &["h2"]);
     let mut talk = http2(&lab, &daemon);
-    let (sender, body) = Feed::by_hand();
-    let request =
-        Request::post(format!("https://{NAME}/lab.Echo/Chat")).header("content-type", "application/grpc");
-    sender.try_send(data(message("hello"))).expect("room");
-    let mut answer = talk.send(request.body(body).expect("a request")).into_body();
-    let mut next = || talk.run(answer.frame());
-    assert_eq!(next().expect("a frame").expect("an answer").into_data().expect("data"), message("hello"));
-    sender.try_send(data(message("one Blackthorn"))).expect("room");
-    let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
-    assert_eq!(heard, message("one Blackthorn"), "the rule does not hold yet");
-    sender.try_send(data(message("another Blackthorn"))).expect("room");
-    let end = next();
-    assert!(!matches!(&end, Some(Ok(frame)) if frame.is_data()), "{end:?}");
-    let row = daemon
-        .record(&json!({"kind": "request", "reason": "policy.denied", "policy_id": "EgressPolicy/rules"}));
-    assert_eq!((&row["rule"], &row["end"]), (&json!("trees"), &json!("ended")), "{row}");
-    assert_eq!(row["dlp_matches"].as_array().map(Vec::len), Some(2), "{row}");
-    // By its head alone it is refused at once, and told why.
-    let (_sender, body) = Feed::by_hand();
-    let request = Request::post(format!("https://{NAME}/lab.Echo/Chat"))
-        .header("content-type", "application/grpc")
-        .header("x-one", "Blackthorn")
-        .header("x-two", "Blackthorn");
-    let head = talk.send(request.body(body).expect("a request")).into_parts().0;
-    let reason =
-        head.headers.get("x-clawgress-reason").map(|value| value.to_str().expect("a code").to_owned());
-    assert_eq!(reason.as_deref(), Some("policy.denied"));
-}
-
-#[apply(over_both)]
-fn a_rule_about_findings_is_asked_about_each_message_of_a_websocket(lab: Lab) {
-    let zone = Zone::new().host(NAME, &["192.0.2.11"]);
-    let hash = "{custom: [{name: tree, words: [Blackthorn], action: HashLog}]}";
-    let (_resolver, daemon) = (lab.resolver(zone), gateway(&lab, &[&policy("words", hash), TREES].concat()));
-    servers(&lab, &["http/1.1"]);
-    for mut talk in talks(&lab, &daemon) {
-        talk.say(upgrade("/ws"));
-        assert!(talk.head().starts_with("HTTP/1.1 101 "));
-        talk.say(frame(1, b"a Blackthorn"));
-        assert_eq!(talk.bytes(14), b"\x81\x0ca Blackthorn");
-        talk.say(frame(1, b"a Blackthorn"));
-        let close = talk.bytes(4);
-        assert_eq!((close[0], &close[2..4]), (0x88, &1008_u16.to_be_bytes()[..]));
-    }
+    let mut chat = Chat::begin(&mut talk, "identity", message("hello"));
+    assert_eq!(chat.hear().expect("an answer"), message("hello"));
+    chat.say(message("one Blackthorn"));
+    assert_eq!(chat.hear().expect("an answer"), message("one Blackthorn"), "the rule does not hold yet");
+    chat.say(message("another Blackthorn"));
+    assert_eq!(chat.hear(), None);
     let row = daemon.record(&json!({"kind": "request", "path": "/ws", "reason": "policy.denied"}));
     assert_eq!(row["rule"], "trees", "{row}");
 }
@@ -194,23 +182,18 @@ fn messages_of_a_call_are_read_whatever_their_coding_and_length(lab: Lab) {
         let request = Request::post(format!("https://{NAME}/lab.Echo/{method}"));
         request.header("content-type", "application/grpc+proto").header("grpc-encoding", encoding)
     };
-    let (sender, body) = Feed::by_hand();
-    sender.try_send(data(coded("hello"))).expect("room");
-    let mut answer = talk.send(call("Chat", "gzip").body(body).expect("a request")).into_body();
-    let mut next = || talk.run(answer.frame());
-    let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
-    assert_eq!(heard, coded("hello"), "it goes on as it came");
+    let mut chat = Chat::begin(&mut talk, "gzip", coded("hello"));
+    assert_eq!(chat.hear().expect("an answer"), coded("hello"), "it goes on as it came");
     let long = framed(0, around("at Whitewater", 10_000).as_bytes());
-    sender.try_send(data(long.clone())).expect("room");
+    chat.say(long.clone());
     let mut heard = Vec::new();
     while heard.len() < long.len() {
-        heard.extend(next().expect("a frame").expect("an answer").into_data().expect("data"));
+        heard.extend(chat.hear().expect("an answer"));
     }
     assert_eq!((heard.len(), &heard[..5]), (long.len(), &long[..5]));
     assert!(!String::from_utf8_lossy(&heard).contains("hitewater"));
-    sender.try_send(data(coded("of Bluebird"))).expect("room");
-    let end = next();
-    assert!(!matches!(&end, Some(Ok(frame)) if frame.is_data()), "{end:?}");
+    chat.say(coded("of Bluebird"));
+    assert_eq!(chat.hear(), None);
     let row = daemon.record(&json!({"kind": "request", "reason": "dlp.blocked"}));
     let places: Vec<&str> = row["dlp_matches"]
         .as_array()

@@ -100,7 +100,7 @@ impl Looked {
     }
 
     fn read(&mut self, bytes: &[u8], on: &mut Vec<u8>) -> Result<(), Box<Denial>> {
-        let Self { passing, told, written } = self;
+        let Self { passing, told, written, .. } = self;
         match written {
             Written::Unknown => Ok(()),
             Written::Coded(decoder) => {

@@ -205,24 +205,27 @@ impl Passing {
         told: &Told,
     ) -> Result<(), Box<Denial>> {
         let names = Names::of(headers);
-        let mut gone = names.with(&self.judgement.add(&names.inspect(&self.inspector), Changeable::Yes));
+        let mut found = names.inspect(&self.inspector);
+        let mut gone = names.with(&self.judgement.add(&found, Changeable::Yes));
         let list: Vec<HeaderName> = headers.keys().cloned().collect();
         for name in list {
             let header::Entry::Occupied(mut entry) = headers.entry(&name) else { continue };
             for value in entry.iter_mut().filter(|value| !is_framing(name.as_str(), value.as_bytes())) {
                 let form = form(name.as_str());
-                let found = self.inspector.inspect(value.as_bytes(), form);
+                let here = self.inspector.inspect(value.as_bytes(), form);
                 // What fields are made of is no format of files.
-                let changed = self.judgement.add(&Findings { unreadable: None, ..found }, Changeable::Yes);
+                let here = Findings { unreadable: None, ..here };
+                let changed = self.judgement.add(&here, Changeable::Yes);
                 match redacted(form, value, &changed).filter(|_| !changed.is_empty()) {
                     Some(other) => *value = other,
                     None if changed.is_empty() => {}
                     None => gone.push(name.clone()),
                 }
+                found.matches.extend(here.matches);
             }
         }
         gone.iter().for_each(|name| drop(headers.remove(name)));
-        self.check(told)
+        self.ask(&found.matches, told)
     }
 
     /// It cannot be read from here on.

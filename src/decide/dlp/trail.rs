@@ -310,6 +310,8 @@ fn clean(byte: u8) -> char {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     /// The place of a word, walked to in pieces of this size.
@@ -321,7 +323,10 @@ mod tests {
             let piece = &text.as_bytes()[start..start + size];
             trail.pass(piece, 0..size, &[]);
         }
-        trail.places(&text.as_bytes()[gone..], &[at - gone..at - gone + 2]).pop().expect("one place")
+        trail
+            .places(&text.as_bytes()[gone..], from_ref(&(at - gone..at - gone + 2)))
+            .pop()
+            .expect("one place")
     }
 
     #[test]
@@ -352,8 +357,8 @@ mod tests {
     fn a_name_that_was_found_is_not_shown_later_either() {
         let mut trail = Trail::of(Form::Json);
         let text = br#"{"a": {"the name": {"b": ["#;
-        trail.pass(text, 0..text.len(), &[11..15]);
-        assert_eq!(trail.places(b"\"x\"", &[1..2]), ["body/a/[redacted]/b/0"]);
+        trail.pass(text, 0..text.len(), from_ref(&(11..15)));
+        assert_eq!(trail.places(b"\"x\"", from_ref(&(1..2))), ["body/a/[redacted]/b/0"]);
     }
 
     #[test]

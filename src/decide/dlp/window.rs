@@ -33,6 +33,8 @@ pub struct Window {
     trail: Trail,
     /// Whether lines may go on behind an equals sign.
     is_quoted: bool,
+    /// Whether it is part of a message in which text stands between other bytes.
+    is_message: bool,
 }
 
 /// What a piece brought.
@@ -49,6 +51,7 @@ pub struct Step {
 impl Window {
     /// For a message of this form.
     pub fn new(inspector: Inspector, form: Form<'_>) -> Self {
+        let is_message = form == Form::Grpc;
         let form = match form {
             Form::Json => Form::Json,
             Form::JsonLines => Form::JsonLines,
@@ -69,6 +72,7 @@ impl Window {
             unreadable: None,
             trail: Trail::of(form),
             is_quoted: false,
+            is_message,
         }
     }
 
@@ -110,6 +114,7 @@ impl Window {
         let findings = self.inspector.inspect_from(&self.bytes, self.form, &self.trail);
         // Only the beginning says what a message is.
         let what = findings.unreadable.filter(|what| self.base == 0 || *what == Unreadable::TooDeep);
+        let what = what.filter(|what| !self.is_message || *what != Unreadable::Binary);
         self.unreadable = self.unreadable.max(what);
         let mut fresh = Vec::new();
         for mut found in findings.matches {
@@ -301,6 +306,24 @@ mod tests {
         let start = event.len() + 16;
         assert_eq!(step.matches[0].range, start..start + 24);
         assert_eq!(window.finish(), Findings::default());
+    }
+
+    #[test]
+    fn a_long_message_of_a_call_is_read_for_what_text_is_in_it() {
+        let mut message = vec![0x0a, 0xff, 0xff, 0x3f, 0x12, 0x05];
+        message.extend(b"\x01\x02\x03some words\x12\x18".repeat(300));
+        message.extend(b"swordfish-and-chips-0815\x1a\x02ok");
+        for size in [7, 1000, message.len()] {
+            let mut window = Window::new(super::super::tests::inspector(), Form::Grpc);
+            let steps: Vec<Step> = message.chunks(size).map(|piece| window.feed(piece)).collect();
+            let last = window.finish();
+            assert!(
+                steps.iter().all(|step| step.unreadable.is_none()) && last.unreadable.is_none(),
+                "{size}"
+            );
+            let told = steps.iter().map(|step| step.matches.len()).sum::<usize>() + last.matches.len();
+            assert_eq!(told, 1, "in pieces of {size}");
+        }
     }
 
     /// What is told and goes on must not speak for what comes behind it in the same encoding.
