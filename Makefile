@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long long-tools fuzz bench lint tools cargo root clean
+.PHONY: help build deb demo test test-long long-tools fuzz bench lint tools cargo root clean
 
 CARGO := scripts/cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -17,6 +17,9 @@ build: cargo ## the static binary, dist/clawgress
 	@ldd dist/clawgress 2>&1 | grep -q 'statically linked' \
 	    || { echo 'error: dist/clawgress is not statically linked' >&2; ldd dist/clawgress >&2; exit 1; }
 	@echo "dist/clawgress  $$(stat -c %s dist/clawgress | numfmt --to=iec)B, statically linked"
+
+deb: $(if $(BINARY),,build) ## the Debian package, dist/clawgress_VERSION_ARCH.deb; BINARY=FILE packages one that is there
+	@packaging/build $(or $(BINARY),dist/clawgress) dist
 
 demo: root tools build ## the product at work, on a network of its own (needs root)
 	@demo/run
@@ -33,7 +36,7 @@ test-long: export PROPTEST_CASES := 20000
 test-long: export CLAWGRESS_TEST_SCALE := 20
 test-long: export NEXTEST_PROFILE := long
 test-long: FEATURES := --features long-tests
-test-long: long-tools test ## the same with far more random cases, longer loads, and clients from PyPI and npm, a browser, Java
+test-long: long-tools test ## the same with far more random cases, longer loads, clients from PyPI and npm, a browser, Java, whole systems
 
 long-tools: root
 	@scripts/long-tools $(TARGET_DIR)/long

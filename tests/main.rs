@@ -28,4 +28,5 @@ mod seeds;
 mod shipped;
 #[cfg(feature = "long-tests")]
 mod long;
+mod package;
 mod service;

@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use crate::model::config::{self, Config};
 use crate::model::manifest::{self, SourceFile};
 use crate::operate::api::{Check, CheckState, Diagnostic, Severity};
+use crate::operate::daemon;
 use crate::perceive::intercept::{self, checks};
 use crate::platform::files::{FileProblem, PolicyFile, read_file};
 
@@ -37,10 +38,28 @@ pub fn unreadable(problems: &[FileProblem]) -> Failure {
     Failure::new(Exit::Code(66), joined(problems, "\nerror: "))
 }
 
-/// Runs the daemon until it is told to stop.
-pub fn run_daemon(config: &Path) -> Result<(), Failure> {
-    crate::operate::daemon::run(config)
-        .map_err(|error| Failure::new(Exit::Code(error.exit_code()), error.to_string()))
+/// What the daemon's program is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// To be the gateway.
+    Run,
+    /// To put rules in place.
+    PlaceRules,
+    /// To make the host forward.
+    Forward,
+    /// To take rules and routes away.
+    RemoveRules,
+}
+
+/// Runs the daemon until it is told to stop, or does one thing to the host instead.
+pub fn daemon(work: Work, config: &Path) -> Result<(), Failure> {
+    let done = match work {
+        Work::Run => daemon::run(config),
+        Work::PlaceRules => daemon::host::place_rules(config),
+        Work::Forward => daemon::host::forward(config),
+        Work::RemoveRules => daemon::host::remove_rules(),
+    };
+    done.map_err(|error| Failure::new(Exit::Code(error.exit_code()), error.to_string()))
 }
 
 /// The checks of `doctor`, made by this process.

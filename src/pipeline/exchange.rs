@@ -120,7 +120,7 @@ fn going(
         underway,
         clearance,
         entry: Some(entry),
-        ends: Ends { drain: site.road.drain.clone(), cut: site.cut.clone() },
+        ends: Ends { stage: site.road.stage.clone(), cut: site.cut.clone() },
         client,
         trace: Trace::default(),
         answer: Answered { reading: Reading::of(call, &site.road.shared.prices), judge: RefCell::new(judge) },

@@ -14,6 +14,7 @@ use super::asking;
 use super::bridge::Challenge;
 use super::deny::Heard;
 use super::serving::Watched;
+use super::shift::Stage;
 use super::site::{Leg, Site};
 use super::underway::Underway;
 use super::watch::Busy;
@@ -63,8 +64,8 @@ pub struct Mark {
 
 /// What ends a request from outside.
 pub struct Ends {
-    /// Whether the daemon is about to end.
-    pub drain: watch::Receiver<bool>,
+    /// Where the daemon stands on its way out.
+    pub stage: watch::Receiver<Stage>,
     /// Why the connection was cut, once it is.
     pub cut: Rc<OnceCell<Denial>>,
 }
@@ -198,7 +199,7 @@ impl Going {
 impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
-        let end = if *self.ends.drain.borrow() { "shutdown" } else { "client-closed" };
+        let end = if *self.ends.stage.borrow() == Stage::Serving { "client-closed" } else { "shutdown" };
         let outcome = Outcome {
             bytes_out: self.trace.sent.get(),
             latency: self.mark.started.elapsed(),

@@ -47,7 +47,7 @@ fn askers(resolver: &Resolver) -> Vec<String> {
 }
 
 /// The daemon does its work: TCP goes through it, DNS is answered by it, all else is refused.
-fn assert_governed(lab: &Lab) {
+pub fn assert_governed(lab: &Lab) {
     for (to, _, gateway, resolver) in FAMILIES {
         assert_eq!(call(lab.workload(), &at(to, OPEN)).expect("an open road"), gateway);
         refused("TCP without a route", || call(lab.workload(), &at(to, SHUT)));
@@ -59,7 +59,7 @@ fn assert_governed(lab: &Lab) {
 }
 
 /// Nothing passes, and everything fails at once.
-fn assert_shut(lab: &Lab, what: &str) {
+pub fn assert_shut(lab: &Lab, what: &str) {
     for (to, _, _, resolver) in FAMILIES {
         for port in [OPEN, SHUT] {
             refused(what, || call(lab.workload(), &at(to, port)));

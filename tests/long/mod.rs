@@ -14,6 +14,7 @@ pub mod http2;
 pub mod java;
 pub mod javascript;
 pub mod mcp;
+pub mod package;
 pub mod packages;
 pub mod postgres;
 pub mod python;

@@ -11,9 +11,10 @@ const SOCKET_PATH_BYTES: usize = 107;
 /// The admin socket's name in the runtime folder.
 pub const ADMIN_SOCKET: &str = "admin.sock";
 
-/// The three folders where the settings name none.
+/// The folder of state where the settings name none.
+pub const STATE_DIR: &str = "/var/lib/clawgress";
+/// The other two.
 pub(super) const POLICY_DIR: &str = "/etc/clawgress/policies.d";
-pub(super) const STATE_DIR: &str = "/var/lib/clawgress";
 pub(super) const RUNTIME_DIR: &str = "/run/clawgress";
 
 /// A path from `/` on.

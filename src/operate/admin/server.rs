@@ -5,7 +5,9 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{
+    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
+};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -197,7 +199,9 @@ fn bind_fresh(path: &Path) -> Result<StdListener, BindError> {
         _ => {}
     }
     let listener = StdListener::bind(path).map_err(failed("bind", path))?;
+    // The service's sandbox refuses chown, and needs none: whose group it is already, it was made for.
     if let Some(group) = group_id()
+        && !fs::metadata(path).is_ok_and(|made| made.gid() == group)
         && let Err(error) = chown(path, None, Some(group))
     {
         tracing::warn!(%error, "the local API's socket cannot be given to the group `clawgress`: only this user and root reach it");
