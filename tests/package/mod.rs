@@ -35,7 +35,7 @@ impl Built {
         let folder = tempfile::tempdir().expect("a folder");
         // It is the program in everything but its size, of which a debugging build has too much.
         let program = folder.path().join("clawgress");
-        fs::write(&program, format!("#!/bin/sh\nexec {BINARY} \"$@\"\n")).expect("a stand-in");
+        fs::write(&program, format!("#!/bin/bash\nexec -a \"$0\" {BINARY} \"$@\"\n")).expect("a stand-in");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
         let built = Command::new(root().join("packaging/build"))
             .arg(&program)
