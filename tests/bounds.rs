@@ -300,8 +300,10 @@ fn the_bounds_of_the_vault_are_documented() {
             format!("is held ({} at most)", size(HELD_BODY_BYTES)),
             format!("kept until {} s before its end", TOKEN_EARLY.as_secs()),
             format!("Where none is given in {} s", TOKEN_TIME.as_secs()),
+            format!("at most {} of it wait for that", size(SHIELDED_BYTES)),
         ],
     );
+    assert_eq!(ROTATION_OVERLAP.as_secs(), 7 * 86_400, "the seven days of docs/trust.md");
 }
 
 #[test]

@@ -37,6 +37,15 @@ fn the_reference_page_is_what_the_declarations_say() {
 }
 
 #[test]
+fn the_page_of_commands_is_what_the_command_line_says() {
+    let same = file("docs/commands.md") == clawgress::cli::commands_page();
+    assert!(
+        same,
+        "docs/commands.md is not as it is printed now: cargo run -q -- man --markdown > docs/commands.md"
+    );
+}
+
+#[test]
 fn the_page_of_detectors_is_the_catalogue() {
     let same = file("docs/detectors.md") == clawgress::decide::dlp::catalogue::page();
     assert!(
@@ -263,7 +272,9 @@ fn every_setting_stands_on_the_page_of_settings_which_loads_as_it_is() {
     assert_eq!(shown.intercept.allow_local, least.intercept.allow_local);
     let text = file("docs/settings.md");
     let unwritten = text.split("Known, and refused").nth(1).expect("what is refused");
-    for group in ["", "intercept", "dns", "upstream", "ledger", "approvals", "quota", "dlp", "admin"] {
+    for group in
+        ["", "intercept", "dns", "upstream", "authority", "ledger", "approvals", "quota", "dlp", "admin"]
+    {
         let spec =
             if group.is_empty() { "{qqqq: 1}".to_owned() } else { format!("{{{group}: {{qqqq: 1}}}}") };
         for field in known_fields(&spec) {

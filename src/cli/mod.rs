@@ -29,8 +29,11 @@ mod quota;
 mod secret;
 mod apply;
 mod ca;
+mod backup;
+mod restore;
 mod dlp;
 mod completion;
+mod commands;
 mod man;
 
 use std::ffi::OsString;
@@ -39,6 +42,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use commands::page as commands_page;
 use context::{Context, Format};
 use exit::{Exit, Failure};
 
@@ -111,6 +115,10 @@ enum Command {
     /// The gateway's certificate authority
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// Copy a running gateway into a folder: record, registry, authorities, policies, settings
+    Backup(backup::BackupCommand),
+    /// Make the state of a gateway from a backup, without a daemon
+    Restore(restore::Restore),
     /// What must not leave: look for it in a file, list what is looked for
     #[command(subcommand)]
     Dlp(dlp::Dlp),
@@ -189,6 +197,8 @@ fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
         Command::Secret(command) => command.run(context),
         Command::Apply(command) => command.run(context),
         Command::Ca(command) => command.run(context),
+        Command::Backup(command) => command.run(context),
+        Command::Restore(command) => command.run(context),
         Command::Dlp(command) => command.run(context),
         Command::Completion(command) => command.run(context),
         Command::Man(command) => command.run(context),

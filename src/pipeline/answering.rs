@@ -16,7 +16,7 @@ use super::serving::{Answer, Watched};
 use super::site::Site;
 use super::tunnel;
 use super::underway::Underway;
-use crate::act::upstream::{Ender, Judge, Reply};
+use crate::act::upstream::{Ender, Judge, Reply, cover_head};
 use crate::decide::ledger::record::Outcome;
 use crate::decide::quota::Spent;
 use crate::model::types::{Denial, Reason};
@@ -32,6 +32,9 @@ pub fn relay(
     back: Back,
 ) -> Response<Answer> {
     let Reply { mut head, body, upgraded, echo } = reply;
+    // No answer repeats a secret of the vault, whoever has asked.
+    let vault = site.road.shared.vault.echo();
+    vault.iter().for_each(|vault| cover_head(vault, &mut head));
     let status = head.status;
     let switches = status == StatusCode::SWITCHING_PROTOCOLS;
     hop_by_hop::strip_response(&mut head.headers, switches);
@@ -51,6 +54,7 @@ pub fn relay(
     let looks = if switches { tunnel::Looks::of(site, &going) } else { tunnel::Looks::default() };
     let closing = going.closing(status, added);
     if !switches {
+        let body = body.shielded(vault, &head.headers);
         let body = body.closing(closing, bodiless).paced(underway.tempo.clone()).ended_by(ender);
         let answer = Answer::Reply { body, _busy: back.busy, _underway: underway };
         return Response::from_parts(head, answer);
@@ -59,7 +63,7 @@ pub fn relay(
         && proven
     {
         let ends = ends(site, underway);
-        let looks = looks.repeating(echo);
+        let looks = looks.repeating(echo, vault);
         let tunnel = tunnel::run((workload, upstream), looks, (closing, back.busy), ends);
         let running = tokio::task::spawn_local(tunnel);
         if bridged {
@@ -103,7 +107,7 @@ fn ends(site: &Rc<Site>, underway: Rc<Underway>) -> tunnel::Ends<impl Fn() -> Re
     // It ends by that judgement, and nothing beside it on the connection does.
     underway.granted.take();
     tunnel::Ends {
-        drain: site.road.drain.clone(),
+        cut: site.road.shifts.held(),
         policy: site.road.shared.watch(),
         judge: move || {
             let clearance = case::judged_anew(&own, &underway)?;

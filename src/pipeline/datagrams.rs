@@ -56,9 +56,8 @@ struct Desk {
     refusals: RefCell<Refusals>,
 }
 
-/// Serves flows until the daemon drains.
+/// Serves flows, for ever.
 pub async fn flows(road: Rc<Road>, sockets: FlowSockets) {
-    let mut drain = road.drain.clone();
     let desk = Rc::new(Desk {
         road,
         sockets,
@@ -69,11 +68,7 @@ pub async fn flows(road: Rc<Road>, sockets: FlowSockets) {
         refusals: RefCell::new(Refusals::new(Instant::now())),
     });
     loop {
-        tokio::select! {
-            biased;
-            _ = drain.wait_for(|drains| *drains) => return,
-            datagram = desk.sockets.receive(&desk.scratch) => desk.take(datagram),
-        }
+        desk.take(desk.sockets.receive(&desk.scratch).await);
         // A new flow gets its sockets before the next of its datagrams is looked at, and no flood of datagrams that
         // are refused keeps others waiting.
         tokio::task::yield_now().await;
@@ -318,7 +313,7 @@ async fn relayed(
 ) {
     // The belief is held until the flow ends.
     let Judged { arrival, known, mut passage, held: _held, .. } = judged;
-    let (out, back, mut drain) = (Moved::default(), Moved::default(), desk.road.drain.clone());
+    let (out, back, mut cut) = (Moved::default(), Moved::default(), desk.road.shifts.held());
     let source = (&known, arrival.client);
     let pace = LiveTempo::new(tempo(desk, source, &passage));
     reserving::count(&desk.road.shared, &known.agent().name, &entry, &pace);
@@ -334,7 +329,7 @@ async fn relayed(
     };
     let (end, denial) = loop {
         let again = Again::of(&desk.road, &known);
-        let interrupts = Interrupts { drain: &mut drain, due: pin!(again.due(&mut policy)) };
+        let interrupts = Interrupts { cut: &mut cut, due: pin!(again.due(&mut policy)) };
         match relay(&passage, &entry, &mut line, interrupts, Patience::default()).await {
             Stopped::Due => match anew::judged(&desk.road, arrival, (&known, &passage), &Hello::Datagram) {
                 Ok(anew) => {
@@ -351,7 +346,7 @@ async fn relayed(
                 break (Some(SPENT), pace.spent());
             }
             Stopped::Idle => break (Some("idle"), None),
-            Stopped::Drain => break (Some("shutdown"), None),
+            Stopped::Cut => break (Some("shutdown"), None),
             Stopped::WorkloadGone => break (Some("client-closed"), None),
             Stopped::Unreachable(error) => {
                 break gone(desk, arrival, &passage, (ends.address, back.datagrams()), error);

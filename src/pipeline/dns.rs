@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::case::{built_in, denied};
 use super::home;
 use super::road::{Road, Snapshot};
+use super::shift::{Stage, reached};
 use crate::decide::dlp::Inspected;
 use crate::decide::ledger::record::{Asked, Kind, Opening, Outcome, Subject};
 use crate::decide::policy::{Leave, Lookup};
@@ -70,8 +71,11 @@ pub async fn datagrams(road: Rc<Road>, sockets: Rc<DnsDatagrams>) {
             if crowded && !shares.admit(agent_of(&road, &datagram), Asker::of(&datagram)) {
                 continue;
             }
-            let (road, sockets) = (road.clone(), sockets.clone());
-            tokio::task::spawn_local(async move { datagram_answered(&road, &sockets, datagram).await });
+            let (road, sockets, held) = (road.clone(), sockets.clone(), road.shifts.held());
+            tokio::task::spawn_local(async move {
+                datagram_answered(&road, &sockets, datagram).await;
+                drop(held);
+            });
         }
         shares.end_batch().for_each(|(dropped, asker)| unheard(&road, dropped, asker));
         // What was just begun, and everybody else, comes before the next batch.
@@ -112,13 +116,18 @@ pub async fn stream(road: Rc<Road>, accepted: Accepted) {
     let (read, mut write) = stream.split();
     let mut frames = Frames::new(read);
     let mut under_way = FuturesUnordered::new();
-    let mut open = true;
+    let (mut open, mut heard) = (true, false);
+    let mut stage = road.stage.clone();
     while open || !under_way.is_empty() {
+        // Whoever has just come is served once, also while the daemon drains.
+        let may_end = open && heard && under_way.is_empty() && !frames.is_inside();
         let answered = tokio::select! {
             Some(answered) = under_way.next() => answered,
+            () = reached(&mut stage, Stage::Draining), if may_end => return,
             message = frames.next(), if open && under_way.len() < DNS_PIPELINED_PER_CLIENT => {
                 match message {
                     Ok(Some(message)) => {
+                        heard = true;
                         let (road, message) = (&road, message.to_vec());
                         under_way.push(async move { answer(road, asker, &message).await });
                     }

@@ -35,10 +35,19 @@ export DENO_CERT="$clawgress_dir/ca.pem"
 clawgress_keytool="$(command -v "${JAVA_HOME:+$JAVA_HOME/bin/}keytool")" || clawgress_keytool=
 if [ -n "$clawgress_keytool" ] && [ ! -f "$clawgress_dir/java.store" ]; then
     clawgress_java="$(dirname "$(dirname "$(readlink -f "$clawgress_keytool")")")"
-    clawgress_keep "java.$$" < "$clawgress_java/lib/security/cacerts" \
-        && "$clawgress_keytool" -importcert -noprompt -alias clawgress -file "$clawgress_dir/ca.pem" \
-            -keystore "$clawgress_dir/java.$$" -storepass changeit > /dev/null 2>&1 \
-        && mv -f "$clawgress_dir/java.$$" "$clawgress_dir/java.store"
+    clawgress_keep "java.$$" < "$clawgress_java/lib/security/cacerts"
+    # It takes one certificate at a time; in a rotation there are two.
+    clawgress_count="$(grep -c -e '-----BEGIN CERTIFICATE-----' "$clawgress_dir/ca.pem")"
+    while [ "$clawgress_count" -gt 0 ]; do
+        awk -v wanted="$clawgress_count" '/-----BEGIN CERTIFICATE-----/ {n++} n == wanted' "$clawgress_dir/ca.pem" \
+            | "$clawgress_keytool" -importcert -noprompt -alias "clawgress-$clawgress_count" \
+                -keystore "$clawgress_dir/java.$$" -storepass changeit > /dev/null 2>&1 \
+            || clawgress_count=-1
+        clawgress_count=$((clawgress_count - 1))
+    done
+    if [ "$clawgress_count" -eq 0 ]; then
+        mv -f "$clawgress_dir/java.$$" "$clawgress_dir/java.store"
+    fi
 fi
 case "${JAVA_TOOL_OPTIONS:-}" in
 *"$clawgress_dir/java.store"*) ;;
@@ -49,5 +58,5 @@ case "${JAVA_TOOL_OPTIONS:-}" in
     fi
     ;;
 esac
-unset clawgress_dir clawgress_ca clawgress_system clawgress_keytool clawgress_java
+unset clawgress_dir clawgress_ca clawgress_system clawgress_keytool clawgress_java clawgress_count
 unset -f clawgress_keep

@@ -111,7 +111,7 @@ fn going(
         underway,
         clearance,
         entry: Some(entry),
-        drain: site.road.drain.clone(),
+        stage: site.road.stage.clone(),
         left: Cell::default(),
         sent: Rc::default(),
         cut: site.cut.clone(),

@@ -61,7 +61,7 @@ pub async fn relay(road: &Road, judged: Judged, entry: Entry, stream: Peeked) ->
             Ok(Err(_)) | Err(_) => return Some("upstream-failed"),
         }
         let ends = (stream.stream(), &upstream);
-        relay::splice(&judged.passage, &entry, ends, (&bytes, &tempo), road.drain.clone()).await
+        relay::splice(&judged.passage, &entry, ends, (&bytes, &tempo), road.shifts.held()).await
     };
     let ended = tokio::select! {
         biased;
@@ -129,9 +129,9 @@ fn plain(dialled: Dialled) -> Result<(TcpStream, SocketAddr), Denial> {
 }
 
 /// Whether the workload says something before the server does. An end of input is nothing said; where both stay
-/// silent for long, or the daemon drains, the relay ends for that.
+/// silent for long, or the daemon waits no longer, the relay ends for that.
 async fn speaks_first(road: &Road, workload: &TcpStream, upstream: &TcpStream) -> bool {
-    let mut drain = road.drain.clone();
+    let mut cut = road.shifts.held();
     let said = async {
         loop {
             match workload.peek(&mut [0]).await {
@@ -145,7 +145,7 @@ async fn speaks_first(road: &Road, workload: &TcpStream, upstream: &TcpStream) -
         biased;
         _ = upstream.readable() => false,
         said = said => said,
-        _ = drain.wait_for(|drains| *drains) => false,
+        _ = cut.wait_for(|cut| *cut) => false,
         () = tokio::time::sleep(FLOW_IDLE_TIME) => false,
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::bridge::Challenge;
 use super::deny::Heard;
 use super::serving::Watched;
+use super::shift::Stage;
 use super::site::{Leg, Site};
 use super::underway::Underway;
 use super::watch::Busy;
@@ -39,8 +40,8 @@ pub struct Going {
     pub clearance: Clearance,
     /// Its record, until it is closed.
     pub entry: Option<Entry>,
-    /// Whether the daemon is about to end.
-    pub drain: watch::Receiver<bool>,
+    /// Where the daemon stands on its way out.
+    pub stage: watch::Receiver<Stage>,
     /// Whether it was handed to a connection.
     pub left: Cell<bool>,
     /// Bytes of its body that went out.
@@ -145,7 +146,7 @@ impl Going {
 impl Drop for Going {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
-        let end = if *self.drain.borrow() { "shutdown" } else { "client-closed" };
+        let end = if *self.stage.borrow() == Stage::Serving { "client-closed" } else { "shutdown" };
         let outcome = Outcome {
             bytes_out: self.sent.get(),
             latency: self.started.elapsed(),

@@ -61,7 +61,9 @@ async fn page(visitor: Rc<Visitor>, request: HttpRequest<Incoming>) -> Response<
         _ if !reads => {
             (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "these pages can only be read\n".to_owned())
         }
-        "/ca.pem" => (StatusCode::OK, "application/x-pem-file", visitor.road.shared.ca_pem.to_string()),
+        "/ca.pem" => {
+            (StatusCode::OK, "application/x-pem-file", visitor.road.shared.authorities.bundle().to_string())
+        }
         "/env.sh" => (StatusCode::OK, "text/x-shellscript", visitor.environment()),
         "/whoami" => (StatusCode::OK, "application/json", visitor.whoami()),
         "/" => (StatusCode::OK, "text/plain", "ca.pem\nenv.sh\nwhoami\n".to_owned()),
@@ -79,7 +81,7 @@ async fn page(visitor: Rc<Visitor>, request: HttpRequest<Incoming>) -> Response<
 
 impl Visitor {
     fn environment(&self) -> String {
-        ENVIRONMENT.replace("@CA@", self.road.shared.ca_pem.trim_end())
+        ENVIRONMENT.replace("@CA@", self.road.shared.authorities.bundle().trim_end())
     }
 
     fn whoami(&self) -> String {

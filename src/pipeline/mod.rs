@@ -10,6 +10,7 @@
 //! the same road for queries, `datagrams` for UDP flows, and `dropped` records what never came here, because the kernel
 //! refused it. Only this folder knows the order of the stages.
 
+pub mod shift;
 mod places;
 mod quarantines;
 mod paces;

@@ -151,7 +151,9 @@ fn alert_for(denial: &Denial) -> AlertDescription {
     match denial.reason {
         Reason::ProtocolMalformed => AlertDescription::DecodeError,
         Reason::TlsNoName => AlertDescription::UnrecognisedName,
-        Reason::Internal | Reason::AuditUnavailable | Reason::Overload => AlertDescription::InternalError,
+        Reason::Internal | Reason::AuditUnavailable | Reason::Overload | Reason::TlsAuthority => {
+            AlertDescription::InternalError
+        }
         _ => AlertDescription::AccessDenied,
     }
 }

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use super::paces::{Asker, Paces};
 use super::places::{Places, Room};
 use super::quarantines::Quarantines;
+use super::shift::{Shifts, Stage};
 use crate::act::credentials::{Tokens, Vault};
 use crate::act::dial::Dialler;
-use crate::act::tls::Terminator;
+use crate::act::tls::{Authorities, Terminator};
 use crate::act::upstream::{HeldRoom, Pool};
 use crate::decide::dlp::{HashKey, Inspection, Inspector, Known as KnownValues};
 use crate::decide::ledger::Ledger;
@@ -87,8 +88,8 @@ pub struct Shared {
     pub vault: Arc<Vault>,
     /// Tokens for service accounts.
     pub tokens: Tokens,
-    /// The CA's certificate, for workloads to read.
-    pub ca_pem: Arc<str>,
+    /// What workloads trust, for them to read.
+    pub authorities: Arc<Authorities>,
     /// This host's own addresses, for workloads to find it.
     pub home: Home,
     /// Places for connections on each worker.
@@ -276,20 +277,23 @@ pub struct Road {
     pub exchange: Exchange,
     /// The gateway's own resolution, for names that an agent merely claims.
     pub own: OwnResolver,
-    /// Turns true once when the daemon drains.
-    pub drain: watch::Receiver<bool>,
+    /// Where the daemon stands on its way out.
+    pub stage: watch::Receiver<Stage>,
+    /// The shift in which connections are taken.
+    pub shifts: Shifts,
     /// Places for connections.
     pub places: Rc<Places>,
 }
 
 impl Road {
     /// A worker's road.
-    pub fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>) -> Rc<Self> {
+    pub fn new(shared: Arc<Shared>, stage: watch::Receiver<Stage>) -> Rc<Self> {
         let forwarder = Arc::new(Forwarder::new(shared.resolvers.clone(), shared.dialler.for_resolvers()));
         let exchange = Exchange::new(forwarder.clone(), shared.answers.clone(), shared.memory.clone());
         let own = OwnResolver::new(forwarder, shared.answers.clone());
         let places = Places::new(shared.room);
-        Rc::new(Self { shared, pool: Pool::default(), exchange, own, drain, places })
+        let (pool, shifts) = (Pool::default(), Shifts::default());
+        Rc::new(Self { shared, pool, exchange, own, stage, shifts, places })
     }
 
     /// The set in force now.

@@ -86,7 +86,7 @@ fn malformed() -> Denial {
 /// The fields that credentials go into: none of them goes out behind the body.
 pub fn names(clearance: &Clearance) -> impl Iterator<Item = HeaderName> + '_ {
     clearance.credentials().iter().filter_map(|one| match &one.place {
-        CredentialPlace::Header { name, .. } => Some(name.clone()),
+        CredentialPlace::Header { name, .. } | CredentialPlace::Basic { name, .. } => Some(name.clone()),
         CredentialPlace::Query(_) => None,
         CredentialPlace::Aws(_) | CredentialPlace::Google(_) => Some(header::AUTHORIZATION),
     })

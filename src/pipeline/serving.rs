@@ -21,6 +21,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::anew::Again;
@@ -28,6 +29,7 @@ use super::departure::Wire;
 use super::framed::{Broken, Framed};
 use super::guarded::Guarded;
 use super::road::Road;
+use super::shift::{Stage, reached};
 use super::underway::Underway;
 use super::watch::{Busy, Watch};
 use crate::act::dial::Protocol;
@@ -117,6 +119,7 @@ where
     let watch = Watch::new(protocol == Protocol::Http11);
     let (how, denial) = match serve(road, stream, protocol, (&answer, &unheard, &renewed), &watch).await {
         End::Orderly => (None, None),
+        End::Cut => (Some("shutdown"), None),
         End::Lapsed(denial) => (Some(LAPSED), Some(denial)),
         End::Idle => (Some("idle"), None),
         End::Failed(error) => failed(&error, None),
@@ -128,6 +131,7 @@ where
 /// How a connection ended.
 enum End {
     Orderly,
+    Cut,
     Idle,
     Lapsed(Denial),
     Failed(hyper::Error),
@@ -244,7 +248,7 @@ where
     C: Future<Output = hyper::Result<()>>,
     G: Fn(Pin<&mut C>),
 {
-    let mut drain = road.drain.clone();
+    let (mut stage, mut cut) = (road.stage.clone(), road.shifts.held());
     let mut policy = road.shared.watch();
     // What changed between the decision and now is looked at once.
     policy.mark_changed();
@@ -258,20 +262,18 @@ where
                 settle(cx, ending);
                 polled
             }) => return ended.map_or_else(End::Failed, |()| End::Orderly),
-            _ = drain.wait_for(|drains| *drains), if !ending => {
+            () = asked_to_end(&mut stage, watch), if !ending => {
                 ending = true;
                 gracefully(connection.as_mut());
+            }
+            _ = cut.wait_for(|cut| *cut) => {
+                reset(watch, connection).await;
+                return End::Cut;
             }
             () = again.due(&mut policy) => match renewed() {
                 Ok(next) => again = next,
                 Err(denial) => {
-                    watch.cut();
-                    poll_fn(|cx| {
-                        // The reset leaves with this; what comes of it does not matter any more.
-                        let _ = connection.as_mut().poll(cx);
-                        Poll::Ready(())
-                    })
-                    .await;
+                    reset(watch, connection).await;
                     return End::Lapsed(denial);
                 }
             },
@@ -290,6 +292,24 @@ where
             }
         }
     }
+}
+
+/// Waits until the daemon drains and the connection has had a request: whoever has just come is served once.
+async fn asked_to_end(stage: &mut watch::Receiver<Stage>, watch: &Watch) {
+    reached(stage, Stage::Draining).await;
+    // Requests come with the polling of the connection, in this same task.
+    poll_fn(|_| if watch.begun() > 0 { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+/// Ends a connection in the middle: an answer that ends where it was cut off must not look whole.
+async fn reset<C: Future>(watch: &Watch, mut connection: Pin<&mut C>) {
+    watch.cut();
+    poll_fn(|cx| {
+        // The reset leaves with this; what comes of it does not matter any more.
+        let _ = connection.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// The word for a connection that broke: the kernel gives up on a workload that takes nothing, or is gone.

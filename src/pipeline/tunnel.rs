@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::anew::Again;
 use super::going::Going;
+use super::shift::Cut;
 use super::site::Site;
 use super::watch::Busy;
 use crate::act::credentials::{Covering, Echo};
@@ -41,8 +42,10 @@ struct Side<'m, S> {
     /// What of that may go on and has not gone.
     ready: Vec<u8>,
     ended: bool,
-    /// Covers what repeats a credential.
+    /// Covers what repeats a credential that was given.
     covered: Option<Covered>,
+    /// Covers what repeats any other, of what may go on.
+    shield: Option<Covering>,
 }
 
 /// What comes from an upstream that was given a credential.
@@ -66,6 +69,8 @@ pub struct Looks {
     down: Option<LookedMessages>,
     /// What its server may not repeat.
     echo: Option<Arc<Echo>>,
+    /// What nobody may repeat.
+    vault: Option<Arc<Echo>>,
 }
 
 impl Looks {
@@ -76,12 +81,12 @@ impl Looks {
             let passing = going.passing(site, way, &HeaderMap::new())?;
             Some(LookedMessages::new(passing, going.told.clone(), most))
         };
-        Self { up: messages(Direction::Up), down: messages(Direction::Down), echo: None }
+        Self { up: messages(Direction::Up), down: messages(Direction::Down), echo: None, vault: None }
     }
 
-    /// The same, repeating no credential.
-    pub fn repeating(self, echo: Option<Arc<Echo>>) -> Self {
-        Self { echo, ..self }
+    /// The same, repeating neither what its server was given nor what is in the vault.
+    pub fn repeating(self, echo: Option<Arc<Echo>>, vault: Option<Arc<Echo>>) -> Self {
+        Self { echo, vault, ..self }
     }
 }
 
@@ -102,8 +107,8 @@ struct Moved {
 
 /// What ends a tunnel from outside.
 pub struct Ends<J> {
-    /// The daemon is about to end.
-    pub drain: watch::Receiver<bool>,
+    /// The daemon ends, and waits no longer.
+    pub cut: Cut,
     /// Other documents are in force, or other things stand for a time.
     pub policy: watch::Receiver<()>,
     /// Whether it may go on, by what is in force now, and until when that is known; where it may, it sets the tempo.
@@ -119,25 +124,25 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
     (closing, busy): (Closing, Busy),
     ends: Ends<J>,
 ) {
-    let Ends { mut drain, policy, judge, tempo } = ends;
+    let Ends { mut cut, policy, judge, tempo } = ends;
     let both = timeout(TLS_HANDSHAKE_TIME, async { tokio::try_join!(workload, upstream) }).await;
     let Ok(Ok((workload, upstream))) = both else { return closing.finish(0, 0, Some("client-closed")) };
     let moved = Moved { at: Cell::new(Instant::now()), ended: Cell::new(false) };
-    let side = |inner, direction, looked, covered| {
+    let side = |inner, direction, looked, (covered, shield)| {
         let lane = Lane::new(tempo.clone(), direction);
         let (inner, ready, ended) = (TokioIo::new(inner), Vec::new(), false);
-        Side { inner, read: 0, written: 0, moved: &moved, lane, looked, ready, ended, covered }
+        Side { inner, read: 0, written: 0, moved: &moved, lane, looked, ready, ended, covered, shield }
     };
     let told = closing.told.clone();
-    let covered = looks.echo.map(Covered::new);
-    let (mut workload, mut upstream) =
-        (side(workload, Direction::Up, looks.up, None), side(upstream, Direction::Down, looks.down, covered));
+    let covers = (looks.echo.map(Covered::new), looks.vault.map(Covering::new));
+    let mut workload = side(workload, Direction::Up, looks.up, (None, None));
+    let mut upstream = side(upstream, Direction::Down, looks.down, covers);
     let end = tokio::select! {
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
             ended.err().map(|_| "reset")
         }
         () = idle(&moved) => Some("idle"),
-        _ = drain.wait_for(|drains| *drains) => Some("shutdown"),
+        _ = cut.wait_for(|cut| *cut) => Some("shutdown"),
         denial = refused(policy, judge) => {
             closing.end(workload.read, workload.written, (LAPSED, denial));
             return drop(busy);
@@ -210,7 +215,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.looked.is_some() {
+        if self.looked.is_some() || self.shield.is_some() {
             return self.poll_looked(cx, buf);
         }
         ready!(self.lane.poll(cx)).map_err(io::Error::other)?;
@@ -245,14 +250,22 @@ impl<S: AsyncRead + Unpin> Side<'_, S> {
                 Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Poll::Ready(Err(error)),
                 _ => {}
             }
-            let Some(looked) = &mut self.looked else { break };
-            self.moved.at.set(Instant::now());
-            if part.filled().is_empty() {
-                self.ended = true;
-                self.moved.ended.set(true);
-                looked.finish(&mut self.ready);
-            } else {
-                looked.feed(part.filled(), &mut self.ready).map_err(|_| io::Error::other("found"))?;
+            let Self { looked, shield, ready, ended, moved, .. } = self;
+            moved.at.set(Instant::now());
+            *ended = part.filled().is_empty();
+            match looked {
+                Some(looked) if *ended => looked.finish(ready),
+                Some(looked) => looked.feed(part.filled(), ready).map_err(|_| io::Error::other("found"))?,
+                None => ready.extend_from_slice(part.filled()),
+            }
+            if let Some(shield) = shield {
+                *ready = shield.feed(std::mem::take(ready).into()).into();
+                if *ended {
+                    ready.extend(shield.finish());
+                }
+            }
+            if *ended {
+                moved.ended.set(true);
             }
         }
         let length = self.ready.len().min(buf.remaining()).min(self.lane.turn());

@@ -3,5 +3,6 @@
 #[allow(unsafe_code, reason = "the door: everything unsafe is wrapped here, and nowhere else")]
 pub mod sys;
 pub mod files;
+pub mod copies;
 pub mod registry;
 pub mod telemetry;

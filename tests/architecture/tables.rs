@@ -154,9 +154,6 @@ pub const FUNCTION_LINES: usize = 60;
 /// Uniform catalogues that may be longer, with the reason: `("src/a/b.rs", "one line for each code")`.
 pub const LONG: &[(&str, &str)] = &[
     ("benches/micro.rs", "a list of measurements, each of a few lines"),
-    ("src/decide/dlp/secrets/nearby.rs", "a catalogue: one entry for each service"),
-    ("src/decide/dlp/personal/asia.rs", "an entry for each number, with its check"),
-    ("src/decide/dlp/personal/europe.rs", "an entry for each number, with its check"),
     ("src/model/types/detectors.rs", "a line for each detector"),
     ("src/model/types/limits.rs", "a line or two for each bound"),
 ];

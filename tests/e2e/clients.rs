@@ -256,6 +256,65 @@ spec:
     });
 }
 
+/// A token that the server of a private repository takes as the password of `x-access-token`.
+const TOKEN: &str = "ght-made-up/8Kd+Zs2Qw";
+
+#[apply(over_both)]
+fn git_fetches_and_pushes_where_a_password_is_wanted_that_it_never_has(world: World) {
+    let _server = nginx::git_server(&world.lab, "notes");
+    world.lab.file("htpasswd", format!("x-access-token:{{PLAIN}}{TOKEN}\n"));
+    let route = "---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressHTTPRoute
+metadata: {name: private}
+spec:
+  parentRefs: [{kind: EgressGateway, name: default}]
+  hostnames: [site.example]
+  rules: [{matches: [{path: {value: /private/notes.git}}]}]
+";
+    let policy = "---
+apiVersion: clawgress.io/v1alpha1
+kind: CredentialInjectionPolicy
+metadata: {name: git}
+spec:
+  parentRefs: [{kind: EgressHTTPRoute, name: private}]
+  secretRef: {name: git}
+  target: Header
+  headerName: Authorization
+  basicUser: x-access-token
+";
+    let daemon = world.gateway(&format!("{ROUTES}{route}"));
+    let git = |script: &str| {
+        let script = format!(
+            "set -e; git() {{ command git -c user.name=a -c user.email=a@a.example \"$@\"; }}; {script}"
+        );
+        program(&world, &daemon, "sh", "GIT_SSL_CAINFO")
+            .args(["-c", &script])
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .run()
+    };
+    let url = "https://site.example/private/notes.git";
+    let refused = git(&format!("git clone -q {url} none"));
+    assert!(refused.failed_with(128).contains("could not read Username"), "the server wants it: {refused}");
+    daemon.write_policy("routes.yaml", &format!("{ROUTES}{route}{policy}"));
+    daemon.program(&["secret", "set", "git"]).input(TOKEN).run().succeeded();
+    daemon.reload();
+    git(&format!("git clone -q {url} mine && test -f mine/README")).succeeded();
+    git("cd mine && head -c 3000000 /dev/urandom > big && git add big && git commit -q -m big").succeeded();
+    git("git -C mine push -q").succeeded();
+    // What the agent says in its place is gone.
+    let own = url.replace("://", "://me:my-own@");
+    git(&format!("git clone -q {own} theirs")).succeeded();
+    let big = |copy: &str| std::fs::read(world.lab.folder().join(copy).join("big")).expect("a file");
+    assert!(big("theirs") == big("mine"));
+    daemon.record(&json!({
+        "kind": "request", "path": "/private/notes.git/git-receive-pack", "status": 200,
+        "credential": "CredentialInjectionPolicy/git: secret git version 1",
+    }));
+    let found = git(&format!("grep -rlF '{TOKEN}' mine theirs || true"));
+    assert_eq!(found.succeeded(), "", "no file of the agent holds it");
+}
+
 /// `raw.example` on these ports besides 7000.
 pub fn raw_ports(ports: &str) -> String {
     ROUTES.replace("[{port: 7000}]", &format!("[{{port: 7000}}, {ports}]"))

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::dialogue::{NAME, fields, over_tls};
+use super::dialogue::{NAME, fields, over_tls, plain};
 use super::injection::{KEY, ask, injecting, policy, set};
 use super::origin::{Origin, Taken};
 use super::providers::pieces;
-use super::streaming::TLS;
+use super::streaming::{PLAIN, TLS};
 use super::websocket::upgrade;
 use crate::lab::backends::Wire;
 use crate::lab::{Lab, websocket};
@@ -112,4 +112,83 @@ fn a_websocket_repeats_nothing_either(lab: Lab) {
     let expected = format!("Bearer {} None", cover());
     let frame = talk.bytes(2 + expected.len());
     assert_eq!(String::from_utf8_lossy(&frame[2..]), expected);
+}
+
+/// A value that no policy binds to anything.
+const MOTTO: &str = "plain-words/of+nobody";
+
+/// A site in the open that answers with the motto, coded where that is asked for.
+fn indiscreet(lab: &Lab) -> Origin {
+    Origin::start(lab, PLAIN, Wire::Plain, |taken: &Taken| {
+        let says = if taken.line().contains("/quiet") { "nothing" } else { MOTTO };
+        let body = format!("{}it is {says}, {}", "x".repeat(20_000), json!({ "twice": says }));
+        if fields(&taken.head, "accept-encoding").next() == Some("gzip") {
+            let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+            coder.write_all(body.as_bytes()).expect("memory");
+            let body = coder.finish().expect("memory");
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            return [head.as_bytes(), &body].concat();
+        }
+        format!(
+            "HTTP/1.1 200 OK\r\nX-Got: {says}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Last\r\n\r\n\
+             {:x}\r\n{body}\r\n0\r\nX-Last: {says}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes()
+    })
+}
+
+#[apply(over_both)]
+fn no_answer_tells_a_value_of_the_vault_though_no_policy_speaks_of_it(lab: Lab) {
+    let (_resolver, daemon) = injecting(&lab, "");
+    let origin = indiscreet(&lab);
+    let ask = |path: &str, more: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {NAME}\r\nTE: trailers\r\n{more}\r\n");
+        plain(lab.workload(), PLAIN).ask(request)
+    };
+    assert!(ask("/x", "").text().contains(MOTTO), "an empty vault hides nothing");
+    set(&daemon, &["motto"], MOTTO);
+    let heard = ask("/x", "");
+    let cover = "*".repeat(MOTTO.len());
+    assert!(heard.text().ends_with(&format!("it is {cover}, {{\"twice\":\"{cover}\"}}")), "{}", heard.text());
+    assert_eq!(heard.field("x-got"), Some(&*cover));
+    assert!(heard.trailers.to_ascii_lowercase().contains(&format!("x-last: {cover}")), "{}", heard.trailers);
+
+    // What is coded goes on as it came, or not to its end.
+    let quiet = ask("/quiet", "Accept-Encoding: gzip\r\n");
+    assert_eq!((quiet.status, quiet.field("content-encoding")), (200, Some("gzip")));
+    assert!(quiet.body.starts_with(&[0x1f, 0x8b]), "as it came");
+    let mut talk = plain(lab.workload(), PLAIN);
+    talk.say(format!("GET /x HTTP/1.1\r\nHost: {NAME}\r\nAccept-Encoding: gzip\r\n\r\n"));
+    let rest = talk.rest().unwrap_or_default();
+    assert!(!rest.windows(MOTTO.len()).any(|part| part == MOTTO.as_bytes()));
+    daemon.record(&json!({"kind": "request", "path": "/x", "reason": "dlp.blocked"}));
+    let taken = origin.taken().pop().expect("a request");
+    assert_eq!(fields(&taken.head, "accept-encoding").collect::<Vec<_>>(), ["gzip"]);
+    daemon.cli(&["secret", "remove", "motto"]).succeeded();
+    assert!(ask("/x", "").text().contains(MOTTO), "it is nobody's secret any more");
+}
+
+#[apply(over_both)]
+fn a_websocket_tells_no_value_of_the_vault_either(lab: Lab) {
+    let (_resolver, daemon) = injecting(&lab, "");
+    let _origin = Origin::start(&lab, PLAIN, Wire::Plain, |taken| {
+        let key = fields(&taken.head, "sec-websocket-key").next().expect("a key");
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+            websocket::proof(key.as_bytes())
+        );
+        let length = u8::try_from(MOTTO.len()).expect("a short text");
+        [head.as_bytes(), &[0x81, length], MOTTO.as_bytes(), &[0x81, 4], b"more"].concat()
+    });
+    set(&daemon, &["motto"], MOTTO);
+    let mut talk = plain(lab.workload(), PLAIN);
+    talk.say(upgrade("/ws"));
+    assert!(talk.head().starts_with("HTTP/1.1 101 "));
+    let frames = talk.bytes(2 + MOTTO.len() + 6);
+    assert_eq!(String::from_utf8_lossy(&frames[2..2 + MOTTO.len()]), "*".repeat(MOTTO.len()));
+    assert!(frames.ends_with(b"more"));
 }

@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::backends::eventually;
+use super::manager::Manager;
 use super::program::{Finished, Program, Running};
 use super::{Lab, Namespace, RESOLVER_V4};
 
@@ -25,6 +25,7 @@ pub struct Daemon<'lab> {
     folder: PathBuf,
     config: PathBuf,
     files: Option<u64>,
+    manager: Manager,
     running: Running,
     authority: OnceCell<PathBuf>,
 }
@@ -38,29 +39,79 @@ impl<'lab> Daemon<'lab> {
     ) -> Self {
         let (config, gateway) = (prepare(lab, settings, policies), lab.gateway());
         let folder = lab.folder().join("gateway");
-        let running = launch(gateway, (&folder, &config), lab.folder(), files);
-        Self { gateway, folder, config, files, running, authority: OnceCell::new() }
+        let mut manager = Manager::new(&folder);
+        let running = launch(gateway, (&folder, &config), &mut manager, files);
+        Self { gateway, folder, config, files, manager, running, authority: OnceCell::new() }
     }
 
-    /// Ends the daemon as a crash would, and waits until it is gone.
+    /// Ends the daemon as a crash would, and waits until it is gone. Nobody keeps anything for the next.
     pub fn kill9(&mut self) {
+        self.crash();
+        self.manager.forget();
+    }
+
+    /// The same where a service manager keeps the sockets, for `start_with_kept`.
+    pub fn crash(&mut self) {
         self.running.signal(Signal::KILL);
         assert!(self.running.wait(PATIENCE), "a killed daemon is still there");
     }
 
-    /// Ends the daemon in an orderly way and returns its exit code.
+    /// Ends the daemon in an orderly way and for good, and returns its exit code.
     pub fn terminate(&mut self) -> i32 {
-        self.running.signal(Signal::TERM);
-        let finished = self.running.finish(PATIENCE);
-        assert!(!finished.timed_out, "the daemon did not end within {PATIENCE:?} of SIGTERM");
-        finished.code()
+        self.ask_to_end();
+        let code = self.await_end();
+        self.manager.forget();
+        code
     }
 
-    /// Starts it again, on the same folders, and waits until it is ready.
+    /// Starts it again, on the same folders, and waits until it is ready. Nothing was kept for it.
     pub fn start_again(&mut self) {
+        self.manager.forget();
+        self.start_with_kept();
+    }
+
+    /// Starts it again with the sockets that were kept, as a service manager does, and waits until it is ready.
+    pub fn start_with_kept(&mut self) {
         assert!(self.running.ended().is_some(), "the daemon still runs");
-        let lab = self.folder.parent().expect("the lab's folder");
-        self.running = launch(self.gateway, (&self.folder, &self.config), lab, self.files);
+        let place = (self.folder.as_path(), self.config.as_path());
+        self.running = launch(self.gateway, place, &mut self.manager, self.files);
+    }
+
+    /// Starts it with what was kept where it cannot start, and returns what it says.
+    pub fn fail_with_kept(&mut self) -> String {
+        let log = self.folder.with_file_name("failed.log");
+        let program = self.gateway.command("sh").args(["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"", BINARY]);
+        let program = program.args(["daemon", "--config"]).arg(&self.config);
+        let kept = self.manager.kept();
+        let program = program.env("NOTIFY_SOCKET", self.manager.path()).passing(kept);
+        self.running = program.start_logged(&log);
+        assert_ne!(self.await_end(), 0, "it started");
+        while !self.manager.hear().is_empty() {}
+        fs::read_to_string(log).expect("a log")
+    }
+
+    /// Ends it in an orderly way and starts it again, as `systemctl restart` does.
+    pub fn restart(&mut self) {
+        self.ask_to_end();
+        assert_eq!(self.await_end(), 0);
+        self.start_with_kept();
+    }
+
+    /// The names of the sockets that are kept for it.
+    pub fn kept(&self) -> Vec<&str> {
+        self.manager.names()
+    }
+
+    /// SIGTERM.
+    pub fn ask_to_end(&self) {
+        self.running.signal(Signal::TERM);
+    }
+
+    /// Waits until it has ended and returns its exit code.
+    pub fn await_end(&mut self) -> i32 {
+        let finished = self.running.finish(PATIENCE);
+        assert!(!finished.timed_out, "the daemon did not end within {PATIENCE:?}");
+        finished.code()
     }
 
     /// `clawgress reload`, which must succeed.
@@ -233,28 +284,30 @@ fn write_policy(folder: &Path, file: &str, yaml: &str) {
     fs::write(path, yaml).expect("a policy file");
 }
 
-/// Starts the daemon, under a limit of open files where one is given, and waits for `READY=1` (sd_notify(3)).
-fn launch(gateway: &Namespace, (folder, config): (&Path, &Path), lab: &Path, files: Option<u64>) -> Running {
-    let notify = folder.join("notify.sock");
-    let _ = fs::remove_file(&notify);
-    let socket = UnixDatagram::bind(&notify).expect("a notification socket");
-    socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
+/// Starts the daemon with what is kept for it, under a limit of open files where one is given, and waits for `READY=1`
+/// (sd_notify(3)).
+fn launch(
+    gateway: &Namespace,
+    (folder, config): (&Path, &Path),
+    manager: &mut Manager,
+    files: Option<u64>,
+) -> Running {
     let program = match files {
         // It replaces itself with the daemon, so the pid is the daemon's own.
         Some(files) => gateway.command("prlimit").arg(format!("--nofile={files}:{files}")).arg(BINARY),
-        None => gateway.command(BINARY),
+        None => gateway.command("sh").args(["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"", BINARY]),
     };
+    let log = folder.with_file_name("daemon.log");
     let mut running = program
         .args(["daemon", "--config"])
         .arg(config)
-        .env("NOTIFY_SOCKET", &notify)
+        .env("NOTIFY_SOCKET", manager.path())
         .env("RUST_BACKTRACE", "1")
-        .start_logged(&lab.join("daemon.log"));
+        .passing(manager.kept())
+        .start_logged(&log);
     let end = Instant::now() + PATIENCE;
-    let mut message = [0; 4096];
     loop {
-        let length = socket.recv(&mut message).unwrap_or(0);
-        if String::from_utf8_lossy(&message[..length]).lines().any(|line| line == "READY=1") {
+        if manager.hear().iter().any(|line| line == "READY=1") {
             return running;
         }
         if let Some(status) = running.ended() {

@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod family;
 pub mod forge;
 pub mod frames;
+pub mod manager;
 pub mod mcp;
 pub mod namespace;
 pub mod nginx;

@@ -88,7 +88,7 @@ impl Nginx {
 
 /// The usual HTTPS site for some names, with a good certificate: ports 443 (HTTP/1.1 and HTTP/2) and 80 on
 /// `UPSTREAM_V4` and `UPSTREAM_V6`. `/small` answers `hello from upstream` and a line end, `/1MiB` a mebibyte,
-/// `/git/NAME.git` what `git` has made, `/push/NAME.git` what `git_server` takes, `/mirror/` the files of the lab's
+/// `/git/NAME.git` what `git` has made, `/push/NAME.git` and `/private/NAME.git` what `git_server` takes, `/mirror/` the files of the lab's
 /// `www/mirror`; every other path goes to servers of our own (see `HttpServer`) without
 /// buffering.
 pub fn site(lab: &Lab, names: &[&str]) -> Nginx {
@@ -123,14 +123,16 @@ pub fn server(lab: &Lab, leaf: &Leaf, addresses: &[&str], more: &str) -> String 
              location = /1MiB {{}}
              location /git/ {{}}
              location /mirror/ {{ types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; }} }}
-             location /push/ {{
-                 fastcgi_pass unix:{here}/git.sock; fastcgi_buffering off;
-                 fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;
-                 fastcgi_param GIT_PROJECT_ROOT {here}; fastcgi_param GIT_HTTP_EXPORT_ALL '';
-                 fastcgi_param PATH_INFO $uri; fastcgi_param QUERY_STRING $query_string;
-                 fastcgi_param REQUEST_METHOD $request_method; fastcgi_param CONTENT_TYPE $content_type;
-                 fastcgi_param CONTENT_LENGTH $content_length; fastcgi_param HTTP_GIT_PROTOCOL $http_git_protocol;
-                 fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;
+             fastcgi_buffering off;
+             fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;
+             fastcgi_param GIT_PROJECT_ROOT {here}; fastcgi_param GIT_HTTP_EXPORT_ALL '';
+             fastcgi_param PATH_INFO $uri; fastcgi_param QUERY_STRING $query_string;
+             fastcgi_param REQUEST_METHOD $request_method; fastcgi_param CONTENT_TYPE $content_type;
+             fastcgi_param CONTENT_LENGTH $content_length; fastcgi_param HTTP_GIT_PROTOCOL $http_git_protocol;
+             fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;
+             location /push/ {{ fastcgi_pass unix:{here}/git.sock; }}
+             location /private/ {{
+                 auth_basic lab; auth_basic_user_file {here}/htpasswd; fastcgi_pass unix:{here}/git.sock;
              }}
              location /lab.Echo/ {{ grpc_pass grpc://{BEHIND_HTTP2}; }}
              location / {{
@@ -170,13 +172,15 @@ pub fn git(lab: &Lab, name: &str) {
     lab.upstream().command("sh").args(["-c", &script]).run().succeeded();
 }
 
-/// The same repository at `/push/NAME.git`, by the smart protocol: it takes what is pushed, while the server runs.
+/// The same repository at `/push/NAME.git`, and at `/private/NAME.git` for those in the lab's file `htpasswd`, by the smart
+/// protocol: both take what is pushed, while the server runs.
 pub fn git_server(lab: &Lab, name: &str) -> Running {
     git(lab, name);
     let script = format!(
         "set -e
          mkdir -p push && cp -r www/git/{name}.git push/{name}.git
-         git -C push/{name}.git config http.receivepack true\n"
+         git -C push/{name}.git config http.receivepack true
+         mkdir -p private && cp -r push/{name}.git private/{name}.git\n"
     );
     lab.upstream().command("sh").args(["-c", &script]).run().succeeded();
     let socket = lab.folder().join("git.sock");

@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
 use super::Namespace;
@@ -63,6 +65,18 @@ impl Program {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Passes descriptors to the program as a service manager does, from number 3 on (sd_listen_fds(3)).
+    pub fn passing(mut self, descriptors: Vec<(String, OwnedFd)>) -> Self {
+        let names: Vec<_> = descriptors.iter().map(|(name, _)| name.clone()).collect();
+        let places = descriptors.into_iter().zip(3..);
+        let mapped = places.map(|((_, parent_fd), child_fd)| FdMapping { parent_fd, child_fd }).collect();
+        self.command.fd_mappings(mapped).expect("no number is given twice");
+        if names.is_empty() {
+            return self;
+        }
+        self.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"))
     }
 
     /// Lets the program trust the certificates in this PEM file.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
-use super::places::{remove_field, set_field, with_query, without};
+use super::places::{field_value, remove_field, set_field, with_query, without};
 use super::signature::{self, ALGORITHM, EMPTY, Scope, Signable, decoded, hex};
 use crate::model::types::{AwsTerms, Secret, Timestamp};
 
@@ -105,7 +105,7 @@ pub fn sign(
         set(headers, &CONTENT, value(&covers)?);
     }
     if let Some(token) = &keys.token {
-        let token = HeaderValue::from_bytes(token.open()).map_err(|_| "the token cannot stand in a field")?;
+        let token = field_value(&[token.open()]).map_err(|_| "the token cannot stand in a field")?;
         set_field(headers, &TOKEN, token);
     }
     let id = std::str::from_utf8(keys.id.open()).map_err(|_| "the id of the key is no text")?;

@@ -2,27 +2,27 @@
 //! signs stand there as before, so that lengths, framing and JSON stay whole.
 //!
 //! In a stream nothing is held back but what may be the beginning of a credential. Never decodes a body. Read next:
-//! `act/upstream/redacted.rs`.
+//! `forms.rs`, then `act/upstream/redacted.rs`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use memchr::memmem::Finder;
 use zeroize::Zeroizing;
 
-use super::signature::{encoded, hex};
+use super::forms::{Forms, Found};
 
 /// What stands in the place of each byte.
 const COVER: u8 = b'*';
-/// A form with fewer bytes is not sought: it would be found in what has nothing to do with it.
-const SHORTEST: usize = 6;
+/// Bytes of the shortest value that is sought where nobody has sent it: a shorter one would be found by chance.
+const LEAST: usize = 8;
 
-/// The forms of the credentials of one request.
+/// Credentials that an answer may not repeat.
 pub struct Echo {
-    forms: Vec<Zeroizing<Vec<u8>>>,
+    forms: Forms,
+    /// As the names of fields are written.
+    names: Option<Forms>,
 }
 
 impl std::fmt::Debug for Echo {
@@ -32,61 +32,38 @@ impl std::fmt::Debug for Echo {
 }
 
 impl Echo {
-    /// Of these values; nothing where there is none to be sought.
+    /// The credentials of one request; nothing where there is none to be sought.
     pub fn of<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Option<Arc<Self>> {
-        let mut forms: Vec<Zeroizing<Vec<u8>>> = Vec::new();
-        for form in values.into_iter().flat_map(forms_of) {
-            if form.len() >= SHORTEST && !forms.contains(&form) {
-                forms.push(form);
-            }
-        }
-        // Of two that begin alike the longer is covered whole.
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        (!forms.is_empty()).then(|| Arc::new(Self { forms }))
+        Forms::few(values).map(Self::new)
+    }
+
+    /// All the values of a vault that can be told from chance.
+    pub fn of_all<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Option<Arc<Self>> {
+        Forms::many(values.into_iter().filter(|value| value.len() >= LEAST)).map(Self::new)
+    }
+
+    fn new(forms: Forms) -> Arc<Self> {
+        Arc::new(Self { names: forms.of_names(), forms })
     }
 
     /// Covers what stands in these bytes; whether anything did.
     pub fn cover(&self, bytes: &mut [u8]) -> bool {
-        let mut found = false;
-        for form in &self.forms {
-            let finder = Finder::new(&form[..]);
-            let mut at = 0;
-            while let Some(place) = finder.find(&bytes[at..]) {
-                bytes[at + place..at + place + form.len()].fill(COVER);
-                at += place + form.len();
-                found = true;
-            }
-        }
+        let Found { hits, .. } = self.forms.find(bytes, true);
+        let found = !hits.is_empty();
+        hits.into_iter().for_each(|hit| bytes[hit].fill(COVER));
         found
-    }
-
-    fn is_in(&self, bytes: &[u8]) -> bool {
-        self.forms.iter().any(|form| memchr::memmem::find(bytes, form).is_some())
-    }
-
-    /// How many of the last bytes may be the beginning of a form.
-    fn open(&self, bytes: &[u8]) -> usize {
-        let longest = self.forms.first().map_or(0, |form| form.len() - 1);
-        let tail = &bytes[bytes.len().saturating_sub(longest)..];
-        let begins =
-            |rest: &[u8]| self.forms.iter().any(|form| form.len() > rest.len() && form.starts_with(rest));
-        (0..tail.len()).find(|at| begins(&tail[*at..])).map_or(0, |at| tail.len() - at)
     }
 
     /// Covers what stands in header fields or trailers. A field whose name repeats a credential is gone.
     pub fn cover_fields(&self, fields: &mut HeaderMap) {
-        let lower = |form: &Zeroizing<Vec<u8>>| Zeroizing::new(form.to_ascii_lowercase());
-        let named = |name: &HeaderName| {
-            self.forms
-                .iter()
-                .map(lower)
-                .any(|form| memchr::memmem::find(name.as_str().as_bytes(), &form).is_some())
+        let named = |name: &&HeaderName| {
+            self.names.as_ref().is_some_and(|names| names.stand_in(name.as_str().as_bytes()))
         };
-        let gone: Vec<HeaderName> = fields.keys().filter(|name| named(name)).cloned().collect();
+        let gone: Vec<HeaderName> = fields.keys().filter(named).cloned().collect();
         for name in gone {
             fields.remove(name);
         }
-        for value in fields.values_mut().filter(|value| self.is_in(value.as_bytes())) {
+        for value in fields.values_mut().filter(|value| self.repeats(value.as_bytes())) {
             let mut covered = value.as_bytes().to_vec();
             self.cover(&mut covered);
             // Cannot fail: what is put there can stand in a field.
@@ -96,44 +73,8 @@ impl Echo {
 
     /// Whether a text of the head repeats a credential.
     pub fn repeats(&self, text: &[u8]) -> bool {
-        self.is_in(text)
+        self.forms.stand_in(text)
     }
-}
-
-/// A value as servers may write it: as it is, percent-encoded, escaped in JSON, in hexadecimal digits and in base64, wherever
-/// it begins there.
-fn forms_of(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
-    let upper = Zeroizing::new(encoded(value, |_| false));
-    let lower = upper.split('%').enumerate().map(|(number, part)| match (number, part.split_at_checked(2)) {
-        (0, _) | (_, None) => part.to_owned(),
-        (_, Some((digits, rest))) => format!("{}{rest}", digits.to_ascii_lowercase()),
-    });
-    let lower = lower.collect::<Vec<_>>().join("%");
-    let digits = hex(value);
-    let mut forms = vec![
-        value.to_vec(),
-        lower.into_bytes(),
-        upper.as_bytes().to_vec(),
-        digits.to_ascii_uppercase().into_bytes(),
-        digits.into_bytes(),
-    ];
-    if let Ok(text) = std::str::from_utf8(value) {
-        let escaped = serde_json::Value::from(text).to_string();
-        let inner = escaped[1..escaped.len() - 1].to_owned();
-        forms.push(inner.replace('/', "\\/").into_bytes());
-        forms.push(inner.into_bytes());
-    }
-    for before in 0..3 {
-        for alphabet in [&BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE_NO_PAD] {
-            let padded = Zeroizing::new([&[0; 2][..before.min(2)], value].concat());
-            let coded = alphabet.encode(&*padded);
-            // Signs that depend on what stands around it are not part of the form.
-            let begin = [0, 2, 3][before];
-            let end = coded.len() - usize::from(padded.len() % 3 != 0);
-            forms.extend(coded.get(begin..end).map(|form| form.as_bytes().to_vec()));
-        }
-    }
-    forms.into_iter().map(Zeroizing::new).collect()
 }
 
 /// Covers a stream as it passes.
@@ -142,27 +83,44 @@ pub struct Covering {
     echo: Arc<Echo>,
     /// May be the beginning of a credential.
     held: Zeroizing<Vec<u8>>,
+    found: bool,
 }
 
 impl Covering {
     /// From its beginning.
     pub fn new(echo: Arc<Echo>) -> Self {
-        Self { echo, held: Zeroizing::default() }
+        Self { echo, held: Zeroizing::default(), found: false }
     }
 
     /// The next bytes: what may go on by now, which may be nothing.
     pub fn feed(&mut self, bytes: Bytes) -> Bytes {
-        if self.held.is_empty() && !self.echo.is_in(&bytes) {
-            let open = self.echo.open(&bytes);
-            self.held.extend_from_slice(&bytes[bytes.len() - open..]);
-            return bytes.slice(..bytes.len() - open);
+        if self.held.is_empty() {
+            let (hits, goes) = self.settled(&bytes);
+            if hits.is_empty() {
+                self.held.extend_from_slice(&bytes[goes..]);
+                return bytes.slice(..goes);
+            }
         }
         let mut all = Zeroizing::new([&self.held[..], &bytes[..]].concat());
-        self.echo.cover(&mut all);
-        let open = self.echo.open(&all);
-        let goes = all.len() - open;
+        let (hits, goes) = self.settled(&all);
+        self.found |= !hits.is_empty();
+        hits.into_iter().for_each(|hit| all[hit].fill(COVER));
         self.held = Zeroizing::new(all[goes..].to_vec());
         Bytes::copy_from_slice(&all[..goes])
+    }
+
+    /// What is found for good in a text, and how much of it may go on: a credential that another may go on in waits with that.
+    fn settled(&self, text: &[u8]) -> (Vec<Range<usize>>, usize) {
+        let Found { hits, open: mut goes } = self.echo.forms.find(text, false);
+        while let Some(hit) = hits.iter().find(|hit| hit.start < goes && goes < hit.end) {
+            goes = hit.start;
+        }
+        (hits.into_iter().filter(|hit| hit.end <= goes).collect(), goes)
+    }
+
+    /// Whether anything was covered until now.
+    pub fn has_found(&self) -> bool {
+        self.found
     }
 
     /// How many bytes are held back.
@@ -177,12 +135,18 @@ impl Covering {
 
     /// The stream is over: what is left of it.
     pub fn finish(&mut self) -> Bytes {
-        Bytes::from(std::mem::take(&mut *self.held))
+        let mut rest: Vec<u8> = std::mem::take(&mut *self.held);
+        self.found |= self.echo.cover(&mut rest);
+        Bytes::from(rest)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+
+    use super::super::signature::{encoded, hex};
     use super::*;
 
     const VALUE: &str = "mk-live/Zq+7\"tail=";

@@ -21,6 +21,7 @@ use tokio::sync::Mutex as Turn;
 use super::signature::encoded;
 use crate::model::types::limits::{TOKEN_BYTES, TOKEN_EARLY, TOKENS_KEPT};
 use crate::model::types::{GoogleTerms, Secret, Timestamp, TokenEndpoint};
+use crate::platform::sys::locked::LockedBytes;
 
 /// How long an assertion holds; its issuer takes no longer.
 const ASSERTION: u64 = 3600;
@@ -106,8 +107,9 @@ impl Tokens {
         let granted: Granted =
             serde_json::from_slice(granted).map_err(|_| "the end point gave no token".to_owned())?;
         let span = Duration::from_secs(granted.expires_in).saturating_sub(TOKEN_EARLY);
-        let token =
-            Token { value: Arc::new(Secret::new(granted.access_token.into_bytes())), until: now.plus(span) };
+        let text = zeroize::Zeroizing::new(granted.access_token);
+        let value = Secret::held_by(LockedBytes::of(&[text.as_bytes()]));
+        let token = Token { value: Arc::new(value), until: now.plus(span) };
         let value = token.value.clone();
         *kept = Some(token);
         Ok(value)

@@ -155,9 +155,16 @@ impl<A: AsyncFn(&Asked) -> Result<Vec<u8>, String>> Step<'_, A> {
         let version = match &one.place {
             CredentialPlace::Header { name, prefix } => {
                 let (value, version) = self.value(one, one.key.as_deref())?;
-                let whole = Zeroizing::new([prefix.as_bytes(), value.open()].concat());
-                let whole = HeaderValue::from_bytes(&whole)
+                let whole = places::field_value(&[prefix.as_bytes(), value.open()])
                     .map_err(|_| unfit(one, "the secret cannot stand in a header field"))?;
+                places::set_field(&mut head.headers, name, whole);
+                self.seen.push(value);
+                version
+            }
+            CredentialPlace::Basic { name, user } => {
+                let (value, version) = self.value(one, one.key.as_deref())?;
+                let whole = places::basic(user, value.open())
+                    .ok_or_else(|| unfit(one, "a password of `Basic` has no control characters"))?;
                 places::set_field(&mut head.headers, name, whole);
                 self.seen.push(value);
                 version
@@ -176,8 +183,7 @@ impl<A: AsyncFn(&Asked) -> Result<Vec<u8>, String>> Step<'_, A> {
                 let Means { tokens, now, ask, .. } = self.means;
                 let token = tokens.get(&wanted, &key, *now, ask).await;
                 let token = token.map_err(|seen| unavailable(one).seen(format!("{}: {seen}", one.secret)))?;
-                let whole = Zeroizing::new([b"Bearer ", token.open()].concat());
-                let whole = HeaderValue::from_bytes(&whole)
+                let whole = places::field_value(&[b"Bearer ", token.open()])
                     .map_err(|_| unfit(one, "the token cannot stand in a header field"))?;
                 places::set_field(&mut head.headers, &AUTHORIZATION, whole);
                 self.seen.push(token);

@@ -12,9 +12,9 @@ use super::sealing::{KEY_BYTES, KeyBytes, MasterKey, random_key};
 use crate::platform::sys::process;
 
 /// The name of the credential (systemd.exec(5), CREDENTIALS).
-const CREDENTIAL: &str = "clawgress-master-key";
+pub const CREDENTIAL: &str = "clawgress-master-key";
 /// The name of the file in the state folder.
-const FILE: &str = "master.key";
+pub const FILE: &str = "master.key";
 
 /// Where a key was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

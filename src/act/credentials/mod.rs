@@ -15,6 +15,7 @@ pub mod placeholder;
 pub mod aws;
 pub mod google;
 pub mod exchange;
+mod forms;
 pub mod echo;
 pub mod inject;
 
@@ -23,6 +24,6 @@ pub use echo::{Covering, Echo};
 pub use google::{Asked, Tokens};
 pub use inject::{Means, Sealed, Traces, inject};
 pub use known::KnownValues;
-pub use master::{Found, KeySource, MasterKeyError, find_or_make};
+pub use master::{CREDENTIAL, FILE as KEY_FILE, Found, KeySource, MasterKeyError, find_or_make};
 pub use sealing::{KeyId, MasterKey};
 pub use vault::{Listed, Unavailable, Vault};

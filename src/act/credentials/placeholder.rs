@@ -9,10 +9,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, Uri};
 use zeroize::Zeroizing;
 
-use super::places::with_query;
+use super::places::{field_value, with_query};
 use super::signature::{decoded, encoded};
 use crate::model::types::field::reads_alike;
 use crate::model::types::{CredentialPlace, Injection, PLACEHOLDER};
@@ -27,9 +27,11 @@ pub fn bound<'c>(
     key: Option<&str>,
 ) -> Option<&'c Arc<Injection>> {
     credentials.iter().find(|one| {
-        matches!(one.place, CredentialPlace::Header { .. } | CredentialPlace::Query(_))
-            && *one.secret == *name
-            && (key.is_none() || one.key.is_none() || one.key.as_deref() == key)
+        let goes_out = matches!(
+            one.place,
+            CredentialPlace::Header { .. } | CredentialPlace::Basic { .. } | CredentialPlace::Query(_)
+        );
+        goes_out && *one.secret == *name && (key.is_none() || one.key.is_none() || one.key.as_deref() == key)
     })
 }
 
@@ -46,7 +48,9 @@ pub fn is_taken(credentials: &[Arc<Injection>], field: Option<&HeaderName>, valu
         return held.all(|value| in_text(&value, &mut look).is_some());
     };
     let fills = |one: &Arc<Injection>| match &one.place {
-        CredentialPlace::Header { name, .. } => reads_alike(name.as_str(), field.as_str()),
+        CredentialPlace::Header { name, .. } | CredentialPlace::Basic { name, .. } => {
+            reads_alike(name.as_str(), field.as_str())
+        }
         CredentialPlace::Query(_) => false,
         CredentialPlace::Aws(_) => *field == AUTHORIZATION || field.as_str().starts_with("x-amz-"),
         CredentialPlace::Google(_) => *field == AUTHORIZATION,
@@ -59,7 +63,7 @@ pub fn swap(headers: &mut HeaderMap, uri: &mut Uri, look: &mut Look<'_>) -> Opti
     let mut swapped = false;
     for value in headers.values_mut() {
         if let Some(new) = in_field(value.as_bytes(), look) {
-            *value = HeaderValue::from_bytes(&new).ok()?;
+            *value = field_value(&[&new]).ok()?;
             value.set_sensitive(true);
             swapped = true;
         }
@@ -126,6 +130,8 @@ fn known(word: &[u8], look: &mut Look<'_>) -> Option<Zeroizing<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn swapped(field: &str, target: &str) -> (String, String, bool) {

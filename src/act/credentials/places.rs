@@ -3,15 +3,22 @@
 //!
 //! Never looks at what stands elsewhere. Read next: `inject.rs`.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use smallvec::SmallVec;
 
 use super::signature::{decoded, encoded};
 use crate::model::types::field::reads_alike;
+use crate::platform::sys::locked::LockedBytes;
 
 /// Fields in which the providers of models take a key. Beside a key of ours none of the agent's own goes to them.
 const KEY_FIELDS: [&str; 6] =
     ["anthropic-api-key", "api-key", "authorization", "x-amz-security-token", "x-api-key", "x-goog-api-key"];
+/// The scheme in front of a user and a password.
+const BASIC: &[u8] = b"Basic ";
 /// Parameters in which they take one.
 const KEY_PARAMETERS: [&str; 4] = ["access_token", "api-key", "api_key", "key"];
 
@@ -22,6 +29,23 @@ pub fn remove_field(headers: &mut HeaderMap, name: &str) {
     for name in alike {
         headers.remove(name);
     }
+}
+
+/// A value of a header field, of these parts, in memory that stays out of swap.
+pub fn field_value(parts: &[&[u8]]) -> Result<HeaderValue, InvalidHeaderValue> {
+    HeaderValue::from_maybe_shared(Bytes::from_owner(LockedBytes::of(parts)))
+}
+
+/// `Basic` with a user and a password (RFC 7617, section 2); nothing where the password has control characters.
+pub fn basic(user: &str, password: &[u8]) -> Option<HeaderValue> {
+    if password.iter().any(u8::is_ascii_control) {
+        return None;
+    }
+    let pair = LockedBytes::of(&[user.as_bytes(), b":", password]);
+    let mut coded = LockedBytes::zeroed(BASIC.len() + pair.len().div_ceil(3) * 4);
+    coded[..BASIC.len()].copy_from_slice(BASIC);
+    BASE64_STANDARD.encode_slice(&*pair, &mut coded[BASIC.len()..]).ok()?;
+    HeaderValue::from_maybe_shared(Bytes::from_owner(coded)).ok()
 }
 
 /// Puts a value in the place of whatever the agent sent there. It is never shown in a log, and no table of HTTP/2 keeps it
@@ -108,6 +132,19 @@ mod tests {
         left.sort_unstable();
         assert_eq!(left, [("x-api-key", "ours"), ("x-api-keys", "e")]);
         assert!(fields["x-api-key"].is_sensitive());
+    }
+
+    #[test]
+    fn a_user_and_a_password_are_written_as_the_standard_has_them() {
+        // The examples of RFC 7617, sections 2 and 2.1.
+        for (user, password, value) in [
+            ("Aladdin", "open sesame", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            ("test", "123\u{a3}", "Basic dGVzdDoxMjPCow=="),
+            ("", "x:y", "Basic Ong6eQ=="),
+        ] {
+            assert_eq!(basic(user, password.as_bytes()).unwrap(), value);
+        }
+        assert_eq!(basic("user", b"two\nlines"), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::model::types::Secret;
 use crate::platform::registry::SealedValue;
+use crate::platform::sys::locked::LockedBytes;
 
 /// Bytes of a master key, and of the key of one value.
 pub const KEY_BYTES: usize = 32;
@@ -38,9 +39,10 @@ pub struct Label<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DoesNotOpen;
 
-/// The key that wraps the keys of all values.
+/// The key that wraps the keys of all values. It lies in locked memory; the cipher, which cannot, is made anew for each use
+/// and overwritten behind it.
 pub struct MasterKey {
-    wrapping: RandomizedNonceKey,
+    wrapping: LockedBytes,
     id: KeyId,
 }
 
@@ -63,7 +65,7 @@ impl MasterKey {
         let digest =
             Sha256::new_with_prefix(b"clawgress master key\0").chain_update(key.as_slice()).finalize();
         let id = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { wrapping: cipher(key), id: KeyId(id) }
+        Self { wrapping: LockedBytes::of(&[key.as_slice()]), id: KeyId(id) }
     }
 
     /// Which one it is.
@@ -76,20 +78,18 @@ impl MasterKey {
         let key = random_key();
         SealedValue {
             master: self.id.0.clone(),
-            wrapped_key: seal(&self.wrapping, &label.bytes("key"), key.as_slice()),
-            value: seal(&cipher(&key), &label.bytes("value"), value.open()),
+            wrapped_key: seal(&cipher(&self.wrapping), &label.bytes("key"), key.as_slice()),
+            value: seal(&cipher(&*key), &label.bytes("value"), value.open()),
         }
     }
 
     /// Opens what was sealed for this label.
     pub fn open(&self, label: Label<'_>, sealed: &SealedValue) -> Result<Secret, DoesNotOpen> {
-        let unwrapped = open(&self.wrapping, &label.bytes("key"), &sealed.wrapped_key)?;
-        let mut key = KeyBytes::default();
-        if unwrapped.open().len() != KEY_BYTES {
+        let key = open(&cipher(&self.wrapping), &label.bytes("key"), &sealed.wrapped_key)?;
+        if key.open().len() != KEY_BYTES {
             return Err(DoesNotOpen);
         }
-        key.copy_from_slice(unwrapped.open());
-        open(&cipher(&key), &label.bytes("value"), &sealed.value)
+        open(&cipher(key.open()), &label.bytes("value"), &sealed.value)
     }
 }
 
@@ -114,8 +114,8 @@ pub fn random_key() -> KeyBytes {
     key
 }
 
-fn cipher(key: &KeyBytes) -> RandomizedNonceKey {
-    RandomizedNonceKey::new(&AES_256_GCM, key.as_slice()).expect("invariant: the key has the cipher's length")
+fn cipher(key: &[u8]) -> RandomizedNonceKey {
+    RandomizedNonceKey::new(&AES_256_GCM, key).expect("invariant: the key has the cipher's length")
 }
 
 fn seal(cipher: &RandomizedNonceKey, label: &[u8], value: &[u8]) -> Vec<u8> {
@@ -132,9 +132,11 @@ fn open(cipher: &RandomizedNonceKey, label: &[u8], sealed: &[u8]) -> Result<Secr
     }
     let (nonce, text) = sealed.split_at(NONCE_LEN);
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| DoesNotOpen)?;
-    let mut text = Zeroizing::new(text.to_vec());
-    let value = cipher.open_in_place(nonce, Aad::from(label), &mut text).map_err(|_| DoesNotOpen)?;
-    Ok(Secret::new(value.to_vec()))
+    // Opened where it stays: no other memory has it.
+    let mut value = LockedBytes::of(&[text]);
+    let length = cipher.open_in_place(nonce, Aad::from(label), &mut value).map_err(|_| DoesNotOpen)?.len();
+    value.truncate(length);
+    Ok(Secret::held_by(value))
 }
 
 #[cfg(test)]

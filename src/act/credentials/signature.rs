@@ -50,7 +50,8 @@ impl Scope<'_> {
         format!("{day}/{}/{}/aws4_request", self.region, self.service)
     }
 
-    /// S3 takes paths as they are, every other service encodes them once more.
+    /// S3 takes paths as they are, every other service removes dot segments and empty ones and encodes them once more. What
+    /// goes on the wire stays as the agent wrote it: the service computes the same of it.
     fn is_s3(&self) -> bool {
         matches!(self.service, "s3" | "s3-object-lambda" | "s3-outposts" | "s3express")
     }
@@ -220,6 +221,96 @@ mod tests {
         let signable = Signable { method: "GET", path: "/", query: "", fields: &fields, payload: EMPTY };
         let expected = format!("GET\n/\n\nhost:a.example\nx-amz-note:a b\n\nhost;x-amz-note\n{EMPTY}");
         assert_eq!(canonical(&signable, &scope("service")), expected);
+    }
+
+    /// The examples of AWS's documentation: "Examples: Signature calculations in AWS Signature Version 4" (Amazon S3 API
+    /// Reference), and "Create a signed AWS API request" (IAM User Guide). Keys and signatures are those printed there.
+    #[test]
+    fn the_examples_of_the_documentation_come_to_the_signatures_that_it_prints() {
+        // The two pages have keys of their own.
+        let of_s3 = b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let of_iam = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+        let (host, date) = (("host", "examplebucket.s3.amazonaws.com"), ("x-amz-date", "20130524T000000Z"));
+        let welcome = hex(digest(&SHA256, b"Welcome to Amazon S3.").as_ref());
+        let hash = |hash| ("x-amz-content-sha256", hash);
+        let reduced = ("x-amz-storage-class", "REDUCED_REDUNDANCY");
+        let sent = ("date", "Fri, 24 May 2013 00:00:00 GMT");
+        let iam = [
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+            ("host", "iam.amazonaws.com"),
+            ("x-amz-date", "20150830T123600Z"),
+        ];
+        for (service, target, fields, payload, signature) in [
+            (
+                "s3",
+                "GET /test.txt",
+                &[host, ("range", "bytes=0-9"), hash(EMPTY), date][..],
+                EMPTY,
+                "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
+            ),
+            (
+                "s3",
+                "PUT /test$file.text",
+                &[sent, host, hash(&welcome), date, reduced],
+                &welcome,
+                "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
+            ),
+            (
+                "s3",
+                "GET /?lifecycle",
+                &[host, hash(EMPTY), date],
+                EMPTY,
+                "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
+            ),
+            (
+                "s3",
+                "GET /?max-keys=2&prefix=J",
+                &[host, hash(EMPTY), date],
+                EMPTY,
+                "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
+            ),
+            (
+                "iam",
+                "GET /?Version=2010-05-08&Action=ListUsers",
+                &iam,
+                EMPTY,
+                "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7",
+            ),
+        ] {
+            let (method, target) = target.split_once(' ').unwrap();
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            let fields: Vec<_> =
+                fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let time = &fields.iter().find(|(name, _)| name == "x-amz-date").unwrap().1;
+            let scope = Scope { key_id: "AKIDEXAMPLE", time, region: "us-east-1", service };
+            let secret = if service == "s3" { of_s3 } else { of_iam };
+            let signed =
+                authorization(&Signable { method, path, query, fields: &fields, payload }, &scope, secret);
+            assert!(signed.ends_with(&format!("Signature={signature}")), "{target}: {signed}");
+        }
+    }
+
+    /// Paths are normalised after RFC 3986 and encoded twice, but for Amazon S3 (IAM User Guide, as above).
+    #[test]
+    fn a_service_beside_s3_gets_the_path_normalised_and_encoded_twice() {
+        for (path, s3, other) in [
+            (
+                "/documents%20and%20settings/",
+                "/documents%20and%20settings/",
+                "/documents%2520and%2520settings/",
+            ),
+            ("/../../a", "/../../a", "/a"),
+            ("/a/./", "/a/./", "/a/"),
+            ("//", "//", "/"),
+            ("/arn:aws:x/@y", "/arn%3Aaws%3Ax/%40y", "/arn%3Aaws%3Ax/%40y"),
+            ("/%7euser", "/~user", "/%257euser"),
+        ] {
+            assert_eq!(
+                (canonical_path(path, true), canonical_path(path, false)),
+                (s3.into(), other.into()),
+                "{path}"
+            );
+        }
     }
 
     /// The key of a day is derived as the documentation of AWS spells it out, step by step.

@@ -4,10 +4,11 @@
 //! keeps it, the next one has the new one. Nothing here reads or writes the registry; `operate/daemon` does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::echo::Echo;
 use super::sealing::{Label, MasterKey};
 use crate::model::types::{Secret, SecretKey, SecretName, Timestamp};
 use crate::platform::registry::StoredSecret;
@@ -46,6 +47,10 @@ pub struct Listed {
 pub struct Vault {
     master: MasterKey,
     held: ArcSwap<Held>,
+    /// What no answer may repeat.
+    echo: ArcSwapOption<Echo>,
+    /// Held by whoever changes something.
+    changing: Mutex<()>,
 }
 
 /// One state of the vault.
@@ -68,7 +73,8 @@ struct Value {
 impl Vault {
     /// Opens what is stored. What does not open stays unavailable, and hinders nothing else.
     pub fn open(master: MasterKey, stored: &[StoredSecret]) -> Self {
-        let vault = Self { master, held: ArcSwap::default() };
+        let (held, echo) = (ArcSwap::default(), ArcSwapOption::default());
+        let vault = Self { master, held, echo, changing: Mutex::default() };
         vault.keep(stored);
         vault
     }
@@ -98,6 +104,11 @@ impl Vault {
     /// Counts the changes since the start: as long as it stays, every value does.
     pub fn generation(&self) -> u64 {
         self.held.load().generation
+    }
+
+    /// What no answer may repeat: every value that can be told from chance. Nothing where there is none.
+    pub fn echo(&self) -> Option<Arc<Echo>> {
+        self.echo.load_full()
     }
 
     /// All that is stored, by name and key.
@@ -192,12 +203,15 @@ impl Vault {
     }
 
     fn change(&self, change: impl Fn(&mut Held)) {
-        self.held.rcu(|held| {
-            let mut next = Held::clone(held);
-            change(&mut next);
-            next.generation += 1;
-            next
-        });
+        let turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Held::clone(&self.held.load());
+        change(&mut next);
+        next.generation += 1;
+        let values = next.secrets.values().flat_map(BTreeMap::values).filter_map(|value| value.open.as_ref());
+        // No answer may repeat a value by the time that it can go out.
+        self.echo.store(Echo::of_all(values.map(|value| value.open())));
+        self.held.store(Arc::new(next));
+        drop(turn);
     }
 }
 
@@ -317,6 +331,20 @@ mod tests {
         vault.keep(&anew);
         assert_eq!(value(&vault, "older", None).as_deref(), Ok("kept"));
         assert_eq!(value(&vault, "lost", None), Err(Unavailable::Undecryptable));
+    }
+
+    #[test]
+    fn no_answer_repeats_what_is_in_the_vault_now() {
+        let vault = Vault::open(master(1), &[]);
+        assert!(vault.echo().is_none(), "nothing is sought where there is nothing");
+        set(&vault, "openai", DEFAULT_KEY, "swordfish");
+        set(&vault, "short", DEFAULT_KEY, "abcdefg");
+        let repeats = |text: &str| vault.echo().is_some_and(|echo| echo.repeats(text.as_bytes()));
+        assert!(repeats("<swordfish>") && !repeats("<abcdefg>"));
+        set(&vault, "openai", DEFAULT_KEY, "another-fish");
+        assert!(repeats("another-fish") && !repeats("swordfish"));
+        vault.forget("openai", None);
+        assert!(vault.echo().is_none());
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! The gateway's own certificate authority: made at first start, then loaded and checked at every later one.
 //!
 //! ECDSA P-256, valid ten years, for server certificates only and for no further authorities. Its key never leaves
-//! this value but for the file it is kept in. Read next: `files.rs` for where it lies, `leaf.rs` for what it signs.
+//! this value but for the file it is kept in. One whose time is over is loaded and signs nothing. Read next: `files.rs` for where
+//! it lies, `rotation.rs` for what follows it, `leaf.rs` for what it signs.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PublicKeyData,
 };
 use rustls::crypto::SecureRandom;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::prelude::X509Certificate;
 
 use super::files::{self, Pair};
 use crate::model::types::Timestamp;
@@ -103,6 +106,20 @@ pub enum AuthorityError {
         /// What to do.
         hint: &'static str,
     },
+    /// An authority that operators have brought cannot be used.
+    #[error("`{}` {problem}\nhint: spec.authority names the chain, the issuing certificate first, and its key", path.display())]
+    Supplied {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The authority's time is over: it signs nothing more.
+    #[error("the authority has expired: it was valid until {not_after}")]
+    Expired {
+        /// Last moment of its validity.
+        not_after: Timestamp,
+    },
     /// Keys or signatures could not be made.
     #[error("cannot make a certificate authority: {0}")]
     Make(#[from] rcgen::Error),
@@ -111,27 +128,64 @@ pub enum AuthorityError {
     Random,
 }
 
-/// A certificate authority in force: its certificate is valid, is one, and fits its key.
+/// What a certificate says of an authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Its name.
+    pub subject: String,
+    /// The SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it.
+    pub fingerprint: String,
+    /// First moment of its validity.
+    pub not_before: Timestamp,
+    /// Last moment of its validity.
+    pub not_after: Timestamp,
+}
+
+impl About {
+    pub(super) fn of(certificate: &X509Certificate<'_>, der: &[u8]) -> Self {
+        let digits =
+            digest(&SHA256, der).as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>();
+        Self {
+            subject: certificate.subject().to_string(),
+            fingerprint: digits.join(":"),
+            not_before: seconds(certificate.validity().not_before.timestamp()),
+            not_after: seconds(certificate.validity().not_after.timestamp()),
+        }
+    }
+
+    /// Of the first certificate in a PEM text, which stands in this file.
+    pub(super) fn of_pem(pem: &str, path: &Path) -> Result<Self, AuthorityError> {
+        let unusable = |problem: String| AuthorityError::Unusable { path: path.into(), problem };
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|error| unusable(format!("holds no certificate in PEM: {error}")))?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(&der)
+            .map_err(|error| unusable(format!("holds a certificate that cannot be read: {error}")))?;
+        Ok(Self::of(&certificate, &der))
+    }
+}
+
+/// A certificate authority: its certificate is one, has begun, and fits its key.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    /// What stands behind a leaf so that clients find the way to what they trust.
+    chain: Vec<CertificateDer<'static>>,
     pem: String,
-    not_before: Timestamp,
-    not_after: Timestamp,
+    about: About,
 }
 
 impl Authority {
     /// Loads the authority in `dir`, or makes one where none was ever finished. `now` is the wall clock.
     ///
-    /// Fails where the files cannot be used, do not fit each other, are open to others, or are out of their time:
-    /// it never replaces an authority that workloads may trust already.
+    /// Fails where the files cannot be used, do not fit each other, are open to others, or whose time has not come: it never
+    /// replaces an authority that workloads may trust already.
     pub fn load_or_create(dir: &Path, now: Timestamp) -> Result<Self, AuthorityError> {
         if let Some(pair) = files::read(dir)? {
-            return Self::check(dir, pair, now);
+            return Self::of(pair, &files::signing(dir), now);
         }
         files::write(dir, &make(now)?)?;
         // What is used is what was kept: the first start takes the same way as every later one.
         match files::read(dir)? {
-            Some(pair) => Self::check(dir, pair, now),
+            Some(pair) => Self::of(pair, &files::signing(dir), now),
             None => Err(AuthorityError::Io {
                 operation: "read back",
                 path: dir.into(),
@@ -145,14 +199,40 @@ impl Authority {
         &self.pem
     }
 
+    /// What its certificate says.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
     /// The last moment at which workloads accept this authority.
     pub fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.about.not_after
     }
 
     /// The first moment at which workloads accept this authority.
     pub(super) fn not_before(&self) -> Timestamp {
-        self.not_before
+        self.about.not_before
+    }
+
+    /// The certificates that stand behind a leaf: none where workloads trust the issuing one itself.
+    pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// One that operators have brought, checked. Of its chain all stand behind a leaf but one that has issued itself.
+    pub(super) fn supplied(
+        issuer: Issuer<'static, KeyPair>,
+        mut chain: Vec<CertificateDer<'static>>,
+        pem: String,
+        about: About,
+    ) -> Self {
+        let own = |der: &CertificateDer<'_>| {
+            x509_parser::parse_x509_certificate(der).is_ok_and(|(_, found)| found.subject() == found.issuer())
+        };
+        if chain.last().is_some_and(own) {
+            chain.pop();
+        }
+        Self { issuer, chain, pem, about }
     }
 
     /// The name and key that sign leaves.
@@ -160,40 +240,39 @@ impl Authority {
         &self.issuer
     }
 
-    fn check(dir: &Path, pair: Pair, now: Timestamp) -> Result<Self, AuthorityError> {
-        let path = dir.join(files::CERTIFICATE);
-        let key_path = dir.join(files::KEY);
+    /// An authority by its files, which lie there.
+    pub(super) fn of(
+        pair: Pair,
+        (path, key_path): &(PathBuf, PathBuf),
+        now: Timestamp,
+    ) -> Result<Self, AuthorityError> {
         let unusable = |path: &Path, problem: String| AuthorityError::Unusable { path: path.into(), problem };
         let key = KeyPair::from_pem(&pair.key)
-            .map_err(|error| unusable(&key_path, format!("holds no private key in PKCS#8 PEM: {error}")))?;
+            .map_err(|error| unusable(key_path, format!("holds no private key in PKCS#8 PEM: {error}")))?;
         let der = CertificateDer::from_pem_slice(pair.certificate.as_bytes())
-            .map_err(|error| unusable(&path, format!("holds no certificate in PEM: {error}")))?;
+            .map_err(|error| unusable(path, format!("holds no certificate in PEM: {error}")))?;
         let (_, certificate) = x509_parser::parse_x509_certificate(&der)
-            .map_err(|error| unusable(&path, format!("holds a certificate that cannot be read: {error}")))?;
+            .map_err(|error| unusable(path, format!("holds a certificate that cannot be read: {error}")))?;
         if certificate.public_key().raw != key.subject_public_key_info() {
-            return Err(AuthorityError::Mismatch { key: key_path });
+            return Err(AuthorityError::Mismatch { key: key_path.clone() });
         }
         let signs = matches!(certificate.key_usage(), Ok(Some(usage)) if usage.value.key_cert_sign());
         if !certificate.is_ca() || !signs {
-            return Err(unusable(&path, "holds a certificate that may not sign others".into()));
+            return Err(unusable(path, "holds a certificate that may not sign others".into()));
         }
-        let not_before = seconds(certificate.validity().not_before.timestamp());
-        let not_after = seconds(certificate.validity().not_after.timestamp());
-        if now < not_before || now > not_after {
-            let hint = if now < not_before {
-                "set the clock of this host"
-            } else {
-                "move `ca.pem` and `ca.key` away to have a new authority made, which every workload must then trust"
-            };
-            return Err(AuthorityError::OutOfTime { path, not_before, not_after, now, hint });
+        let about = About::of(&certificate, &der);
+        if now < about.not_before {
+            let (not_before, not_after) = (about.not_before, about.not_after);
+            let hint = "set the clock of this host";
+            return Err(AuthorityError::OutOfTime { path: path.clone(), not_before, not_after, now, hint });
         }
         let issuer = Issuer::from_ca_cert_der(&der, key)?;
-        Ok(Self { issuer, pem: pair.certificate, not_before, not_after })
+        Ok(Self { issuer, chain: Vec::new(), pem: pair.certificate, about })
     }
 }
 
 /// A fresh key and its self-signed certificate.
-fn make(now: Timestamp) -> Result<Pair, AuthorityError> {
+pub(super) fn make(now: Timestamp) -> Result<Pair, AuthorityError> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
     // The key's own id in the name: two authorities of one host, before and after a rotation, are told apart by

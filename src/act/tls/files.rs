@@ -1,20 +1,31 @@
-//! The two files of the authority, `ca.pem` (0644) and `ca.key` (PKCS#8, 0600), in a folder of mode 0700.
+//! The two files of the authority, `ca.pem` (0644) and `ca.key` (PKCS#8, 0600), in a folder of mode 0700; in a rotation those of
+//! the upcoming one, `next.pem`, `next.key` and `next.at`, and after it the certificate of the old one, `old.pem`.
 //!
 //! Both are first written whole and synced as `ca.key.new` and `ca.pem.new`, then the certificate is renamed, then
 //! the key. So a key in force always has its certificate, and the one half-done state, a certificate beside
-//! `ca.key.new`, is finished at the next start. It never replaces a file that is in force.
+//! `ca.key.new`, is finished at the next start. It replaces a file that is in force by a rotation alone: `next.at` is written last
+//! and removed last, so that whatever is interrupted is discarded before it counts, or finished.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::authority::AuthorityError;
+use crate::model::types::Timestamp;
 
 /// The certificate that workloads trust.
 pub(super) const CERTIFICATE: &str = "ca.pem";
 /// Its private key.
 pub(super) const KEY: &str = "ca.key";
+/// The certificate of an authority that has signed.
+pub(super) const OLD: &str = "old.pem";
+/// The upcoming authority, and the moment from which it signs.
+const NEXT_CERTIFICATE: &str = "next.pem";
+const NEXT_KEY: &str = "next.key";
+const NEXT_AT: &str = "next.at";
 const CERTIFICATE_NEW: &str = "ca.pem.new";
 const KEY_NEW: &str = "ca.key.new";
 
@@ -56,6 +67,112 @@ pub(super) fn write(dir: &Path, pair: &Pair) -> Result<(), AuthorityError> {
     sync_folder(dir)?;
     rename(dir, CERTIFICATE_NEW, CERTIFICATE)?;
     rename(dir, KEY_NEW, KEY)
+}
+
+/// Where the files of the signing authority lie.
+pub(super) fn signing(dir: &Path) -> (PathBuf, PathBuf) {
+    (dir.join(CERTIFICATE), dir.join(KEY))
+}
+
+/// Where those of the upcoming one lie.
+pub(super) fn next(dir: &Path) -> (PathBuf, PathBuf) {
+    (dir.join(NEXT_CERTIFICATE), dir.join(NEXT_KEY))
+}
+
+/// Writes an upcoming authority, which signs from this moment on. It counts once its moment is there.
+pub(super) fn write_next(dir: &Path, pair: &Pair, at: Timestamp) -> Result<(), AuthorityError> {
+    for (name, text, mode) in [
+        (NEXT_KEY, pair.key.as_str(), 0o600),
+        (NEXT_CERTIFICATE, pair.certificate.as_str(), 0o644),
+        (NEXT_AT, at.to_string().as_str(), 0o600),
+    ] {
+        replace(dir, name, text, mode)?;
+    }
+    Ok(())
+}
+
+/// The upcoming authority; nothing where none was ever finished. What an unfinished rotation has left is removed.
+pub(super) fn read_next(dir: &Path) -> Result<Option<(Pair, Timestamp)>, AuthorityError> {
+    let (certificate, key) = next(dir);
+    let at = dir.join(NEXT_AT);
+    if !is_there(&at)? {
+        remove(&certificate)?;
+        remove(&key)?;
+        return Ok(None);
+    }
+    let text = read_text(&at)?;
+    let moment = Timestamp::parse(text.trim())
+        .ok_or_else(|| AuthorityError::Unusable { path: at, problem: "holds no time in RFC 3339".into() })?;
+    Ok(Some((Pair { certificate: read_text(&certificate)?, key: read_key(&key)? }, moment)))
+}
+
+/// The certificate of the authority that has signed, where it is trusted still.
+pub(super) fn read_old(dir: &Path) -> Result<Option<String>, AuthorityError> {
+    let path = dir.join(OLD);
+    is_there(&path)?.then(|| read_text(&path)).transpose()
+}
+
+/// Removes it.
+pub(super) fn remove_old(dir: &Path) -> Result<(), AuthorityError> {
+    remove(&dir.join(OLD))?;
+    sync_folder(dir)
+}
+
+/// Puts the upcoming authority in the place of the signing one, whose key is gone then. Done again it finishes what was
+/// interrupted.
+pub(super) fn switch(dir: &Path) -> Result<(), AuthorityError> {
+    if is_there(&dir.join(NEXT_CERTIFICATE))? {
+        let old = read_text(&dir.join(CERTIFICATE))?;
+        replace(dir, OLD, &old, 0o644)?;
+        rename(dir, NEXT_CERTIFICATE, CERTIFICATE)?;
+    }
+    if is_there(&dir.join(NEXT_KEY))? {
+        rename(dir, NEXT_KEY, KEY)?;
+    }
+    remove(&dir.join(NEXT_AT))?;
+    sync_folder(dir)
+}
+
+/// Finishes a switch that was stopped after it had begun.
+pub(super) fn finish_switch(dir: &Path) -> Result<(), AuthorityError> {
+    if is_there(&dir.join(NEXT_AT))? && !is_there(&dir.join(NEXT_CERTIFICATE))? {
+        switch(dir)
+    } else {
+        Ok(())
+    }
+}
+
+/// Copies what stands in the folder into another, which is made.
+pub(super) fn copy(dir: &Path, to: &Path) -> Result<(), AuthorityError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(failed("make", to))?;
+    for (name, mode) in [
+        (CERTIFICATE, 0o644),
+        (KEY, 0o600),
+        (NEXT_CERTIFICATE, 0o644),
+        (NEXT_KEY, 0o600),
+        (NEXT_AT, 0o600),
+        (OLD, 0o644),
+    ] {
+        let path = dir.join(name);
+        if is_there(&path)? {
+            replace(to, name, &Zeroizing::new(read_text(&path)?), mode)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file whole, in the place of what had its name.
+fn replace(dir: &Path, name: &str, text: &str, mode: u32) -> Result<(), AuthorityError> {
+    let unfinished = format!("{name}.new");
+    write_new(&dir.join(&unfinished), text, mode)?;
+    rename(dir, &unfinished, name)
+}
+
+fn remove(path: &Path) -> Result<(), AuthorityError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The start that made this certificate was stopped between the two renames: its key waits under the other name.

@@ -16,6 +16,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::authority::{self, Authority, AuthorityError, BACKDATE};
+use super::rotation::Authorities;
 use crate::model::types::{HostName, Timestamp, limits};
 
 /// How long a leaf is valid from now on. Long enough that an idle host does not mint, short enough that what an
@@ -59,12 +60,14 @@ impl From<IpAddr> for TlsName {
 pub(super) struct Leaf {
     pub(super) certified: Arc<CertifiedKey>,
     pub(super) configs: [OnceLock<Arc<ServerConfig>>; 3],
+    /// Who has signed it.
+    authority: Arc<Authority>,
     renew_at: Timestamp,
 }
 
 /// Mints and keeps leaves. Shared by all workers.
 pub(super) struct Leaves {
-    authority: Arc<Authority>,
+    authorities: Arc<Authorities>,
     provider: Arc<CryptoProvider>,
     key: KeyPair,
     signing: Arc<dyn SigningKey>,
@@ -73,20 +76,21 @@ pub(super) struct Leaves {
 
 impl Leaves {
     pub(super) fn new(
-        authority: Arc<Authority>,
+        authorities: Arc<Authorities>,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signing = any_ecdsa_type(&der).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-        Ok(Self { authority, provider, key, signing, kept: Cache::new(limits::LEAF_CACHE) })
+        Ok(Self { authorities, provider, key, signing, kept: Cache::new(limits::LEAF_CACHE) })
     }
 
     /// The leaf for a name. Of several workers that ask at once for a new name one mints, and the others wait for it:
     /// one signature, which is shorter than any other way to wait.
     pub(super) fn get(&self, name: &TlsName, now: Timestamp) -> Result<Arc<Leaf>, AuthorityError> {
         let leaf = self.kept.get_or_insert_with(name, || self.mint(name, now).map(Arc::new))?;
-        if now < leaf.renew_at {
+        // What another authority has signed is minted anew, whatever has come in between.
+        if now < leaf.renew_at && Arc::ptr_eq(&leaf.authority, &self.authorities.signing()) {
             return Ok(leaf);
         }
         // Removed only if it is still the old one: another worker may have renewed it meanwhile.
@@ -96,6 +100,10 @@ impl Leaves {
 
     /// Signs a fresh leaf.
     pub(super) fn mint(&self, name: &TlsName, now: Timestamp) -> Result<Leaf, AuthorityError> {
+        let authority = self.authorities.signing();
+        if now > authority.not_after() {
+            return Err(AuthorityError::Expired { not_after: authority.not_after() });
+        }
         let mut params = CertificateParams::default();
         let (text, alternative) = match name {
             TlsName::Host(host) => (host.as_str().to_owned(), SanType::DnsName(host.as_str().try_into()?)),
@@ -111,14 +119,17 @@ impl Leaves {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // Never outside the authority's own time: some clients refuse chains that are not nested.
-        let not_before = authority::earlier(now, BACKDATE).max(self.authority.not_before());
-        let not_after = now.plus(LEAF_LIFE).min(self.authority.not_after());
+        let not_before = authority::earlier(now, BACKDATE).max(authority.not_before());
+        let not_after = now.plus(LEAF_LIFE).min(authority.not_after());
         authority::valid(&mut params, not_before, not_after);
-        let certificate = params.signed_by(&self.key, self.authority.issuer())?;
-        let certified = CertifiedKey::new(vec![certificate.der().clone()], Arc::clone(&self.signing));
+        let certificate = params.signed_by(&self.key, authority.issuer())?;
+        let chain =
+            std::iter::once(certificate.der().clone()).chain(authority.chain().iter().cloned()).collect();
+        let certified = CertifiedKey::new(chain, Arc::clone(&self.signing));
         Ok(Leaf {
             certified: Arc::new(certified),
             configs: Default::default(),
+            authority,
             renew_at: authority::earlier(not_after, not_after.since(now) / 3),
         })
     }

@@ -5,13 +5,16 @@
 
 mod files;
 pub mod authority;
+mod supplied;
+pub mod rotation;
 pub mod leaf;
 pub mod terminate;
 pub mod alert;
 
 pub use alert::{AlertDescription, alert};
-pub use authority::{Authority, AuthorityError};
+pub use authority::{About, Authority, AuthorityError};
 pub use leaf::TlsName;
+pub use rotation::{Authorities, Origin, Role, RotateError, Turn, days_left};
 pub use terminate::{AlpnChoice, Opened, OpenedForRefusal, Terminator};
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::authority::{Authority, AuthorityError};
+use super::authority::AuthorityError;
 use super::leaf::{Leaves, TlsName};
+use super::rotation::Authorities;
 use crate::act::dial::Protocol;
 use crate::decide::policy::Passage;
 use crate::model::types::{Denial, HostName, Reason, Timestamp, limits};
@@ -111,10 +112,10 @@ pub struct Terminator {
 }
 
 impl Terminator {
-    /// A terminator that signs with `authority`. Fails only where the system gives no keys or random numbers.
-    pub fn new(authority: Arc<Authority>) -> Result<Self, AuthorityError> {
+    /// A terminator that signs with whichever of these signs. Fails only where the system gives no keys or random numbers.
+    pub fn new(authorities: Arc<Authorities>) -> Result<Self, AuthorityError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let leaves = Leaves::new(authority, Arc::clone(&provider))?;
+        let leaves = Leaves::new(authorities, Arc::clone(&provider))?;
         let versions = [&version::TLS13, &version::TLS12];
         let mut template = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
@@ -166,9 +167,7 @@ impl Terminator {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let config = self
-            .config(name, alpn, clock::now())
-            .map_err(|error| Denial::internal(format!("no certificate for {name}: {error}")))?;
+        let config = self.config(name, alpn, clock::now()).map_err(|error| unsigned(name, &error))?;
         let stream = match timeout(limits::TLS_HANDSHAKE_TIME, TlsAcceptor::from(config).accept(io)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(broken(name, &error)),
@@ -225,6 +224,17 @@ pub(super) fn agree(name: &TlsName, said: &str) -> Result<(), Denial> {
         format!("The TLS server name is not {name}, which was agreed to."),
     )
     .seen(format!("agreed name {name}, SNI {said}")))
+}
+
+fn unsigned(name: &TlsName, error: &AuthorityError) -> Denial {
+    match error {
+        AuthorityError::Expired { .. } => Denial::built_in(
+            Reason::TlsAuthority,
+            "The gateway's certificate authority has expired, so it opens no TLS. An operator has to renew it.",
+        )
+        .seen(format!("no certificate for {name}: {error}; clawgress ca show")),
+        _ => Denial::internal(format!("no certificate for {name}: {error}")),
+    }
 }
 
 fn overdue(name: &TlsName) -> Denial {

@@ -101,8 +101,8 @@ impl Default for Patience {
 
 /// What must end a flow, or interrupt it, from outside.
 pub struct Interrupts<'a> {
-    /// Turns true once when the daemon drains.
-    pub drain: &'a mut watch::Receiver<bool>,
+    /// Turns true once when the daemon waits no longer.
+    pub cut: &'a mut watch::Receiver<bool>,
     /// Ready when it has to be judged anew.
     pub due: Pin<&'a mut (dyn Future<Output = ()> + 'a)>,
 }
@@ -112,8 +112,8 @@ pub struct Interrupts<'a> {
 pub enum Stopped {
     /// Nothing moved for too long.
     Idle,
-    /// The daemon drains.
-    Drain,
+    /// The daemon waits no longer.
+    Cut,
     /// Something else is in force, or it is later: the flow has to be judged anew, and may go on.
     Due,
     /// No more bytes may move.
@@ -150,7 +150,7 @@ async fn moved<Q: AsRef<[u8]>>(
     loop {
         let turn = tokio::select! {
             biased;
-            _ = interrupts.drain.wait_for(|drains| *drains) => return Stopped::Drain,
+            _ = interrupts.cut.wait_for(|cut| *cut) => return Stopped::Cut,
             () = interrupts.due.as_mut() => return Stopped::Due,
             Some(datagram) = line.early.recv() => {
                 let sent = deliver(line.upstream, datagram.as_ref(), line.out);

@@ -8,14 +8,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, header, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 
 use super::body::BodyError;
 use crate::act::credentials::{Covering, Echo};
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::decoding::Decoder;
+
+/// Covers what the head of an answer repeats.
+pub fn cover_head(echo: &Echo, head: &mut response::Parts) {
+    echo.cover_fields(&mut head.headers);
+    let phrase = head.extensions.get::<ReasonPhrase>();
+    if phrase.is_some_and(|phrase| echo.repeats(phrase.as_bytes())) {
+        head.extensions.remove::<ReasonPhrase>();
+    }
+}
 
 /// How a body is coded.
 #[derive(Debug)]

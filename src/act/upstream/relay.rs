@@ -19,21 +19,21 @@ pub use crate::platform::sys::splice::FlowBytes;
 pub const SPENT: &str = "spent";
 
 /// Relays between a workload and its destination until both sides are done, one was reset, nothing has moved for
-/// `FLOW_IDLE_TIME`, no more may move, or the daemon drains. Returns the word for the record where the end was not the
+/// `FLOW_IDLE_TIME`, no more may move, or it is cut. Returns the word for the record where the end was not the
 /// orderly one.
 pub async fn splice(
     _passage: &Passage,
     _entry: &Entry,
     (workload, upstream): (&TcpStream, &TcpStream),
     (bytes, tempo): (&Arc<FlowBytes>, &LiveTempo),
-    mut drain: watch::Receiver<bool>,
+    mut cut: watch::Receiver<bool>,
 ) -> Option<&'static str> {
     let mut up = Lane::new(tempo.clone(), Direction::Up);
     let mut down = Lane::new(tempo.clone(), Direction::Down);
     let paced = (&mut up, &mut down);
     let end = tokio::select! {
         end = splice_bidirectional(workload, upstream, FLOW_IDLE_TIME, bytes, paced) => end,
-        _ = drain.wait_for(|drains| *drains) => return Some("shutdown"),
+        _ = cut.wait_for(|cut| *cut) => return Some("shutdown"),
     };
     match (end.a_to_b, end.b_to_a) {
         (DirectionEnd::Eof, DirectionEnd::Eof) => None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -20,6 +20,7 @@ use super::looked::Looked;
 use super::pool::Lease;
 use super::redacted::{Answer, Coding};
 use super::relay::SPENT;
+use super::shielded::Shielded;
 use super::sieved::{Coming, Sieving};
 use super::tempo::LiveTempo;
 use crate::act::credentials::Echo;
@@ -107,6 +108,14 @@ impl ReplyBody {
                 Err(denial)
             }
         }
+    }
+
+    /// The same body, repeating no secret of the vault; the fields of its head say how it is coded.
+    pub fn shielded(mut self, echo: Option<Arc<Echo>>, headers: &HeaderMap) -> Self {
+        if let (Some(inner), Some(echo)) = (self.inner.take_if(|_| echo.is_some()), echo) {
+            self.inner = Some(Coming::Shielded(Box::new(Shielded::new(inner, echo, headers))));
+        }
+        self
     }
 
     /// The same body, at a tempo.

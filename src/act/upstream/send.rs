@@ -18,7 +18,6 @@ use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use hyper::ext::ReasonPhrase;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::error::Elapsed;
@@ -78,11 +77,7 @@ impl Reply {
     /// The same, repeating no credential.
     fn covered(mut self, echo: Option<Arc<Echo>>) -> Self {
         let Some(echo) = echo else { return self };
-        echo.cover_fields(&mut self.head.headers);
-        let phrase = self.head.extensions.get::<ReasonPhrase>();
-        if phrase.is_some_and(|phrase| echo.repeats(phrase.as_bytes())) {
-            self.head.extensions.remove::<ReasonPhrase>();
-        }
+        redacted::cover_head(&echo, &mut self.head);
         let coding = redacted::coding(&mut self.head.headers, self.head.status);
         Self { body: self.body.covered(&echo, coding), echo: Some(echo), ..self }
     }

@@ -17,6 +17,7 @@ use super::body::BodyError;
 use super::looked::{Looked, LookedBody};
 use super::reading::Reading;
 use super::redacted::Answer;
+use super::shielded::Shielded;
 use crate::model::types::{Denial, Reason};
 use crate::perceive::protocol::ai::{Screen, Violation};
 use crate::perceive::protocol::mcp::{Broken, Sieve};
@@ -109,6 +110,8 @@ pub(super) enum Coming {
     Held(Option<Bytes>, Option<HeaderMap>),
     /// Any of these, as far as what is found in it may go on.
     Looked(Box<LookedBody>),
+    /// Any of these, repeating no secret of the vault.
+    Shielded(Box<Shielded>),
 }
 
 /// A stream that is looked at.
@@ -171,6 +174,7 @@ impl Coming {
             Self::Passing(body) => Pin::new(body).poll_frame(cx),
             Self::Sieved(body) => body.poll_frame(cx),
             Self::Looked(body) => body.poll_frame(cx),
+            Self::Shielded(body) => body.poll_frame(cx),
             Self::Held(bytes, trailers) => {
                 let data = bytes.take().map(Frame::data);
                 Poll::Ready(data.or_else(|| trailers.take().map(Frame::trailers)).map(Ok))
@@ -185,6 +189,7 @@ impl Coming {
             Self::Sieved(body) => body.sieving.is_none() && body.unfit.is_none() && body.trailers.is_none(),
             Self::Held(bytes, trailers) => bytes.is_none() && trailers.is_none(),
             Self::Looked(body) => body.is_over(),
+            Self::Shielded(body) => body.is_over(),
         }
     }
 
@@ -193,6 +198,7 @@ impl Coming {
         match self {
             Self::Passing(body) => body.size_hint(),
             Self::Sieved(_) | Self::Looked(_) => SizeHint::default(),
+            Self::Shielded(body) => body.size_hint(),
             Self::Held(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
         }
     }

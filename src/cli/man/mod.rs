@@ -12,7 +12,7 @@ use clap::{Command, CommandFactory as _};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{Cli, DaemonCli};
+use super::{Cli, DaemonCli, commands_page};
 
 /// Sections behind those of clawgressd(8).
 const OF_THE_DAEMON: &str = include_str!("clawgressd.8");
@@ -23,19 +23,27 @@ const OF_THE_COMMAND: &str = include_str!("clawgress.1");
 #[derive(Debug, clap::Args)]
 pub struct Man {
     /// The folder, which is made; pages go into `man1`, `man5` and `man8` below it
-    folder: PathBuf,
+    #[arg(required_unless_present = "markdown")]
+    folder: Option<PathBuf>,
+    /// Print the page of all commands instead, `docs/commands.md`
+    #[arg(long, conflicts_with = "folder")]
+    markdown: bool,
 }
 
 impl Man {
     /// Writes the pages.
     pub fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        let Some(folder) = self.folder else {
+            context.print(&commands_page())?;
+            return Ok(Exit::Done);
+        };
         let pages = pages()?;
         for (path, text) in &pages {
-            let path = self.folder.join(path);
+            let path = folder.join(path);
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
             fs::write(path, text)?;
         }
-        context.say(&format!("{} pages are in `{}`", pages.len(), self.folder.display()));
+        context.say(&format!("{} pages are in `{}`", pages.len(), folder.display()));
         Ok(Exit::Done)
     }
 }

@@ -23,8 +23,8 @@ pub fn page() -> String {
         "# What is looked for\n\n\
          The {} entries of the catalogue, as `clawgress dlp detectors` lists them. A detector is known by the format that its source\n\
          defines. Where that has a checksum, a wrong one lowers the confidence of a match and does not hide it. A format that says\n\
-         nothing by itself counts where the words beside it stand near, or where a name says what its value is. Custom patterns and\n\
-         words are those of a `DLPPolicy`. `clawgress dlp scan FILE` shows what would be found.\n",
+         nothing by itself counts where the words beside it stand near, or where a name says what its value is; some count where\n\
+         nothing else is sent, too. Custom patterns and words are those of a `DLPPolicy`. `clawgress dlp scan FILE` shows what would be found.\n",
         all.len()
     );
     for class in FindingClass::ALL {

@@ -30,6 +30,9 @@ pub struct Detector {
     pub context: &'static [&'static str],
     /// How sure a match is.
     pub confidence: Confidence,
+    /// How sure it is where the text is nothing else, for what is less sure among other words. Zero says that this changes
+    /// nothing.
+    pub alone: f32,
     /// Values that are found.
     pub examples: &'static [&'static str],
     /// Values that look like it and are not found, or at no more than half.
@@ -133,6 +136,7 @@ impl Detector {
             check: Check::None,
             context: &[],
             confidence: Confidence { bare: 0.9, in_context: 0.95, wrong_sum: 0.6 },
+            alone: 0.0,
             examples: &[],
             lookalikes: &[],
         }

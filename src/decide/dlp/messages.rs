@@ -15,6 +15,8 @@ use crate::model::types::limits::{DLP_DEPTH, DLP_MESSAGE_BYTES};
 
 /// Bytes at the beginning of a message that say whether it is text.
 const BEGINNING: usize = 512;
+/// Bytes of the longest value of a form that is read with its name in front.
+const VALUE: usize = 128;
 
 impl Descent<'_> {
     /// Reads a whole message.
@@ -93,7 +95,10 @@ impl Descent<'_> {
             let form = Form::of_content_type(part.kind, inner.text);
             let form = if inner.depth < DLP_DEPTH { form } else { Form::Text };
             match part.transfer {
-                Transfer::Plain => self.message(inner, form),
+                Transfer::Plain => match part.name.filter(|_| part.kind.is_none() && is_value(inner.text)) {
+                    Some(name) => self.field(inner, name),
+                    None => self.message(inner, form),
+                },
                 Transfer::Base64 => self.replaced(inner, form, &base64(inner.text)),
                 Transfer::Quoted => {
                     let plain = quoted_printable(inner.text, |_, _| true).apply(inner.text);
@@ -237,6 +242,12 @@ impl Descent<'_> {
             self.descend(Reading { text: &mapped.text, chain, depth: reading.depth + 1, ..reading });
         }
     }
+}
+
+/// Whether a part of a form is no document but a value, of which its name says what it is.
+fn is_value(content: &[u8]) -> bool {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !b"{[<".contains(byte);
+    content.len() <= VALUE && content.iter().all(is_plain)
 }
 
 /// Whether bytes are no text: text has no zeros, and hardly anything that controls.

@@ -39,6 +39,14 @@ pub fn weighted(value: &[u8], weights: &[u32]) -> u32 {
         .fold(0, |sum, (at, weight)| sum.wrapping_add(digit(value, at).wrapping_mul(*weight)))
 }
 
+/// The digit that eleven less the rest by eleven is, where ten and eleven are zero.
+pub fn check_11(sum: u32) -> u32 {
+    match sum % 11 {
+        0 | 1 => 0,
+        rest => 11 - rest,
+    }
+}
+
 /// ISO/IEC 7812-1: every second digit from the right doubled, all to a multiple of ten.
 pub fn luhn(value: &[u8]) -> bool {
     is_number(value) && luhn_sum(value).is_multiple_of(10)

@@ -234,6 +234,29 @@ fn a_label_is_not_believed() {
 }
 
 #[test]
+fn the_name_of_a_field_of_a_form_says_what_its_value_is() {
+    let all = Inspector::new(Arc::new(Detectors::built_in()), None, HashKey([7; 32]), FindingClasses::all());
+    let found = |name: &str, value: &str| {
+        let part =
+            format!("--z\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n--z--\r\n");
+        let findings = all.inspect(part.as_bytes(), Form::Multipart(b"z"));
+        let counts = |found: &&Match| found.confidence >= 0.5;
+        findings
+            .matches
+            .iter()
+            .filter(counts)
+            .map(|found| part[found.range.clone()].to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("ssn", "536904399"), ["536904399"]);
+    assert_eq!(found("tfn", "876543210"), ["876543210"]);
+    assert_eq!(found("password", "hT7-kQ2mvX9"), ["hT7-kQ2mvX9"]);
+    // A number of which the name says something else is not all that is sent.
+    assert_eq!(found("size", "876543210"), [""; 0]);
+    assert_eq!(found("text", "536904399"), [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_read_is_named() {
     let unreadable = |bytes: &[u8]| inspector().inspect(bytes, Form::Text).unreadable;
     assert_eq!(unreadable(b"PK\x03\x04\x14\0\0\0"), Some(Unreadable::Archive("zip")));

@@ -23,6 +23,7 @@ mod recorder;
 mod tab;
 mod entry;
 pub mod query;
+mod copy;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +51,7 @@ use store::Store;
 use sync::Syncer;
 
 pub use config::{Durability, Error, LedgerConfig, OnUnavailable};
+pub use copy::{Extent, examine};
 pub use entry::Entry;
 pub use health::Health;
 pub use query::{Filter, IdPrefix, Page, Reader, Row, Stats, Window};

@@ -10,12 +10,14 @@ pub mod resolvers;
 pub mod dns;
 pub mod folders;
 pub mod upstream;
+pub mod authority;
 pub mod ledger;
 pub mod approvals;
 pub mod quota;
 pub mod dlp;
 
 pub use approvals::Approvals;
+pub use authority::Authority;
 pub use dlp::Dlp;
 pub use dns::{Dns, DnsServer, DnsTransport};
 pub use folders::Folders;
@@ -86,6 +88,11 @@ static SPEC: Object = Object::new(
             Shape::Object(&upstream::SPEC),
             "Whom the gateway trusts when it dials out.",
         ),
+        Field::optional(
+            "authority",
+            Shape::Object(&authority::SPEC),
+            "A certificate authority of your own; without it the gateway makes one.",
+        ),
         Field::optional("policyDir", Shape::Text(&folders::PATH), "The folder of the policy documents.")
             .by_default(folders::POLICY_DIR),
         Field::optional(
@@ -128,6 +135,8 @@ pub struct Config {
     pub dns: Dns,
     /// Whom the gateway trusts.
     pub upstream: Upstream,
+    /// A certificate authority of the operator's own.
+    pub authority: Option<Authority>,
     /// Where documents, state and sockets are.
     pub folders: Folders,
     /// How records are kept.
@@ -206,6 +215,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
     let dns = fields.get("dns").map_or_else(|| Some(Dns::default()), |item| dns::read(&item));
     let upstream =
         fields.get("upstream").map_or_else(|| Some(Upstream::default()), |item| upstream::read(&item));
+    let authority = fields.get("authority").map_or(Some(None), |item| authority::read(&item).map(Some));
     let folders = folders::read(&fields);
     let ledger = fields.get("ledger").map_or_else(|| Some(Ledger::default()), |item| ledger::read(&item));
     let approvals =
@@ -219,6 +229,7 @@ fn spec(item: &Item<'_>) -> Option<Config> {
         intercept: intercept?,
         dns: dns?,
         upstream: upstream?,
+        authority: authority?,
         folders: folders?,
         ledger: ledger?,
         approvals: approvals?,

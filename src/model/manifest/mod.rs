@@ -35,6 +35,7 @@ mod budget_policy;
 mod rate_limit_policy;
 mod bandwidth_policy;
 mod dlp_policy;
+mod credential_place;
 mod credential_policy;
 mod digest;
 mod approval;

@@ -34,6 +34,13 @@ pub enum CredentialPlace {
         /// What stands in front, such as `Bearer ` with its blank.
         prefix: Arc<str>,
     },
+    /// A header field with `Basic`, a user and the secret as the user's password (RFC 7617).
+    Basic {
+        /// The field.
+        name: HeaderName,
+        /// The user, which is no secret.
+        user: Arc<str>,
+    },
     /// A parameter of the query.
     Query(Arc<str>),
     /// The request is signed by AWS Signature Version 4.
@@ -116,7 +123,7 @@ impl CredentialPlace {
     /// The header field that it goes into.
     fn field(&self) -> &str {
         match self {
-            Self::Header { name, .. } => name.as_str(),
+            Self::Header { name, .. } | Self::Basic { name, .. } => name.as_str(),
             Self::Query(_) | Self::Aws(_) | Self::Google(_) => "authorization",
         }
     }

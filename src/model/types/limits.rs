@@ -248,6 +248,8 @@ pub const DNS_NAMES_PER_ADDRESS: usize = 128;
 pub const DNS_BELIEF_FLOOR: Duration = Duration::from_secs(300);
 /// A name is believed no longer than this after it was given, unless it is in use.
 pub const DNS_BELIEF_CEILING: Duration = Duration::from_secs(86_400);
+/// Beliefs that are taken over a restart.
+pub const DNS_NAMES_KEPT: usize = 256 * 1024;
 /// Time after it was given in which a name that has expired still counts as a claim, which the gateway then resolves.
 pub const DNS_STALE_TIME: Duration = Duration::from_secs(7 * 86_400);
 /// Time the gateway's own resolution waits for one address family once it has the other.
@@ -509,6 +511,12 @@ pub const SCREENED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Tokens for service accounts that are kept at once.
 pub const TOKENS_KEPT: usize = 1024;
+/// How long a new certificate authority is trusted before it signs, where nobody says otherwise.
+pub const ROTATION_OVERLAP: Duration = Duration::from_secs(7 * 86_400);
+/// Longest time that it may be.
+pub const ROTATION_OVERLAP_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// Coded bytes of an answer that wait until it is known whether they end inside a secret of the vault.
+pub const SHIELDED_BYTES: usize = 256 * 1024;
 /// Bytes of the answer of a token end point.
 pub const TOKEN_BYTES: usize = 16 * 1024;
 /// How long a token end point is waited for, to be reached and again to answer.

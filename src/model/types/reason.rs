@@ -124,6 +124,8 @@ reasons! {
     TlsEch = "tls.ech", 403, Never, "Encrypted ClientHello is not allowed";
     /// The client broke the TLS handshake off, or offers nothing this gateway speaks.
     TlsHandshake = "tls.handshake", 400, Later, "TLS handshake failed";
+    /// The gateway's own certificate authority has expired, and signs nothing.
+    TlsAuthority = "tls.authority", 503, Later, "Gateway's authority has expired";
     /// Bytes that are not what they claim to be.
     ProtocolMalformed = "protocol.malformed", 400, Never, "Malformed or ambiguous message";
     /// More in one body than is read before it is decided on.

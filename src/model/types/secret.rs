@@ -9,19 +9,24 @@ use super::host::MAX_HOST_NAME;
 use super::limits::SECRET_KEY_BYTES;
 
 /// A secret value.
-pub struct Secret(Zeroizing<Box<[u8]>>);
+pub struct Secret(Box<dyn AsRef<[u8]> + Send + Sync>);
 
 impl Secret {
     /// Takes a value over; the buffer that it came in is not kept.
     pub fn new(value: Vec<u8>) -> Self {
         // A boxed slice has no spare capacity that could keep an older copy.
         let value = Zeroizing::new(value);
-        Self(Zeroizing::new(value.as_slice().into()))
+        Self(Box::new(Zeroizing::new(Box::<[u8]>::from(value.as_slice()))))
+    }
+
+    /// A value that lies in memory of another kind, which overwrites it when it is no longer needed.
+    pub fn held_by(value: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        Self(Box::new(value))
     }
 
     /// The value, for whoever has to use it; the rules of the house say who may.
     pub fn open(&self) -> &[u8] {
-        &self.0
+        (*self.0).as_ref()
     }
 }
 

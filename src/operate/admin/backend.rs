@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::access::Caller;
 use crate::operate::api::{
-    Agent, Approval, ApproveQuery, AuditFilter, Check, ExplainQuery, Explanation, Fault, Page,
-    QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, SecretValue, SetSecrets, Status, Window,
+    Agent, Approval, ApproveQuery, AuditFilter, Authority, Backup, BackupQuery, Check, ExplainQuery,
+    Explanation, Fault, Page, QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, RotateQuery,
+    SecretValue, SetSecrets, Status, Window,
 };
 
 /// An administrative action: about to be done, or asked for by somebody who may not.
@@ -106,8 +107,23 @@ pub trait Backend: Send + Sync + 'static {
         key: Option<&str>,
     ) -> Result<Vec<SecretValue>, Fault>;
 
-    /// The certificate of the gateway's authority, in PEM.
+    /// The certificates of all authorities that workloads trust, in PEM.
     fn ca_pem(&self) -> Result<String, Fault>;
+
+    /// All of them, the signing one first.
+    fn authorities(&self) -> Result<Vec<Authority>, Fault>;
+
+    /// Makes a new authority, and says which there are then; trusted when it returns.
+    fn rotate_authority(&self, caller: &Caller, query: &RotateQuery) -> Result<Vec<Authority>, Fault>;
+
+    /// Begins to make a backup in the state folder; one at a time.
+    fn begin_backup(&self, caller: &Caller, query: &BackupQuery) -> Result<Backup, Fault>;
+
+    /// How far it is.
+    fn backup(&self, id: &str) -> Result<Backup, Fault>;
+
+    /// Removes it from the state folder.
+    fn remove_backup(&self, id: &str) -> Result<Backup, Fault>;
 
     /// Puts an action on the record before it has effect. An action that cannot be recorded is not done.
     fn open(&self, action: &AdminAction) -> Result<Closing, Fault>;

@@ -9,6 +9,8 @@ mod access;
 mod standing;
 mod quota;
 mod secrets;
+mod authorities;
+mod backups;
 mod routes;
 mod dispatch;
 mod follow;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::access::Caller;
 use super::backend::Backend;
-use super::{quota, secrets, standing};
+use super::{authorities, backups, quota, secrets, standing};
 use crate::model::types::limits::{ADMIN_BODY_BYTES, ADMIN_PAGE_ROWS, ADMIN_SECRETS_BYTES};
 use crate::operate::api::resource::{canonical_kind, nearest_kind};
 use crate::operate::api::{AuditFilter, ExplainQuery, Fault, Severity, Window, audit};
@@ -88,7 +88,7 @@ impl Route {
 }
 
 /// The local API.
-pub(super) static ROUTES: [Route; 24] = [
+pub(super) static ROUTES: [Route; 29] = [
     get("/v1/status", |backend, _| json(&backend.status()?)),
     recorded("reload", post("/v1/reload", reload)),
     get("/v1/checks", |backend, _| json(&backend.checks()?)),
@@ -115,6 +115,11 @@ pub(super) static ROUTES: [Route; 24] = [
     get("/v1/audit/search", search),
     get("/v1/audit/tail", tail),
     get("/v1/audit/records/{id}", show),
+    recorded("backup", post("/v1/backups", backups::begin)),
+    get("/v1/backups/{id}", backups::show),
+    post("/v1/backups/{id}/remove", backups::remove),
+    get("/v1/ca", authorities::list),
+    recorded("ca rotate", post("/v1/ca/rotate", authorities::rotate)),
     get("/v1/ca.pem", |backend, _| Ok(Reply::Pem(backend.ca_pem()?))),
 ];
 

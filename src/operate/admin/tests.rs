@@ -14,10 +14,11 @@ use super::routes::ROUTES;
 use super::*;
 use crate::model::types::{FailMode, Reason, Timestamp};
 use crate::operate::api::{
-    Agent, AgentState, Approval, ApprovalState, ApproveQuery, AuditFilter, Check, CheckState, Client, Daemon,
-    Error, ExplainQuery, Explanation, Fault, FaultCode, Hidden, Interception, LastHour, LedgerState,
-    NewSecret, OnDisk, Page, PolicyState, Quarantine, QuarantineQuery, Quota, QuotaQuery, RegistryState,
-    ReloadResult, Resource, SecretValue, SetSecrets, Setup, Status, Window,
+    Agent, AgentState, Approval, ApprovalState, ApproveQuery, AuditFilter, Authority, AuthorityState, Backup,
+    BackupQuery, BackupState, Check, CheckState, Client, Daemon, Error, ExplainQuery, Explanation, Fault,
+    FaultCode, Hidden, Interception, LastHour, LedgerState, NewSecret, OnDisk, Page, PolicyState, Quarantine,
+    QuarantineQuery, Quota, QuotaQuery, RegistryState, ReloadResult, Resource, RotateQuery, SecretValue,
+    SetSecrets, Setup, Status, Window,
 };
 
 #[derive(Default)]
@@ -31,6 +32,20 @@ pub(crate) struct Pockets {
     pub(crate) unrecordable: bool,
     /// What a search finds, one row a page.
     pub(crate) rows: Vec<Value>,
+}
+
+/// An authority that does this.
+pub(crate) fn authority(state: AuthorityState) -> Authority {
+    Authority {
+        subject: "CN=Clawgress CA 0a1b2c3d".into(),
+        fingerprint: "AB:CD".into(),
+        not_before: Timestamp(1_795_000_000_000_000),
+        not_after: Timestamp(1_795_086_400_000_000),
+        state,
+        signs_from: None,
+        own: true,
+        file: None,
+    }
 }
 
 pub(crate) fn status() -> Status {
@@ -269,6 +284,30 @@ impl Backend for Pockets {
         }
     }
 
+    fn authorities(&self) -> Result<Vec<Authority>, Fault> {
+        Ok(vec![authority(AuthorityState::Signing)])
+    }
+
+    fn rotate_authority(&self, _: &Caller, query: &RotateQuery) -> Result<Vec<Authority>, Fault> {
+        let next = Authority {
+            signs_from: query.overlap_s.map(|_| Timestamp(0)),
+            ..authority(AuthorityState::Upcoming)
+        };
+        Ok(vec![authority(AuthorityState::Signing), next])
+    }
+
+    fn begin_backup(&self, _: &Caller, _: &BackupQuery) -> Result<Backup, Fault> {
+        Ok(Backup { id: "b1".into(), folder: "/state/backups/b1".into(), state: BackupState::Running })
+    }
+
+    fn backup(&self, id: &str) -> Result<Backup, Fault> {
+        Err(Fault::not_found(format!("there is no backup `{id}`")))
+    }
+
+    fn remove_backup(&self, id: &str) -> Result<Backup, Fault> {
+        self.backup(id)
+    }
+
     fn ca_pem(&self) -> Result<String, Fault> {
         Ok("-----BEGIN CERTIFICATE-----\n".into())
     }
@@ -388,11 +427,22 @@ async fn every_route_answers_through_the_client() {
     assert_eq!(client.quotas(None, None).await.unwrap()[0].policy, "BudgetPolicy/day");
     assert_eq!(client.secrets().await.unwrap().len(), 2);
     assert_eq!(client.remove_secret("openai", Some("a")).await.unwrap()[0].title(), "openai/a");
+    assert_eq!(client.authorities().await.unwrap()[0].state, AuthorityState::Signing);
+    let rotate = RotateQuery { overlap_s: Some(3600), now: false };
+    assert_eq!(client.rotate_authority(&rotate).await.unwrap()[1].state, AuthorityState::Upcoming);
+    let begun = client.begin_backup(&BackupQuery::default()).await.unwrap();
+    assert_eq!((&*begun.id, begun.state), ("b1", BackupState::Running));
+    for asked in [client.backup("b/1").await, client.remove_backup("b/1").await] {
+        assert_eq!(asked.unwrap_err().to_string(), "there is no backup `b/1`");
+    }
     let about: Vec<_> = lab.backend.actions.lock().unwrap().iter().map(|one| one.object.clone()).collect();
     let about: Vec<_> = about.iter().map(Option::as_deref).collect();
-    assert_eq!(about, [None, Some("alice"), Some("alice-1"), Some("bob"), Some("bob"), Some("openai")]);
+    let named = [None, Some("alice"), Some("alice-1"), Some("bob"), Some("bob"), Some("openai"), None, None];
+    assert_eq!(about, named);
+    let said = lab.backend.endings.lock().unwrap().last().expect("what was closed").1.clone();
+    assert_eq!(said, "begun, without the master key");
     // Granting, beginning anew and setting secrets have tests of their own.
-    assert_eq!(ROUTES.len(), 24, "a new route needs its line above");
+    assert_eq!(ROUTES.len(), 29, "a new route needs its line above");
     lab.stop().await;
 }
 

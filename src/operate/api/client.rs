@@ -266,7 +266,11 @@ impl Client {
         String::from_utf8(body.to_vec()).map_err(|error| self.protocol(error))
     }
 
-    async fn ask<T: DeserializeOwned>(&mut self, path: &str, query: &impl Serialize) -> Result<T, Error> {
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<T, Error> {
         let body = serde_json::to_vec(query).map_err(|error| self.protocol(error))?;
         self.json(Method::POST, path, body.into()).await
     }
@@ -275,7 +279,7 @@ impl Client {
         self.json(Method::GET, path, Bytes::new()).await
     }
 
-    async fn json<T: DeserializeOwned>(
+    pub(super) async fn json<T: DeserializeOwned>(
         &mut self,
         method: Method,
         path: &str,

@@ -14,10 +14,14 @@ pub mod explain;
 pub mod audit;
 mod query;
 pub mod client;
+pub mod authorities;
+pub mod backups;
 
 pub use agents::{Agent, AgentState, Quarantine, QuarantineQuery};
 pub use approvals::{Approval, ApprovalState, ApproveQuery};
 pub use audit::{AuditFilter, Page, Window};
+pub use authorities::{Authority, AuthorityState, RotateQuery};
+pub use backups::{BACKUP_LIST, BACKUP_VERSION, Backup, BackupFile, BackupList, BackupQuery, BackupState};
 pub use client::{Client, Error, Rows};
 pub use explain::{ExplainQuery, Explanation, NearestRule, Opener, Recorded, Step, StepVerdict, Target};
 pub use fault::{Diagnostic, Fault, FaultCode, Severity};

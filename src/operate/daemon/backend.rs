@@ -7,21 +7,21 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::runtime::Handle;
 
+use super::backups::Backups;
 use super::keeper::Keeper;
 use super::policies::{Policies, Reloaded};
+use super::searching::{ledger_filter, ledger_window, page};
 use super::secrets::Secrets;
 use super::settings::Settings;
-use super::{actions, explain, keeper, parts, quotas, resolvers, status};
-use crate::act::tls::Authority;
-use crate::decide::ledger::record::{Decision, Kind};
+use super::{actions, authorities, explain, keeper, parts, quotas, resolvers, status};
 use crate::decide::ledger::{self, IdPrefix};
 use crate::model::types::Timestamp;
 use crate::model::types::limits::ADMIN_PAGE_ROWS;
 use crate::operate::admin::{AdminAction, Backend, Caller, Closing};
 use crate::operate::api::{
-    Agent, Approval, ApproveQuery, AuditFilter, Check, CheckState, Diagnostic, ExplainQuery, Explanation,
-    Fault, Page, QuarantineQuery, Quota, QuotaQuery, ReloadResult, Resource, SecretValue, SetSecrets, Setup,
-    Severity, Status, Window,
+    Agent, Approval, ApproveQuery, AuditFilter, Authority, Backup, BackupQuery, Check, CheckState,
+    Diagnostic, ExplainQuery, Explanation, Fault, Page, QuarantineQuery, Quota, QuotaQuery, ReloadResult,
+    Resource, RotateQuery, SecretValue, SetSecrets, Setup, Severity, Status, Window,
 };
 use crate::perceive::intercept::apply::{Applied, NftError, Table};
 use crate::perceive::intercept::{Interception, checks, routes};
@@ -30,8 +30,6 @@ use crate::platform::sys::clock;
 
 /// What stands once the host has been prepared.
 pub struct Prepared {
-    /// Signs the leaves.
-    pub authority: Arc<Authority>,
     /// Whether what the kernel drops is put on record, or why not.
     pub recorded: Result<(), String>,
     /// The rules of interception.
@@ -47,9 +45,9 @@ pub struct Operator {
     pub(super) policies: Policies,
     pub(super) keeper: Arc<Keeper>,
     pub(super) secrets: Secrets,
+    backups: Backups,
     pub(super) started_at: Timestamp,
     pub(super) started: Instant,
-    authority: Arc<Authority>,
     /// Whether what the kernel drops is put on record, or why not.
     recorded: Result<(), String>,
     runtime: Handle,
@@ -64,18 +62,19 @@ impl Operator {
         shared: Arc<Shared>,
         policies: Policies,
         keeper: Arc<Keeper>,
-        Prepared { authority, recorded, rules, secrets }: Prepared,
+        Prepared { recorded, rules, secrets }: Prepared,
     ) -> Self {
         let (started_at, started) = (clock::now(), Instant::now());
+        let backups = Backups::below(&settings.config.folders.state);
         Self {
             settings,
             shared,
             policies,
             keeper,
             secrets,
+            backups,
             started_at,
             started,
-            authority,
             recorded,
             runtime: Handle::current(),
             rules: Mutex::new(rules),
@@ -103,6 +102,7 @@ impl Operator {
                 ..Diagnostic::default()
             });
         }
+        reloaded.diagnostics.extend(authorities::reload(&self.shared));
         if reloaded.applied {
             reloaded.diagnostics.extend(self.secrets.missing(&self.shared.snapshot.load().resources));
         }
@@ -144,7 +144,8 @@ impl Operator {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> Fault {
+/// A failure of the ledger.
+pub fn failed(error: impl std::fmt::Display) -> Fault {
     Fault::internal(error.to_string())
 }
 
@@ -172,7 +173,12 @@ impl Backend for Operator {
         found.push(checks::drops(self.recorded.as_ref().map(drop)));
         let (upstreams, tls) = (&self.shared.resolvers, self.shared.dialler.for_resolvers());
         let resolvers = self.runtime.block_on(resolvers::checks(upstreams, tls));
-        Ok(found.into_iter().map(check).chain(resolvers).chain([self.secrets.check()]).collect())
+        Ok(found
+            .into_iter()
+            .map(check)
+            .chain(resolvers)
+            .chain([self.secrets.check(), Secrets::memory()])
+            .collect())
     }
 
     fn resources(&self, kind: &str, name: Option<&str>) -> Result<Vec<Resource>, Fault> {
@@ -312,7 +318,27 @@ impl Backend for Operator {
     }
 
     fn ca_pem(&self) -> Result<String, Fault> {
-        Ok(self.authority.ca_pem().to_owned())
+        Ok(self.shared.authorities.bundle().to_string())
+    }
+
+    fn authorities(&self) -> Result<Vec<Authority>, Fault> {
+        Ok(authorities::list(&self.shared))
+    }
+
+    fn rotate_authority(&self, _: &Caller, query: &RotateQuery) -> Result<Vec<Authority>, Fault> {
+        authorities::rotate(&self.shared, query)
+    }
+
+    fn begin_backup(&self, _: &Caller, query: &BackupQuery) -> Result<Backup, Fault> {
+        self.backups.begin((&self.shared, &self.settings, &self.secrets), query)
+    }
+
+    fn backup(&self, id: &str) -> Result<Backup, Fault> {
+        self.backups.get(id)
+    }
+
+    fn remove_backup(&self, id: &str) -> Result<Backup, Fault> {
+        self.backups.remove(id)
     }
 
     fn open(&self, action: &AdminAction) -> Result<Closing, Fault> {
@@ -348,41 +374,4 @@ pub fn check(found: checks::Check) -> Check {
         found: found.found,
         repair: found.repair,
     }
-}
-
-fn ledger_filter(filter: &AuditFilter) -> Result<ledger::Filter, Fault> {
-    let word = |text: &str| Fault::invalid(format!("`{text}` is nothing that is recorded"));
-    Ok(ledger::Filter {
-        agent: filter.agent.clone(),
-        decision: filter
-            .decision
-            .as_deref()
-            .map(|text| Decision::parse(text).ok_or_else(|| word(text)))
-            .transpose()?,
-        reason: filter.reason.clone(),
-        kind: filter.kind.as_deref().map(|text| Kind::parse(text).ok_or_else(|| word(text))).transpose()?,
-        host: filter.host.clone(),
-        since: filter.since,
-        until: filter.until,
-        request_id: None,
-        limit: None,
-    })
-}
-
-fn ledger_window(window: &Window) -> ledger::Window {
-    ledger::Window {
-        last: window.last,
-        after: window.after,
-        through: window.through,
-        limit: window.limit.unwrap_or(1000),
-    }
-}
-
-fn page(found: ledger::Page) -> Result<Page, Fault> {
-    let rows = found
-        .rows
-        .into_iter()
-        .map(|row| serde_json::to_value(row).map_err(failed))
-        .collect::<Result<_, _>>()?;
-    Ok(Page { rows, next: found.next, through: found.through, more: found.more })
 }

@@ -6,8 +6,11 @@
 
 mod settings;
 mod findings_key;
+mod doors;
+mod workers;
 mod parts;
 mod kept;
+mod names;
 pub mod host;
 mod policies;
 mod resolvers;
@@ -15,6 +18,9 @@ mod keeper;
 mod actions;
 mod quotas;
 mod secrets;
+mod authorities;
+mod searching;
+mod backups;
 mod backend;
 mod explain;
 mod status;
@@ -28,20 +34,22 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch as channel;
 
 use crate::model::config::Config;
 use crate::operate::admin::{Access, Server};
 use crate::perceive::intercept::{self, apply::Table};
+use crate::pipeline::shift::{Stage, reached};
 use crate::pipeline::{self, Shared, dropped};
 use crate::platform::registry::Registry;
-use crate::platform::{sys, telemetry};
+use crate::platform::sys::{self, clock};
+use crate::platform::telemetry;
 use backend::{Operator, Prepared};
 use keeper::Keeper;
 use parts::Parts;
 use policies::Policies;
 use secrets::Secrets;
 use settings::Settings;
+use workers::Workers;
 
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -93,12 +101,16 @@ pub fn run(config: &Path) -> Result<(), Error> {
     if let Err(error) = sys::process::refuse_huge_pages() {
         tracing::debug!(%error, "huge pages could not be refused");
     }
-    let settings = Settings::read(config)?;
+    let settings = Settings::read(config).inspect_err(|_| doors::abandon())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Part(format!("cannot start: {error}")))?;
-    runtime.block_on(operate(settings))
+    let ended = runtime.block_on(operate(settings));
+    if ended.is_err() {
+        doors::abandon();
+    }
+    ended
 }
 
 async fn operate(settings: Settings) -> Result<(), Error> {
@@ -111,21 +123,21 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let registry = registry.map_err(|error| Error::Part(error.to_string()))?;
     let given = std::env::var_os(CREDENTIALS).map(PathBuf::from);
     let secrets = Secrets::start(registry.clone(), &config.folders.state, given.as_deref()).await?;
-    let authority = parts.authority.clone();
     let (policies, snapshot) = Policies::load_first(&config);
     pipeline::prepare(&snapshot.policy);
     let shared = parts.road(snapshot, secrets.vault().clone(), (parts::home(&config).await, room));
+    names::recall(&shared.memory, &config.folders.state, clock::now());
     // What is shut out is shut out before anything is let in.
     let keeper = Keeper::start(registry, shared.clone(), config.approvals.max_ttl).await;
     let keeper = keeper.map_err(|error| Error::Part(error.to_string()))?;
     let rules = intercept_traffic(&config, &shared).await?;
-    let (drain, draining) = channel::channel(false);
-    let workers = parts::start_workers(&shared, &draining).await?;
+    let doors = doors::open(parts::cores(), config.fail_mode)?;
+    let workers = Workers::start(&shared, doors, parts::cores()).await?;
 
     let recorded = drops.as_ref().map(drop).map_err(ToString::to_string);
     let recorder = drops.ok().map(|drops| tokio::spawn(dropped::watch(shared.clone(), drops)));
     let keeping = tokio::spawn(keeper.clone().run());
-    let prepared = Prepared { authority, recorded, rules, secrets };
+    let prepared = Prepared { recorded, rules, secrets };
     let operator = Arc::new(Operator::new(settings, shared.clone(), policies, keeper.clone(), prepared));
     let access = Access::of_this_host()
         .map_err(|error| Error::Part(format!("cannot read the host's groups: {error}")))?;
@@ -133,10 +145,10 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     let server = Server::bind(&socket, access).map_err(|error| Error::Part(error.to_string()))?;
     shared.ledger.system("start", env!("CARGO_PKG_VERSION"), None);
     record_fallback(&operator, &shared);
-    let mut stopping = draining.clone();
-    let admin = tokio::spawn(server.serve(operator.clone(), async move {
-        let _ = stopping.wait_for(|drains| *drains).await;
-    }));
+    let mut stage = workers.stage();
+    let admin = tokio::spawn(
+        server.serve(operator.clone(), async move { reached(&mut stage, Stage::Closing).await }),
+    );
     let _watcher = watch::files(&operator);
     let upkeep = tokio::spawn(upkeep::run(operator.clone()));
     // Whoever hears that it is ready may stop it at once.
@@ -151,10 +163,8 @@ async fn operate(settings: Settings) -> Result<(), Error> {
     }
     tell_systemd(&[NotifyState::Stopping]);
     shared.ledger.system("stop", env!("CARGO_PKG_VERSION"), None);
-    // The receivers live in the workers: if they are gone there is nobody left to tell.
-    let _ = drain.send(true);
-    let _ =
-        tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join()))).await;
+    workers.leave().await;
+    names::keep(&shared.memory, &config.folders.state, clock::now());
     let _ = admin.await;
     keeper.finish(keeping).await;
     shared.ledger.stop();

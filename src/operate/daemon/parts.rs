@@ -6,15 +6,15 @@ use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::{Error, findings_key};
 use crate::act::credentials::{KnownValues, Vault};
 use crate::act::dial::{Dialler, TrustAnchors};
-use crate::act::tls::{Authority, Terminator};
+use crate::act::tls::{Authorities, Terminator};
 use crate::decide::ledger::{Durability, Ledger, LedgerConfig};
 use crate::decide::quota::{Accounts, BudgetClock, Terms};
 use crate::decide::tunnel::Guard;
@@ -27,12 +27,12 @@ use crate::model::types::limits::FILES_WANTED;
 use crate::perceive::dns::{Cache, Memory, Upstreams, host_resolvers};
 use crate::perceive::identity::Bindings;
 use crate::perceive::intercept::{Drops, FromPolicy, Interception, checks, links};
-use crate::pipeline::{Finder, Home, Quarantines, Room, Shared, Snapshot, worker};
+use crate::pipeline::{Finder, Home, Quarantines, Room, Shared, Snapshot};
 use crate::platform::sys::{clock, process, socket};
 
 /// Everything that lasts as long as the daemon.
 pub struct Parts {
-    pub authority: Arc<Authority>,
+    pub authorities: Arc<Authorities>,
     pub ledger: Ledger,
     terminator: Terminator,
     dialler: Dialler,
@@ -97,10 +97,12 @@ impl Parts {
     /// Builds them.
     pub fn build(config: &Config) -> Result<Self, Error> {
         let part = |error: &dyn std::error::Error| Error::Part(error.to_string());
-        let authority = Authority::load_or_create(&config.folders.state.join("ca"), clock::now())
-            .map_err(|error| part(&error))?;
-        let authority = Arc::new(authority);
-        let terminator = Terminator::new(authority.clone()).map_err(|error| part(&error))?;
+        let authorities = match &config.authority {
+            Some(own) => Authorities::supplied(&own.chain, &own.key, clock::now()),
+            None => Authorities::own(&config.folders.state.join("ca"), clock::now()),
+        };
+        let authorities = Arc::new(authorities.map_err(|error| part(&error))?);
+        let terminator = Terminator::new(authorities.clone()).map_err(|error| part(&error))?;
         let anchors = TrustAnchors::load(&config.upstream.trust_anchors).map_err(|error| part(&error))?;
         let dialler = Dialler::new(&anchors, socket::own_address);
         let ledger = Ledger::start(&LedgerConfig {
@@ -118,7 +120,7 @@ impl Parts {
         let prices = prices(config.quota.prices.as_deref())?;
         let key = findings_key::load_or_create(&config.folders.state).map_err(|error| part(&error))?;
         let finder = Finder { key, known: None, hold: config.dlp.hold };
-        Ok(Self { authority, ledger, terminator, dialler, resolvers, terms, prices, finder })
+        Ok(Self { authorities, ledger, terminator, dialler, resolvers, terms, prices, finder })
     }
 
     /// What all workers share.
@@ -143,7 +145,7 @@ impl Parts {
             tokens: Default::default(),
             home,
             room,
-            ca_pem: self.authority.ca_pem().into(),
+            authorities: self.authorities,
             quarantines: Quarantines::default(),
             paces: Default::default(),
             held: Default::default(),
@@ -197,29 +199,7 @@ pub fn room() -> Room {
     room
 }
 
-fn cores() -> usize {
+/// How many workers there are: one for each core this process may use.
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Starts one worker for each core this process may use, and waits until all of them listen.
-pub async fn start_workers(
-    shared: &Arc<Shared>,
-    drain: &watch::Receiver<bool>,
-) -> Result<Vec<JoinHandle<()>>, Error> {
-    let cores = cores();
-    let mut workers = Vec::with_capacity(cores);
-    for number in 0..cores {
-        let (ready, listens) = oneshot::channel();
-        let (shared, drain) = (shared.clone(), drain.clone());
-        let worker = thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn(move || worker::run(shared, drain, ready));
-        workers.push(worker.map_err(|error| Error::Part(format!("cannot start a worker: {error}")))?);
-        let bound: io::Result<()> =
-            listens.await.unwrap_or_else(|_| Err(io::Error::other("the worker ended")));
-        bound.map_err(|error| {
-            Error::Part(format!("cannot listen on the ports of interception: {error}\nhint: does another clawgressd run in this network namespace?"))
-        })?;
-    }
-    Ok(workers)
 }

@@ -20,7 +20,7 @@ use crate::operate::api::{
     Check, CheckState, Diagnostic, Fault, FaultCode, NewSecret, SecretValue, SetSecrets, Severity,
 };
 use crate::platform::registry::{self, Registry};
-use crate::platform::sys::clock;
+use crate::platform::sys::{clock, locked};
 
 /// The kind of document that names secrets.
 const POLICY: &str = "CredentialInjectionPolicy";
@@ -32,6 +32,8 @@ pub struct Secrets {
     registry: Registry,
     vault: Arc<Vault>,
     source: KeySource,
+    /// The file of the key in force.
+    key: PathBuf,
     /// The file of a key that is no longer in force.
     older: Option<PathBuf>,
     runtime: Handle,
@@ -71,6 +73,10 @@ impl Secrets {
         Ok(Self {
             registry,
             vault: Arc::new(vault),
+            key: match &found.source {
+                KeySource::File(path) => path.clone(),
+                KeySource::Credential => given.unwrap_or(state).join(credentials::CREDENTIAL),
+            },
             source: found.source,
             older: found.older.map(|(_, path)| path),
             runtime: Handle::current(),
@@ -81,6 +87,16 @@ impl Secrets {
     /// The values, for whoever puts them into requests.
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
+    }
+
+    /// Where values are stored, sealed.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The file of the master key in force.
+    pub fn key(&self) -> &Path {
+        &self.key
     }
 
     /// Every value, without itself, and which of these documents name it.
@@ -168,7 +184,11 @@ impl Secrets {
     pub fn needs(&self, resources: &Resources) -> Vec<String> {
         let missing = self.missing(resources).into_iter();
         let missing = missing.map(|one| format!("{}: {}", one.message, one.hint.unwrap_or_default()));
-        missing.chain(self.trouble().map(|(found, repair)| format!("{found}: {repair}"))).collect()
+        let unlocked = locked::refused().map(|why| {
+            format!("memory that holds secrets is not locked ({why}): LimitMEMLOCK=256M in the unit")
+        });
+        let trouble = self.trouble().map(|(found, repair)| format!("{found}: {repair}"));
+        unlocked.into_iter().chain(missing).chain(trouble).collect()
     }
 
     /// How the master key is.
@@ -189,6 +209,21 @@ impl Secrets {
                 found: format!("{found}; `{}` is an older key that nothing needs", path.display()),
                 repair: Some(format!("sudo shred -u {}", path.display())),
             },
+        }
+    }
+
+    /// Whether memory that holds secrets stays out of swap.
+    pub fn memory() -> Check {
+        let name = "locked-memory".to_owned();
+        let Some(why) = locked::refused() else {
+            let found = "what holds secrets is locked, and stays out of swap".to_owned();
+            return Check { name, state: CheckState::Ok, found, repair: None };
+        };
+        Check {
+            name,
+            state: CheckState::Warn,
+            found: format!("what holds secrets may be written to swap: {why}"),
+            repair: Some("LimitMEMLOCK=256M in the unit, or no swap, or swap that is encrypted".to_owned()),
         }
     }
 

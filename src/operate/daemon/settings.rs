@@ -26,6 +26,11 @@ impl Settings {
         Ok(Self { path: path.to_owned(), config: Arc::new(config_of(path)?) })
     }
 
+    /// Where they were read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What an operator has to do about the file, where it says something else now than at the start. Blocks.
     pub fn need(&self) -> Option<String> {
         let file = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();

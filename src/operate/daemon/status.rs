@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use super::authorities;
 use super::backend::Operator;
 use crate::operate::api::{
     Daemon, Fault, Interception, LastHour, LedgerState, OnDisk, PolicyState, RegistryState, Setup, Status,
@@ -27,6 +28,7 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
     let (ledger, last_hour) = ledger(operator)?;
     let registry = operator.keeper.status();
     let mut needs = needs(operator, &interception, &policy, &ledger);
+    needs.extend(authorities::need(&operator.shared));
     needs.splice(0..0, operator.secrets.needs(&snapshot.resources));
     needs.splice(0..0, of_registry(operator, &registry));
     Ok(Status {

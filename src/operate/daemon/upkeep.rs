@@ -1,9 +1,10 @@
-//! Looks after what others may take away: network managers sweep policy rules that are not theirs, and a firewall's
+//! Looks after what changes with time, and after what others may take away: authorities follow one another; network managers sweep policy rules that are not theirs, and a firewall's
 //! reload may flush the whole ruleset. What is missing is put back, and that is recorded.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::authorities;
 use super::backend::Operator;
 use crate::perceive::intercept::apply::Applied;
 use crate::perceive::intercept::routes;
@@ -20,6 +21,10 @@ pub async fn run(operator: Arc<Operator>) {
     let ipv6 = operator.settings.config.intercept.subnets.iter().any(|subnet| subnet.network().is_ipv6());
     for look in 1_u32.. {
         tokio::time::sleep(ROUTES_EVERY).await;
+        let shared = operator.shared.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || authorities::tend(&shared)).await {
+            tracing::error!(%error, "the authorities were not looked after");
+        }
         match routes::ensure(ipv6).await {
             Ok(routes::Routes::Unchanged) => {}
             Ok(routes::Routes::Added) => restored(&operator, "routes"),

@@ -5,6 +5,8 @@
 //! and in the number of agents; past a bound what is stale goes first, then the oldest. Time is an
 //! argument; whoever holds a belief brings the clock that is read when its use ends.
 
+mod kept;
+
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
@@ -19,6 +21,8 @@ use crate::model::types::limits::{
     DNS_STALE_TIME,
 };
 use crate::model::types::{HostName, Timestamp};
+
+pub use kept::Remembered;
 
 /// Agents are spread over this many locks.
 const SHARDS: usize = 16;

@@ -29,7 +29,7 @@ pub use exchange::{Answered, Exchange, Recipient};
 pub use forward::{ForwardError, Forwarder, Trouble, Upstreams, host_resolvers};
 pub use frame::{Frames, write_message};
 pub use hygiene::Removed;
-pub use memory::{Held, Memory};
+pub use memory::{Held, Memory, Remembered};
 pub use message::{Query, QueryError};
 pub use own::{OwnResolver, ResolveError, Resolved};
 pub use reply::{ExtendedError, Transport};

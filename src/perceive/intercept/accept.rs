@@ -52,17 +52,17 @@ impl Accepted {
     }
 }
 
-/// A socket to which the kernel hands intercepted connections. Each worker binds its own on the same port.
+/// A socket to which the kernel hands intercepted connections. Each worker has its own on the same port.
 #[derive(Debug)]
 pub struct Listener {
     inner: TcpListener,
 }
 
 impl Listener {
-    /// Binds a transparent listener on every address: `PROXY_PORT`, or `DNS_PORT` for DNS over TCP. Must be called
-    /// inside a tokio runtime, in the thread that will accept.
-    pub fn bind(port: u16) -> io::Result<Self> {
-        Ok(Self { inner: TcpListener::from_std(socket::transparent_listener(port)?)? })
+    /// Accepts from a transparent listener: of `PROXY_PORT`, or of `DNS_PORT` for DNS over TCP. Must be called inside a
+    /// tokio runtime, in the thread that will accept.
+    pub fn of(door: std::net::TcpListener) -> io::Result<Self> {
+        Ok(Self { inner: TcpListener::from_std(door)? })
     }
 
     /// The port it is bound to; of use where it was bound to 0.
@@ -157,10 +157,9 @@ pub struct DnsDatagrams {
 }
 
 impl DnsDatagrams {
-    /// Binds the transparent socket. Must be called inside a tokio runtime, in the thread that will receive.
-    pub fn bind(port: u16) -> io::Result<Self> {
-        let inner = tokio::net::UdpSocket::from_std(socket::transparent_datagrams(port)?)?;
-        Ok(Self { inner, replies: Mutex::default() })
+    /// Receives from a transparent socket. Must be called inside a tokio runtime, in the thread that will receive.
+    pub fn of(door: UdpSocket) -> io::Result<Self> {
+        Ok(Self { inner: tokio::net::UdpSocket::from_std(door)?, replies: Mutex::default() })
     }
 
     /// The next query. A datagram longer than [`DNS_UDP_BYTES`] is cut, and so no valid message.

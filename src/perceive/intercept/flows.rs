@@ -39,11 +39,11 @@ pub struct FlowSockets {
 }
 
 impl FlowSockets {
-    /// Binds them; the kernel keeps all datagrams of a flow to the socket of one worker. Must be called inside a tokio
-    /// runtime, in the thread that will receive.
-    pub fn bind(port: u16) -> io::Result<Self> {
+    /// Receives from a transparent socket; the kernel keeps all datagrams of a flow to the socket of one worker. Must be
+    /// called inside a tokio runtime, in the thread that will receive.
+    pub fn of(door: std::net::UdpSocket) -> io::Result<Self> {
         Ok(Self {
-            inner: UdpSocket::from_std(socket::transparent_datagrams(port)?)?,
+            inner: UdpSocket::from_std(door)?,
             icmp: socket::icmp_sender()?,
             icmpv6: socket::icmpv6_sender()?,
         })

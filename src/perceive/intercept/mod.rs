@@ -15,6 +15,7 @@ pub mod ruleset;
 pub mod listing;
 pub mod apply;
 pub mod routes;
+pub mod doors;
 pub mod accept;
 mod icmp;
 pub mod flows;
@@ -25,6 +26,7 @@ pub mod facts;
 pub mod checks;
 
 pub use accept::{Accepted, Datagram, DnsDatagrams, Listener};
+pub use doors::Doors;
 pub use drops::{Drops, Fate, Told};
 pub use flows::{FlowSockets, Why};
 pub use packet::{Odd, Packet};

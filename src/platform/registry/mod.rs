@@ -175,6 +175,21 @@ impl Registry {
         }
     }
 
+    /// Writes a copy of one moment into a folder, where it is the registry of another gateway; commands wait meanwhile.
+    ///
+    /// # Errors
+    /// Where it cannot be read or written.
+    pub async fn copy_into(&self, folder: &Path) -> Result<(), Error> {
+        let (path, mark) = (folder.join(DATABASE), folder.join(MARK));
+        // SQLite would make it readable by all, and takes an empty file.
+        for path in [&path, &mark] {
+            let made = File::options().create_new(true).write(true).mode(0o600).open(path);
+            made.map_err(|source| Error::File { path: path.clone(), source })?;
+        }
+        let statement = sqlx::query("VACUUM INTO $1").bind(path.to_string_lossy().into_owned());
+        statement.execute(&self.pool).await.map(drop).map_err(|source| self.failed(source))
+    }
+
     /// Whether something can be written now.
     ///
     /// # Errors

@@ -24,26 +24,37 @@ const DATAGRAM_RECEIVE_BUFFER: usize = 1024 * 1024;
 /// may share the port: the kernel spreads connections over them (`SO_REUSEPORT`).
 pub fn transparent_listener(port: u16) -> io::Result<TcpListener> {
     let socket = dual_stack(Type::STREAM, Protocol::TCP)?;
+    socket.bind(&any(port).into())?;
+    listen(&socket)?;
+    Ok(socket.into())
+}
+
+/// Listens with the settings of this version, on a socket that may be listening already.
+pub(super) fn listen(socket: &Socket) -> io::Result<()> {
     // Connections inherit it: a workload that vanished without a word is found out even where nothing is sent to it.
     let probes = TcpKeepalive::new().with_time(CLIENT_PROBE_TIME).with_interval(CLIENT_PROBE_INTERVAL);
     socket.set_tcp_keepalive(&probes.with_retries(CLIENT_PROBES))?;
-    socket.bind(&any(port).into())?;
     // And what waits in them for a workload that takes nothing is bounded, beyond what it has room for itself.
     socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    socket.listen(BACKLOG)
 }
 
 /// A non-blocking UDP socket on every address of both families, to which `tproxy` may hand datagrams. Read it with
 /// [`recv_with_original_destination`].
 pub fn transparent_datagrams(port: u16) -> io::Result<UdpSocket> {
     let socket = dual_stack(Type::DGRAM, Protocol::UDP)?;
+    hear(&socket)?;
+    socket.bind(&any(port).into())?;
+    Ok(socket.into())
+}
+
+/// Lets datagrams say where they were sent.
+pub(super) fn hear(socket: &Socket) -> io::Result<()> {
     set_option(socket.as_fd(), libc::SOL_IP, libc::IP_RECVORIGDSTADDR, &ON)?;
     set_option(socket.as_fd(), libc::SOL_IPV6, libc::IPV6_RECVORIGDSTADDR, &ON)?;
     // A wish: the kernel caps it at `net.core.rmem_max` and that is no reason to fail.
     let _ = socket.set_recv_buffer_size(DATAGRAM_RECEIVE_BUFFER);
-    socket.bind(&any(port).into())?;
-    Ok(socket.into())
+    Ok(())
 }
 
 /// A non-blocking UDP socket bound to somebody else's address, from which answers to what was sent there leave.

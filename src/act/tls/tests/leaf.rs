@@ -10,12 +10,12 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{ParsedExtension, X509Certificate};
 
 use super::{DAY, authority, name};
-use crate::act::tls::Authority;
+use crate::act::tls::Authorities;
 use crate::act::tls::authority::earlier;
 use crate::act::tls::leaf::{LEAF_LIFE, Leaves};
 use crate::platform::sys::clock;
 
-fn leaves(authority: &Arc<Authority>) -> Leaves {
+fn leaves(authority: &Arc<Authorities>) -> Leaves {
     Leaves::new(Arc::clone(authority), Arc::new(rustls::crypto::aws_lc_rs::default_provider())).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn subject_key_id(certificate: &X509Certificate<'_>) -> Vec<u8> {
 #[test]
 fn the_authority_signs_servers_and_no_authorities() {
     let (_dir, authority) = authority();
-    let der = CertificateDer::from_pem_slice(authority.ca_pem().as_bytes()).unwrap();
+    let der = CertificateDer::from_pem_slice(authority.bundle().as_bytes()).unwrap();
     let (_, ca) = x509_parser::parse_x509_certificate(&der).unwrap();
     assert!(ca.subject().to_string().starts_with("CN=Clawgress CA "), "{}", ca.subject());
     assert_eq!(ca.subject(), ca.issuer());
@@ -57,7 +57,7 @@ fn the_authority_signs_servers_and_no_authorities() {
 #[test]
 fn a_leaf_is_for_one_name_and_one_purpose() {
     let (_dir, authority) = authority();
-    let ca_der = CertificateDer::from_pem_slice(authority.ca_pem().as_bytes()).unwrap();
+    let ca_der = CertificateDer::from_pem_slice(authority.bundle().as_bytes()).unwrap();
     let (_, ca) = x509_parser::parse_x509_certificate(&ca_der).unwrap();
     let now = clock::now();
     let leaf = leaves(&authority).mint(&name("api.name.example"), now).unwrap();
@@ -157,12 +157,12 @@ fn of_many_that_ask_for_a_new_name_at_once_one_mints() {
 #[test]
 fn a_leaf_does_not_outlive_its_authority() {
     let (_dir, authority) = authority();
-    let late = earlier(authority.not_after(), DAY);
+    let late = earlier(authority.signing().not_after(), DAY);
     let leaves = leaves(&authority);
     let leaf = leaves.get(&name("name.example"), late).unwrap();
     assert!(Arc::ptr_eq(&leaf, &leaves.get(&name("name.example"), late).unwrap()), "short-lived, yet kept");
     let (_, certificate) = x509_parser::parse_x509_certificate(&leaf.certified.cert[0]).unwrap();
-    assert_eq!(certificate.validity().not_after.timestamp() * 1_000_000, authority.not_after().0);
+    assert_eq!(certificate.validity().not_after.timestamp() * 1_000_000, authority.signing().not_after().0);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod authority;
 mod leaf;
+mod rotation;
+mod supplied;
 mod terminate;
 
 use std::net::IpAddr;
@@ -30,7 +32,7 @@ fn folder() -> (TempDir, std::path::PathBuf) {
     (dir, ca)
 }
 
-fn authority() -> (TempDir, Arc<Authority>) {
+fn authority() -> (TempDir, Arc<Authorities>) {
     let (dir, ca) = folder();
-    (dir, Arc::new(Authority::load_or_create(&ca, clock::now()).unwrap()))
+    (dir, Arc::new(Authorities::own(&ca, clock::now()).unwrap()))
 }

@@ -11,26 +11,26 @@ use tokio_rustls::client::TlsStream;
 use super::{authority, name};
 use crate::act::dial::Protocol;
 use crate::act::tls::terminate::agree;
-use crate::act::tls::{AlertDescription, AlpnChoice, Authority, OpenedForRefusal, Terminator, alert};
+use crate::act::tls::{AlertDescription, AlpnChoice, Authorities, OpenedForRefusal, Terminator, alert};
 use crate::model::types::limits::TLS_HANDSHAKE_TIME;
 use crate::model::types::{Denial, Reason};
 use crate::platform::sys::clock;
 
 /// A client that trusts these authorities and speaks these versions and protocols.
 struct Client {
-    trusts: Arc<Authority>,
+    trusts: Arc<Authorities>,
     versions: &'static [&'static SupportedProtocolVersion],
     alpn: &'static [&'static [u8]],
 }
 
 impl Client {
-    fn of(authority: &Arc<Authority>, alpn: &'static [&'static [u8]]) -> Self {
+    fn of(authority: &Arc<Authorities>, alpn: &'static [&'static [u8]]) -> Self {
         Self { trusts: Arc::clone(authority), versions: rustls::ALL_VERSIONS, alpn }
     }
 
     async fn connect(&self, sni: &str, io: DuplexStream) -> std::io::Result<TlsStream<DuplexStream>> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.trusts.ca_pem().as_bytes()).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_slice(self.trusts.bundle().as_bytes()).unwrap()).unwrap();
         let mut config = ClientConfig::builder_with_protocol_versions(self.versions)
             .with_root_certificates(roots)
             .with_no_client_auth();
@@ -43,7 +43,7 @@ impl Client {
 type Opening = (Result<OpenedForRefusal<DuplexStream>, Denial>, std::io::Result<TlsStream<DuplexStream>>);
 
 async fn open(
-    authority: &Arc<Authority>,
+    authority: &Arc<Authorities>,
     agreed: &str,
     choice: AlpnChoice,
     client: &Client,
@@ -103,7 +103,7 @@ async fn a_configuration_is_made_once_per_name_and_protocol_set() {
     assert!(!Arc::ptr_eq(&first, &config("other.example", AlpnChoice::H2)));
 }
 
-async fn refused(agreed: &str, client: &Client, authority: &Arc<Authority>, sni: &str) -> Denial {
+async fn refused(agreed: &str, client: &Client, authority: &Arc<Authorities>, sni: &str) -> Denial {
     open(authority, agreed, AlpnChoice::Http11, client, sni).await.0.expect_err("this client must be refused")
 }
 

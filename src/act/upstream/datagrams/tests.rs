@@ -12,7 +12,7 @@ struct Wire {
     server: UdpSocket,
     early: mpsc::Receiver<Vec<u8>>,
     queue: mpsc::Sender<Vec<u8>>,
-    drain: watch::Sender<bool>,
+    cut: watch::Sender<bool>,
     policy: watch::Sender<()>,
     scratch: RefCell<Box<[u8]>>,
     /// Out and back.
@@ -38,7 +38,7 @@ impl Wire {
             server,
             early,
             queue,
-            drain: watch::Sender::new(false),
+            cut: watch::Sender::new(false),
             policy: watch::Sender::new(()),
             scratch: RefCell::new(vec![0; 65_535].into()),
             moved: Default::default(),
@@ -51,9 +51,9 @@ impl Wire {
     }
 
     /// Relays while `story` runs, and then until something stops it. Where nothing else does, the story ends with a
-    /// drain.
+    /// cut.
     async fn run(&mut self, patience: Patience, story: impl AsyncFnOnce(&UdpSocket, &UdpSocket)) -> Stopped {
-        let (mut drain, mut policy) = (self.drain.subscribe(), self.policy.subscribe());
+        let (mut cut, mut policy) = (self.cut.subscribe(), self.policy.subscribe());
         let mut line = Line {
             workload: &self.workload,
             upstream: &self.upstream,
@@ -63,7 +63,7 @@ impl Wire {
             back: &self.moved[1],
         };
         let due = pin!(async { policy.changed().await.unwrap() });
-        let interrupts = Interrupts { drain: &mut drain, due };
+        let interrupts = Interrupts { cut: &mut cut, due };
         tokio::join!(moved(&mut line, interrupts, patience), story(&self.agent, &self.server)).0
     }
 }
@@ -78,7 +78,7 @@ async fn heard(socket: &UdpSocket) -> Vec<u8> {
 #[tokio::test]
 async fn datagrams_keep_their_size_both_ways_and_are_counted() {
     let mut wire = Wire::new().await;
-    let (drain, largest) = (wire.drain.clone(), vec![7; 65_507]);
+    let (cut, largest) = (wire.cut.clone(), vec![7; 65_507]);
     let stopped = wire
         .run(Patience::default(), async |agent, server| {
             for datagram in [&b""[..], b"x", &largest] {
@@ -87,22 +87,22 @@ async fn datagrams_keep_their_size_both_ways_and_are_counted() {
                 server.send(datagram).await.unwrap();
                 assert!(heard(agent).await == datagram);
             }
-            drain.send_replace(true);
+            cut.send_replace(true);
         })
         .await;
-    assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
+    assert!(matches!(stopped, Stopped::Cut), "{stopped:?}");
     assert_eq!(wire.counts(), [3, 65_508, 3, 65_508]);
 }
 
 #[tokio::test]
 async fn what_came_before_the_sockets_goes_first() {
     let mut wire = Wire::new().await;
-    let drain = wire.drain.clone();
+    let cut = wire.cut.clone();
     wire.queue.send(b"first".to_vec()).await.unwrap();
     wire.agent.send(b"second").await.unwrap();
     wire.run(Patience::default(), async |_, server| {
         assert_eq!([heard(server).await, heard(server).await], [&b"first"[..], b"second"]);
-        drain.send_replace(true);
+        cut.send_replace(true);
     })
     .await;
     assert_eq!(wire.counts(), [2, 11, 0, 0]);
@@ -138,7 +138,7 @@ async fn a_destination_where_nobody_listens_ends_the_flow() {
 #[tokio::test]
 async fn a_workload_that_is_said_to_be_gone_keeps_its_flow_while_it_sends() {
     let mut wire = Wire::new().await;
-    let (drain, address) = (wire.drain.clone(), wire.agent.local_addr().unwrap());
+    let (cut, address) = (wire.cut.clone(), wire.agent.local_addr().unwrap());
     let gone = std::mem::replace(&mut wire.agent, UdpSocket::bind("127.0.0.1:0").await.unwrap());
     drop(gone);
     let peer = wire.workload.local_addr().unwrap();
@@ -155,10 +155,10 @@ async fn a_workload_that_is_said_to_be_gone_keeps_its_flow_while_it_sends() {
             assert_eq!(heard(server).await, b"still here");
             server.send(b"good").await.unwrap();
             assert_eq!(heard(&again).await, b"good");
-            drain.send_replace(true);
+            cut.send_replace(true);
         })
         .await;
-    assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
+    assert!(matches!(stopped, Stopped::Cut), "{stopped:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,7 +182,7 @@ async fn a_workload_that_is_gone_is_not_kept_by_what_the_destination_sends() {
 }
 
 #[tokio::test]
-async fn other_documents_and_a_drain_come_before_any_datagram() {
+async fn other_documents_and_a_cut_come_before_any_datagram() {
     let mut wire = Wire::new().await;
     let policy = wire.policy.clone();
     let stopped = wire
@@ -192,9 +192,9 @@ async fn other_documents_and_a_drain_come_before_any_datagram() {
         })
         .await;
     assert!(matches!(stopped, Stopped::Due), "{stopped:?}");
-    wire.drain.send_replace(true);
+    wire.cut.send_replace(true);
     let stopped = wire.run(Patience::default(), async |_, _| {}).await;
-    assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
+    assert!(matches!(stopped, Stopped::Cut), "{stopped:?}");
     assert_eq!(wire.counts(), [0; 4]);
 }
 
@@ -206,17 +206,17 @@ async fn a_flow_that_never_stands_still_leaves_others_of_its_thread_their_turn()
     for _ in 0..2 * BURST {
         wire.upstream.send(b"round").await.unwrap();
     }
-    let drain = wire.drain.clone();
+    let cut = wire.cut.clone();
     let stopped = wire
         .run(Patience::default(), async |_: &UdpSocket, _: &UdpSocket| {
             // Until the flow is busy.
             for _ in 0..16 {
                 yield_now().await;
             }
-            drain.send_replace(true);
+            cut.send_replace(true);
         })
         .await;
-    assert!(matches!(stopped, Stopped::Drain), "{stopped:?}");
+    assert!(matches!(stopped, Stopped::Cut), "{stopped:?}");
     assert!(wire.counts()[0] >= BURST as u64, "it was busy");
 }
 

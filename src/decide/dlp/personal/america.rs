@@ -2,7 +2,7 @@
 
 use super::{Confidence, Detector, FAIR, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
-use crate::decide::dlp::sums::{digit, is_day, luhn, number, two, weighted};
+use crate::decide::dlp::sums::{check_11, digit, is_day, luhn, number, two, weighted};
 
 const SSN_WORDS: &[&str] = &[
     "ssn",
@@ -20,7 +20,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-ssn",
         source: "Social Security Administration: number randomization",
-        format: "[0-9]{3}[.-][0-9]{2}[.-][0-9]{4}",
+        format: "[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3}\\.[0-9]{2}\\.[0-9]{4}",
         check: Sum(social_security),
         context: SSN_WORDS,
         examples: &["536-90-4399", "536.90.4399", "here's my SSN: 141-01-9056"],
@@ -31,6 +31,7 @@ pub const ENTRIES: &[Detector] = &[
             "536-90-0000",
             "078-05-1120",
             "901-12-3456",
+            "536-90.4399",
         ],
         confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.25 },
         ..STRONG
@@ -60,7 +61,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-itin",
         source: "Internal Revenue Service: Individual Taxpayer Identification Number",
-        format: "[0-9]{3}[ -][0-9]{2}[ -][0-9]{4}",
+        format: "[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3} [0-9]{2} [0-9]{4}",
         check: Sum(taxpayer),
         context: &["itin", "taxpayer", "irs", "tax"],
         examples: &["911-70-1234"],
@@ -92,7 +93,7 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ca-sin",
         source: "Service Canada: Social Insurance Number",
-        format: "[0-9]{3}[ -][0-9]{3}[ -][0-9]{3}",
+        format: "[0-9]{3}-[0-9]{3}-[0-9]{3}|[0-9]{3} [0-9]{3} [0-9]{3}",
         check: Sum(insurance),
         context: &["sin", "social insurance", "nas", "assurance sociale", "canada"],
         examples: &["my SIN is 130-692-544", "130 692 544"],
@@ -127,7 +128,7 @@ pub const ENTRIES: &[Detector] = &[
         check: Sum(|value| {
             let first = weighted(value, &[5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2]);
             let second = weighted(value, &[6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2]);
-            below_11(first) == digit(value, 12) && below_11(second) == digit(value, 13)
+            check_11(first) == digit(value, 12) && check_11(second) == digit(value, 13)
         }),
         context: &["cnpj", "pessoa jurídica", "empresa"],
         examples: &["11.222.333/0001-81", "CNPJ 11222333000181"],
@@ -257,17 +258,10 @@ fn insurance(value: &[u8]) -> bool {
     !matches!(value[0], b'0' | b'8') && luhn(value)
 }
 
-fn below_11(sum: u32) -> u32 {
-    match sum % 11 {
-        0 | 1 => 0,
-        rest => 11 - rest,
-    }
-}
-
 fn brazil_person(value: &[u8]) -> bool {
     let first = weighted(value, &[10, 9, 8, 7, 6, 5, 4, 3, 2]);
     let second = weighted(value, &[11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
-    below_11(first) == digit(value, 9) && below_11(second) == digit(value, 10)
+    check_11(first) == digit(value, 9) && check_11(second) == digit(value, 10)
 }
 
 /// Letters count from ten in an alphabet with Ñ, which stands after N.

@@ -1,8 +1,15 @@
-//! Numbers that states of Asia, Africa and Oceania give to people, and tax numbers of those who trade.
+//! Numbers that states of Asia give to people, and tax numbers of those who trade.
+//!
+//! Each entry names who defines the number, and shows what it finds and what it leaves; checks of more than a line stand below
+//! them. Nothing here searches: read `numbers.rs` next.
 
-use super::{Confidence, Detector, FAIR, RARE, STRONG, WEAK};
+use super::{Confidence, Detector, EVEN, FAIR, NAMED, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
-use crate::decide::dlp::sums::{digit, is_day, luhn, number, two, verhoeff, weighted};
+use crate::decide::dlp::sums::{digit, is_day, luhn, two, verhoeff, weighted};
+
+const PHILIPPINE_TAX: &[&str] =
+    &["tin", "bir", "taxpayer identification", "taxpayer id", "rdo", "revenue district office"];
+const THAI: &[&str] = &["บัตรประชาชน", "เลขประจำตัว", "เลขบัตรประชาชน", "รหัสปชช", "รหัสประชาชน", "thai", "tnin"];
 
 pub const ENTRIES: &[Detector] = &[
     Detector {
@@ -10,7 +17,7 @@ pub const ENTRIES: &[Detector] = &[
         source: "UIDAI: Aadhaar numbers, with Verhoeff's check digit",
         format: "[0-9]{4}[ :-]?[0-9]{4}[ :-]?[0-9]{4}",
         check: Sum(|value| value[0] > b'1' && !value.iter().eq(value.iter().rev()) && verhoeff(value)),
-        context: &["aadhaar", "aadhar", "adhaar", "uidai", "uid", "आधार"],
+        context: &["aadhaar", "aadhar", "adhaar", "uidai", "uid", "आधार", "ஆதார்", "ఆధార్"],
         examples: &["Aadhaar 2341 2341 2346"],
         lookalikes: &["Aadhaar 2341 2341 2347", "1341 2341 2346"],
         confidence: Confidence { bare: 0.4, in_context: 0.9, wrong_sum: 0.25 },
@@ -45,8 +52,9 @@ pub const ENTRIES: &[Detector] = &[
         format: "[A-Z]{3}[0-9]{7}",
         check: None,
         context: &["voter id", "epic number"],
-        examples: &["voter id ABC1234567"],
-        lookalikes: &["ABC1234567"],
+        examples: &["voter id KDX4829157", "KDX4829157"],
+        lookalikes: &["part KDX4829157 is missing"],
+        alone: EVEN,
         ..FAIR
     },
     Detector {
@@ -64,57 +72,6 @@ pub const ENTRIES: &[Detector] = &[
         examples: &["11010519491231002X"],
         lookalikes: &["110105194912310021", "11010519491331002X"],
         ..STRONG
-    },
-    Detector {
-        name: "kr-resident-number",
-        source: "주민등록법: 주민등록번호; the serial has no check digit since October 2020",
-        format: "[0-9]{6}-?[0-9]{7}",
-        check: Sum(|value| {
-            matches!(value[6], b'1'..=b'4') && is_day(two(value, 4), two(value, 2)) && korean(value, 11)
-        }),
-        context: &["주민등록번호", "주민번호", "rrn", "resident registration"],
-        examples: &["주민등록번호 960121-1234561"],
-        lookalikes: &["960121-1234565", "961321-1234567"],
-        confidence: Confidence { bare: 0.7, in_context: 0.95, wrong_sum: 0.45 },
-        ..STRONG
-    },
-    Detector {
-        name: "kr-foreigner-number",
-        source: "출입국관리법: 외국인등록번호",
-        format: "[0-9]{6}-?[0-9]{7}",
-        check: Sum(|value| {
-            matches!(value[6], b'5'..=b'8') && is_day(two(value, 4), two(value, 2)) && korean(value, 13)
-        }),
-        context: &["외국인등록번호", "frn", "foreigner registration", "alien registration"],
-        examples: &["외국인등록번호 960121-5678905"],
-        lookalikes: &["961321-5678901"],
-        ..FAIR
-    },
-    Detector {
-        name: "kr-business-number",
-        source: "국세청: 사업자등록번호",
-        format: "[0-9]{3}-[0-9]{2}-[0-9]{5}",
-        check: Sum(|value| {
-            let last = digit(value, 8) * 5;
-            (weighted(value, &[1, 3, 7, 1, 3, 7, 1, 3]) + last / 10 + last % 10 + digit(value, 9))
-                .is_multiple_of(10)
-        }),
-        context: &["사업자등록번호", "사업자", "brn", "business registration"],
-        examples: &["사업자등록번호 124-81-00998"],
-        lookalikes: &["사업자등록번호 124-81-00999"],
-        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
-        ..WEAK
-    },
-    Detector {
-        name: "kr-driving-licence",
-        source: "경찰청: 운전면허번호",
-        format: "[0-9]{2}-[0-9]{2}-[0-9]{6}-[0-9]{2}",
-        check: Sum(|value| matches!(two(value, 0), 11..=28)),
-        context: &["운전면허", "driver", "driving", "license", "licence"],
-        examples: &["11-22-345678-90"],
-        lookalikes: &["31-22-345678-90"],
-        confidence: Confidence { wrong_sum: 0.1, ..FAIR.confidence },
-        ..FAIR
     },
     Detector {
         name: "jp-my-number",
@@ -153,12 +110,13 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "sg-fin",
         source: "Immigration & Checkpoints Authority: NRIC and FIN",
-        format: "[A-Z][0-9]{7}[A-Z]",
+        // The letters that end those of citizens, and those of foreigners.
+        format: "[ST][0-9]{7}[A-JZ]|[FG][0-9]{7}[K-NP-RTUWX]|M[0-9]{7}[JK-NP-RTUWX]",
         check: Sum(singaporean),
         context: &["nric", "fin", "singapore", "work pass", "identity card"],
-        examples: &["S2740116C", "G1122144R"],
-        lookalikes: &["S2740116D", "PA12348L"],
-        confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.3 },
+        examples: &["S2740116C", "G1122144R", "NRIC S2740116D"],
+        lookalikes: &["S2740116K", "PA12348L", "part S2740116D is missing"],
+        confidence: Confidence { bare: 0.65, in_context: 0.95, wrong_sum: 0.5 },
         ..STRONG
     },
     Detector {
@@ -176,7 +134,7 @@ pub const ENTRIES: &[Detector] = &[
         source: "กรมการปกครอง: เลขประจำตัวประชาชน",
         format: "[0-9]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]|[0-9] [0-9]{4} [0-9]{5} [0-9]{2} [0-9]",
         check: Sum(thai),
-        context: &["บัตรประชาชน", "เลขประจำตัว", "thai"],
+        context: THAI,
         examples: &["4-5678-90123-45-9"],
         lookalikes: &["4-5678-90123-45-8"],
         ..STRONG
@@ -186,7 +144,7 @@ pub const ENTRIES: &[Detector] = &[
         source: "กรมการปกครอง: เลขประจำตัวประชาชน, without hyphens",
         format: "[0-9]{13}",
         check: Sum(thai),
-        context: &["บัตรประชาชน", "เลขประจำตัว", "thai", "tnin"],
+        context: THAI,
         examples: &["เลขประจำตัวประชาชน 4567890123459"],
         lookalikes: &["4567890123458", "1594567890124"],
         confidence: Confidence { bare: 0.4, ..WEAK.confidence },
@@ -219,12 +177,23 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "ph-tin",
         source: "Bureau of Internal Revenue: Taxpayer Identification Number",
-        anchors: &["tin", "bir", "taxpayer identification"],
+        anchors: PHILIPPINE_TAX,
         format: "[0-9]{3}-[0-9]{3}-[0-9]{3}(?:-[0-9]{3,5})?",
         check: None,
         context: &["philippines", "bir"],
         examples: &["TIN 123-456-789-000"],
         lookalikes: &["123-456-789-000"],
+        ..FAIR
+    },
+    Detector {
+        name: "ph-tin-plain",
+        source: "Bureau of Internal Revenue: Taxpayer Identification Number, without hyphens",
+        anchors: PHILIPPINE_TAX,
+        format: "[0-9]{9}(?:[0-9]{3})?",
+        check: Sum(|value| weighted(value, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11 == digit(value, 8)),
+        context: &["philippines", "bir"],
+        examples: &["TIN 482915705"],
+        lookalikes: &["TIN 482915704", "482915705"],
         ..FAIR
     },
     Detector {
@@ -260,20 +229,6 @@ pub const ENTRIES: &[Detector] = &[
         ..WEAK
     },
     Detector {
-        name: "eg-national-id",
-        source: "Egypt, Civil Status Organization: الرقم القومي",
-        anchors: &["egypt", "egyptian", "الرقم القومي", "national id", "national number"],
-        format: "[0-9]{14}",
-        check: Sum(|value| {
-            matches!(value[0], b'2' | b'3')
-                && is_day(two(value, 5), two(value, 3))
-                && matches!(two(value, 7), 1..=4 | 11..=19 | 21..=29 | 31..=35 | 88)
-        }),
-        examples: &["الرقم القومي 29001011234567"],
-        lookalikes: &["29001011234567", "الرقم القومي 29013011234567"],
-        ..FAIR
-    },
-    Detector {
         name: "ir-national-code",
         source: "Iran: کد ملی",
         format: "[0-9]{10}|[0-9]{3}-[0-9]{6}-[0-9]",
@@ -300,7 +255,7 @@ pub const ENTRIES: &[Detector] = &[
         context: &["иин", "ИИН", "жсн", "ЖСН", "iin"],
         examples: &["ИИН 930312350016"],
         lookalikes: &["ИИН 930312350017"],
-        ..WEAK
+        ..NAMED
     },
     Detector {
         name: "il-id",
@@ -310,78 +265,6 @@ pub const ENTRIES: &[Detector] = &[
         context: &["teudat zehut", "zehut", "תעודת זהות", "ת.ז", "מספר זהות", "israeli id"],
         examples: &["ת.ז 123456782"],
         lookalikes: &["ת.ז 123456783"],
-        ..WEAK
-    },
-    Detector {
-        name: "za-id",
-        source: "Identification Act 68 of 1997",
-        format: "[0-9]{6} ?[0-9]{4} ?[0-9]{3}",
-        check: Sum(|value| value[10] < b'3' && is_day(two(value, 4), two(value, 2)) && luhn(value)),
-        context: &[
-            "rsa id",
-            "south african",
-            "south africa",
-            "id number",
-            "identity document",
-            "permanent resident",
-        ],
-        examples: &["8001015009087"],
-        lookalikes: &["8001015009088", "8013015009087"],
-        ..RARE
-    },
-    Detector {
-        name: "ng-nin",
-        source: "NIMC: National Identification Number",
-        anchors: &["nin", "nimc", "national identification number"],
-        format: "[0-9]{11}|[0-9]{4}[ -][0-9]{3}[ -][0-9]{4}",
-        check: None,
-        context: &["nigeria", "nigerian", "nimc"],
-        examples: &["NIN 12345678901"],
-        lookalikes: &["12345678901"],
-        ..FAIR
-    },
-    Detector {
-        name: "au-tfn",
-        source: "Australian Taxation Office: tax file number",
-        format: "[0-9]{3} ?[0-9]{3} ?[0-9]{3}",
-        check: Sum(|value| weighted(value, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)),
-        context: &["tfn", "tax file"],
-        examples: &["TFN 876 543 210"],
-        lookalikes: &["TFN 876 543 211"],
-        ..WEAK
-    },
-    Detector {
-        name: "au-abn",
-        source: "Australian Business Register: ABN",
-        format: "[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}",
-        check: Sum(|value| {
-            value[0] != b'0'
-                && (weighted(value, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10).is_multiple_of(89)
-        }),
-        context: &["abn", "australian business"],
-        examples: &["51 824 753 556"],
-        lookalikes: &["51 824 753 557", "51 824 753 5564"],
-        ..FAIR
-    },
-    Detector {
-        name: "au-acn",
-        source: "Australian Securities and Investments Commission: ACN",
-        format: "[0-9]{3} [0-9]{3} [0-9]{3}",
-        check: Sum(|value| (weighted(value, &[8, 7, 6, 5, 4, 3, 2, 1]) + digit(value, 8)).is_multiple_of(10)),
-        context: &["acn", "australian company"],
-        examples: &["ACN 005 499 981"],
-        lookalikes: &["ACN 005 499 982"],
-        confidence: Confidence { bare: 0.4, ..WEAK.confidence },
-        ..WEAK
-    },
-    Detector {
-        name: "nz-ird",
-        source: "Inland Revenue: IRD number",
-        format: "[0-9]{2,3}[ -]?[0-9]{3}[ -]?[0-9]{3}",
-        check: Sum(new_zealand_tax),
-        context: &["ird", "inland revenue"],
-        examples: &["IRD 49-091-850"],
-        lookalikes: &["IRD 49-091-851"],
         ..WEAK
     },
 ];
@@ -402,11 +285,6 @@ fn gstin(value: &[u8]) -> bool {
         .map(|(byte, weight)| place(*byte) * weight / 36 + place(*byte) * weight % 36)
         .sum();
     (36 - sum % 36) % 36 == place(value[14])
-}
-
-fn korean(value: &[u8], base: u32) -> bool {
-    let sum = weighted(value, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]);
-    (base - sum % 11) % 10 == digit(value, 12)
 }
 
 fn taiwanese(value: &[u8]) -> bool {
@@ -462,17 +340,4 @@ fn thai(value: &[u8]) -> bool {
     let is_province = matches!(two(value, 1), 10..=27 | 30..=58 | 60..=67 | 70..=77 | 80..=86 | 90..=96);
     let sum = weighted(value, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
     matches!(value[0], b'1'..=b'8') && is_province && (11 - sum % 11) % 10 == digit(value, 12)
-}
-
-fn new_zealand_tax(value: &[u8]) -> bool {
-    let whole = number(value);
-    let padded = [b"0".as_slice(), value].concat();
-    let value = if value.len() == 8 { &padded } else { value };
-    let check = |weights: &[u32]| match weighted(value, weights) % 11 {
-        0 => 0,
-        rest => 11 - rest,
-    };
-    let first = check(&[3, 2, 7, 6, 5, 4, 3, 2]);
-    let right = if first == 10 { check(&[7, 4, 3, 2, 5, 2, 7, 6]) } else { first };
-    (10_000_000..150_000_000).contains(&whole) && right == digit(value, 8)
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::{CATALOGUE, FIRST_WALLET};
+use super::{CATALOGUE, FIRST_VEHICLE};
 use crate::decide::dlp::detector::Check;
 
 /// A set of entries, by their places in the catalogue.
@@ -90,7 +90,7 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
         for word in entry.anchors {
             meanings.entry(word).or_default().anchors.insert(at);
         }
-        if at < FIRST_WALLET && matches!(entry.check, Check::Sum(_)) {
+        if at < FIRST_VEHICLE && matches!(entry.check, Check::Sum(_)) {
             OF_ANY.iter().for_each(|word| meanings.entry(word).or_default().context.insert(at));
         }
     }

@@ -1,8 +1,8 @@
 //! Numbers of patients and of those who treat them, and codes of what they have.
 
-use super::{Confidence, Detector, FAIR, STRONG, WEAK};
+use super::{Confidence, Detector, EVEN, FAIR, STRONG, WEAK};
 use crate::decide::dlp::detector::Check::{None, Sum};
-use crate::decide::dlp::sums::{digit, luhn_sum, weighted};
+use crate::decide::dlp::sums::{digit, luhn_sum, two, weighted};
 use crate::model::types::FindingClass;
 
 /// What the entries here have in common.
@@ -12,10 +12,10 @@ pub const ENTRIES: &[Detector] = &[
     Detector {
         name: "us-npi",
         source: "CMS: National Provider Identifier, Luhn with the prefix 80840",
-        format: "[0-9]{10}",
+        format: "[0-9]{10}|[0-9]{4}[ -][0-9]{3}[ -][0-9]{3}",
         check: Sum(|value| matches!(value[0], b'1' | b'2') && (luhn_sum(value) + 24).is_multiple_of(10)),
         context: &["npi", "provider", "national provider", "physician", "prescriber"],
-        examples: &["NPI 1234567893", "Provider identifier 1245319599"],
+        examples: &["NPI 1234567893", "NPI 1245-319-599", "Provider identifier 1245319599"],
         lookalikes: &["NPI 1234567890", "id 1234567893 of the run"],
         confidence: Confidence { bare: 0.4, ..WEAK.confidence },
         ..HEALTH
@@ -119,17 +119,31 @@ pub const ENTRIES: &[Detector] = &[
         name: "de-lanr",
         source: "Kassenärztliche Bundesvereinigung: lebenslange Arztnummer",
         format: "[0-9]{9}",
-        check: Sum(|value| (10 - weighted(value, &[4, 9, 4, 9, 4, 9]) % 10) % 10 == digit(value, 6)),
-        context: &["lanr", "arztnummer", "arzt-nr"],
-        examples: &["LANR 123456601"],
-        lookalikes: &["LANR 123456701"],
+        check: Sum(|value| {
+            two(value, 7) > 0 && (10 - weighted(value, &[4, 9, 4, 9, 4, 9]) % 10) % 10 == digit(value, 6)
+        }),
+        context: &["lanr", "arztnummer", "arzt-nr", "arzt-nummer", "vertragsarzt", "kassenarzt", "hausarzt"],
+        examples: &["LANR 123456601", "482915401"],
+        lookalikes: &["LANR 123456701", "482915401 rows"],
         confidence: WEAK.confidence,
+        alone: EVEN,
         ..HEALTH
     },
     Detector {
         name: "de-bsnr",
         source: "Kassenärztliche Bundesvereinigung: Betriebsstättennummer",
-        anchors: &["bsnr", "betriebsstättennummer", "betriebsstätten", "betriebsstaettennummer"],
+        anchors: &[
+            "bsnr",
+            "betriebsstättennummer",
+            "betriebsstätten-nummer",
+            "betriebsstätten",
+            "betriebsstätte",
+            "betriebsstaettennummer",
+            "nebenbetriebsstätte",
+            "hauptbetriebsstätte",
+            "praxisnummer",
+            "kv-nummer",
+        ],
         format: "[0-9]{9}",
         check: None,
         examples: &["Betriebsstättennummer: 021234568"],

@@ -38,11 +38,14 @@ const FLOOR: f32 = 0.25;
 const CROWDED: f32 = 0.4;
 
 /// From here on a value is sure enough without separators.
-const LIKELY: f32 = 0.65;
-/// How sure at most a value of digits alone is, without a word that says what it is: of some numbers one in a hundred is right.
+const LIKELY: f32 = 0.7;
+/// How sure at most a value of digits alone is, without a word that says what it is: of the numbers in logs some are right in
+/// every way but one, that nobody was given them.
 const SOLID: f32 = 0.45;
 /// From here on a right checksum is context enough for a value that is the whole text: fewer than one in twenty would have it.
 const ALONE: f32 = 0.4;
+/// From here on a format says so much that a wrong checksum does not speak against a value that is the whole text.
+const COUNTED: f32 = 0.5;
 
 /// The entries of which nobody would be told without a word near them.
 static BY_WORDS: Entries = {
@@ -216,9 +219,10 @@ impl Reader<'_> {
     fn matched(&mut self, state: StateID, range: Range<usize>, value: &mut Value) {
         let automaton = &self.formats.automaton;
         let near = *self.context.near(self.text, &range);
+        let is_short = self.text.len() < 2 * LONGEST;
         for number in 0..automaton.match_len(state) {
             let place = automaton.match_pattern(state, number).as_usize();
-            if near.tells(place) {
+            if near.tells(place) || (is_short && CATALOGUE[place].alone > 0.0) {
                 self.weigh(place, range.clone(), value.read(self.text, range.end), &near);
             }
         }
@@ -247,7 +251,7 @@ impl Reader<'_> {
             Kind::NorthAmerican if is_anchored || !self.is_crowded(&number.range) => (PHONE, is_anchored),
             Kind::NorthAmericanSpaced | Kind::Grouped if is_anchored => (NATIONAL, is_labelled),
             Kind::Solid if is_labelled => (NATIONAL, false),
-            _ if number.is_distinctive && self.is_alone(&number.range) => (NATIONAL, false),
+            _ if number.is_distinctive && self.is_alone(&number.range, b"") => (NATIONAL, false),
             _ => return,
         };
         let confidence = CATALOGUE[place].confidence;
@@ -261,29 +265,39 @@ impl Reader<'_> {
         if !self.wanted.has(entry.class) || self.text.get(range.end) == Some(&b'@') {
             return;
         }
-        let is_anchored = near.anchors.has(place);
-        let in_context = near.context.has(place);
+        if let Some(confidence) = self.confidence(place, &range, value, near) {
+            self.add(entry, range, value, confidence);
+        }
+    }
+
+    /// How sure a match is; nothing where nothing speaks for it.
+    fn confidence(&self, place: usize, range: &Range<usize>, value: &[u8], near: &Near) -> Option<f32> {
+        let entry = &CATALOGUE[place];
         let sure = &entry.confidence;
-        let confidence = match entry.check {
-            Check::Sum(is_right) if !is_right(value) => {
-                if in_context || is_anchored {
-                    sure.wrong_sum
-                } else {
-                    return;
-                }
-            }
+        let (is_anchored, in_context) = (near.anchors.has(place), near.context.has(place));
+        if let Check::Sum(is_right) = entry.check
+            && !is_right(value)
+        {
+            let counts =
+                in_context || is_anchored || (sure.wrong_sum >= COUNTED && self.is_alone(range, value));
+            return counts.then_some(sure.wrong_sum);
+        }
+        if !near.tells(place) {
+            return (entry.alone > 0.0 && self.is_alone(range, value)).then_some(entry.alone);
+        }
+        Some(match entry.check {
             _ if in_context => sure.in_context,
-            Check::Sum(_) if sure.bare >= ALONE && self.is_alone(&range) => sure.in_context,
+            Check::Sum(_) if sure.bare >= ALONE && self.is_alone(range, value) => sure.in_context,
             _ if is_anchored => sure.bare,
-            _ if self.is_crowded(&range) || is_figure(&self.text[range.clone()], value) => {
+            _ if entry.alone > sure.bare && self.is_alone(range, value) => entry.alone,
+            _ if self.is_crowded(range) || is_figure(&self.text[range.clone()], value) => {
                 sure.bare.min(CROWDED)
             }
             Check::Sum(_) if sure.bare < LIKELY && is_number(value) && range.len() == value.len() => {
                 sure.bare.min(SOLID)
             }
             _ => sure.bare,
-        };
-        self.add(entry, range, value, confidence);
+        })
     }
 
     fn add(&mut self, entry: &'static Detector, range: Range<usize>, value: &[u8], confidence: f32) {
@@ -301,16 +315,17 @@ impl Reader<'_> {
         });
     }
 
-    /// Whether the text is nothing but the value: what a field or a parameter holds. A moment in seconds or milliseconds is
-    /// written that way, too, and says nothing.
-    fn is_alone(&self, range: &Range<usize>) -> bool {
+    /// Whether the text is nothing but the value. A moment in seconds or milliseconds is written that way, too, and so is what
+    /// somebody typed along the keys: both say nothing.
+    fn is_alone(&self, range: &Range<usize>, value: &[u8]) -> bool {
         let is_blank = |bytes: &[u8]| bytes.len() < LONGEST && bytes.iter().all(u8::is_ascii_whitespace);
-        !is_moment(&self.text[range.clone()])
-            && is_blank(&self.text[..range.start])
-            && is_blank(&self.text[range.end..])
+        let follows = |pair: &[u8]| (pair[0] - b'0' + 1) % 10 == pair[1] - b'0';
+        let is_typed = is_number(value) && value.windows(2).all(follows);
+        let says_nothing = is_typed || is_moment(&self.text[range.clone()]);
+        !says_nothing && is_blank(&self.text[..range.start]) && is_blank(&self.text[range.end..])
     }
 
-    /// Whether numbers go on beside it: the end of a UUID, a version, one cell of a table of figures.
+    /// Whether numbers go on beside it: the end of a UUID, a version, one cell of a table of figures, a bank account.
     fn is_crowded(&self, range: &Range<usize>) -> bool {
         let text = self.text;
         let is_spaced = text[range.clone()].contains(&b' ');
@@ -318,7 +333,7 @@ impl Reader<'_> {
             |byte: u8| matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+') || (byte == b' ' && is_spaced);
         let row = |word: &[u8], separator: u8| {
             let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
-            digits > if separator == b' ' { 3 } else { 0 }
+            digits > if separator == b' ' { 3 } else { 0 } || is_country(word)
         };
         let is_negative = text[..range.start].ends_with(b" -") && range.len() < LONGEST_VALUE;
         let left = is_negative
@@ -338,6 +353,11 @@ impl Reader<'_> {
 fn is_figure(written: &[u8], value: &[u8]) -> bool {
     let is_hash = written.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && !is_number(value);
     is_hash || is_moment(written) || value[1..].iter().all(|byte| *byte == value[1])
+}
+
+/// Whether it is how an IBAN begins: a country and two digits.
+fn is_country(word: &[u8]) -> bool {
+    matches!(word, [b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9'])
 }
 
 /// Whether it may be a moment of these decades, in seconds or milliseconds.

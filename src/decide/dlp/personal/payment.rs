@@ -1,6 +1,6 @@
 //! Payment cards, and accounts at banks.
 
-use super::{Confidence, Detector, FAIR, STRONG, WEAK, iban};
+use super::{Confidence, Detector, EVEN, FAIR, STRONG, WEAK, iban};
 use crate::decide::dlp::detector::Check::{None, Sum};
 use crate::decide::dlp::sums::{luhn, number, weighted};
 
@@ -102,8 +102,19 @@ pub const ENTRIES: &[Detector] = &[
         format: "[0-9]{9}",
         check: Sum(routing),
         context: &["routing number", "aba number", "bank", "account"],
-        examples: &["routing number 021000021"],
+        examples: &["routing number 021000021", "021000021"],
         lookalikes: &["routing number 021000022", "021000021 packets"],
+        alone: EVEN,
+        ..FAIR
+    },
+    Detector {
+        name: "us-bank-routing-grouped",
+        source: "American Bankers Association: routing number, with hyphens as on cheques",
+        format: "[0-9]{4}-[0-9]{4}-[0-9]",
+        check: Sum(routing),
+        context: &["routing", "aba", "rtn", "ach", "bank"],
+        examples: &["ABA 0210-0002-1", "0210-0002-1"],
+        lookalikes: &["0210-0002-2", "0210-0002-1-44"],
         ..FAIR
     },
     Detector {
@@ -117,6 +128,11 @@ pub const ENTRIES: &[Detector] = &[
             "acct number",
             "accountnumber",
             "account #",
+            "account#",
+            "acct#",
+            "acct #",
+            "checking account",
+            "savings account",
             "kontonummer",
             "numéro de compte",
             "número de cuenta",

@@ -21,6 +21,7 @@ const fn secret(name: &'static str, source: &'static str) -> Detector {
         check: Check::None,
         context: &[],
         confidence: Confidence { bare: 0.8, in_context: 0.8, wrong_sum: 0.8 },
+        alone: 0.0,
         examples: &[],
         lookalikes: &[],
     }

@@ -40,7 +40,8 @@ pub const CATALOGUE: &[&[Detector]] = &[
     monitoring::CATALOGUE,
     infrastructure::CATALOGUE,
     applications::CATALOGUE,
-    nearby::CATALOGUE,
+    nearby::platforms::CATALOGUE,
+    nearby::applications::CATALOGUE,
     grammar::CATALOGUE,
     placeholders::CATALOGUE,
 ];

@@ -13,6 +13,7 @@ pub(super) fn approvals(approval: Option<&PolicyRef>) -> String {
 pub(super) fn credential(one: &Injection) -> Step {
     let place = match &one.place {
         CredentialPlace::Header { name, .. } => format!("as header {name}"),
+        CredentialPlace::Basic { name, user } => format!("as header {name} with `Basic` for user `{user}`"),
         CredentialPlace::Query(name) => format!("as query parameter {name}"),
         CredentialPlace::Aws(_) => "as signature of AWS".to_owned(),
         CredentialPlace::Google(_) => "as token of Google".to_owned(),

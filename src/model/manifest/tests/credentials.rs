@@ -58,6 +58,9 @@ fn a_credential_comes_to_what_it_says() {
     assert_eq!(policy.place, header("x-api-key", ""));
     let bearer = "target: Header, headerName: Authorization, headerPrefix: 'Bearer '";
     assert_eq!(place(bearer), header("authorization", "Bearer "));
+    let basic = "target: Header, headerName: Authorization, basicUser: x-access-token";
+    let (name, user) = (http::header::AUTHORIZATION, "x-access-token".into());
+    assert_eq!(place(basic), CredentialPlace::Basic { name, user });
     assert_eq!(place("target: QueryParam, queryParam: key"), CredentialPlace::Query("key".into()));
     let aws = "target: ProviderAuth, providerAuth: {type: AWSv4, region: eu-west-1, unsignedPayload: Allow}";
     let terms = AwsTerms { region: Some("eu-west-1".into()), service: None, unsigned: true };
@@ -95,6 +98,18 @@ fn each_target_has_its_own_fields_and_no_others() {
         (
             "target: Header, headerName: Authorization, headerPrefix: Bearer",
             "`Bearer` would run into the secret (write the blank between them: `'Bearer '`)",
+        ),
+        (
+            "target: Header, headerName: Authorization, headerPrefix: 'Basic ', basicUser: git",
+            "`headerPrefix` has no meaning with `basicUser` (remove one of them: `Basic ` stands in front by itself)",
+        ),
+        (
+            "target: Header, headerName: Authorization, basicUser: 'git:x'",
+            "`git:x` is no user of `Basic` (write visible ASCII without a colon: at the first one the password begins)",
+        ),
+        (
+            "target: QueryParam, queryParam: key, basicUser: git",
+            "`basicUser` has no meaning with `target: QueryParam` (remove it, or name another target)",
         ),
         (
             "target: ProviderAuth, providerAuth: {type: GCPServiceAccount, tokenEndpoint: 'https://192.0.2.1/token'}",

@@ -12,6 +12,7 @@ pub(super) fn policy(resources: &Resources, name: &str) -> Sentences {
     let place = match &policy.place {
         CredentialPlace::Header { name, prefix } if prefix.is_empty() => format!("as header {name}"),
         CredentialPlace::Header { name, prefix } => format!("as header {name} behind `{prefix}`"),
+        CredentialPlace::Basic { name, user } => format!("as header {name} with `Basic` for user `{user}`"),
         CredentialPlace::Query(name) => format!("as query parameter {name}"),
         CredentialPlace::Aws(terms) => {
             let part = |word: &str, value: &Option<std::sync::Arc<str>>| {

@@ -11,6 +11,7 @@ use crate::perceive::intercept::apply::Table;
 use crate::perceive::intercept::{
     Accepted, DNS_PORT, DnsDatagrams, FromPolicy, Interception, Listener, PROXY_PORT, routes,
 };
+use crate::platform::sys::socket::{transparent_datagrams, transparent_listener};
 
 pub const LONG: Duration = Duration::from_secs(5);
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -158,8 +159,11 @@ async fn daemon(
     ready: std::sync::mpsc::Sender<()>,
     stopped: tokio::sync::oneshot::Receiver<()>,
 ) {
-    let listener = proxy.then(|| Listener::bind(PROXY_PORT).unwrap());
-    let (dns_tcp, dns) = (Listener::bind(DNS_PORT).unwrap(), DnsDatagrams::bind(DNS_PORT).unwrap());
+    let listener = proxy.then(|| Listener::of(transparent_listener(PROXY_PORT).unwrap()).unwrap());
+    let (dns_tcp, dns) = (
+        Listener::of(transparent_listener(DNS_PORT).unwrap()).unwrap(),
+        DnsDatagrams::of(transparent_datagrams(DNS_PORT).unwrap()).unwrap(),
+    );
     ready.send(()).unwrap();
     let greet = |tag: &'static str, accepted: Accepted| {
         let text = format!("{tag} {} to {}", accepted.client().0.ip(), accepted.destination().0);
