@@ -4,6 +4,7 @@
 //! needed. Nothing of this machine is changed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::lab::Lab;
 use crate::lab::backends::eventually;
@@ -23,6 +24,9 @@ mkdir -p "$1/root$2"
 mount --bind "$2" "$1/root$2"
 touch "$1/root/run/stands"
 exec sleep infinity"#;
+
+/// What dpkg may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The machine. Gone when dropped.
 pub struct Machine {
@@ -64,7 +68,7 @@ impl Machine {
 
     /// The same, to its end.
     pub fn run(&self, script: &str, arguments: &[&str]) -> Finished {
-        self.program(script, arguments).run()
+        self.program(script, arguments).deadline(PATIENCE).run()
     }
 
     /// The same, which must succeed; what it printed.
@@ -75,7 +79,8 @@ impl Machine {
     /// `dpkg --install` of a package that lies outside.
     pub fn install(&self, package: &Path) -> String {
         let bytes = std::fs::read(package).expect("a package");
-        let script = "cat > /run/new.deb; dpkg --install --force-confold /run/new.deb 2>&1";
-        self.program(script, &[]).input(bytes).run().succeeded()
+        // Other packages' triggers (an index of every manual page) are not looked at here.
+        let script = "cat > /run/new.deb; dpkg --install --no-triggers --force-confold /run/new.deb 2>&1";
+        self.program(script, &[]).input(bytes).deadline(PATIENCE).run().succeeded()
     }
 }

@@ -159,7 +159,10 @@ impl Link {
                 break;
             }
         }
-        let gone = self.handle.route().del(local_default(family)).execute().await;
+        // Whoever added it: `ip route` by hand says another protocol.
+        let mut route = local_default(family);
+        route.header.protocol = RouteProtocol::Unspec;
+        let gone = self.handle.route().del(route).execute().await;
         was_there(gone).map_err(refused("remove the local route", family)).map(drop)
     }
 }

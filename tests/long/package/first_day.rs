@@ -25,7 +25,7 @@ fn first_day(release: &str) {
     assert_eq!(system.succeeds("clawgress doctor -o json | grep -c '\"state\": \"fail\"' || true"), "0\n");
     let status = system.succeeds("clawgress status");
     assert!(status.contains("rules in place"), "{status}");
-    assert_eq!(system.succeeds("ps -o user= -C clawgressd | sort -u").trim(), "clawgre+");
+    assert_eq!(system.succeeds("ps -o user:32= -C clawgressd | sort -u").trim(), "clawgress");
 }
 
 /// A key of the vault that the administrator has sealed to the machine, by systemd's own tool.

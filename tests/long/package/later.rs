@@ -1,6 +1,6 @@
 //! Upgraded, removed, purged.
 
-use super::outside::{passed, watch, while_alice_sends};
+use super::outside::{passed, watch, while_alice_calls, while_alice_sends};
 use super::system::System;
 use super::trouble::SOON;
 use super::{BOOKWORM, TRIXIE};
@@ -15,7 +15,8 @@ fn later(release: &str) {
     assert_governed(&lab);
     watch(&lab);
     let before = (system.property("MainPID"), system.succeeds("clawgress audit search -o jsonl | wc -l"));
-    while_alice_sends(&lab, || system.install(NEWER));
+    let calls = while_alice_sends(&lab, || while_alice_calls(&lab, || drop(system.install(NEWER))));
+    assert!(calls > 10, "{calls} calls were answered during the upgrade");
     assert_eq!(passed(&lab), 0, "packets passed during the upgrade");
     system.runs_anew(&before.0, SOON);
     assert_eq!(system.succeeds("dpkg-query -W -f '${Version}' clawgress"), NEWER);

@@ -6,6 +6,7 @@
 mod boot;
 mod first_day;
 mod later;
+mod machine;
 mod outside;
 mod system;
 mod tools;

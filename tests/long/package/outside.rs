@@ -1,13 +1,17 @@
 //! What of a workload reaches the world outside past the gateway: packets with its own address.
 
-use std::net::UdpSocket;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::e2e::probes::{SHUT, UPSTREAM};
+use crate::e2e::probes::{OPEN, SHUT, UPSTREAM};
 use crate::lab::{ALICE_V4, ALICE_V6, Lab, namespace};
+
+/// How long a call waits, through a whole restart on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Counts in the upstream's namespace, before anything there answers.
 pub fn watch(lab: &Lab) {
@@ -52,6 +56,40 @@ pub fn while_alice_sends<T>(lab: &Lab, done: impl FnOnce() -> T) -> T {
     drop(end);
     sender.join().expect("the sender");
     result
+}
+
+/// Calls one after another while something is done, each on a connection of its own, and expects an answer to every one.
+/// Returns how many there were.
+pub fn while_alice_calls(lab: &Lab, done: impl FnOnce()) -> usize {
+    let (handle, ends) = (lab.workload().handle(), Arc::new(AtomicBool::new(false)));
+    let caller = thread::spawn({
+        let ends = End(ends.clone());
+        move || {
+            namespace::join(&handle);
+            let mut answered = 0;
+            while !ends.0.load(Ordering::Relaxed) {
+                let answer = call().unwrap_or_else(|error| panic!("call {answered}: {error}"));
+                assert_eq!(answer, "192.0.2.1", "the gateway called on alice's behalf");
+                answered += 1;
+            }
+            answered
+        }
+    });
+    let end = End(ends);
+    done();
+    drop(end);
+    caller.join().expect("every call is answered")
+}
+
+/// A connection through a route, a question, and the answer of `who_is_there`.
+fn call() -> io::Result<String> {
+    let to = SocketAddr::new(UPSTREAM[0].parse().expect("an address"), OPEN);
+    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"who is there")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 struct End(Arc<AtomicBool>);
