@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clawgress::act::tls::{AlpnChoice, Authority, Terminator};
+use clawgress::act::tls::{AlpnChoice, Authorities, Terminator};
 use clawgress::decide::policy::{Passage, PolicySet};
 use clawgress::model::types::HostName;
 use clawgress::perceive::hello::{ClientHello, Hello};
@@ -26,10 +26,10 @@ struct Handshakes {
 impl Handshakes {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("invariant: a temporary folder");
-        let authority = Authority::load_or_create(dir.path(), clock::now());
+        let authority = Authorities::own(dir.path(), clock::now());
         let authority = Arc::new(authority.expect("invariant: an authority in an empty folder"));
         let mut roots = RootCertStore::empty();
-        let pem = CertificateDer::from_pem_slice(authority.ca_pem().as_bytes());
+        let pem = CertificateDer::from_pem_slice(authority.bundle().as_bytes());
         roots.add(pem.expect("invariant: PEM")).expect("invariant: a certificate");
         let mut client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         client.resumption = rustls::client::Resumption::disabled();

@@ -140,7 +140,8 @@ pub fn put_in_place(unfinished: &Path, folder: &Path) -> Result<(), Failure> {
 
 /// `FOLDER.WORD`, beside it.
 pub fn beside(folder: &Path, word: &str) -> PathBuf {
-    let mut name = folder.as_os_str().to_owned();
+    // Without a slash at its end, behind which it would stand inside.
+    let mut name = folder.components().as_path().as_os_str().to_owned();
     name.push(".");
     name.push(word);
     name.into()

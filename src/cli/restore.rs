@@ -64,32 +64,44 @@ impl Restore {
             return Err(Failure::new(Exit::No, message)
                 .hint("`--force` moves it aside; or name another folder with `--state DIR`"));
         }
-        let (of_state, of_etc) = (part(&list, "state"), part(&list, "etc"));
         let unfinished = beside(&self.state, "unfinished");
-        let prepared = self.prepare(&of_state, &unfinished);
-        if prepared.is_err() {
+        let aside = (!is_free).then(|| beside(&self.state, &format!("before-{}", context.now)));
+        let placed = self.place(&list, &unfinished, aside.as_deref());
+        if placed.is_err() {
             // What is not whole is of no use to anybody.
             let _ = fs::remove_dir_all(&unfinished);
         }
-        prepared?;
-        if let Some(etc) = &self.etc {
-            copy_all(&of_etc, &self.backup.join("etc"), etc)?;
-        }
-        let aside = beside(&self.state, &format!("before-{}", context.now));
-        if !is_free {
-            fs::rename(&self.state, &aside).map_err(io_failure(&self.state))?;
-        }
-        put_in_place(&unfinished, &self.state)?;
+        placed?;
         let restored = Restored {
             state: self.state.display().to_string(),
             records: list.records,
             last_record: list.last_record,
             with_master_key: list.with_master_key,
-            moved_aside: (!is_free).then(|| aside.display().to_string()),
+            moved_aside: aside.map(|aside| aside.display().to_string()),
             etc: self.etc.map(|etc| etc.display().to_string()),
         };
         context.one(&restored, |restored, _| render(restored))?;
         Ok(Exit::Done)
+    }
+
+    /// Prepares the state beside its place, puts settings and policies where they were asked for, and then the state into its place.
+    fn place(&self, list: &BackupList, unfinished: &Path, aside: Option<&Path>) -> Result<(), Failure> {
+        let of_etc = part(list, "etc");
+        if let Some(etc) = &self.etc {
+            let taken = of_etc.files.iter().map(|file| etc.join(&file.path)).find(|path| path.exists());
+            if let Some(path) = taken {
+                let message = format!("`{}` is there already", path.display());
+                return Err(Failure::new(Exit::No, message).hint("name another folder with `--etc DIR`"));
+            }
+        }
+        self.prepare(&part(list, "state"), unfinished)?;
+        if let Some(etc) = &self.etc {
+            copy_all(&of_etc, &self.backup.join("etc"), etc)?;
+        }
+        if let Some(aside) = aside {
+            fs::rename(&self.state, aside).map_err(io_failure(&self.state))?;
+        }
+        put_in_place(unfinished, &self.state)
     }
 
     /// Copies the state beside its place, reads the ledger through, and gives all of it to whom the state belongs.

@@ -49,7 +49,7 @@ pub fn relay(
     let switches = switches || (bridged && status.is_success());
     head.version = Version::HTTP_11;
     let underway = going.underway.clone();
-    let bodiless = is_bodiless(&going.method, status);
+    let bodiless = is_bodiless(&going.client.method, status);
     let ender = (!switches && !bodiless).then(|| ender(&going, &mut head.headers)).flatten();
     let looks = if switches { tunnel::Looks::of(site, &going) } else { tunnel::Looks::default() };
     let closing = going.closing(status, added);
@@ -76,22 +76,22 @@ pub fn relay(
     }
     let denial =
         Denial::built_in(Reason::UpstreamFailed, "The destination did not switch protocols as asked.");
-    let response = deny::response(&denial, going.id, Heard::default());
+    let response = deny::response(&denial, going.mark.id, Heard::default());
     closing.refuse(denial);
-    answered(response, &going.method)
+    answered(response, &going.client.method)
 }
 
 /// What ends the answer where it may go on no longer, which nobody can do who has promised its length. An answer that is one
 /// document is left alone: it is paid for by the time that it comes.
 fn ender(going: &Going, headers: &mut HeaderMap) -> Option<Ender> {
     let nobody = || -> Judge { Box::new(|_, _| None) };
-    let judge = going.judge.take().or_else(|| going.floors().map(|_| nobody()))?;
-    let ending = going.reading.ending(headers);
-    if ending.is_none() && !going.reading.streams() {
+    let judge = going.answer.judge.take().or_else(|| going.floors().map(|_| nobody()))?;
+    let ending = going.answer.reading.ending(headers);
+    if ending.is_none() && !going.answer.reading.streams() {
         return None;
     }
     headers.remove(header::CONTENT_LENGTH);
-    let id = going.id;
+    let id = going.mark.id;
     let wording = move |ending: &Ending, denial: &Denial| deny::ending(ending, denial, id);
     Some(Ender::new(ending, judge, Box::new(wording)))
 }
@@ -123,26 +123,26 @@ pub fn fail(mut going: Going, denial: Denial, watched: &Watched) -> Response<Ans
     let denial = watched.refusal_in_body().map_or(denial, Refusal::denial);
     // A body that may go on no longer breaks off, and the upstream's failure comes of that.
     let denial = going.underway.tempo.spent().unwrap_or(denial);
-    let denial = going.told.broken.get().cloned().unwrap_or(denial);
-    let response = deny::response(&denial, going.id, going.heard());
+    let denial = going.findings.told.broken.get().cloned().unwrap_or(denial);
+    let response = deny::response(&denial, going.mark.id, going.heard());
     let outcome = Outcome {
         status: Some(response.status().as_u16()),
-        bytes_out: going.sent.get(),
+        bytes_out: going.trace.sent.get(),
         bytes_in: response.body().len() as u64,
-        latency: going.started.elapsed(),
-        dialled: going.dialled.get(),
+        latency: going.mark.started.elapsed(),
+        dialled: going.trace.dialled.get(),
         denial: Some(denial),
-        evidence: going.evidence.take(),
-        credential: going.credential.take(),
-        findings: going.told.found.take(),
+        evidence: going.trace.evidence.take(),
+        credential: going.trace.credential.take(),
+        findings: going.findings.told.found.take(),
         ..Outcome::default()
     };
-    let mut outcome = outcome.of_call(going.reading.finish(false));
+    let mut outcome = outcome.of_call(going.answer.reading.finish(false));
     if !going.has_left() {
         // Nothing of it went out, so nothing is paid for.
         outcome.spent =
             Some(Spent { tokens: Some(0), nanodollars: Some(0), ..outcome.spent.unwrap_or_default() });
     }
     going.take_entry().close(outcome);
-    answered(response, &going.method)
+    answered(response, &going.client.method)
 }

@@ -9,6 +9,7 @@ use http::{Response, Version, header, request};
 
 use super::arrival::Refused;
 use super::deny::{self, Heard};
+use super::hushed::{HIDDEN, hush, hush_name};
 use super::road::{Road, Snapshot};
 use super::site::Site;
 use super::underway::Underway;
@@ -16,7 +17,7 @@ use crate::decide::ledger::record::{Asked, Decision, Kind, Opening, Subject, Ver
 use crate::decide::policy::{Circumstances, Clearance, Obligations, Permit, Route};
 use crate::model::condition::Content;
 use crate::model::types::agreed_name::Scheme;
-use crate::model::types::{Denial, HostName, Provider, Reason, RequestId, Sightings, Timestamp};
+use crate::model::types::{Denial, HostName, Provider, Reason, RequestId, Sighting, Sightings, Timestamp};
 use crate::perceive::identity::Known;
 use crate::perceive::protocol::mcp::Messages;
 use crate::perceive::request::Request;
@@ -151,7 +152,12 @@ impl<'a> Case<'a> {
         let asked = Asked { tools: self.tools(), ..asked(request, head) };
         let seen = self.seen.borrow();
         let Some((findings, path)) = seen.as_ref() else { return asked };
-        Asked { findings: findings.clone(), path: path.clone().or(asked.path), ..asked }
+        let is_said = |one: &Sighting| one.location == "method";
+        let method = asked.method.map(|method| match findings.told.iter().any(is_said) {
+            true => HIDDEN.to_owned(),
+            false => method,
+        });
+        Asked { findings: findings.clone(), path: path.clone().or(asked.path), method, ..asked }
     }
 
     /// The tools that it calls, in order.
@@ -192,7 +198,18 @@ impl<'a> Case<'a> {
         head: Option<&request::Parts>,
         denial: &Denial,
     ) -> Response<Bytes> {
-        let opening = self.opening(request, head, denied(&self.snapshot, denial));
+        let mut opening = self.opening(request, head, denied(&self.snapshot, denial));
+        if self.seen.borrow().is_none()
+            && let Some(head) = head
+        {
+            let path = target_path(request, head);
+            hush(
+                &self.site.road.shared,
+                (&self.snapshot, self.known.as_ref().ok()),
+                path,
+                &mut opening.asked,
+            );
+        }
         self.site.road.shared.ledger.refuse(&opening, denial);
         let heard = Heard::of(self.site.passage.host(), request, head.is_some_and(is_grpc));
         deny::response(denial, self.id, Heard { mcp: self.messages.get(), ..heard })
@@ -205,9 +222,17 @@ impl<'a> Case<'a> {
 /// # Errors
 /// Why it would be refused.
 pub fn judged_anew(site: &Site, asked: &Underway) -> Result<Clearance, Denial> {
+    judged(site, asked, &asked.content)
+}
+
+/// The same with what was found that it carries since.
+///
+/// # Errors
+/// Why it would be refused.
+pub fn judged(site: &Site, asked: &Underway, content: &Content) -> Result<Clearance, Denial> {
     let case = Case::begin(site);
     let request = Request::read(&site.agreed, &asked.head)?;
-    case.judge(&request).and_then(|permit| case.settle(permit, &asked.content))
+    case.judge(&request).and_then(|permit| case.settle(permit, content))
 }
 
 /// Records a stream of HTTP/2 of which no request came. The library has reset it, and tells nobody why.
@@ -230,15 +255,21 @@ impl Refused {
         denial: &Denial,
     ) -> RequestId {
         let (id, at) = road.stamp();
-        let opening = Opening {
+        let mut asked = asked(request, head);
+        if let Some(head) = head {
+            let path = target_path(request, head);
+            hush(&road.shared, (snapshot, self.known.as_ref()), path, &mut asked);
+        }
+        let mut opening = Opening {
             request_id: id,
             connection_id: Some(self.arrival.id),
             at,
             kind: Kind::Request,
             subject: self.subject(&road.shared),
-            asked: asked(request, head),
+            asked,
             verdict: denied(snapshot, denial),
         };
+        hush_name(&road.shared, (snapshot, self.known.as_ref()), &mut opening);
         road.shared.ledger.refuse(&opening, denial);
         id
     }
@@ -289,6 +320,12 @@ pub fn is_grpc(head: &request::Parts) -> bool {
     head.headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The path as the workload has written it.
+fn target_path<'h>(request: Option<&'h Request<'_>>, head: &'h request::Parts) -> &'h str {
+    let path = request.and_then(|request| request.target().split('?').next());
+    path.unwrap_or_else(|| head.uri.path())
 }
 
 /// Nothing is said of a message that nobody could read.

@@ -8,6 +8,7 @@ use super::arrival::{Arrival, Judged, Refused, protocol};
 use super::case::allowed_by;
 use super::flow;
 use super::home;
+use super::naming;
 use super::peeked::{Look, Peeked};
 use super::refuse;
 use super::reserving;
@@ -86,6 +87,7 @@ async fn once(road: &Rc<Road>, arrival: Arrival, mut stream: Peeked) -> Next {
         }
         Ok(known) => {
             let counted = |(passage, held)| {
+                check_name(road, &snapshot, &known, &passage)?;
                 count(road, &known, arrival, &passage)?;
                 Ok((passage, held))
             };
@@ -130,6 +132,15 @@ pub(super) fn judge(
         _ => None,
     };
     Ok((passage, held))
+}
+
+/// Looks into the name that the connection is for, before anybody resolves it or says it on.
+fn check_name(road: &Road, snapshot: &Snapshot, known: &Known, passage: &Passage) -> Result<(), Refusal> {
+    let Some(host) = passage.host() else { return Ok(()) };
+    let named = naming::look(&road.shared, snapshot, known, host.as_str());
+    let answer = if passage.mode().reads_requests() { Answer::Http } else { Answer::Alert };
+    // What raises an alert is told with the request, or nowhere: a connection carries nothing by itself.
+    named.inspected.map(drop).map_err(|denial| Refusal { denial, answer })
 }
 
 /// Counts a connection that is not read as one request, by the rates that hold for it. Of any other each request counts.

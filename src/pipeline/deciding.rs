@@ -3,6 +3,7 @@
 //!
 //! Nothing of a request leaves before this returns. Read next: `held.rs`, `looking.rs`, `spending.rs`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request;
@@ -14,7 +15,7 @@ use super::looking::{Changes, Looking};
 use super::paces::Bounds;
 use super::serving::Watched;
 use super::spending;
-use crate::decide::dlp::{Inspected, Judgement, Passing};
+use crate::decide::dlp::{Inspected, Inspection, Judgement, Passing};
 use crate::decide::policy::{Clearance, Permit};
 use crate::decide::quota::Reservation;
 use crate::model::types::{Denial, Direction, Holds};
@@ -37,11 +38,14 @@ pub struct Decided {
 }
 
 /// See [`Decided`].
+#[derive(Default)]
 pub struct Carried {
     /// What goes out in the place of what came.
     pub changes: Changes,
     /// What looks into its body as it passes, where that was not held whole.
     pub passing: Option<Passing>,
+    /// All that is looked for, where rules ask for what is found as it passes.
+    pub asked: Option<Arc<Inspection>>,
 }
 
 /// Decides on a request.
@@ -107,8 +111,9 @@ async fn looked_into(
     let length = read.body.as_ref().map(|held| held.length()).or(request.content_length()).unwrap_or(0);
     judgement.check_length(agent, (length, most))?;
     let inspected = judgement.finish(agent)?;
-    let passing = (read.is_part || read.body.is_none()).then(|| looking.passing(plan, agent)).flatten();
-    let carried = Some(Box::new(Carried { changes, passing }));
+    let passing =
+        (read.is_part || read.body.is_none()).then(|| looking.passing(plan, (agent, most))).flatten();
+    let carried = Some(Box::new(Carried { changes, passing, asked: looking.asks() }));
     Ok(Decided { wait, clearance, inspected, read, reservation, carried })
 }
 

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, Response, Version, header, request};
@@ -14,12 +15,12 @@ use super::answering::{fail, relay};
 use super::arrival::Refused;
 use super::bridge;
 use super::case::{Case, is_grpc};
-use super::deciding::{Decided, decide};
+use super::deciding::{Carried, Decided, decide};
 use super::deny::{self, Heard};
 use super::early::{Waiting, early};
 use super::fallback;
 use super::forward::outgoing;
-use super::going::{Back, Going};
+use super::going::{Answered, Back, Client, Ends, Found, Going, Mark, Trace};
 use super::held::Read;
 use super::reserving;
 use super::road::Road;
@@ -29,7 +30,7 @@ use super::shown;
 use super::site::Site;
 use super::spending;
 use crate::act::upstream::{Held, Looked, Reading};
-use crate::decide::dlp::{Passing, Told};
+use crate::decide::dlp::{Inspection, Passing, Told};
 use crate::decide::ledger::Entry;
 use crate::decide::policy::Clearance;
 use crate::model::types::{Decision, Denial, Reason};
@@ -65,17 +66,18 @@ pub async fn answer(site: Rc<Site>, request: HttpRequest<Incoming>, watched: Wat
     };
     let mut asked = (canonical.target().to_owned(), canonical.authority().to_owned());
     let is_read = read.call.is_some();
-    let (changes, looks) =
-        carried.map_or_else(Default::default, |carried| (carried.changes, carried.passing));
+    let Carried { changes, passing: looks, asked: by_rules } =
+        carried.map(|carried| *carried).unwrap_or_default();
     let told = told(&case, clearance.speaks().0 != Decision::Allow || inspected.alert().is_some());
-    let lets = Lets { wait, clearance, entry, told };
+    let lets = Lets { wait, clearance, entry, told, asked: by_rules };
     let going = going(case, (&canonical, &head), lets, &mut read);
     changes.apply(&mut head, &mut asked.0, &mut read);
-    if back.challenge.is_some() && going.clearance.inspection().is_some() {
+    if back.challenge.is_some() && (going.clearance.inspection().is_some() || going.findings.asked.is_some())
+    {
         // What an extension codes nobody could read.
         head.headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
-    let looks = looks.filter(|_| !body.inner.is_end_stream());
+    let looks = looks.filter(|_| !body.inner.is_end_stream()).map(|looks| going.asking(&site, looks));
     match sending((looks, &going), &mut head, (read.body, is_read), body.inner) {
         Ok(body) => convey(&site, going, (head, asked, body), back).await,
         Err(denial) => fail(going, *denial, &back.watched),
@@ -88,6 +90,7 @@ struct Lets {
     clearance: Clearance,
     entry: Entry,
     told: Rc<Told>,
+    asked: Option<Arc<Inspection>>,
 }
 
 /// A request that may go, on its way.
@@ -97,35 +100,31 @@ fn going(
     lets: Lets,
     read: &mut Read,
 ) -> Going {
-    let Lets { wait, clearance, entry, told } = lets;
+    let Lets { wait, clearance, entry, told, asked } = lets;
     let site = case.site();
     let judge = spending::judge(site, &clearance, (read, &entry));
     let content = std::mem::take(&mut read.content);
     let underway = site.begin((head, content), &clearance, request.name());
     reserving::count(&site.road.shared, &site.known.agent().name, &entry, &underway.tempo);
     let call = read.call.take().or_else(|| passing(&case, request));
-    Going {
-        id: case.id,
-        started: case.started,
-        wait: Cell::new(wait),
-        underway,
-        clearance,
-        entry: Some(entry),
-        stage: site.road.stage.clone(),
-        left: Cell::default(),
-        sent: Rc::default(),
-        cut: site.cut.clone(),
-        dialled: Cell::default(),
+    let client = Client {
         host: request.name().cloned(),
         dialect: Heard::of(request.name(), Some(request), false).dialect,
         method: head.method.clone(),
         is_grpc: request.is_grpc(),
         messages: case.messages.into_inner(),
-        reading: Reading::of(call, &site.road.shared.prices),
-        judge: RefCell::new(judge),
-        evidence: RefCell::default(),
-        credential: RefCell::default(),
-        told,
+    };
+    Going {
+        mark: Mark { id: case.id, started: case.started },
+        wait: Cell::new(wait),
+        underway,
+        clearance,
+        entry: Some(entry),
+        ends: Ends { stage: site.road.stage.clone(), cut: site.cut.clone() },
+        client,
+        trace: Trace::default(),
+        answer: Answered { reading: Reading::of(call, &site.road.shared.prices), judge: RefCell::new(judge) },
+        findings: Found { told, asked },
     }
 }
 
@@ -141,7 +140,7 @@ fn sending(
 ) -> Result<Sending, Box<Denial>> {
     Ok(match (looks, held) {
         (Some(passing), first) => {
-            let looked = looked(passing, &mut head.headers, going.told.clone())?;
+            let looked = looked(passing, &mut head.headers, going.findings.told.clone())?;
             Sending::Looked(first, rest, Box::new(looked))
         }
         (None, None) => Sending::Passing(rest),
@@ -178,13 +177,10 @@ fn told(case: &Case<'_>, is_spoken_for: bool) -> Rc<Told> {
     Rc::new(told)
 }
 
-/// What looks into a body as it passes. A coding that is undone for that is not there any more.
+/// What looks into a body as it passes, and what its head says of that.
 fn looked(passing: Passing, headers: &mut HeaderMap, told: Rc<Told>) -> Result<Looked, Box<Denial>> {
     let looked = Looked::new(passing, headers, told)?;
-    if looked.is_undone() && headers.contains_key(header::CONTENT_ENCODING) {
-        headers.remove(header::CONTENT_ENCODING);
-        headers.remove(header::CONTENT_LENGTH);
-    }
+    looked.prepare(headers);
     Ok(looked)
 }
 

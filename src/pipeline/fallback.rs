@@ -69,7 +69,7 @@ fn tell(going: &Going, failed: &Result<(Reply, Duration), Denial>, what: &str) {
         Ok((reply, _)) => reply.head.status.as_str().to_owned(),
         Err(denial) => denial.reason.code().to_owned(),
     };
-    let evidence = &mut *going.evidence.borrow_mut();
+    let evidence = &mut *going.trace.evidence.borrow_mut();
     let before = evidence.take().map(|before| before + "; ").unwrap_or_default();
     *evidence = Some(format!("{before}{what} after {why}"));
 }
@@ -80,7 +80,7 @@ fn asking(
     (head, body): &(request::Parts, Held),
     model: &str,
 ) -> Option<(request::Parts, Held)> {
-    let endpoint = going.reading.endpoint()?;
+    let endpoint = going.answer.reading.endpoint()?;
     let in_body = endpoint.model.is_none();
     if in_body && head.headers.contains_key(header::CONTENT_ENCODING) {
         return None;
@@ -97,6 +97,6 @@ fn asking(
             }
         }
     }
-    going.reading.ask_another(model);
+    going.answer.reading.ask_another(model);
     Some((head, body))
 }

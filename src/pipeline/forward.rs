@@ -26,7 +26,7 @@ pub fn outgoing(
     going: &Going,
 ) -> Result<request::Parts, Denial> {
     transform::apply(&mut head.headers, going.clearance.obligations());
-    if going.judge.borrow().is_some() && going.reading.streams() {
+    if going.answer.judge.borrow().is_some() && going.answer.reading.streams() {
         // An answer that may have to end early has to show where its events do.
         head.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -57,20 +57,19 @@ pub async fn go(
     let mut withheld = transform::names(going.clearance.obligations());
     withheld.extend(sealing::names(&going.clearance));
     let trailers = Trailers { strip: hop_by_hop::strip_trailers, withheld };
-    let body = match body {
-        Sending::Passing(body) => {
-            RequestBody::new(body, going.sent.clone(), trailers).read_by(going.reading.clone())
-        }
-        Sending::Unread(body) => {
-            RequestBody::held(body, going.sent.clone(), trailers).read_by(going.reading.clone())
-        }
-        Sending::Looked(first, rest, looked) => {
-            RequestBody::looked((first, rest), *looked, going.sent.clone(), trailers)
-                .read_by(going.reading.clone())
-        }
-        // It is read already.
-        Sending::Held(body) => RequestBody::held(body, going.sent.clone(), trailers),
-    };
+    let body =
+        match body {
+            Sending::Passing(body) => RequestBody::new(body, going.trace.sent.clone(), trailers)
+                .read_by(going.answer.reading.clone()),
+            Sending::Unread(body) => RequestBody::held(body, going.trace.sent.clone(), trailers)
+                .read_by(going.answer.reading.clone()),
+            Sending::Looked(first, rest, looked) => {
+                RequestBody::looked((first, rest), *looked, going.trace.sent.clone(), trailers)
+                    .read_by(going.answer.reading.clone())
+            }
+            // It is read already.
+            Sending::Held(body) => RequestBody::held(body, going.trace.sent.clone(), trailers),
+        };
     let body = body.paced(going.underway.tempo.clone());
     // The spelling of field names travels in the head's extensions, where hyper looks for it.
     let mut request = HttpRequest::from_parts(head, body);
@@ -87,14 +86,14 @@ pub async fn go(
             None if attempt + 1 == TRIES => Box::pin(site.dial(going.entry(), leg)).await?,
             None => site.reach(going.entry(), leg).await?,
         };
-        let (fresh, added) = (sender.is_fresh(), going.started.elapsed());
-        going.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
-        going.left.set(true);
+        let (fresh, added) = (sender.is_fresh(), going.mark.started.elapsed());
+        going.trace.dialled.set(Some(sender.peer()).filter(|peer| *peer != site.arrival.destination.0));
+        going.trace.left.set(true);
         match sender.send(going.entry(), sealed).await {
             Ok(reply) => return Ok((reply, added)),
             Err(Failure::Unsent(unsent)) if !fresh => {
-                going.left.set(false);
-                going.sent.set(0);
+                going.trace.left.set(false);
+                going.trace.sent.set(0);
                 request = *unsent;
             }
             Err(failure) => return Err(failed(failure)),

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 
 use super::arrival::Arrival;
 use super::case::built_in;
+use super::hushed::hush;
 use super::peeked::Peeked;
 use super::road::{Road, Snapshot};
 use super::serving::{self, Answer, Watched};
@@ -100,6 +101,14 @@ impl Visitor {
         let (request_id, at) = self.road.stamp();
         let snapshot: Arc<Snapshot> = self.road.snapshot();
         let source = self.arrival.client.0.ip();
+        let path = request.uri().path();
+        let mut asked = Asked {
+            method: Some(request.method().as_str().to_owned()),
+            path: Some(path.to_owned()),
+            protocol: Some("http/1.1"),
+            ..Asked::default()
+        };
+        hush(&self.road.shared, (&snapshot, None), path, &mut asked);
         let going_on = |agent: &Arc<AgentProfile>| self.road.shared.going_on(&agent.name, source);
         let opening = Opening {
             request_id,
@@ -113,12 +122,7 @@ impl Visitor {
                 host: HostName::parse(NAME).ok(),
                 destination: Some(self.arrival.destination.0),
             },
-            asked: Asked {
-                method: Some(request.method().as_str().to_owned()),
-                path: Some(request.uri().path().to_owned()),
-                protocol: Some("http/1.1"),
-                ..Asked::default()
-            },
+            asked,
             verdict: built_in(&snapshot),
         };
         let outcome =

@@ -6,15 +6,17 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tokio::task::spawn_blocking;
 
+use super::asking;
 use super::case::Case;
 use super::held::{Hold, Read};
 use crate::act::credentials::placeholder;
 use crate::act::upstream::Held;
 use crate::decide::dlp::{
-    Bound, Changeable, Findings, Form, Inspection, Inspector, Judgement, Match, Passing, Unread, redact,
+    Bound, Changeable, Findings, Form, Inspection, Inspector, Judgement, Match, Names, Passing, Unread,
+    forget_sums, redact, redacted,
 };
 use crate::decide::policy::Permit;
 use crate::model::condition::{Finding, Part as Asked};
@@ -24,9 +26,7 @@ use crate::perceive::protocol::decoding::Decoder;
 use crate::perceive::request::Request;
 
 /// Fields that say how a message is framed and for whom it is: they are judged by others.
-const FRAMING: [HeaderName; 3] = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
-/// Fields that sum up a body (RFC 1864, RFC 3230, RFC 9530): they are wrong for another one.
-const SUMS: [&str; 4] = ["content-md5", "digest", "content-digest", "repr-digest"];
+const FRAMING: [HeaderName; 2] = [header::HOST, header::CONTENT_LENGTH];
 
 /// See the module.
 pub struct Looking {
@@ -45,22 +45,33 @@ pub struct Looking {
 
 /// Where in a request something was looked at.
 enum Place {
+    Method,
     Path,
     Query,
     /// The value of this number among those of the field.
     Field(HeaderName, usize),
     Body,
+    /// The body as it is coded: there is room in codings that nobody reads.
+    Coded,
     Trailer(HeaderName, usize),
+    /// The names of all fields, and of those behind the body.
+    Names(Names),
+    TrailerNames(Names),
 }
 
 /// What goes out in the place of what came.
 #[derive(Debug, Default)]
 pub struct Changes {
+    /// Whether names of fields go out in small letters.
+    forgets_spelling: bool,
     query: Option<String>,
-    fields: Vec<(HeaderName, usize, HeaderValue)>,
-    trailers: Vec<(HeaderName, usize, HeaderValue)>,
+    fields: Vec<Change>,
+    trailers: Vec<Change>,
     body: Option<Vec<u8>>,
 }
+
+/// Another value for the one of this number of a field; nothing where the field is gone.
+type Change = (HeaderName, usize, Option<HeaderValue>);
 
 impl Looking {
     /// What has to be looked for in a request; nothing where nobody asks.
@@ -94,42 +105,65 @@ impl Looking {
 
     /// How much of its body has to be held.
     pub fn hold(&self, most: u64) -> Option<Hold> {
+        if self.is_grpc {
+            // Whoever calls like this may wait for an answer to the first message before the second.
+            return None;
+        }
         if self.asked {
             return Some(Hold { most: HELD_BODY_BYTES, or_passing: false });
         }
-        // Whoever calls like this may wait for an answer to the first message before the second.
-        (self.plan.stops(Direction::Up) && !self.is_grpc).then_some(Hold { most, or_passing: true })
+        self.plan.stops(Direction::Up).then_some(Hold { most, or_passing: true })
+    }
+
+    /// All that is looked for, where rules have to be asked about what is found as it passes.
+    pub fn asks(&self) -> Option<Arc<Inspection>> {
+        self.asked.then(|| self.plan.clone())
     }
 
     /// What looks into its body as it passes; nothing where nobody asks for that.
-    pub fn passing(&self, plan: &Arc<Inspection>, agent: &Arc<str>) -> Option<Passing> {
-        if plan.wanted(Direction::Up).is_empty() {
+    pub fn passing(&self, plan: &Arc<Inspection>, (agent, most): (&Arc<str>, u64)) -> Option<Passing> {
+        if plan.wanted(Direction::Up).is_empty() && !self.asked {
             return None;
         }
-        let bound = Bound { plan: plan.clone(), way: Direction::Up, agent: agent.clone() };
-        let form = Form::of_content_type(self.content_type.as_deref(), b"");
-        Some(Passing::new(&bound, self.inspector.clone(), form))
+        let bound = Bound { plan: plan.clone(), way: Direction::Up, agent: agent.clone(), most };
+        Some(Passing::new(&bound, self.inspector.clone(), self.content_type.as_deref()))
     }
 
     /// Looks at its head.
     pub fn head(&mut self, request: &Request<'_>, head: &Parts) {
+        if !is_usual(&head.method) {
+            self.look(Place::Method, head.method.as_str().as_bytes(), Form::Method);
+        }
         self.look(Place::Path, request.target().split('?').next().unwrap_or_default().as_bytes(), Form::Path);
         if let Some(query) = request.query() {
             self.look(Place::Query, query.as_bytes(), Form::Query);
         }
-        self.fields(&head.headers, Place::Field);
+        self.names(&head.headers, Place::Names);
+        for (name, number, value) in values(&head.headers) {
+            self.look(Place::Field(name.clone(), number), value.as_bytes(), Form::Field(name.as_str()));
+        }
     }
 
-    fn fields(&mut self, headers: &HeaderMap, place: fn(HeaderName, usize) -> Place) {
-        for name in headers.keys().filter(|name| !FRAMING.contains(name)) {
-            for (number, value) in headers.get_all(name).iter().enumerate() {
-                self.look(place(name.clone(), number), value.as_bytes(), Form::Field(name.as_str()));
-            }
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.names(trailers, Place::TrailerNames);
+        for (name, number, value) in values(trailers) {
+            self.look(Place::Trailer(name.clone(), number), value.as_bytes(), Form::Trailer(name.as_str()));
         }
+        self.trailers = trailers.clone();
+    }
+
+    fn names(&mut self, headers: &HeaderMap, place: fn(Names) -> Place) {
+        let names = Names::of(headers);
+        let found = names.inspect(&self.inspector);
+        self.note(place(names), found);
     }
 
     fn look(&mut self, place: Place, bytes: &[u8], form: Form<'_>) {
         let found = self.inspector.inspect(bytes, form);
+        self.note(place, found);
+    }
+
+    fn note(&mut self, place: Place, found: Findings) {
         if !found.matches.is_empty() {
             // What fields and paths are made of is no format of files.
             self.seen.push((place, Findings { unreadable: None, ..found }));
@@ -141,19 +175,23 @@ impl Looking {
         let (plain, unread) = undone(&head.headers, held);
         self.unread = unread;
         if let Some(trailers) = held.trailers() {
-            self.fields(trailers, Place::Trailer);
-            self.trailers = trailers.clone();
+            self.trailers(trailers);
         }
         let (inspector, content_type) = (self.inspector.clone(), self.content_type.clone());
+        let raw = head.headers.contains_key(header::CONTENT_ENCODING).then(|| held.bytes());
         let look = move || {
             let found = inspector.inspect(&plain, Form::of_content_type(content_type.as_deref(), &plain));
-            (found, plain)
+            let mut coded = raw.map(|raw| inspector.inspect(&raw, Form::Text)).unwrap_or_default();
+            coded.unreadable = None;
+            coded.matches.retain(|one| found.matches.iter().all(|other| other.hash != one.hash));
+            (found, coded, plain)
         };
         let is_long = held.length() > HELD_READING_BYTES;
         let looked = if is_long { spawn_blocking(look).await.ok() } else { Some(look()) };
         match looked {
-            Some((found, plain)) => {
+            Some((found, coded, plain)) => {
                 self.seen.push((Place::Body, found));
+                self.note(Place::Coded, coded);
                 self.plain = Some(plain);
             }
             // Whoever looks has failed: nobody knows what is in it.
@@ -177,7 +215,7 @@ impl Looking {
                 Place::Query => request
                     .query()
                     .is_some_and(|query| placeholder::is_taken(credentials, None, query.as_bytes())),
-                Place::Path | Place::Body | Place::Trailer(..) => false,
+                _ => false,
             };
             if is_taken {
                 found.matches.retain(|found| found.class != FindingClass::Placeholder);
@@ -187,13 +225,7 @@ impl Looking {
 
     /// What rules see of what was found.
     pub fn findings(&self) -> Vec<Finding> {
-        let all = self.seen.iter().flat_map(|(_, found)| &found.matches);
-        let shown = all.filter(|found| self.plan.shows(found)).map(|found| Finding {
-            class: found.class,
-            detector: found.detector.as_str().into(),
-            confidence: f64::from(found.confidence),
-        });
-        shown.collect()
+        asking::shown(&self.plan, self.seen.iter().flat_map(|(_, found)| &found.matches))
     }
 
     /// The path as records may show it; nothing where it may be shown as it is.
@@ -209,9 +241,10 @@ impl Looking {
         if let Some(why) = self.unread {
             judgement.unread(why);
         }
-        let mut changes = Changes::default();
+        let mut changes = Changes { forgets_spelling: has_long_name(&head.headers), ..Changes::default() };
         for (place, found) in &self.seen {
-            let changeable = if matches!(place, Place::Path) { Changeable::No } else { Changeable::Yes };
+            let changeable =
+                if matches!(place, Place::Path | Place::Method) { Changeable::No } else { Changeable::Yes };
             let redacted = judgement.add(found, changeable);
             if !redacted.is_empty() {
                 self.change(place, (request, head), &redacted, &mut changes);
@@ -227,24 +260,29 @@ impl Looking {
         redacted: &[Match],
         changes: &mut Changes,
     ) {
-        let value = |headers: &HeaderMap, name: &HeaderName, number: usize| {
-            let value = headers.get_all(name).iter().nth(number)?;
-            HeaderValue::from_bytes(&redact(value.as_bytes(), Form::Field(name.as_str()), redacted)).ok()
+        let changed = |headers: &HeaderMap, (name, number): (&HeaderName, usize), form: Form<'_>| {
+            let value = headers.get_all(name).iter().nth(number);
+            (name.clone(), number, value.and_then(|value| self::redacted(form, value, redacted)))
         };
+        let gone = |names: &Names| names.with(redacted).into_iter().map(|name| (name, 0, None));
         match place {
-            Place::Path => {}
+            Place::Path | Place::Method => {}
             Place::Query => {
                 let query = request.query().unwrap_or_default();
                 changes.query = Some(text(redact(query.as_bytes(), Form::Query, redacted)));
             }
             Place::Field(name, number) => {
-                let value = value(&head.headers, name, *number);
-                changes.fields.extend(value.map(|value| (name.clone(), *number, value)));
+                let form = Form::Field(name.as_str());
+                changes.fields.push(changed(&head.headers, (name, *number), form));
             }
             Place::Trailer(name, number) => {
-                let value = value(&self.trailers, name, *number);
-                changes.trailers.extend(value.map(|value| (name.clone(), *number, value)));
+                let form = Form::Trailer(name.as_str());
+                changes.trailers.push(changed(&self.trailers, (name, *number), form));
             }
+            Place::Names(names) => changes.fields.extend(gone(names)),
+            Place::TrailerNames(names) => changes.trailers.extend(gone(names)),
+            // Without its coding it has no room for that.
+            Place::Coded => drop(changes.body.get_or_insert_with(|| self.plain.clone().unwrap_or_default())),
             Place::Body => {
                 let plain = self.plain.as_deref().unwrap_or_default();
                 let form = Form::of_content_type(self.content_type.as_deref(), plain);
@@ -252,6 +290,20 @@ impl Looking {
             }
         }
     }
+}
+
+/// Bytes of a word in the name of a field from which on its spelling is not kept.
+const WORD_BYTES: usize = 16;
+
+/// Whether the name of a field has a word that is long for a name. In small letters it means the same, and no key is any more what it
+/// was.
+fn has_long_name(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().split('-').any(|word| word.len() >= WORD_BYTES))
+}
+
+/// Whether it is a method by which nobody says anything but that.
+fn is_usual(method: &Method) -> bool {
+    method == Method::PATCH || method.is_safe() || method.is_idempotent() || method == Method::POST
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -280,26 +332,31 @@ fn undone(headers: &HeaderMap, held: &Held) -> (Vec<u8>, Option<Unread>) {
 impl Changes {
     /// Puts them in the place of what came.
     pub fn apply(self, head: &mut Parts, target: &mut String, read: &mut Read) {
+        if self.forgets_spelling {
+            // It travels where nothing else does that is still needed.
+            head.extensions.clear();
+        }
         if let Some(query) = self.query {
             let path = target.split('?').next().unwrap_or_default();
             *target = format!("{path}?{query}");
         }
-        for (name, number, value) in self.fields {
-            replace(&mut head.headers, &name, (number, value));
-        }
+        replace(&mut head.headers, self.fields);
         let Some(held) = &read.body else { return };
         if self.body.is_none() && self.trailers.is_empty() {
             return;
         }
         let mut trailers = held.trailers().cloned();
-        for (name, number, value) in self.trailers {
-            trailers.iter_mut().for_each(|all| replace(all, &name, (number, value.clone())));
+        if let Some(all) = &mut trailers {
+            replace(all, self.trailers);
         }
         let is_changed = self.body.is_some();
+        if is_changed {
+            trailers.iter_mut().for_each(forget_sums);
+        }
         let held = held.replaced(self.body.unwrap_or_else(|| held.bytes()), trailers);
         if is_changed {
             head.headers.remove(header::CONTENT_ENCODING);
-            SUMS.iter().for_each(|name| drop(head.headers.remove(*name)));
+            forget_sums(&mut head.headers);
             if head.headers.contains_key(header::CONTENT_LENGTH) {
                 head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(held.length()));
             }
@@ -308,11 +365,28 @@ impl Changes {
     }
 }
 
-/// Puts one value of a field in the place of another, and keeps their order.
-fn replace(headers: &mut HeaderMap, name: &HeaderName, (number, value): (usize, HeaderValue)) {
-    if let header::Entry::Occupied(mut entry) = headers.entry(name)
-        && let Some(old) = entry.iter_mut().nth(number)
-    {
-        *old = value;
+/// Puts values of fields in the place of others, and keeps their order; last it takes out what has to go.
+fn replace(headers: &mut HeaderMap, changes: Vec<Change>) {
+    let mut gone = Vec::new();
+    for (name, number, value) in changes {
+        let Some(value) = value else {
+            gone.push(name);
+            continue;
+        };
+        if let header::Entry::Occupied(mut entry) = headers.entry(name)
+            && let Some(old) = entry.iter_mut().nth(number)
+        {
+            *old = value;
+        }
     }
+    gone.iter().for_each(|name| drop(headers.remove(name)));
+}
+
+/// Each value of each field that says neither how a message is framed nor for whom it is, and its number among those of its name.
+fn values(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, usize, &HeaderValue)> {
+    let names = headers.keys().filter(|name| !FRAMING.contains(name));
+    names.flat_map(|name| {
+        let all = headers.get_all(name).iter().enumerate();
+        all.map(move |(number, value)| (name, number, value))
+    })
 }

@@ -5,7 +5,8 @@
 //! (`decide::ledger`) and hands it on: to `flow`, where bytes are only moved, or to `web`, where the upstream is reached
 //! (`act::dial`), TLS is opened (`act::tls`) and `serving` reads requests through the byte guard (`guarded`) or the frame
 //! counter (`framed`). Each request takes the road of `exchange`: read, decided on (`deciding`: by what it carries, where `held`
-//! had to read that, and by what `looking` finds in it), recorded, given its credentials (`sealing`), sent (`forward`),
+//! had to read that, and by what `looking` finds in it; `asking`, where it goes on
+//! before all of it has come), recorded, given its credentials (`sealing`), sent (`forward`),
 //! answered (`answering`), closed. What is refused goes through `refuse` and `deny`. `dns` is
 //! the same road for queries, `datagrams` for UDP flows, and `dropped` records what never came here, because the kernel
 //! refused it. Only this folder knows the order of the stages.
@@ -28,6 +29,8 @@ mod claimed;
 mod reserving;
 mod anew;
 mod underway;
+mod hushed;
+mod naming;
 mod site;
 mod serving;
 mod case;
@@ -37,6 +40,7 @@ mod transform;
 mod carried;
 mod held;
 mod spending;
+mod asking;
 mod looking;
 mod deciding;
 mod going;

@@ -14,6 +14,7 @@ use super::case::denied;
 use super::departure::Wire;
 use super::exchange;
 use super::handshakes;
+use super::hushed::hush_name;
 use super::peeked::Peeked;
 use super::road::{Road, Snapshot};
 use super::serving::{self, Watched};
@@ -88,7 +89,7 @@ pub fn unspoken(road: &Road, snapshot: &Snapshot, refused: &Refused) {
 
 /// Records a refusal.
 pub(super) fn record(road: &Road, snapshot: &Snapshot, refused: &Refused, denial: &Denial) {
-    let opening = Opening {
+    let mut opening = Opening {
         request_id: refused.arrival.id,
         connection_id: None,
         at: refused.arrival.at,
@@ -100,6 +101,7 @@ pub(super) fn record(road: &Road, snapshot: &Snapshot, refused: &Refused, denial
         asked: Asked { protocol: refused.hello.as_ref().map(word), ..Asked::default() },
         verdict: denied(snapshot, denial),
     };
+    hush_name(&road.shared, (snapshot, refused.known.as_ref()), &mut opening);
     road.shared.ledger.refuse(&opening, denial);
 }
 

@@ -127,7 +127,7 @@ pub async fn seal(
         ask: async |asked: &Asked| ask(site, asked).await,
     };
     let sealed = inject((&going.clearance, &site.passage, going.entry()), request, payload, &means).await?;
-    going.credential.replace(sealed.used().map(str::to_owned));
+    going.trace.credential.replace(sealed.used().map(str::to_owned));
     Ok(sealed)
 }
 

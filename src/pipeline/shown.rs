@@ -7,12 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, header, response};
+use hyper::ext::ReasonPhrase;
 
 use super::answering::is_bodiless;
 use super::going::Going;
 use super::site::Site;
 use crate::act::upstream::{Looked, Reply, Safe, Sieving};
+use crate::decide::dlp::{Form, Passing};
 use crate::model::types::{Denial, Direction, PolicyRef, Reason};
 use crate::perceive::protocol::ai::{Screen, Violation};
 use crate::perceive::protocol::mcp::Sieve;
@@ -28,15 +30,20 @@ pub async fn fit(
     sent: Result<(Reply, Duration), Denial>,
 ) -> Result<(Reply, Duration), Denial> {
     let (mut reply, added) = sent?;
-    let (status, headers) = (reply.head.status, &mut reply.head.headers);
-    if status == StatusCode::SWITCHING_PROTOCOLS || is_bodiless(&going.method, status) {
+    let status = reply.head.status;
+    let has_body = status != StatusCode::SWITCHING_PROTOCOLS && !is_bodiless(&going.client.method, status);
+    if has_body {
+        going.answer.reading.begin_answer(status.as_u16(), &reply.head.headers);
+    }
+    let passing = head(site, going, &mut reply.head)?;
+    if !has_body {
         return Ok((reply, added));
     }
-    going.reading.begin_answer(status.as_u16(), headers);
+    let headers = &mut reply.head.headers;
     let safe = safe(&site.known.agent().name, going, (status, headers))?;
-    let sieve = going.shows().map(|tools| Sieve::new(tools.clone(), going.messages.as_ref(), headers));
+    let sieve = going.shows().map(|tools| Sieve::new(tools.clone(), going.client.messages.as_ref(), headers));
     let sieve = sieve.transpose().map_err(Sieving::unseen)?;
-    let looked = looked(site, going, headers)?;
+    let looked = passing.map(|passing| looked(site, going, (passing, headers))).transpose()?;
     if let Some(sieving) = Sieving::of(sieve, safe) {
         // Boxed: most answers are not looked at.
         reply.body = Box::pin(reply.body.sieved(sieving)).await?;
@@ -47,19 +54,33 @@ pub async fn fit(
     Ok((reply, added))
 }
 
-/// What looks into an answer, where somebody asks for findings in those; and whether it is short enough to be held until it is
-/// known what is in it. A coding that is undone for that is not there any more.
-fn looked(site: &Site, going: &Going, headers: &mut HeaderMap) -> Result<Option<(Looked, bool)>, Denial> {
-    let Some(passing) = going.passing(site, Direction::Down, headers) else { return Ok(None) };
+/// The head of an answer, as it may go on; with what looks into what follows it, where somebody asks for findings in answers.
+fn head(site: &Site, going: &Going, head: &mut response::Parts) -> Result<Option<Passing>, Denial> {
+    let Some(mut passing) = going.passing(site, Direction::Down, &head.headers) else { return Ok(None) };
+    let phrase = head.extensions.get::<ReasonPhrase>().cloned();
+    if let Some(phrase) = phrase {
+        let other = passing.whole(phrase.as_bytes(), Form::Field("reason-phrase"), &going.findings.told);
+        if other.map_err(|denial| *denial)?.is_some() {
+            head.extensions.remove::<ReasonPhrase>();
+        }
+    }
+    let looked = passing.fields(&mut head.headers, |name| Form::Field(name), &going.findings.told);
+    looked.map_err(|denial| *denial)?;
+    Ok(Some(passing))
+}
+
+/// What looks into the body of an answer; and whether that is short enough to be held until it is known what is in it.
+fn looked(
+    site: &Site,
+    going: &Going,
+    (passing, headers): (Passing, &mut HeaderMap),
+) -> Result<(Looked, bool), Denial> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let may_refuse = going.clearance.inspection().is_some_and(|plan| plan.stops(Direction::Down));
     let is_whole = may_refuse && length.is_some_and(|length: u64| length <= site.road.shared.finder.hold);
-    let looked = Looked::new(passing, headers, going.told.clone()).map_err(|denial| *denial)?;
-    if looked.is_undone() && headers.contains_key(header::CONTENT_ENCODING) {
-        headers.remove(header::CONTENT_ENCODING);
-        headers.remove(header::CONTENT_LENGTH);
-    }
-    Ok(Some((looked, is_whole)))
+    let looked = Looked::new(passing, headers, going.findings.told.clone()).map_err(|denial| *denial)?;
+    looked.prepare(headers);
+    Ok((looked, is_whole))
 }
 
 /// What judges the words of a model, where somebody does.
@@ -72,7 +93,7 @@ fn safe(
     let (agent, policy) = (agent.clone(), policy.clone());
     let wording = move |violation| withheld(&agent, &policy, violation);
     let screen = Screen::new(*floors, headers).map_err(&wording)?;
-    Ok(Some(Safe { screen, reading: going.reading.clone(), wording: Box::new(wording) }))
+    Ok(Some(Safe { screen, reading: going.answer.reading.clone(), wording: Box::new(wording) }))
 }
 
 fn withheld(agent: &str, policy: &PolicyRef, violation: Violation) -> Denial {

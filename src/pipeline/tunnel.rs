@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -75,11 +76,12 @@ pub struct Looks {
 
 impl Looks {
     /// What policies ask for of the request that has opened it.
-    pub fn of(site: &Site, going: &Going) -> Self {
+    pub fn of(site: &Rc<Site>, going: &Going) -> Self {
         let most = site.road.shared.finder.hold;
         let messages = |way| {
             let passing = going.passing(site, way, &HeaderMap::new())?;
-            Some(LookedMessages::new(passing, going.told.clone(), most))
+            let passing = if way == Direction::Up { going.asking(site, passing) } else { passing };
+            Some(LookedMessages::new(passing, going.findings.told.clone(), most))
         };
         Self { up: messages(Direction::Up), down: messages(Direction::Down), echo: None, vault: None }
     }
@@ -254,7 +256,8 @@ impl<S: AsyncRead + Unpin> Side<'_, S> {
             moved.at.set(Instant::now());
             *ended = part.filled().is_empty();
             match looked {
-                Some(looked) if *ended => looked.finish(ready),
+                // What has come of a message that has no end goes no further.
+                Some(_) if *ended => {}
                 Some(looked) => looked.feed(part.filled(), ready).map_err(|_| io::Error::other("found"))?,
                 None => ready.extend_from_slice(part.filled()),
             }

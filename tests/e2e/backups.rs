@@ -153,6 +153,8 @@ fn with_the_master_key_the_vault_opens_and_a_changed_file_is_noticed() {
     assert!(etc.join("policies.d/all.yaml").exists());
 
     let third = lab.folder().join("third");
+    assert!(restore(&backup, &third).failed_with(1).contains("clawgress.yaml` is there already"));
+    fs::remove_dir_all(&etc).expect("settings");
     let registry = backup.join("state/registry.db");
     let mut bytes = fs::read(&registry).expect("a registry");
     bytes[4000] ^= 1;

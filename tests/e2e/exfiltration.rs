@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use super::dialogue::NAME;
 use super::inspection::{policy, post, start};
 use super::origin::Origin;
-use super::streaming::{get, talks};
-use crate::lab::{Daemon, Lab};
+use super::streaming::{PLAIN, TLS, get, servers, talks};
+use super::websocket::{frame, upgrade};
+use crate::lab::backends::Wire;
+use crate::lab::{Daemon, Lab, Zone};
 
 /// An access key of AWS by its format; nobody's.
 const KEY: &str = "AKIAQ3EGTRNB7ZK5XJ2W";
@@ -62,6 +64,7 @@ fn caught(lab: &Lab, tricks: &[(&str, Vec<u8>)]) {
 fn a_key_leaves_in_no_part_of_a_request(lab: Lab) {
     let basic = STANDARD.encode(format!("agent:{KEY}"));
     let parts = format!("--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n{KEY}\r\n--b--\r\n");
+    let lying = parts.replace("\r\n\r\n", "\r\nContent-Transfer-Encoding: base64\r\n\r\n");
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "send", "arguments": {"to": "x", "text": KEY}}});
     let prompt =
         json!({"model": "m", "messages": [{"role": "user", "content": format!("keep this: {KEY}")}]});
@@ -83,6 +86,11 @@ fn a_key_leaves_in_no_part_of_a_request(lab: Lab) {
             ("in a field", post(&format!("X-Trace: {KEY}\r\n"), "")),
             ("in a cookie", post(&format!("Cookie: s=1; t={KEY}\r\n"), "")),
             ("in basic authentication", post(&format!("Authorization: Basic {basic}\r\n"), "")),
+            ("in the name of a field", post(&format!("X-{KEY}: 1\r\n"), "")),
+            (
+                "in a part that says it is coded and is not",
+                post("Content-Type: multipart/form-data; boundary=b\r\n", lying),
+            ),
             ("in the name of a client", post(&format!("User-Agent: agent/{KEY}\r\n"), "")),
         ],
     );
@@ -165,6 +173,128 @@ fn a_key_leaves_in_no_chunks_and_behind_no_body(lab: Lab) {
         }
     }
     assert!(origins.iter().all(Origin::untouched), "something left");
+}
+
+/// Calls are not held, so a head may leave; nothing of the key does.
+#[apply(over_both)]
+fn a_key_leaves_in_no_call_that_is_none(lab: Lab) {
+    let (_resolver, daemon, origins) = start(&lab, &policy("keys", BLOCK), &json!({}));
+    let call = "Content-Type: application/grpc\r\n";
+    for (trick, request) in [
+        ("json under another type", post(call, json!({ "note": KEY }).to_string())),
+        ("a length that is too long", post(call, format!("\0\0\0\u{1}\0{KEY}"))),
+        ("a length past all bounds", post(call, format!("\0\u{7f}\u{7f}\u{7f}\u{7f}{KEY} "))),
+        ("less than a prefix behind a message", post(call, format!("\0\0\0\0\0{KEY}"))),
+        (
+            "text of grpc-web",
+            post(
+                "Content-Type: application/grpc-web-text\r\n",
+                STANDARD.encode(format!("\0\0\0\0\u{14}{KEY}")),
+            ),
+        ),
+    ] {
+        for mut talk in talks(&lab, &daemon) {
+            let heard = talk.ask(&request);
+            assert_eq!(heard.field("x-clawgress-reason"), Some("dlp.blocked"), "{trick}: {heard:?}");
+            assert_eq!(last(&daemon)["dlp_matches"][0]["class"], "keys", "{trick}");
+        }
+        for origin in &origins {
+            let received = origin.received().concat();
+            assert!(!String::from_utf8_lossy(&received).contains(KEY), "{trick}: it left");
+        }
+    }
+}
+
+#[apply(over_both)]
+fn a_key_leaves_in_nothing_that_only_looks_like_framing(lab: Lab) {
+    let mut named = flate2::GzBuilder::new().filename(KEY).write(Vec::new(), flate2::Compression::default());
+    named.write_all(b"nothing to see").expect("memory");
+    let named = named.finish().expect("memory");
+    let with = |text: &str| get("/in").replace("\r\n\r\n", &format!("\r\n{text}\r\n\r\n")).into_bytes();
+    caught(
+        &lab,
+        &[
+            ("as the method", get("/in").replacen("GET", KEY, 1).into_bytes()),
+            ("as a coding of nothing", with(&format!("Content-Encoding: {KEY}"))),
+            ("in the name of a file that is coded", post("Content-Encoding: gzip\r\n", named)),
+            ("as a date", with(&format!("Date: {KEY}"))),
+            ("as what a client has", with(&format!("If-None-Match: \"{KEY}\""))),
+        ],
+    );
+}
+
+/// Names are looked into in one case or the other, and many keys need both: so the upstream does not learn how one was sent.
+#[apply(over_both)]
+fn a_long_name_of_a_field_goes_out_in_small_letters(lab: Lab) {
+    let (_resolver, daemon, origins) = start(&lab, &policy("keys", BLOCK), &json!({}));
+    for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
+        assert_eq!(talk.ask(post("X-aBcD_eFgHiJkLmNoPqRsT: 1\r\n", "")).status, 200);
+        let taken = origin.taken().pop().expect("a request");
+        assert!(taken.head.contains("x-abcd_efghijklmnopqrst: 1"), "{}", taken.head);
+        assert_eq!(talk.ask(post("X-Usual-Name: 1\r\n", "")).status, 200);
+        let taken = origin.taken().pop().expect("a request");
+        assert!(taken.head.contains("X-Usual-Name: 1"), "{}", taken.head);
+    }
+}
+
+#[apply(over_both)]
+fn a_key_leaves_in_no_frame_of_a_websocket(lab: Lab) {
+    let zone = Zone::new().host(NAME, &["192.0.2.11"]);
+    let all = [super::inspection::OPEN, &policy("keys", BLOCK)].concat();
+    let (_resolver, daemon) = (lab.resolver(zone), lab.daemon(&json!({}), &[("all.yaml", &all)]));
+    servers(&lab, &["http/1.1"]);
+    let close = [&1000_u16.to_be_bytes()[..], KEY.as_bytes()].concat();
+    for (trick, bytes) in [
+        ("a ping", frame(9, KEY.as_bytes())),
+        ("a pong", frame(10, KEY.as_bytes())),
+        ("the end", frame(8, &close)),
+    ] {
+        for mut talk in talks(&lab, &daemon) {
+            talk.say(upgrade("/ws"));
+            assert!(talk.head().starts_with("HTTP/1.1 101 "));
+            talk.say(&bytes);
+            let end = talk.bytes(4);
+            assert_eq!((end[0], &end[2..4]), (0x88, &1008_u16.to_be_bytes()[..]), "{trick}");
+            let row = daemon.record(&json!({"kind": "request", "path": "/ws", "reason": "dlp.blocked"}));
+            assert!(!row.to_string().contains(KEY), "{trick}: {row}");
+        }
+    }
+    // Half of a frame, which its server never takes for a message, and reads all the same.
+    for mut talk in talks(&lab, &daemon) {
+        talk.say(upgrade("/ws"));
+        assert!(talk.head().starts_with("HTTP/1.1 101 "));
+        let whole = frame(1, format!("{KEY} and more of it").as_bytes());
+        talk.say(&whole[..whole.len() - 1]);
+        talk.finish();
+        let rest = talk.rest().unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&rest).contains(KEY), "it was sent back, so it left");
+    }
+}
+
+/// The gateway resolves a name itself that an agent merely says: no resolver may hear of one with a key in it, and no destination.
+#[apply(over_both)]
+fn a_key_leaves_in_no_name_that_is_only_said(lab: Lab) {
+    let route = "apiVersion: clawgress.io/v1alpha1\nkind: EgressHTTPRoute\nmetadata: {name: wild}\nspec: {parentRefs: [{name: default}], hostnames: ['*.wild.example'], rules: [{}]}\n---\n";
+    let spec = "{custom: [{name: bird, words: [Bluebird], action: Block}]}";
+    let name = "bluebird.wild.example";
+    let resolver = lab.resolver(Zone::new().host(name, &["192.0.2.11"]).host(NAME, &["192.0.2.11"]));
+    let all = [super::inspection::OPEN, &policy("words", spec), route].concat();
+    let daemon = lab.daemon(&json!({}), &[("all.yaml", &all)]);
+    let leaf = lab.pki().leaf(&[name]);
+    let origins = [(PLAIN, Wire::Plain), (TLS, Wire::Tls(&leaf, &["http/1.1"]))]
+        .map(|(address, wire)| Origin::ok(&lab, address, wire));
+    let request = get("/in").replace(NAME, name);
+    let mut open = super::dialogue::plain(lab.workload(), PLAIN);
+    assert_eq!(open.ask(&request).status, 403);
+    let mut tls = super::dialogue::over_tls(lab.workload(), TLS, name, daemon.authority());
+    assert_eq!(tls.ask(&request).status, 403);
+    assert!(!resolver.was_asked_for(name), "a resolver has heard it");
+    assert!(origins.iter().all(Origin::untouched), "something left");
+    let rows = daemon.records(&[]);
+    assert!(rows.iter().any(|row| row["kind"] == "connection" && row["reason"] == "dlp.blocked"), "{rows:?}");
+    for row in rows {
+        assert!(!row.to_string().to_ascii_lowercase().contains("bluebird"), "{row}");
+    }
 }
 
 #[apply(over_both)]

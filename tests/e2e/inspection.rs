@@ -308,6 +308,96 @@ fn what_cannot_be_read_is_refused_unless_the_policy_lets_it(lab: Lab) {
     assert_eq!(talk.ask(coded()).status, 200);
 }
 
+/// `536-90-4399` has the shape of a social security number, which is 0.65; with the word beside it it is one, which is 0.95.
+#[apply(over_both)]
+fn a_finding_counts_from_the_confidence_on_that_a_policy_names_and_each_entry_by_its_own(lab: Lab) {
+    let bound = |least: &str| {
+        policy(
+            "people",
+            &format!(
+                "{{classes: [{{class: pii, action: Alert}}, {{class: pii, action: Block, minConfidence: {least}}}]}}"
+            ),
+        )
+    };
+    let (_resolver, daemon, origins) = start(&lab, &bound("0.95"), &json!({}));
+    let (bare, told) = (r#"{"a":"part 536-90-4399 of it"}"#, r#"{"a":"my SSN is 536-90-4399"}"#);
+    let found =
+        |row: &Value| (row["dlp_matches"][0]["detector"].clone(), row["dlp_matches"][0]["action"].clone());
+    for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
+        assert_eq!(talk.ask(post(JSON, bare)).status, 200, "below the bound");
+        assert_eq!(origin.taken().pop().expect("a request").body, bare.as_bytes());
+        let row = last(&daemon);
+        assert_eq!(
+            (&row["decision"], found(&row)),
+            (&json!("alert"), (json!("us-ssn"), json!("Alert"))),
+            "{row}"
+        );
+        talk.ask(post(JSON, told)).is_refusal(403, "dlp.blocked");
+        let row = last(&daemon);
+        assert_eq!(found(&row), (json!("us-ssn"), json!("Block")), "exactly at the bound: {row}");
+        assert_eq!(origin.taken().len(), 1);
+    }
+    for (least, status, action) in [("0.96", 200, "Alert"), ("0.6", 403, "Block")] {
+        daemon.write_policy("all.yaml", &[OPEN, &bound(least)].concat());
+        daemon.reload();
+        let mut talk = talks(&lab, &daemon).next().expect("a talk");
+        let body = if status == 200 { told } else { bare };
+        assert_eq!(talk.ask(post(JSON, body)).status, status, "{least}");
+        assert_eq!(found(&last(&daemon)), (json!("us-ssn"), json!(action)), "{least}");
+    }
+}
+
+/// What a route, a malformed target, another name and a connection refuse first is on record, and nobody has looked into it before.
+#[apply(over_both)]
+fn whatever_refuses_a_request_its_record_does_not_show_what_stands_in_its_path(lab: Lab) {
+    let narrow =
+        OPEN.replace("rules: [{}]", "rules: [{matches: [{path: {type: PathPrefix, value: /open}}]}]");
+    let documents = [narrow, policy("words", WORDS)].concat();
+    let (_resolver, daemon, origins) = start(&lab, "", &json!({}));
+    daemon.write_policy("all.yaml", &documents);
+    daemon.reload();
+    let shows_nothing = |what: &str, reason: &str| {
+        let row = last(&daemon);
+        assert_eq!(row["reason"], reason, "{what}: {row}");
+        let text = row.to_string().to_ascii_lowercase();
+        assert!(!text.contains("bluebird"), "{what}: {row}");
+        let path = row["path"].as_str().expect("a path");
+        assert!(path.contains("redacted"), "{what}: {row}");
+        let found = &row["dlp_matches"][0];
+        assert_eq!(
+            (&found["detector"], &found["location"]),
+            (&json!("bird"), &json!("path")),
+            "{what}: {row}"
+        );
+    };
+    let coded: String = "Bluebird".bytes().map(|byte| format!("%{byte:02x}")).collect();
+    for mut talk in talks(&lab, &daemon) {
+        talk.ask(get("/notes/Bluebird?q=Bluebird")).is_refusal(403, "policy.no-route");
+        shows_nothing("no route", "policy.no-route");
+        talk.ask(get(&format!("/notes/{coded}"))).is_refusal(403, "policy.no-route");
+        shows_nothing("no route, coded", "policy.no-route");
+        talk.ask(get("/open/Bluebird")).is_refusal(403, "dlp.blocked");
+        shows_nothing("the policy", "dlp.blocked");
+    }
+    for mut talk in talks(&lab, &daemon) {
+        let other = get("/notes/Bluebird").replace(NAME, "elsewhere.example");
+        assert!(talk.ask(other).status >= 400);
+        let row = last(&daemon);
+        shows_nothing("another name", row["reason"].as_str().expect("a reason"));
+    }
+    // A connection that may not live: its requests are read for the record alone.
+    daemon.write_policy("all.yaml", &documents.replace("site.example, api", "api"));
+    daemon.reload();
+    for mut talk in talks(&lab, &daemon) {
+        assert_eq!(talk.ask(get("/notes/Bluebird")).status, 403);
+        shows_nothing("a refused connection", "policy.no-route");
+    }
+    assert!(origins.iter().all(Origin::untouched));
+    let id = last(&daemon)["request_id"].as_str().expect("an id").to_owned();
+    let explained = daemon.cli(&["explain", &id]).to_string();
+    assert!(!explained.to_ascii_lowercase().contains("bluebird"), "{explained}");
+}
+
 #[apply(over_both)]
 fn an_sdk_hears_of_it_in_its_own_shape(lab: Lab) {
     let (_resolver, daemon, origins) = start(&lab, &policy("words", WORDS), &json!({}));

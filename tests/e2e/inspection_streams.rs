@@ -1,12 +1,18 @@
 //! What is found in what passes: bodies that are longer than what is held, messages of gRPC and WebSocket, names that are looked
 //! up, answers. Read first: `inspection`.
 
+use std::io::{self, Write as _};
+
+use bytes::Bytes;
 use http::Request;
+use http_body::Frame;
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tokio::sync::mpsc::Sender;
 
 use super::dialogue::NAME;
-use super::http2::data;
+use super::http2::{Http2, data};
 use super::inspection::{WORDS, policy, post, start};
 use super::origin::Origin;
 use super::streaming::{PLAIN, TLS, get, http2, servers, talks};
@@ -54,9 +60,12 @@ fn a_longer_body_is_broken_off_before_what_may_not_leave(lab: Lab) {
 fn a_longer_body_is_redacted_as_it_passes_and_keeps_its_length(lab: Lab) {
     let (_resolver, daemon, origins) = start(&lab, &policy("words", WORDS), &short());
     let body = around("at Whitewater", 30_000);
+    let sums = "Content-MD5: x\r\nDigest: x\r\nContent-Digest: x\r\nRepr-Digest: x\r\n";
     for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
-        assert_eq!(talk.ask(post("", &body)).status, 200);
+        assert_eq!(talk.ask(post(sums, &body)).status, 200);
         let taken = origin.taken().pop().expect("a request");
+        let head = taken.head.to_ascii_lowercase();
+        assert!(!head.contains("digest") && !head.contains("md5"), "sums of another body: {head}");
         let text = String::from_utf8(taken.body).expect("text");
         assert_eq!(text.len(), body.len());
         assert!(
@@ -85,29 +94,173 @@ fn message(text: &str) -> Vec<u8> {
     [&[0, 0, 0, 0, length + 2, 0x0a, length][..], text.as_bytes()].concat()
 }
 
+/// A call of gRPC that goes on, message by message.
+struct Chat<'t> {
+    talk: &'t mut Http2,
+    sender: Sender<io::Result<Frame<Bytes>>>,
+    answer: Incoming,
+}
+
+impl<'t> Chat<'t> {
+    /// Calls, with the first message.
+    fn begin(talk: &'t mut Http2, encoding: &str, first: Vec<u8>) -> Self {
+        let (sender, body) = Feed::by_hand();
+        let request = Request::post(format!("https://{NAME}/lab.Echo/Chat"))
+            .header("content-type", "application/grpc")
+            .header("grpc-encoding", encoding);
+        sender.try_send(data(first)).expect("room");
+        let answer = talk.send(request.body(body).expect("a request")).into_body();
+        Self { talk, sender, answer }
+    }
+
+    fn say(&self, message: Vec<u8>) {
+        self.sender.try_send(data(message)).expect("room");
+    }
+
+    /// What is sent back next; nothing where the call has ended.
+    fn hear(&mut self) -> Option<Bytes> {
+        self.talk.run(self.answer.frame())?.ok()?.into_data().ok()
+    }
+}
+
 #[apply(over_both)]
 fn each_message_of_a_call_is_looked_into_by_itself_and_none_waits_for_the_next(lab: Lab) {
     let zone = Zone::new().host(NAME, &["192.0.2.11"]);
     let (_resolver, daemon) = (lab.resolver(zone), gateway(&lab, &policy("words", WORDS)));
     servers(&lab, &["h2"]);
     let mut talk = http2(&lab, &daemon);
-    let (sender, body) = Feed::by_hand();
-    let request =
-        Request::post(format!("https://{NAME}/lab.Echo/Chat")).header("content-type", "application/grpc");
-    sender.try_send(data(message("hello"))).expect("room");
-    let mut answer = talk.send(request.body(body).expect("a request")).into_body();
-    let mut next = || talk.run(answer.frame());
-    let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
-    assert_eq!(heard, message("hello"));
-    sender.try_send(data(message("at Whitewater"))).expect("room");
-    let heard = next().expect("a frame").expect("an answer").into_data().expect("data");
+    let mut chat = Chat::begin(&mut talk, "identity", message("hello"));
+    assert_eq!(chat.hear().expect("an answer"), message("hello"));
+    chat.say(message("at Whitewater"));
+    let heard = chat.hear().expect("an answer");
     assert_eq!(heard.len(), message("at Whitewater").len());
     assert!(!String::from_utf8_lossy(&heard).contains("hitewater"), "{heard:?}");
-    sender.try_send(data(message("of Bluebird"))).expect("room");
-    let end = next();
-    assert!(!matches!(&end, Some(Ok(frame)) if frame.is_data()), "{end:?}");
+    chat.say(message("of Bluebird"));
+    assert_eq!(chat.hear(), None);
     let row = daemon.record(&json!({"kind": "request", "reason": "dlp.blocked"}));
     assert!(!row.to_string().contains("luebird"), "{row}");
+}
+
+/// A rule that asks for findings, and names itself.
+const TREES: &str = "apiVersion: clawgress.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: rules}\nspec:\n  targetRef: {kind: EgressGateway, name: default}\n  rules:\n    - {name: trees, when: \"dlp.matches.filter(m, m.detector == 'tree').size() > 1\", action: Deny, message: One tree is enough.}\n---\n";
+
+/// Whoever calls waits for an answer to each message before the next: a rule about findings must not wait for the end.
+#[apply(over_both)]
+fn a_rule_about_findings_is_asked_about_each_message_of_a_call_and_nothing_stands_still(lab: Lab) {
+    let zone = Zone::new().host(NAME, &["192.0.2.11"]);
+    let hash = "{custom: [{name: tree, words: [Blackthorn], action: HashLog}]}";
+    let (_resolver, daemon) = (lab.resolver(zone), gateway(&lab, &[&policy("words", hash), TREES].concat()));
+    servers(&lab, &["h2"]);
+    let mut talk = http2(&lab, &daemon);
+    let mut chat = Chat::begin(&mut talk, "identity", message("hello"));
+    assert_eq!(chat.hear().expect("an answer"), message("hello"));
+    chat.say(message("one Blackthorn"));
+    assert_eq!(chat.hear().expect("an answer"), message("one Blackthorn"), "the rule does not hold yet");
+    chat.say(message("another Blackthorn"));
+    assert_eq!(chat.hear(), None);
+    let row = daemon.record(&json!({"kind": "request", "path": "/ws", "reason": "policy.denied"}));
+    assert_eq!(row["rule"], "trees", "{row}");
+}
+
+/// A call whose messages are coded, and longer than what is held.
+#[apply(over_both)]
+fn messages_of_a_call_are_read_whatever_their_coding_and_length(lab: Lab) {
+    let zone = Zone::new().host(NAME, &["192.0.2.11"]);
+    let all = [super::inspection::OPEN, &policy("words", WORDS)].concat();
+    let (_resolver, daemon) = (lab.resolver(zone), lab.daemon(&short(), &[("all.yaml", &all)]));
+    servers(&lab, &["h2"]);
+    let framed = |flag: u8, bytes: &[u8]| {
+        [&[flag][..], &u32::try_from(bytes.len()).expect("a message").to_be_bytes(), bytes].concat()
+    };
+    let coded = |text: &str| {
+        let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        coder.write_all(&message(text)[5..]).expect("memory");
+        framed(1, &coder.finish().expect("memory"))
+    };
+    let mut talk = http2(&lab, &daemon);
+    let call = |method: &str, encoding: &str| {
+        let request = Request::post(format!("https://{NAME}/lab.Echo/{method}"));
+        request.header("content-type", "application/grpc+proto").header("grpc-encoding", encoding)
+    };
+    let mut chat = Chat::begin(&mut talk, "gzip", coded("hello"));
+    assert_eq!(chat.hear().expect("an answer"), coded("hello"), "it goes on as it came");
+    let long = framed(0, around("at Whitewater", 10_000).as_bytes());
+    chat.say(long.clone());
+    let mut heard = Vec::new();
+    while heard.len() < long.len() {
+        heard.extend(chat.hear().expect("an answer"));
+    }
+    assert_eq!((heard.len(), &heard[..5]), (long.len(), &long[..5]));
+    assert!(!String::from_utf8_lossy(&heard).contains("hitewater"));
+    chat.say(coded("of Bluebird"));
+    assert_eq!(chat.hear(), None);
+    let row = daemon.record(&json!({"kind": "request", "reason": "dlp.blocked"}));
+    let places: Vec<&str> = row["dlp_matches"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter_map(|one| one["location"].as_str())
+        .collect();
+    assert_eq!(places, ["body", "body/1"], "{row}");
+    for (what, encoding, bytes) in [
+        ("an unknown coding", "lzma", framed(1, b"whatever")),
+        ("a coded message that is too long", "gzip", framed(1, &[7; 8000])),
+    ] {
+        let (sender, body) = Feed::by_hand();
+        sender.try_send(data(bytes)).expect("room");
+        let head = talk.send(call("Say", encoding).body(body).expect("a request")).into_parts().0;
+        let reason =
+            head.headers.get("x-clawgress-reason").map(|value| value.to_str().expect("a code").to_owned());
+        assert_eq!(reason.as_deref(), Some("dlp.unscannable"), "{what}");
+    }
+}
+
+#[apply(over_both)]
+fn the_parts_of_a_longer_body_are_read_as_each_says_and_their_places_are_told(lab: Lab) {
+    let (_resolver, daemon, origins) = start(&lab, &policy("words", WORDS), &short());
+    let coded = |text: &str| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, text);
+    let lines: String = coded(&around("of Bluebird", 20_000))
+        .as_bytes()
+        .chunks(61)
+        .fold(String::new(), |all, line| all + "~" + &String::from_utf8_lossy(line) + "\r\n");
+    let soft: String = "at Whitewater".chars().map(|letter| format!("{letter}=\r\n")).collect();
+    let form = |fields: &str, content: &str| {
+        let filler = "nothing to see on this line\n".repeat(400);
+        post(
+            "Content-Type: multipart/form-data; boundary=b\r\n",
+            format!(
+                "--b\r\nContent-Disposition: form-data; name=\"first\"\r\n\r\n{filler}\r\n--b\r\nContent-Disposition: form-data; name=\"second\"\r\n{fields}\r\n{content}\r\n--b--\r\n"
+            ),
+        )
+    };
+    for (mut talk, origin) in talks(&lab, &daemon).zip(&origins) {
+        assert_eq!(talk.ask(form("Content-Transfer-Encoding: quoted-printable\r\n", &soft)).status, 200);
+        let text = String::from_utf8(origin.taken().pop().expect("a request").body).expect("text");
+        assert!(!text.replace("=\r\n", "").contains("hitewater") && text.ends_with("--b--\r\n"), "{text}");
+        let row = last(&daemon);
+        assert_eq!(
+            (&row["dlp_matches"][0]["detector"], &row["dlp_matches"][0]["location"]),
+            (&json!("river"), &json!("body/second")),
+            "{row}"
+        );
+    }
+    for mut talk in talks(&lab, &daemon) {
+        let refused = talk.ask(form("Content-Transfer-Encoding: base64\r\n", &lines));
+        refused.is_refusal(403, "dlp.blocked");
+        let row = last(&daemon);
+        assert_eq!(
+            (&row["dlp_matches"][0]["detector"], &row["dlp_matches"][0]["location"]),
+            (&json!("bird"), &json!("body/second")),
+            "{row}"
+        );
+    }
+    for mut talk in talks(&lab, &daemon) {
+        let list = "{\"role\":\"user\",\"content\":\"nothing to see\"},".repeat(400);
+        let body = format!("{{\"messages\":[{list}{{\"content\":\"at Whitewater\"}}]}}");
+        assert_eq!(talk.ask(post("Content-Type: application/json\r\n", body)).status, 200);
+        let row = last(&daemon);
+        assert_eq!(row["dlp_matches"][0]["location"], "body/messages/400/content", "{row}");
+    }
 }
 
 fn gateway<'a>(lab: &'a Lab, documents: &str) -> Daemon<'a> {

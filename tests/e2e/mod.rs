@@ -36,6 +36,7 @@ pub mod injection;
 pub mod injection_aws;
 pub mod injection_echo;
 pub mod inspection;
+mod inspection_answers;
 pub mod inspection_streams;
 pub mod interception;
 pub mod kernel;

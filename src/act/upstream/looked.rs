@@ -9,21 +9,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, header};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
 use super::body::BodyError;
+use super::calls::Calls;
 use super::held::Unheld;
 use super::sieved::Coming;
-use crate::decide::dlp::{Form, Passing, Told, Unread};
+use crate::decide::dlp::{Form, Passing, Told, Unread, forget_sums};
 use crate::model::types::Denial;
-use crate::model::types::limits::HELD_BODY_BYTES;
 use crate::perceive::protocol::decoding::Decoder;
-use crate::perceive::protocol::websocket::{Messages, Unreadable};
-
-/// Bytes in front of a message of gRPC: whether it is coded, and its length (gRPC over HTTP/2, "Length-Prefixed-Message").
-const PREFIX: usize = 5;
+use crate::perceive::protocol::websocket::{Messages, Shown, Unreadable};
 
 /// What looks into one body.
 #[derive(Debug)]
@@ -31,6 +28,8 @@ pub struct Looked {
     passing: Passing,
     told: Rc<Told>,
     written: Written,
+    /// Whether its head names a coding.
+    is_coded: bool,
 }
 
 /// How a body is written.
@@ -40,8 +39,8 @@ enum Written {
     Coded(Box<Decoder>),
     /// In one that is not known: nothing is read of it.
     Unknown,
-    /// In messages of gRPC, coded like this where they are.
-    Messages { coding: String, held: Vec<u8>, left: usize },
+    /// In messages of gRPC.
+    Messages(Calls),
 }
 
 impl Looked {
@@ -54,24 +53,41 @@ impl Looked {
             let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
             values.collect::<Vec<_>>().join(",")
         };
-        let is_grpc = headers
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-        let written = match Decoder::new(&values("content-encoding")) {
-            _ if is_grpc => Written::Messages { coding: values("grpc-encoding"), held: Vec::new(), left: 0 },
+        // Text of gRPC-Web is base64, and read as such.
+        let is_grpc = headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+            let value = value.as_bytes().to_ascii_lowercase();
+            value.starts_with(b"application/grpc") && !value.starts_with(b"application/grpc-web-text")
+        });
+        let coding = values("content-encoding");
+        let written = match Decoder::new(&coding) {
+            _ if is_grpc && coding.is_empty() => {
+                Written::Messages(Calls::new(values("grpc-encoding"), passing.most()))
+            }
             Some(decoder) => Written::Coded(Box::new(decoder)),
             None => Written::Unknown,
         };
-        let mut looked = Self { passing, told, written };
+        let mut looked = Self { passing, told, written, is_coded: !coding.is_empty() };
         if matches!(looked.written, Written::Unknown) {
             looked.passing.unread(Unread::Coding, &looked.told)?;
         }
         Ok(looked)
     }
 
+    /// Makes the fields of a head tell the truth of what goes on behind it: a coding that is undone for this is not there any
+    /// more, and nobody can sum up what is not known yet.
+    pub fn prepare(&self, headers: &mut HeaderMap) {
+        let is_undone = self.is_undone() && headers.remove(header::CONTENT_ENCODING).is_some();
+        if is_undone {
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        if is_undone || self.passing.changes() {
+            forget_sums(headers);
+        }
+    }
+
     /// Whether what goes on has another coding than what came.
-    pub fn is_undone(&self) -> bool {
-        self.passing.stops() && matches!(self.written, Written::Coded(_))
+    fn is_undone(&self) -> bool {
+        self.is_coded && self.passing.stops() && matches!(self.written, Written::Coded(_))
     }
 
     /// The next bytes; what may go on is added.
@@ -84,7 +100,7 @@ impl Looked {
     }
 
     fn read(&mut self, bytes: &[u8], on: &mut Vec<u8>) -> Result<(), Box<Denial>> {
-        let Self { passing, told, written } = self;
+        let Self { passing, told, written, .. } = self;
         match written {
             Written::Unknown => Ok(()),
             Written::Coded(decoder) => {
@@ -101,37 +117,24 @@ impl Looked {
                 }
                 Ok(())
             }
-            Written::Messages { coding, held, left } => {
-                messages((coding, held, left), bytes, on, |plain| passing.whole(plain, Form::Grpc, told))
-                    .or_else(|unread| match unread {
-                        Stopped::Denied(denial) => Err(denial),
-                        Stopped::Unread(why) => passing.unread(why, told),
-                    })
-            }
+            Written::Messages(calls) => calls.feed(bytes, on, &mut (passing, &**told)),
         }
     }
 
     /// The body is over.
     pub(super) fn finish(&mut self, on: &mut Vec<u8>) -> Result<(), Box<Denial>> {
-        if let Written::Messages { held, .. } = &mut self.written {
-            on.append(held);
+        if let Written::Messages(calls) = &mut self.written {
+            calls.finish(on, &mut (&mut self.passing, &*self.told))?;
         }
         self.passing.finish(on, &self.told)
     }
 
     /// What stands behind it, as it may go on.
     pub(super) fn trailers(&mut self, trailers: &mut HeaderMap) -> Result<(), Box<Denial>> {
-        let names: Vec<HeaderName> = trailers.keys().cloned().collect();
-        for name in names {
-            let http::header::Entry::Occupied(mut entry) = trailers.entry(&name) else { continue };
-            for value in entry.iter_mut() {
-                let other = self.passing.whole(value.as_bytes(), Form::Field(name.as_str()), &self.told)?;
-                if let Some(other) = other.and_then(|other| HeaderValue::from_bytes(&other).ok()) {
-                    *value = other;
-                }
-            }
+        if self.passing.changes() || self.is_undone() {
+            forget_sums(trailers);
         }
-        Ok(())
+        self.passing.fields(trailers, |name| Form::Trailer(name), &self.told)
     }
 }
 
@@ -139,53 +142,6 @@ impl Looked {
 enum Stopped {
     Denied(Box<Denial>),
     Unread(Unread),
-}
-
-/// Takes messages of gRPC out of what has come: each goes on once it was looked at.
-fn messages(
-    (coding, held, left): (&str, &mut Vec<u8>, &mut usize),
-    bytes: &[u8],
-    on: &mut Vec<u8>,
-    mut look: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, Box<Denial>>,
-) -> Result<(), Stopped> {
-    // The rest of one that is not read.
-    let now = (*left).min(bytes.len());
-    on.extend_from_slice(&bytes[..now]);
-    *left -= now;
-    held.extend_from_slice(&bytes[now..]);
-    while let Some((prefix, _)) = held.split_at_checked(PREFIX) {
-        let is_coded = prefix[0] != 0;
-        let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
-        if length as u64 > HELD_BODY_BYTES {
-            *left = (PREFIX + length).saturating_sub(held.len());
-            on.append(held);
-            return Err(Stopped::Unread(Unread::Endless));
-        }
-        if held.len() < PREFIX + length {
-            return Ok(());
-        }
-        let message: Vec<u8> = held.drain(..PREFIX + length).collect();
-        let plain = if is_coded { undone(coding, &message[PREFIX..]) } else { Some(message.clone()) };
-        let Some(plain) = plain else {
-            on.extend(message);
-            return Err(Stopped::Unread(Unread::Coding));
-        };
-        match look(&plain).map_err(Stopped::Denied)? {
-            Some(other) => on.extend(other),
-            None => on.extend(message),
-        }
-    }
-    Ok(())
-}
-
-/// A coded message without its coding.
-fn undone(coding: &str, message: &[u8]) -> Option<Vec<u8>> {
-    let mut plain = vec![0; PREFIX];
-    let mut decoder = Decoder::new(coding)?;
-    decoder.feed(message, |bytes| plain.extend_from_slice(bytes)).ok()?;
-    let length = u32::try_from(plain.len() - PREFIX).ok()?;
-    plain[1..PREFIX].copy_from_slice(&length.to_be_bytes());
-    Some(plain)
 }
 
 /// One direction of a WebSocket, of which each message is looked into.
@@ -214,20 +170,17 @@ impl LookedMessages {
             on.extend_from_slice(bytes);
         }
         let into = if stops { on } else { &mut aside };
-        let fed = messages.feed(bytes, into, |text| {
-            passing.whole(text, Form::of_content_type(None, text), told).map_err(Stopped::Denied)
+        let fed = messages.feed(bytes, into, |shown| {
+            let (text, form) = match shown {
+                Shown::Message(text) => (text, Form::of_content_type(None, text)),
+                Shown::Control(text) => (text, Form::Control),
+            };
+            passing.whole(text, form, told).map_err(Stopped::Denied)
         });
         match fed {
             Ok(()) => Ok(()),
             Err(Stopped::Denied(denial)) => Err(denial),
             Err(Stopped::Unread(why)) => passing.unread(why, told),
-        }
-    }
-
-    /// The direction has ended.
-    pub fn finish(&mut self, on: &mut Vec<u8>) {
-        if self.passing.stops() {
-            self.messages.finish(on);
         }
     }
 }
@@ -327,46 +280,5 @@ impl LookedBody {
 
     pub(super) fn is_over(&self) -> bool {
         self.is_over && self.trailers.is_none() && self.unfit.is_none()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(flag: u8, text: &[u8]) -> Vec<u8> {
-        [&[flag][..], &(text.len() as u32).to_be_bytes(), text].concat()
-    }
-
-    #[test]
-    fn messages_go_on_one_by_one_however_they_come() {
-        let both = [message(0, b"one"), message(0, b""), message(0, b"three")].concat();
-        for size in 1..both.len() {
-            let (mut held, mut left, mut on, mut seen) = (Vec::new(), 0, Vec::new(), Vec::new());
-            for piece in both.chunks(size) {
-                let looked = messages(("", &mut held, &mut left), piece, &mut on, |plain| {
-                    seen.push(plain[PREFIX..].to_vec());
-                    Ok(None)
-                });
-                assert!(looked.is_ok());
-            }
-            assert_eq!((on, held.len()), (both.clone(), 0));
-            assert_eq!(seen, [&b"one"[..], b"", b"three"]);
-        }
-    }
-
-    #[test]
-    fn a_coded_message_is_read_without_its_coding_and_goes_on_as_it_came() {
-        let coded = zstd::encode_all(&b"hello"[..], 1).unwrap();
-        let whole = message(1, &coded);
-        let (mut held, mut left, mut on, mut seen) = (Vec::new(), 0, Vec::new(), Vec::new());
-        let looked = messages(("zstd", &mut held, &mut left), &whole, &mut on, |plain| {
-            seen = plain.to_vec();
-            Ok(None)
-        });
-        assert!(looked.is_ok());
-        assert_eq!((on, seen), (whole.clone(), message(0, b"hello")));
-        let unknown = messages(("lzma", &mut Vec::new(), &mut 0), &whole, &mut Vec::new(), |_| Ok(None));
-        assert!(matches!(unknown, Err(Stopped::Unread(Unread::Coding))));
     }
 }

@@ -10,6 +10,7 @@ mod lane;
 mod reading;
 pub mod relay;
 pub mod held;
+mod calls;
 mod looked;
 mod body;
 mod closing;

@@ -4,6 +4,7 @@
 //! is new in a reading is looked at again: what was undone, and what it completes. So the work is a small multiple of the
 //! message, and where it would be more, the message counts as not read. Read next: `messages.rs`, which takes messages apart.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use super::detector::{DetectorName, Found};
 use super::hash::ValueHash;
 use super::inspect::{Inspector, OF_THE_VAULT};
 use super::marks;
-use super::unhide::{Chain, Joined, Patches, Unreadable, Window, encoded, inline, quoted_printable};
+use super::unhide::{
+    Chain, Joined, Map, Patches, Unreadable, Way, Window, encoded, inline, quoted_printable,
+};
 use crate::model::types::FindingClass;
 use crate::model::types::limits::{DLP_DECODED_LEAST, DLP_DECODED_PER_BYTE, DLP_DEPTH, DLP_MATCHES};
 
@@ -31,6 +34,7 @@ pub struct Seen {
     pub hash: ValueHash,
     /// Whether it stands in no one piece of the message.
     is_joined: bool,
+    way: Way,
 }
 
 impl Seen {
@@ -131,6 +135,7 @@ pub struct Descent<'i> {
     /// Bytes that further readings may have.
     pub(super) room: usize,
     unreadable: Option<Unreadable>,
+    readings: Cell<usize>,
 }
 
 impl<'i> Descent<'i> {
@@ -138,7 +143,13 @@ impl<'i> Descent<'i> {
     pub fn new(inspector: &'i Inspector, bytes: usize) -> Self {
         let room = bytes.saturating_mul(DLP_DECODED_PER_BYTE).saturating_add(DLP_DECODED_LEAST);
         let (seen, found, spare) = (Vec::new(), Vec::new(), Vec::new());
-        Self { inspector, seen, found, spare, room, unreadable: None }
+        Self { inspector, seen, found, spare, room, unreadable: None, readings: Cell::new(0) }
+    }
+
+    /// Leads from a text that was made of another back to the message.
+    pub(super) fn through<'c>(&self, chain: &'c Chain<'c>, map: &'c Map) -> Chain<'c> {
+        self.readings.set(self.readings.get() + 1);
+        chain.through(map, self.readings.get())
     }
 
     /// Says that something was not read.
@@ -183,7 +194,7 @@ impl<'i> Descent<'i> {
             let cut = [window.is_cut_before, window.is_cut_behind];
             self.descend(Reading {
                 text: &window.mapped.text,
-                chain: reading.chain.through(&window.mapped.map),
+                chain: self.through(&reading.chain, &window.mapped.map),
                 depth: reading.depth + 1,
                 fresh: Fresh::Near(&window.fresh, cut),
                 is_joined: reading.is_joined,
@@ -199,7 +210,7 @@ impl<'i> Descent<'i> {
         }
         self.descend(Reading {
             text: &joined.mapped.text,
-            chain: reading.chain.through(&joined.mapped.map),
+            chain: self.through(&reading.chain, &joined.mapped.map),
             depth: reading.depth + 1,
             fresh: Fresh::Across(&joined.seams),
             is_joined: true,
@@ -231,7 +242,8 @@ impl<'i> Descent<'i> {
 
     /// Adds a finding, unless it is what redaction left.
     fn add(&mut self, reading: Reading<'_>, found: Found) {
-        let range = reading.chain.source(found.range.clone());
+        let way = reading.chain.way(found.range.clone());
+        let range = way.first().map_or(0..0, |(_, range)| range.clone());
         if range.is_empty() || marks::is_mark(reading.text, &found.range) {
             return;
         }
@@ -242,18 +254,21 @@ impl<'i> Descent<'i> {
         let hash = self.inspector.key.hash(&reading.text[found.range]);
         let Found { class, detector, confidence, is_example, .. } = found;
         let is_joined = reading.is_joined;
-        self.seen.push(Seen { range, class, detector, confidence, is_example, hash, is_joined });
+        self.seen.push(Seen { range, class, detector, confidence, is_example, hash, is_joined, way });
     }
 
     /// What was seen, each once and in order, and what was not read.
     pub(super) fn finish(mut self) -> (Vec<Seen>, Option<Unreadable>) {
         self.seen.sort_by(|one, other| {
-            (one.range.start, other.range.end).cmp(&(other.range.start, one.range.end))
+            let place = |one: &Seen, other: &Seen| (one.range.start, other.range.end, one.hash);
+            place(one, other).cmp(&place(other, one))
         });
         let mut kept: Vec<Seen> = Vec::with_capacity(self.seen.len());
         for seen in self.seen {
             // What is wider comes first, so whatever this is part of is among the last.
-            match kept.iter_mut().rev().take(SEVERAL).find(|outer| is_same(outer, &seen)) {
+            let last = kept.iter_mut().rev().take(SEVERAL).filter(|outer| is_same(outer, &seen));
+            // Of several that it may be, it is the one of its own value.
+            match last.reduce(|first, next| if next.hash == seen.hash { next } else { first }) {
                 Some(outer) => outer.unite(seen),
                 None => kept.push(seen),
             }
@@ -263,7 +278,14 @@ impl<'i> Descent<'i> {
 }
 
 /// Findings in front of one that are compared with it.
-const SEVERAL: usize = 16;
+const SEVERAL: usize = 64;
+
+/// Whether two findings have bytes in common in the last reading that is of both: an encoding may hide several things, each of
+/// which was sent as all of it.
+fn meet(one: &Way, other: &Way) -> bool {
+    let both = one.iter().zip(other).take_while(|(one, other)| one.0 == other.0);
+    both.last().is_none_or(|((_, one), (_, other))| one.start < other.end && other.start < one.end)
+}
 
 /// Whether two findings are of one thing: of one class, and one within the other, or of one value.
 fn is_same(outer: &Seen, inner: &Seen) -> bool {
@@ -272,5 +294,9 @@ fn is_same(outer: &Seen, inner: &Seen) -> bool {
     let is_joined = outer.is_joined != inner.is_joined;
     let is_rival =
         outer.detector == inner.detector || !outer.detector.is_written() && !inner.detector.is_written();
-    overlaps && is_rival && outer.class == inner.class && (is_within || is_joined || outer.hash == inner.hash)
+    overlaps
+        && is_rival
+        && meet(&outer.way, &inner.way)
+        && outer.class == inner.class
+        && (is_within || is_joined || outer.hash == inner.hash)
 }

@@ -23,12 +23,18 @@ pub enum Form<'a> {
     Xml,
     /// Messages of gRPC, each behind its length.
     Grpc,
+    /// The method of a request, where it is an unusual one.
+    Method,
     /// The path of a request.
     Path,
     /// Its query, without the question mark.
     Query,
     /// The value of the field of this name.
     Field(&'a str),
+    /// The same of one behind a body.
+    Trailer(&'a str),
+    /// What a ping, a pong or a close of a WebSocket carries.
+    Control,
     /// A host name.
     Host,
 }

@@ -13,7 +13,8 @@ use super::detect::Detectors;
 use super::detector::DetectorName;
 use super::form::Form;
 use super::hash::HashKey;
-use super::places::places;
+use super::places::{places, places_from};
+use super::trail::Trail;
 use super::unhide::Unreadable;
 use crate::model::types::{FindingClass, FindingClasses};
 
@@ -126,11 +127,25 @@ impl Inspector {
 
     /// Everything that is found in a message of this form.
     pub fn inspect(&self, bytes: &[u8], form: Form<'_>) -> Findings {
+        self.placed(bytes, form, |ranges| places(bytes, form, ranges))
+    }
+
+    /// The same in part of a message, in front of which this much was walked.
+    pub(super) fn inspect_from(&self, bytes: &[u8], form: Form<'_>, trail: &Trail) -> Findings {
+        self.placed(bytes, form, |ranges| places_from(trail.clone(), bytes, ranges))
+    }
+
+    fn placed(
+        &self,
+        bytes: &[u8],
+        form: Form<'_>,
+        places: impl FnOnce(&[Range<usize>]) -> Vec<String>,
+    ) -> Findings {
         let (seen, unreadable) = Descent::new(self, bytes.len()).read(bytes, form);
         let ranges: Vec<Range<usize>> = seen.iter().map(|seen| seen.range.clone()).collect();
         let matches = seen
             .into_iter()
-            .zip(places(bytes, form, &ranges))
+            .zip(places(&ranges))
             .map(|(seen, place)| Match {
                 range: seen.range,
                 class: seen.class,

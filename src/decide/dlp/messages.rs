@@ -36,7 +36,7 @@ impl Descent<'_> {
         match form {
             Form::Multipart(boundary) if self.multipart(reading, boundary) => {}
             Form::Grpc => self.grpc(reading),
-            Form::Field(name) => self.field(reading, name),
+            Form::Field(name) | Form::Trailer(name) => self.field(reading, name),
             Form::Host => self.host(reading),
             Form::Path => {
                 self.descend(reading);
@@ -65,7 +65,11 @@ impl Descent<'_> {
             self.text(reading);
         } else {
             let plain = escapes.apply(reading.text);
-            self.text(Reading { text: &plain.text, chain: reading.chain.through(&plain.map), ..reading });
+            self.text(Reading {
+                text: &plain.text,
+                chain: self.through(&reading.chain, &plain.map),
+                ..reading
+            });
         }
     }
 
@@ -94,15 +98,17 @@ impl Descent<'_> {
             let inner = Reading { depth: reading.depth + 1, ..at(&part.content) };
             let form = Form::of_content_type(part.kind, inner.text);
             let form = if inner.depth < DLP_DEPTH { form } else { Form::Text };
+            // Many servers pass over what forms say of their encoding: so it is read as it is in any case.
+            match part.name.filter(|_| part.kind.is_none() && is_value(inner.text)) {
+                Some(name) => self.field(inner, name),
+                None => self.message(inner, form),
+            }
             match part.transfer {
-                Transfer::Plain => match part.name.filter(|_| part.kind.is_none() && is_value(inner.text)) {
-                    Some(name) => self.field(inner, name),
-                    None => self.message(inner, form),
-                },
+                Transfer::Plain => {}
                 Transfer::Base64 => self.replaced(inner, form, &base64(inner.text)),
                 Transfer::Quoted => {
                     let plain = quoted_printable(inner.text, |_, _| true).apply(inner.text);
-                    let chain = inner.chain.through(&plain.map);
+                    let chain = self.through(&inner.chain, &plain.map);
                     self.message(Reading { text: &plain.text, chain, ..inner }, form);
                 }
             }
@@ -119,7 +125,7 @@ impl Descent<'_> {
         }
         let mut mapped = Mapped::default();
         mapped.put(0..reading.text.len(), plain);
-        let chain = reading.chain.through(&mapped.map);
+        let chain = self.through(&reading.chain, &mapped.map);
         self.message(Reading { text: &mapped.text, chain, ..reading }, form);
     }
 
@@ -133,7 +139,7 @@ impl Descent<'_> {
                 Some(plain) if self.take(plain.len()) => {
                     let mut mapped = Mapped::default();
                     mapped.put(0..inner.text.len(), &plain);
-                    let chain = inner.chain.through(&mapped.map);
+                    let chain = self.through(&inner.chain, &mapped.map);
                     self.protobuf(Reading { text: &mapped.text, chain, ..inner });
                 }
                 _ if frame.is_packed => self.note(Unreadable::Archive("grpc")),
@@ -161,7 +167,7 @@ impl Descent<'_> {
             mapped.copy(reading.text, range.clone());
             mapped.put(range.end..range.end, b"\n");
         }
-        let chain = reading.chain.through(&mapped.map);
+        let chain = self.through(&reading.chain, &mapped.map);
         self.descend(Reading { text: &mapped.text, chain, ..reading });
         self.join(reading, &Joined::of(reading.text, list.to_vec()));
     }
@@ -189,7 +195,7 @@ impl Descent<'_> {
             self.undo(reading, &escapes);
         }
         let plain = escapes.apply(reading.text);
-        let chain = reading.chain.through(&plain.map);
+        let chain = self.through(&reading.chain, &plain.map);
         self.join(Reading { text: &plain.text, chain, ..reading }, &delimited(&plain.text, b'&', true));
     }
 
@@ -208,7 +214,7 @@ impl Descent<'_> {
             }
             None => named.copy(value, 0..value.len()),
         }
-        let chain = reading.chain.through(&named.map);
+        let chain = self.through(&reading.chain, &named.map);
         self.descend(Reading { text: &named.text, chain, ..reading });
         self.join(reading, &delimited(value, b';', true));
     }
@@ -238,7 +244,7 @@ impl Descent<'_> {
             }
         }
         if !mapped.text.is_empty() && self.take(mapped.text.len()) {
-            let chain = reading.chain.through(&mapped.map);
+            let chain = self.through(&reading.chain, &mapped.map);
             self.descend(Reading { text: &mapped.text, chain, depth: reading.depth + 1, ..reading });
         }
     }
@@ -258,7 +264,7 @@ fn is_binary(bytes: &[u8]) -> bool {
 }
 
 /// The boundary that a message begins with as a multipart one does.
-fn first_boundary(text: &[u8]) -> Option<&[u8]> {
+pub(super) fn first_boundary(text: &[u8]) -> Option<&[u8]> {
     let rest = text.strip_prefix(b"--")?;
     let line = &rest[..memchr::memchr(b'\n', &rest[..rest.len().min(256)])?];
     let fields = &rest[line.len()..rest.len().min(BEGINNING)];

@@ -5,6 +5,7 @@
 //! two for a whole message, or for one that passes in pieces. `plan` is what policies say of findings, and `inspected` what
 //! becomes of a message by that. No text that was found stays in a result. Automata alone: the work is linear in the bytes, whatever they are.
 
+mod blocks;
 mod anchors;
 mod detector;
 mod examples;
@@ -18,13 +19,17 @@ mod detect;
 mod form;
 mod hash;
 mod unhide;
+mod trail;
 mod places;
 mod inspect;
 mod marks;
 mod descent;
 mod messages;
 mod redact;
+mod fields;
 mod window;
+mod transfer;
+mod parted;
 mod plan;
 mod words;
 mod inspected;
@@ -35,11 +40,12 @@ mod tests;
 pub use custom::{CustomForm, CustomMistake, CustomPattern};
 pub use detect::Detectors;
 pub use detector::{Check, Confidence, Detector, DetectorName, Found};
+pub use fields::{Names, forget_sums, redacted};
 pub use form::Form;
 pub use hash::HashKey;
 pub use inspect::{Findings, Inspector, Known, Location, Match};
 pub use inspected::{Changeable, Inspected, Judgement};
-pub use passing::{Bound, Passing, Told};
+pub use passing::{Bound, ByRules, Passing, Told};
 pub use plan::{Inspection, Terms};
 pub use redact::redact;
 pub use unhide::Unreadable;

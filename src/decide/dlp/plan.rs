@@ -134,6 +134,12 @@ impl Inspection {
         self.terms.iter().any(|terms| terms.stops(way))
     }
 
+    /// Whether something of it may have to be changed.
+    pub fn changes(&self, way: Direction) -> bool {
+        let mut rules = self.terms.iter().flat_map(|terms| terms.rules(way));
+        rules.any(|rule| rule.action == FindingAction::Redact)
+    }
+
     /// What looks for these classes.
     pub fn inspector(
         &self,

@@ -103,7 +103,12 @@ impl Edits {
                     self.put(span.range.clone(), letters.collect::<Vec<u8>>());
                 }
             }
-            Form::Text | Form::Field(_) => {
+            Form::Field("content-location" | "link" | "location" | "referer" | "refresh") => {
+                for span in spans {
+                    self.put(span.range, percent(&span.mark));
+                }
+            }
+            Form::Text | Form::Control | Form::Method | Form::Field(_) | Form::Trailer(_) => {
                 for span in spans {
                     self.put(span.range, span.mark);
                 }

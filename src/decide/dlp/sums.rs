@@ -65,11 +65,20 @@ pub fn luhn_sum(value: &[u8]) -> u32 {
 
 /// ISO/IEC 7064 MOD 97-10 over letters and digits, from the first; 1 where a value with its check digits is right.
 pub fn mod_97(value: impl Iterator<Item = u8>) -> u32 {
-    value.fold(0, |rest, byte| match byte {
-        b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
-        b'A'..=b'Z' => (rest * 100 + u32::from(byte - b'A') + 10) % 97,
-        _ => 97,
-    })
+    /// What the rest may grow to before it is taken again: two more digits fit behind it.
+    const MOST: u64 = u64::MAX / 1000;
+    let mut rest = 0_u64;
+    for byte in value {
+        rest = match byte {
+            b'0'..=b'9' => rest * 10 + u64::from(byte - b'0'),
+            b'A'..=b'Z' => rest * 100 + u64::from(byte - b'A') + 10,
+            _ => return 97,
+        };
+        if rest > MOST {
+            rest %= 97;
+        }
+    }
+    (rest % 97) as u32
 }
 
 /// ISO/IEC 7064 MOD 11,10: the last digit checks those before it.

@@ -60,6 +60,41 @@ fn hex(text: &str) -> String {
 }
 
 #[test]
+fn what_a_part_says_of_its_encoding_hides_nothing_from_those_who_pass_over_it() {
+    let part = |transfer: &str| {
+        format!(
+            "--b\r\nContent-Disposition: form-data; name=\"k\"\r\nContent-Transfer-Encoding: {transfer}\r\n\r\n{}\r\n--b--\r\n",
+            NEEDLES[0]
+        )
+    };
+    for transfer in ["base64", "quoted-printable", "8bit", "x-own"] {
+        assert_eq!(found(part(transfer), Form::Multipart(b"b")), [NEEDLES[0]], "{transfer}");
+    }
+}
+
+#[test]
+fn each_of_several_things_in_one_encoding_is_told_and_each_once() {
+    let keys = ["AKIAQ3EGTRNB7ZK5XJ2W", "AKIA5TRNQ3EGB7ZKXJ2W", "AKIAB7ZK5XJ2WQ3EGTRN"];
+    let inspector = Inspector { wanted: FindingClasses::all(), ..inspector() };
+    let list = keys.map(|key| format!("the key {key} and more\n")).concat();
+    for (hidden, what) in [(b64(&list), "once"), (b64(&b64(&list)), "twice"), (hex(&list), "in digits")] {
+        let message = format!("{{\"note\":\"see {hidden} there\"}}");
+        let found = inspector.inspect(message.as_bytes(), Form::Json).matches;
+        let mut hashes: Vec<&str> = found.iter().map(|one| &*one.hash).collect();
+        hashes.sort_unstable();
+        let mut plain: Vec<String> =
+            keys.iter().map(|key| inspector.key.hash(key.as_bytes()).to_string()).collect();
+        plain.sort_unstable();
+        assert_eq!(hashes, plain, "{what}: {found:?}");
+        assert!(found.iter().all(|one| one.range == found[0].range), "{what}: {found:?}");
+        let redacted = redact(message.as_bytes(), Form::Json, &found);
+        assert_eq!(inspector.inspect(&redacted, Form::Json).matches, [], "{what}");
+    }
+    let same = b64(&format!("{0} and once more {0}", keys[0]));
+    assert_eq!(inspector.inspect(same.as_bytes(), Form::Text).matches.len(), 2, "as in plain text");
+}
+
+#[test]
 fn a_value_is_found_under_each_thing_that_hides_it() {
     let plain = NEEDLES[0];
     let wrapped = b64(&format!("the dinner is {plain}, and more of it"))

@@ -5,8 +5,11 @@
 //! open end is bounded by the longest thing that is looked for, and what went last is kept in view, so a finding over the seam
 //! of two pieces is found like any other. What was split over more than that is not joined here. Read next: `inspect.rs`.
 
+use std::ops::Range;
+
 use super::form::Form;
-use super::inspect::{Findings, Inspector, Location, Match};
+use super::inspect::{Findings, Inspector, Match};
+use super::trail::Trail;
 use super::unhide::Unreadable;
 use crate::model::types::limits::{DLP_OPEN_STRING_BYTES, DLP_VIEW_BYTES};
 
@@ -26,6 +29,12 @@ pub struct Window {
     /// What was told of those in view.
     told: Vec<Match>,
     unreadable: Option<Unreadable>,
+    /// The way through what is no longer in view.
+    trail: Trail,
+    /// Whether lines may go on behind an equals sign.
+    is_quoted: bool,
+    /// Whether it is part of a message in which text stands between other bytes.
+    is_message: bool,
 }
 
 /// What a piece brought.
@@ -35,11 +44,14 @@ pub struct Step {
     pub may_go: usize,
     /// What was found, in the bytes of the whole message; each is told before its bytes may go.
     pub matches: Vec<Match>,
+    /// What of it could not be read, so far.
+    pub unreadable: Option<Unreadable>,
 }
 
 impl Window {
     /// For a message of this form.
     pub fn new(inspector: Inspector, form: Form<'_>) -> Self {
+        let is_message = form == Form::Grpc;
         let form = match form {
             Form::Json => Form::Json,
             Form::JsonLines => Form::JsonLines,
@@ -58,7 +70,15 @@ impl Window {
             open: 0,
             told: Vec::new(),
             unreadable: None,
+            trail: Trail::of(form),
+            is_quoted: false,
+            is_message,
         }
+    }
+
+    /// The same of a text in quoted-printable.
+    pub fn quoted(self) -> Self {
+        Self { is_quoted: true, ..self }
     }
 
     /// Takes the next piece.
@@ -80,7 +100,7 @@ impl Window {
         let may_go = self.open - self.gone;
         self.gone = self.open;
         self.forget();
-        Step { may_go, matches }
+        Step { may_go, matches, unreadable: self.unreadable }
     }
 
     /// Ends the message: all of it may go, but for what is found in its end.
@@ -91,18 +111,15 @@ impl Window {
 
     /// What is found that begins in front of this place in view, and was not told.
     fn look(&mut self, end: usize) -> Vec<Match> {
-        let findings = self.inspector.inspect(&self.bytes, self.form);
+        let findings = self.inspector.inspect_from(&self.bytes, self.form, &self.trail);
         // Only the beginning says what a message is.
         let what = findings.unreadable.filter(|what| self.base == 0 || *what == Unreadable::TooDeep);
+        let what = what.filter(|what| !self.is_message || *what != Unreadable::Binary);
         self.unreadable = self.unreadable.max(what);
         let mut fresh = Vec::new();
         for mut found in findings.matches {
             let is_new = found.range.end > self.gone && found.range.start < end;
             found.range = found.range.start + self.base..found.range.end + self.base;
-            if self.base > 0 {
-                // The names that lead here are no longer in view.
-                found.location = Location::from("body".to_owned());
-            }
             if is_new && !self.told.iter().any(|told| is_told(told, &found)) {
                 fresh.push(found);
             }
@@ -122,6 +139,11 @@ impl Window {
         let cut = gap.map_or(least, |gap| least + gap + 1);
         let slashes = self.bytes[..cut].iter().rev().take_while(|byte| **byte == b'\\').count();
         let cut = (cut + slashes % 2).min(self.gone);
+        let behind = |at: usize| at.saturating_sub(self.base);
+        let mut found: Vec<Range<usize>> =
+            self.told.iter().map(|told| behind(told.range.start)..behind(told.range.end)).collect();
+        found.sort_by_key(|range| range.start);
+        self.trail.pass(&self.bytes, 0..cut, &found);
         self.bytes.drain(..cut);
         self.base += cut;
         self.gone -= cut;
@@ -139,16 +161,20 @@ impl Window {
     fn open_end(&self) -> usize {
         let held = &self.bytes[self.gone..];
         let word = held.iter().rposition(|byte| self.is_gap(*byte)).map_or(0, |gap| gap + 1);
-        let open = [open_groups(held, word), open_string(held), open_lines(held, word), open_key(held)];
+        let soft = if self.is_quoted { open_breaks(held, word) } else { word };
+        let open = [soft, open_groups(held, word), open_string(held), open_lines(held, word), open_key(held)];
         let known = self.inspector.known.as_ref().map_or(held.len(), |known| known.open(held));
         self.gone + open.into_iter().fold(word.min(known), usize::min)
     }
 }
 
-/// Whether a finding is one that was told: it may be longer by now.
+/// Whether a finding is one that was told, or what is left of it in view. One that goes on further is another: behind what was
+/// told and goes, an encoding may have what does not go.
 fn is_told(told: &Match, found: &Match) -> bool {
     let overlaps = told.range.start < found.range.end && found.range.start < told.range.end;
-    overlaps && told.class == found.class && (told.hash == found.hash || told.detector == found.detector)
+    let is_within = told.range.start <= found.range.start && found.range.end <= told.range.end;
+    let is_alike = told.hash == found.hash || told.detector == found.detector;
+    overlaps && is_within && is_alike && told.class == found.class
 }
 
 /// Where groups begin that a number may be made of, as cards, account numbers and lists of bytes are, at the end of a text
@@ -201,7 +227,8 @@ fn is_closing(before: &[u8]) -> bool {
 /// Where lines begin that go on with one another, as wrapped base64 does, at the end of a text whose last word begins there.
 fn open_lines(text: &[u8], word: usize) -> usize {
     let mut start = word;
-    while start > 0 && text[start - 1] == b'\n' {
+    // The end of a line may have come in part.
+    while start > 0 && matches!(text[start - 1], b'\n' | b'\r') {
         let line = text[..start].trim_ascii_end();
         let before = line.iter().rposition(|byte| byte.is_ascii_whitespace() || *byte == b'"');
         let begin = before.map_or(0, |gap| gap + 1);
@@ -211,6 +238,18 @@ fn open_lines(text: &[u8], word: usize) -> usize {
         start = begin;
     }
     start
+}
+
+/// Where a word begins that goes on over soft ends of lines (RFC 2045, section 6.7), the last of which may not be whole.
+fn open_breaks(text: &[u8], word: usize) -> usize {
+    let mut start = word;
+    loop {
+        let before = &text[..start];
+        let soft = [&b"=\r\n"[..], b"=\n", b"=\r"].into_iter().find(|soft| before.ends_with(soft));
+        let Some(soft) = soft else { return start };
+        let line = &before[..before.len() - soft.len()];
+        start = line.iter().rposition(u8::is_ascii_whitespace).map_or(0, |gap| gap + 1);
+    }
 }
 
 /// Bytes of the shortest line that goes on.
@@ -259,7 +298,7 @@ mod tests {
     fn a_whole_event_goes_at_once_and_a_value_over_a_seam_is_told_before_it_goes() {
         let mut window = Window::new(super::super::tests::inspector(), Form::Events);
         let event = b"data: {\"text\": \"it is a word\"}\n\n";
-        assert_eq!(window.feed(event), Step { may_go: event.len(), matches: Vec::new() });
+        assert_eq!(window.feed(event), Step { may_go: event.len(), ..Step::default() });
         let step = window.feed(b"data: {\"text\": \"swordfish-and-");
         assert_eq!(step.may_go, 16, "all but the open string");
         let step = window.feed(b"chips-0815\"}\n\n");
@@ -267,6 +306,55 @@ mod tests {
         let start = event.len() + 16;
         assert_eq!(step.matches[0].range, start..start + 24);
         assert_eq!(window.finish(), Findings::default());
+    }
+
+    #[test]
+    fn a_long_message_of_a_call_is_read_for_what_text_is_in_it() {
+        let mut message = vec![0x0a, 0xff, 0xff, 0x3f, 0x12, 0x05];
+        message.extend(b"\x01\x02\x03some words\x12\x18".repeat(300));
+        message.extend(b"swordfish-and-chips-0815\x1a\x02ok");
+        for size in [7, 1000, message.len()] {
+            let mut window = Window::new(super::super::tests::inspector(), Form::Grpc);
+            let steps: Vec<Step> = message.chunks(size).map(|piece| window.feed(piece)).collect();
+            let last = window.finish();
+            assert!(
+                steps.iter().all(|step| step.unreadable.is_none()) && last.unreadable.is_none(),
+                "{size}"
+            );
+            let told = steps.iter().map(|step| step.matches.len()).sum::<usize>() + last.matches.len();
+            assert_eq!(told, 1, "in pieces of {size}");
+        }
+    }
+
+    /// What is told and goes on must not speak for what comes behind it in the same encoding.
+    #[test]
+    fn everything_in_an_encoding_that_is_longer_than_what_is_in_view_is_told() {
+        let mut window = Window::new(super::super::tests::inspector(), Form::Text);
+        let (mut plain, mut places) = (String::new(), Vec::new());
+        for nth in 0..40 {
+            plain.push_str(&"nothing here ".repeat(90 + 7 * nth));
+            places.push(plain.len());
+            plain.push_str(["swordfish-and-chips-0815", "4929 1111 2222 3333"][nth % 2]);
+        }
+        let hidden = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &plain);
+        let mut told: Vec<Match> =
+            hidden.as_bytes().chunks(700).flat_map(|piece| window.feed(piece).matches).collect();
+        told.extend(window.finish().matches);
+        for place in places {
+            let sent = place * 4 / 3;
+            assert!(told.iter().any(|one| one.range.contains(&(sent + 8))), "{place}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_finding_is_known_long_after_the_beginning_has_gone() {
+        let mut window = Window::new(super::super::tests::inspector(), Form::Json);
+        let filler = "{\"role\": \"user\", \"content\": \"nothing to see here\"}, ".repeat(200);
+        let text = format!("{{\"messages\": [{filler}{{\"content\": \"swordfish-and-chips-0815\"}}]}}");
+        let told: Vec<Match> =
+            text.as_bytes().chunks(100).flat_map(|piece| window.feed(piece).matches).collect();
+        assert!(window.base > 0);
+        assert_eq!(told[0].location.as_str(), "body/messages/200/content");
     }
 
     #[test]

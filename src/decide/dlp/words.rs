@@ -138,6 +138,14 @@ pub(super) fn unscannable(agent: &str, way: Direction, why: Unread, policy: &Pol
     Denial::by(Reason::DlpUnscannable, policy.clone(), None, detail).seen(format!("not inspected: {why}"))
 }
 
+/// Why what rules have to be asked about goes no further where nobody can read it.
+pub(super) fn unasked(agent: &str, why: Unread) -> Denial {
+    let detail = format!(
+        "A rule asks for what is in what agent {agent} sends, and that cannot be read: {why}. Send it in a form that can be read."
+    );
+    Denial::built_in(Reason::DlpUnscannable, detail).seen(format!("rules on `dlp`, not inspected: {why}"))
+}
+
 /// Why a body that is longer than what is held goes no further.
 pub(super) fn over_hold(agent: &str, most: u64, policy: &PolicyRef) -> Denial {
     let detail = format!(

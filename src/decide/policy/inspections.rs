@@ -23,6 +23,8 @@ pub(super) struct Inspections {
     behind: Map<Arc<str>, Vec<Arc<Terms>>>,
     /// What no policy asks for and rules do; nothing where neither does.
     bare: Option<Arc<Inspection>>,
+    /// What any policy asks for; nothing where there is none.
+    all: Option<Arc<Inspection>>,
 }
 
 impl Inspections {
@@ -40,8 +42,10 @@ impl Inspections {
         let inspection =
             |terms: Vec<Arc<Terms>>| Arc::new(Inspection::new((detectors.clone(), names.clone()), terms));
         let (mut behind, mut everywhere) = (Map::<Arc<str>, Vec<Arc<Terms>>>::default(), Vec::new());
+        let mut all = Vec::new();
         for (name, policy) in &resources.dlp_policies {
             let terms = Arc::new(Terms::new(name, policy, &names));
+            all.push(terms.clone());
             match policy.target.as_ref().and_then(route_of) {
                 Some(route) => behind.entry(route.0).or_default().push(terms),
                 None => everywhere.push((policy.target.as_ref(), terms)),
@@ -59,7 +63,9 @@ impl Inspections {
             };
             shared.entry(numbers).or_insert_with_key(expand).clone()
         });
-        Self { of_agents: of_agents.collect(), behind, bare: Some(inspection(Vec::new())) }
+        let of_agents = of_agents.collect();
+        let all = (!all.is_empty()).then(|| inspection(all));
+        Self { of_agents, behind, bare: Some(inspection(Vec::new())), all }
     }
 
     /// What holds for what an agent sends by these routes; nothing where no policy does.
@@ -84,6 +90,11 @@ impl Inspections {
     /// What is looked for by rules alone.
     pub(super) fn bare(&self) -> Option<Arc<Inspection>> {
         self.bare.clone()
+    }
+
+    /// What any policy of the set asks for.
+    pub(super) fn all(&self) -> Option<&Arc<Inspection>> {
+        self.all.as_ref()
     }
 
     /// Whether no policy can concern what an agent sends.

@@ -99,6 +99,12 @@ impl PolicySet {
         self.inspections.of(*self.agents.get(&known.agent().name)?, [])
     }
 
+    /// What is looked for in what records show of a request that was refused before any policy was chosen for it: whatever any
+    /// asks for. Nothing where there is none.
+    pub fn record_inspection(&self) -> Option<&Arc<Inspection>> {
+        self.inspections.all()
+    }
+
     /// Encrypted resolvers, which no agent may use.
     pub fn resolvers(&self) -> &EncryptedDns {
         &self.resolvers

@@ -1,45 +1,26 @@
 //! `kind: PolicyTest` to values.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::HeaderName;
 
 use super::{Case, Expected, PolicyTest};
 use crate::model::condition::{AiCall, Content, McpCall, Sought};
+use crate::model::manifest::documents;
 use crate::model::manifest::fields::{Fields, Item};
 use crate::model::manifest::policy_test::{self, AI, CASE, EXPECTS, MCP, TOKENS};
-use crate::model::manifest::report::{Diagnostic, Mistakes, Report, did_you_mean, quoted};
-use crate::model::manifest::scope::Scope;
-use crate::model::manifest::source::{Source, SourceFile};
-use crate::model::manifest::tree;
-use crate::model::types::{Decision, InferenceAction, Reason, Timestamp, limits};
+use crate::model::manifest::report::{Report, did_you_mean, quoted};
+use crate::model::manifest::source::SourceFile;
+use crate::model::types::{Decision, InferenceAction, Reason, Timestamp};
 
 /// Reads files of policy tests.
 ///
 /// # Errors
 /// A report of every mistake in every file, ordered by place.
 pub fn read(files: &[SourceFile]) -> Result<Vec<PolicyTest>, Report> {
-    let mistakes = RefCell::new(Mistakes::default());
-    let mut budget = limits::POLICY_NODES;
     let mut tests = Vec::new();
-    for file in files {
-        let source = match Source::read(file) {
-            Ok(source) => source,
-            Err(fault) => {
-                mistakes.borrow_mut().add(|| Diagnostic::from(*fault));
-                continue;
-            }
-        };
-        let (documents, faults) = tree::parse(&source, &mut budget);
-        mistakes.borrow_mut().take_over(faults);
-        let scope = Scope::new(&source, &mistakes);
-        tests.extend(documents.iter().filter_map(|node| document(&Item::document(scope, node), &file.path)));
-    }
-    match mistakes.into_inner().into_report(files.len()) {
-        Some(report) => Err(report),
-        None => Ok(tests),
-    }
+    documents::each(files, |item, file| tests.extend(document(item, file)))?;
+    Ok(tests)
 }
 
 fn document(item: &Item<'_>, file: &Arc<str>) -> Option<PolicyTest> {

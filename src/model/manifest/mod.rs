@@ -10,6 +10,7 @@ pub mod tree;
 pub mod schema;
 pub mod scope;
 pub mod fields;
+pub mod documents;
 mod part;
 pub mod values;
 pub mod kinds;

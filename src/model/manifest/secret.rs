@@ -3,23 +3,22 @@
 //! What it says of a mistake shows neither a value nor the line it stands in. Texts are kept here as long as a file is read,
 //! and overwritten where they are values. Read next: `cli/apply.rs`.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use super::documents;
 use super::fields::Item;
 use super::header::METADATA;
 use super::kinds::{KINDS, standing};
-use super::report::{Diagnostic, Mistakes, Report, did_you_mean, quoted};
+use super::report::{Report, did_you_mean, quoted};
 use super::schema::{AnyOf, Field, Form, Object, Shape, words};
-use super::scope::Scope;
-use super::source::{Source, SourceFile};
-use super::tree::{self, Node, Value};
+use super::source::SourceFile;
+use super::tree::{Node, Value};
 use super::values;
-use crate::model::types::limits::{self, SECRET_BYTES, SECRET_KEY_BYTES};
+use crate::model::types::limits::{SECRET_BYTES, SECRET_KEY_BYTES};
 use crate::model::types::{SecretKey, SecretName};
 
 /// The word in documents.
@@ -69,33 +68,16 @@ pub struct SecretDocument {
 /// # Errors
 /// A report of every mistake in every file, ordered by place, without the lines.
 pub fn read(files: &[SourceFile]) -> Result<Vec<SecretDocument>, Report> {
-    let mistakes = RefCell::new(Mistakes::default());
-    let mut budget = limits::POLICY_NODES;
     let mut found: Vec<SecretDocument> = Vec::new();
-    for file in files {
-        let source = match Source::read(file) {
-            Ok(source) => source,
-            Err(fault) => {
-                mistakes.borrow_mut().add(|| Diagnostic::from(*fault));
-                continue;
-            }
-        };
-        let (documents, faults) = tree::parse(&source, &mut budget);
-        mistakes.borrow_mut().take_over(faults);
-        let scope = Scope::new(&source, &mistakes);
-        for node in &documents {
-            let Some(read) = document(&Item::document(scope, node)) else { continue };
-            if found.iter().any(|other| other.name == read.name) {
-                let span = Item::document(scope, node).key_span();
-                scope.mistake(span, format!("Secret {} is defined twice", quoted(read.name.as_str())), None);
-            }
-            found.push(read);
+    let read = documents::each(files, |item, _| {
+        let Some(read) = document(item) else { return };
+        if found.iter().any(|other| other.name == read.name) {
+            let again = format!("Secret {} is defined twice", quoted(read.name.as_str()));
+            item.scope.mistake(item.key_span(), again, None);
         }
-    }
-    match mistakes.into_inner().into_report(files.len()) {
-        Some(report) => Err(report.without_lines()),
-        None => Ok(found),
-    }
+        found.push(read);
+    });
+    read.map(|()| found).map_err(Report::without_lines)
 }
 
 fn document(item: &Item<'_>) -> Option<SecretDocument> {

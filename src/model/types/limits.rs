@@ -551,6 +551,8 @@ pub const DLP_FRAGMENT_BYTES: usize = 256;
 pub const DLP_FRAGMENTS: usize = 16 * 1024;
 /// Parts of one multipart message.
 pub const DLP_PARTS: usize = 1000;
+/// Bytes of the head of one part that passes in pieces; a longer one is read as what the part has.
+pub const DLP_PART_HEAD_BYTES: usize = 8 * 1024;
 /// Fields of one message of protocol buffers, those of messages in it among them.
 pub const DLP_FIELDS: usize = 64 * 1024;
 /// Messages within messages of protocol buffers.

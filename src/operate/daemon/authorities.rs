@@ -112,8 +112,8 @@ pub fn reload(shared: &Shared) -> Option<Diagnostic> {
     }
 }
 
-/// What an operator has to do about an authority that ends soon and that none follows.
-pub fn need(shared: &Shared) -> Option<String> {
+/// What an operator has to do about an authority that ends soon and that none follows, and whether it has ended.
+pub fn need(shared: &Shared) -> Option<(String, bool)> {
     let all = shared.authorities.list();
     let (about, _) = all.first()?;
     let days = days_left(about, clock::now());
@@ -127,9 +127,10 @@ pub fn need(shared: &Shared) -> Option<String> {
             format!("replace `{}` and its key, then clawgress reload", chain.display())
         }
     };
-    Some(match days {
+    let said = match days {
         0 => format!("the certificate authority has expired, and no TLS is opened: {mends}"),
         1 => format!("the certificate authority expires within a day ({}): {mends}", about.not_after),
         days => format!("the certificate authority expires in {days} days ({}): {mends}", about.not_after),
-    })
+    };
+    Some((said, days == 0))
 }

@@ -28,7 +28,11 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
     let (ledger, last_hour) = ledger(operator)?;
     let registry = operator.keeper.status();
     let mut needs = needs(operator, &interception, &policy, &ledger);
-    needs.extend(authorities::need(&operator.shared));
+    match authorities::need(&operator.shared) {
+        Some((said, true)) => needs.push(said),
+        Some((said, false)) => needs.insert(0, said),
+        None => {}
+    }
     needs.splice(0..0, operator.secrets.needs(&snapshot.resources));
     needs.splice(0..0, of_registry(operator, &registry));
     Ok(Status {

@@ -9,8 +9,12 @@ const HEAD: usize = 14;
 const FIN: u8 = 0x80;
 /// Bits of extensions: what has one cannot be read without it.
 const RESERVED: u8 = 0x70;
+/// Bytes of the longest control (RFC 6455, section 5.5).
+const CONTROL_BYTES: usize = 125;
 /// From this opcode on frames control, and stand between those of a message.
 const CONTROLS: u8 = 8;
+/// The opcode of the frame that ends a connection.
+const CLOSE: u8 = 8;
 
 /// Frames of one direction.
 #[derive(Debug)]
@@ -42,6 +46,15 @@ struct Head {
     length: (usize, u64),
 }
 
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown<'a> {
+    /// A whole message.
+    Message(&'a [u8]),
+    /// What a ping, a pong or a close carries.
+    Control(&'a [u8]),
+}
+
 /// Why messages can be read no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
@@ -65,7 +78,7 @@ impl Messages {
         &mut self,
         bytes: &[u8],
         on: &mut Vec<u8>,
-        mut look: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
+        mut look: impl FnMut(Shown<'_>) -> Result<Option<Vec<u8>>, E>,
     ) -> Result<(), E> {
         if self.is_blind {
             on.extend_from_slice(bytes);
@@ -87,34 +100,17 @@ impl Messages {
             }
             let frame: Vec<u8> = self.held.drain(..whole).collect();
             if head.opcode >= CONTROLS {
-                on.extend(frame);
+                // It carries a little, too, and stands between the frames of a message.
+                let mut control = Begun::new(&head);
+                control.take(&head, frame);
+                control.show(on, &mut look)?;
                 continue;
             }
-            self.take(&head, frame);
+            self.begun.get_or_insert_with(|| Begun::new(&head)).take(&head, frame);
             if let Some(message) = self.begun.take_if(|_| head.is_last) {
-                match look(&message.text)? {
-                    Some(other) => message.write(&other, on),
-                    None => on.extend(message.frames),
-                }
+                message.show(on, &mut look)?;
             }
         }
-    }
-
-    fn take(&mut self, head: &Head, frame: Vec<u8>) {
-        let begun = self.begun.get_or_insert_with(|| Begun {
-            frames: Vec::new(),
-            text: Vec::new(),
-            opcode: head.opcode,
-            mask: head.mask,
-        });
-        let payload = &frame[head.length.0..];
-        match head.mask {
-            Some(mask) => {
-                begun.text.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-            }
-            None => begun.text.extend_from_slice(payload),
-        }
-        begun.frames.extend(frame);
     }
 
     fn go_blind(&mut self, on: &mut Vec<u8>) {
@@ -124,14 +120,47 @@ impl Messages {
         on.append(&mut self.held);
         self.is_blind = true;
     }
-
-    /// The direction has ended: what has come and is no whole message.
-    pub fn finish(&mut self, on: &mut Vec<u8>) {
-        self.go_blind(on);
-    }
 }
 
 impl Begun {
+    fn new(head: &Head) -> Self {
+        Self { frames: Vec::new(), text: Vec::new(), opcode: head.opcode, mask: head.mask }
+    }
+
+    fn take(&mut self, head: &Head, frame: Vec<u8>) {
+        let payload = &frame[head.length.0..];
+        match head.mask {
+            Some(mask) => {
+                self.text.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+            }
+            None => self.text.extend_from_slice(payload),
+        }
+        self.frames.extend(frame);
+    }
+
+    /// It goes on as it came, or as another one.
+    fn show<E>(
+        self,
+        on: &mut Vec<u8>,
+        look: &mut impl FnMut(Shown<'_>) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<(), E> {
+        // A close has a code in front of its reason (RFC 6455, section 5.5.1).
+        let code = if self.opcode == CLOSE { self.text.len().min(2) } else { 0 };
+        let (code, text) = self.text.split_at(code);
+        let other = match self.opcode {
+            CONTROLS.. => look(Shown::Control(text))?.map(|other| [code, &other].concat()),
+            _ => look(Shown::Message(text))?,
+        };
+        match other {
+            Some(other) if self.opcode >= CONTROLS => {
+                self.write(&other[..other.len().min(CONTROL_BYTES)], on);
+            }
+            Some(other) => self.write(&other, on),
+            None => on.extend(self.frames),
+        }
+        Ok(())
+    }
+
     /// One frame with another payload.
     fn write(&self, text: &[u8], on: &mut Vec<u8>) {
         let masked = if self.mask.is_some() { 0x80 } else { 0 };
@@ -199,7 +228,8 @@ mod tests {
     fn fed(messages: &mut Messages, bytes: &[u8], size: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
         let (mut on, mut seen) = (Vec::new(), Vec::new());
         for piece in bytes.chunks(size) {
-            let fed = messages.feed(piece, &mut on, |text| {
+            let fed = messages.feed(piece, &mut on, |shown| {
+                let (Shown::Message(text) | Shown::Control(text)) = shown;
                 seen.push(text.to_vec());
                 Ok::<_, Unreadable>((text == b"secret").then(|| b"***".to_vec()))
             });
@@ -222,7 +252,7 @@ mod tests {
         let stream = all.concat();
         for size in [1, 2, 7, 1000, stream.len()] {
             let (on, seen) = fed(&mut Messages::new(1 << 20), &stream, size);
-            assert_eq!(seen, [&b"hello"[..], b"in parts", &long]);
+            assert_eq!(seen, [&b"hello"[..], b"ping", b"in parts", &long]);
             assert_eq!(on.len(), stream.len());
         }
     }
@@ -232,6 +262,8 @@ mod tests {
         for mask in [None, Some([9, 8, 7, 6])] {
             let (on, _) = fed(&mut Messages::new(100), &frame(0x81, mask, b"secret"), 3);
             assert_eq!(on, frame(0x81, mask, b"***"));
+            let (on, seen) = fed(&mut Messages::new(100), &frame(0x88, mask, b"\x03\xe8secret"), 3);
+            assert_eq!((on, seen), (frame(0x88, mask, b"\x03\xe8***"), vec![b"secret".to_vec()]));
         }
     }
 
@@ -242,7 +274,7 @@ mod tests {
             (frame(0x82, None, &[0; 200]), Unreadable::TooLong),
         ] {
             let (mut messages, mut on) = (Messages::new(100), Vec::new());
-            let nobody = |_: &[u8]| -> Result<Option<Vec<u8>>, Unreadable> { Ok(None) };
+            let nobody = |_: Shown<'_>| -> Result<Option<Vec<u8>>, Unreadable> { Ok(None) };
             assert_eq!(messages.feed(&bytes, &mut on, nobody), Err(why));
             assert_eq!(messages.feed(b"more", &mut on, nobody), Ok(()));
             assert_eq!(on, [&bytes[..], b"more"].concat());

@@ -1,12 +1,13 @@
 //! Names that are looked up are looked into, too: a label carries as much out as a path does.
 //!
-//! What is found there refuses the query before any resolver hears of it, whatever a policy would have redacted: another name
-//! would be another question. Its record has the name without what was found. Read next: `decide/dlp/inspected.rs`.
+//! What is found there refuses the query before any resolver hears of it. Its record has the name without what was found. Read
+//! next: `../naming.rs`.
 
+use super::super::naming::{self, Named};
 use super::super::road::{Road, Snapshot};
-use crate::decide::dlp::{Changeable, Form, Inspected, Judgement, redact};
+use crate::decide::dlp::Inspected;
 use crate::decide::ledger::record::Opening;
-use crate::model::types::{Denial, Direction};
+use crate::model::types::Denial;
 use crate::perceive::dns::Query;
 use crate::perceive::identity::Known;
 
@@ -21,23 +22,11 @@ pub(super) fn look(
     query: &Query,
     opening: &mut Opening,
 ) -> Result<Inspected, Denial> {
-    let agent = &known.agent().name;
-    let plan = snapshot.policy.lookup_inspection(known);
-    let wanted = plan.as_ref().map(|plan| plan.wanted(Direction::Up)).unwrap_or_default();
-    let Some(plan) = plan.filter(|_| !wanted.is_empty()) else {
-        return Judgement::new(None, Direction::Up).finish(agent);
-    };
-    let name = query.text();
-    let mut found = road.shared.finder.inspector(&plan, wanted).inspect(name.as_bytes(), Form::Host);
-    // A name is no file of any format.
-    found.unreadable = None;
-    let mut judgement = Judgement::new(Some(plan), Direction::Up);
-    judgement.add(&found, Changeable::No);
-    if !judgement.sightings().is_empty() {
-        opening.asked.findings = judgement.sightings().clone();
-        let shown = redact(name.as_bytes(), Form::Host, &found.matches);
-        opening.asked.path = Some(String::from_utf8_lossy(&shown).into_owned());
+    let Named { inspected, found } = naming::look(&road.shared, snapshot, known, query.text());
+    if let Some((sightings, shown)) = found {
+        opening.asked.findings = sightings;
+        opening.asked.path = Some(shown);
         opening.subject.host = None;
     }
-    judgement.finish(agent)
+    inspected
 }

@@ -73,6 +73,18 @@ pub struct Near {
     pub anchors: Entries,
 }
 
+impl Near {
+    fn join(&mut self, other: &Self) {
+        self.context.join(other.context);
+        self.anchors.join(other.anchors);
+    }
+
+    /// Whether no word is near at all.
+    pub fn is_nothing(&self) -> bool {
+        std::ptr::eq(self, &NOTHING)
+    }
+}
+
 /// What no words speak for.
 static NOTHING: Near = Near { context: Entries::NONE, anchors: Entries::NONE };
 
@@ -98,8 +110,7 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let apart = meanings.clone();
     for (word, meaning) in &mut meanings {
         for (_, part) in apart.iter().filter(|(part, _)| holds(word, part)) {
-            meaning.context.join(part.context);
-            meaning.anchors.join(part.anchors);
+            meaning.join(part);
         }
     }
     let automaton = AhoCorasick::builder()
@@ -115,10 +126,13 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
 #[derive(Debug, Default)]
 pub struct Context {
     read_to: usize,
-    last: VecDeque<(Range<usize>, Near)>,
+    last: VecDeque<(Range<usize>, &'static Near)>,
     /// What was asked for last: several formats match the same value.
     asked: Range<usize>,
     answer: Near,
+    /// What the words before a place speak for, where values begin that end in several places.
+    begun: Option<usize>,
+    front: Near,
 }
 
 impl Context {
@@ -127,6 +141,32 @@ impl Context {
         if self.asked == *value {
             return &self.answer;
         }
+        let to = self.come_to(text, value);
+        if self.last.is_empty() {
+            return &NOTHING;
+        }
+        if self.begun != Some(value.start) {
+            self.begun = Some(value.start);
+            self.front = Near::default();
+            let before = self.last.iter().take_while(|(word, _)| word.end <= value.start);
+            before.for_each(|(_, meaning)| self.front.join(meaning));
+        }
+        self.answer = self.front;
+        let behind = self.last.iter().rev().take_while(|(word, _)| word.start >= value.end);
+        behind.filter(|(word, _)| word.end <= to).for_each(|(_, meaning)| self.answer.join(meaning));
+        self.asked = value.clone();
+        &self.answer
+    }
+
+    /// Whether any word around or in a value speaks for an entry.
+    pub fn speaks(&mut self, text: &[u8], value: &Range<usize>, place: usize) -> bool {
+        self.come_to(text, value);
+        self.last.iter().any(|(_, meaning)| meaning.context.has(place) || meaning.anchors.has(place))
+    }
+
+    /// Reads as far as words may speak for a value, and forgets what is too far before it. Where that ends.
+    #[inline(always)]
+    fn come_to(&mut self, text: &[u8], value: &Range<usize>) -> usize {
         let from = value.start.saturating_sub(BEFORE);
         let to = text.len().min(value.end + AFTER);
         if self.read_to < to {
@@ -135,19 +175,7 @@ impl Context {
         while self.last.front().is_some_and(|(word, _)| word.end < from) {
             self.last.pop_front();
         }
-        if self.last.is_empty() {
-            return &NOTHING;
-        }
-        let near = &mut self.answer;
-        *near = Near::default();
-        for (word, meaning) in &self.last {
-            if word.end <= value.start || (word.start >= value.end && word.end <= to) {
-                near.context.join(meaning.context);
-                near.anchors.join(meaning.anchors);
-            }
-        }
-        self.asked = value.clone();
-        near
+        to
     }
 
     /// Reads the words of a part, and those that began before it.
@@ -158,7 +186,7 @@ impl Context {
         for word in WORDS.automaton.find_iter(&text[begin..to]) {
             let range = begin + word.start()..begin + word.end();
             if range.end > from && stands_alone(text, &range) {
-                self.last.push_back((range, WORDS.meanings[word.pattern().as_usize()]));
+                self.last.push_back((range, &WORDS.meanings[word.pattern().as_usize()]));
             }
         }
         self.read_to = to;

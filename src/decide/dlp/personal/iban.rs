@@ -1,6 +1,14 @@
 //! International bank account numbers: ISO 13616, by the registry that SWIFT keeps of each country's account numbers.
 
+use super::spelling::{OTHER, character};
 use crate::decide::dlp::sums::mod_97;
+
+/// The entry of these numbers.
+pub const NAME: &str = "iban";
+/// Characters of a country and its check digits.
+pub const HEAD: usize = 4;
+/// Letters and digits of a number: the fewest and the most that its format has.
+const LENGTHS: std::ops::RangeInclusive<usize> = 15..=34;
 
 /// A country, and the parts of its account numbers.
 type Country = (&'static [u8; 2], &'static [(u8, u8)]);
@@ -141,4 +149,64 @@ pub fn is_right(value: &[u8]) -> bool {
         account = rest;
     }
     account.is_empty() && mod_97(value[4..].iter().chain(head).copied()) == 1
+}
+
+/// A number while it is followed: a country, check digits, then letters and digits with single separators among them.
+#[derive(Debug)]
+pub struct Account<'a> {
+    text: &'a [u8],
+    /// Where its next character stands, and that.
+    at: usize,
+    next: (u8, usize),
+    length: usize,
+    country: [u8; 2],
+}
+
+impl<'a> Account<'a> {
+    /// One that begins there.
+    pub fn at(text: &'a [u8], start: usize) -> Option<Self> {
+        let mut account = Self { text, at: start, next: (OTHER, 0), length: HEAD, country: [0; 2] };
+        let mut head = [0; HEAD];
+        account.pass(0);
+        for letter in &mut head {
+            *letter = account.next.0;
+            account.pass(account.next.1);
+        }
+        let [first, second, check @ ..] = head;
+        account.country = [first, second];
+        let is_head = first.is_ascii_uppercase() && second.is_ascii_uppercase();
+        (is_head && check.iter().all(u8::is_ascii_digit)).then_some(account)
+    }
+
+    /// Letters and digits that the numbers of its country have.
+    pub fn country_length(&self) -> Option<usize> {
+        let [first, second] = self.country.map(letter);
+        let (length, _) = BY_LETTERS[first?][second?];
+        Some(usize::from(length)).filter(|length| *length > 0)
+    }
+
+    /// The next place where it may end, and its letters and digits up to there: where a word ends, and if `only` is given,
+    /// where it has so many.
+    pub fn next_end(&mut self, only: Option<usize>) -> Option<(usize, usize)> {
+        let most = only.unwrap_or(*LENGTHS.end());
+        loop {
+            if matches!(self.next.0, b' ' | b'.' | b'-') {
+                self.pass(self.next.1);
+            }
+            if !self.next.0.is_ascii_alphanumeric() || self.length >= most {
+                return None;
+            }
+            self.pass(self.next.1);
+            self.length += 1;
+            let ends = !self.next.0.is_ascii_alphanumeric() && LENGTHS.contains(&self.length);
+            if ends && only.is_none_or(|only| only == self.length) {
+                return Some((self.at, self.length));
+            }
+        }
+    }
+
+    fn pass(&mut self, bytes: usize) {
+        self.at += bytes;
+        self.next = if self.at < self.text.len() { character(self.text, self.at) } else { (OTHER, 0) };
+    }
 }

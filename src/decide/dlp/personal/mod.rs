@@ -22,11 +22,16 @@ mod spelling;
 mod phone;
 mod contact;
 mod context;
+mod figures;
+mod formats;
+mod surest;
+mod weighing;
 mod numbers;
 
 use super::detector::Found;
 use super::detector::{Check, Confidence, Detector};
 use crate::model::types::{FindingClass, FindingClasses};
+use surest::{Candidates, Surest};
 
 /// What there is to be found.
 pub const CATALOGUE: &[Detector] = &JOINED;
@@ -119,30 +124,11 @@ pub fn detect(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
     if !wanted.has(FindingClass::Pii) && !wanted.has(FindingClass::Phi) {
         return;
     }
-    let before = found.len();
-    numbers::find(text, wanted, found);
-    contact::find(text, wanted, found);
-    let mut own = found.split_off(before);
-    own.sort_by_key(|one| (one.range.start, std::cmp::Reverse(one.range.end)));
-    for one in own {
-        keep_surest(one, before, found);
-    }
-}
-
-/// Adds what does not overlap what is there, and puts it in the place of what is less sure.
-fn keep_surest(one: Found, before: usize, found: &mut Vec<Found>) {
-    while let Some(last) = found[before..].iter().rposition(|other| other.class == one.class) {
-        let other = &found[before + last];
-        if other.range.end <= one.range.start {
-            break;
-        }
-        let length = |found: &Found| found.range.len();
-        if (other.confidence, length(other)) >= (one.confidence, length(&one)) {
-            return;
-        }
-        found.remove(before + last);
-    }
-    found.push(one);
+    let mut addresses = Vec::new();
+    contact::find(text, wanted, &mut addresses);
+    let mut surest = Surest::beside(addresses, found);
+    numbers::find(text, wanted, &mut surest);
+    surest.settle(usize::MAX);
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Finds the entries of the catalogue that have digits, all in one pass. Read next: `context.rs`.
+//! Finds the entries of the catalogue that have digits, all in one pass. Read next: `figures.rs`, `formats.rs`, `weighing.rs`.
 //!
 //! Every word that holds a digit may begin a value, and so may short words of letters before it (`DE 136 695 976`). One
 //! automaton of all formats walks on from there until no format goes on, at most `LONGEST` bytes, and each match that ends
@@ -7,143 +7,68 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::util::primitives::StateID;
-use regex_automata::util::{start, syntax};
-use regex_automata::{Anchored, MatchKind};
+use smallvec::SmallVec;
 
-use super::context::{Context, Entries, Near};
+use super::context::Context;
+use super::figures::{Figure, Figures};
+use super::formats::{Formats, Step};
 use super::phone::{self, Kind};
-use super::spelling::{OTHER, character, is_digit, word_end, word_start};
-use super::{CATALOGUE, FIRST_CONTACT, FIRST_WALLET, wallet};
-use crate::decide::dlp::detector::Found;
-use crate::decide::dlp::detector::{Check, Detector};
-use crate::decide::dlp::sums::is_number;
+use super::spelling::{character, word_start};
+use super::surest::Candidates;
+use super::weighing::{LONGEST, LONGEST_VALUE, Scales, is_by_words, tells};
+use super::{CATALOGUE, FIRST_CONTACT, FIRST_WALLET, iban, wallet};
 use crate::model::types::FindingClasses;
 
-/// Bytes of the longest value with its separators.
-const LONGEST: usize = 72;
-/// Letters and digits of the longest value.
-const LONGEST_VALUE: usize = 48;
 /// Letters of a word that may stand before the first digit of a value, with a separator.
 const PREFIX: usize = 4;
 /// Such words before one value.
 const PREFIXES: usize = 2;
+/// Bytes before a word with a digit in which what it belongs to may begin.
+const BEFORE: usize = PREFIXES * (PREFIX + 1);
+/// Places in which an account number may end: words that its separators make.
+const ACCOUNT_ENDS: usize = 20;
 /// The entries of telephone numbers: those with a form of their own, and those that words tell.
 const PHONE: usize = FIRST_CONTACT + 1;
 const NATIONAL: usize = FIRST_CONTACT + 2;
-/// Below this nobody is told.
-const FLOOR: f32 = 0.25;
-/// How sure at most a value is that is a part of a longer row of numbers, and of which no word says what it is.
-const CROWDED: f32 = 0.4;
 
-/// From here on a value is sure enough without separators.
-const LIKELY: f32 = 0.7;
-/// How sure at most a value of digits alone is, without a word that says what it is: of the numbers in logs some are right in
-/// every way but one, that nobody was given them.
-const SOLID: f32 = 0.45;
-/// From here on a right checksum is context enough for a value that is the whole text: fewer than one in twenty would have it.
-const ALONE: f32 = 0.4;
-/// From here on a format says so much that a wrong checksum does not speak against a value that is the whole text.
-const COUNTED: f32 = 0.5;
-
-/// The entries of which nobody would be told without a word near them.
-static BY_WORDS: Entries = {
-    let mut entries = Entries::NONE;
-    let mut place = 0;
-    while place < CATALOGUE.len() {
-        if !CATALOGUE[place].anchors.is_empty() || CATALOGUE[place].confidence.bare < FLOOR {
-            entries.insert(place);
-        }
-        place += 1;
-    }
-    entries
-};
-
-struct Formats {
-    automaton: dense::DFA<Vec<u32>>,
-    start: StateID,
+struct Automaton {
+    formats: Formats,
+    /// Of what may end at each match, what tells without a word near it.
+    alone: Box<[Box<[u8]>]>,
+    /// The entry of account numbers.
+    account: usize,
 }
 
-static FORMATS: LazyLock<Formats> = LazyLock::new(|| {
-    let automaton = dense::Builder::new()
-        .configure(
-            dense::Config::new().match_kind(MatchKind::All).start_kind(StartKind::Anchored).accelerate(false),
-        )
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .build_many(&CATALOGUE[..FIRST_WALLET].iter().map(|entry| entry.format).collect::<Vec<_>>())
-        .expect("invariant: the catalogue's formats make an automaton");
-    let start = automaton
-        .start_state(&start::Config::new().anchored(Anchored::Yes))
-        .expect("invariant: an anchored automaton has an anchored start");
-    Formats { automaton, start }
+static AUTOMATON: LazyLock<Automaton> = LazyLock::new(|| {
+    let account = CATALOGUE.iter().position(|entry| entry.name == iban::NAME);
+    let account = account.expect("invariant: the catalogue has account numbers");
+    // They are much longer than all others, and are followed by hand: what no byte matches stands in their place.
+    let format = |place: usize| if place == account { r"[^\x00-\xff]" } else { CATALOGUE[place].format };
+    let formats = Formats::new(&(0..FIRST_WALLET).map(format).collect::<Vec<_>>());
+    let alone =
+        |list: &[u8]| list.iter().copied().filter(|place| !is_by_words(usize::from(*place))).collect();
+    let alone = formats.all_matches().map(alone).collect();
+    Automaton { formats, alone, account }
 });
 
 /// Adds what is found in a text.
-pub fn find(text: &[u8], wanted: FindingClasses, found: &mut Vec<Found>) {
+pub fn find(text: &[u8], wanted: FindingClasses, found: &mut impl Candidates) {
+    let scales = Scales { text, wanted };
     let mut reader =
-        Reader { text, wanted, context: Context::default(), formats: &FORMATS, phoned: 0, found };
-    let mut at = 0;
-    while let Some(digit) = next_digit(text, at) {
-        let mut start = word_start(text, digit, at);
-        // The letter of `\n` is none of the word after it.
-        if start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b't' | b'r') {
-            start += 1;
-        }
-        at = word_end(text, digit).max(digit + 1);
-        if let Some(place) = wallet::of(&text[start..at]) {
-            let near = *reader.context.near(text, &(start..at));
-            reader.weigh(FIRST_WALLET + place, start..at, &text[start..at], &near);
-        }
-        if at - start > LONGEST_VALUE {
-            continue;
-        }
-        if start == digit
-            && digit >= reader.phoned
-            && phone::may_begin(text, digit)
-            && reader.may_be_phone(digit..at)
-        {
-            reader.phone(digit);
-        }
-        let mut before = start;
-        for _ in 0..PREFIXES {
-            let Some(word) = reader.prefix(before) else { break };
-            reader.walk(word);
-            before = word;
-        }
-        reader.walk(start);
+        Reader { text, scales, context: Context::default(), automaton: &AUTOMATON, phoned: 0, found };
+    for figure in Figures::of(text) {
+        reader.read(figure);
     }
 }
 
-/// The next place of a digit.
-fn next_digit(text: &[u8], mut at: usize) -> Option<usize> {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    // Eight bytes at once: of each that is an ASCII digit the highest bit stays.
-    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*bytes);
-        let apart = word ^ (EACH * 0x30);
-        let digits = !(((apart & (EACH * 0x7f)) + EACH * 0x76) | apart) & (EACH * 0x80);
-        let place = if word & (EACH * 0x80) == 0 {
-            (digits != 0).then(|| at + digits.trailing_zeros() as usize / 8)
-        } else {
-            (at..at + 8).find(|place| is_digit(text, *place))
-        };
-        if place.is_some() {
-            return place;
-        }
-        at += 8;
-    }
-    (at..text.len()).find(|place| is_digit(text, *place))
-}
-
-struct Reader<'a> {
+struct Reader<'a, C> {
     text: &'a [u8],
-    wanted: FindingClasses,
+    scales: Scales<'a>,
     context: Context,
-    formats: &'static Formats,
+    automaton: &'static Automaton,
     /// Where the last telephone number ends.
     phoned: usize,
-    found: &'a mut Vec<Found>,
+    found: &'a mut C,
 }
 
 /// Letters and digits of a value, in capitals.
@@ -154,6 +79,11 @@ struct Value {
 }
 
 impl Value {
+    /// One that begins there.
+    fn at(start: usize) -> Self {
+        Self { bytes: [0; LONGEST_VALUE], length: 0, read_to: start }
+    }
+
     /// What stands before a place.
     fn read(&mut self, text: &[u8], end: usize) -> &[u8] {
         while self.read_to < end && self.length < LONGEST_VALUE {
@@ -168,16 +98,48 @@ impl Value {
     }
 }
 
-impl Near {
-    /// Whether anybody would be told of a match of an entry.
-    fn tells(&self, place: usize) -> bool {
-        let entry = &CATALOGUE[place];
-        let is_named = entry.anchors.is_empty() || self.anchors.has(place);
-        !BY_WORDS.has(place) || (is_named && (self.context.has(place) || entry.confidence.bare >= FLOOR))
+impl<C: Candidates> Reader<'_, C> {
+    /// Follows everything that may begin with a word that holds a digit.
+    #[inline(always)]
+    fn read(&mut self, Figure { mut start, digit, end }: Figure) {
+        self.found.settle(start.saturating_sub(BEFORE));
+        // The letter of `\n` is none of the word after it.
+        if start > 0 && self.text[start - 1] == b'\\' && matches!(self.text[start], b'n' | b't' | b'r') {
+            start += 1;
+        }
+        if end - start >= wallet::SHORTEST {
+            self.wallet(start..end);
+            if end - start > LONGEST_VALUE {
+                return;
+            }
+        }
+        if start == digit
+            && digit >= self.phoned
+            && phone::may_begin(self.text, digit)
+            && self.may_be_phone(digit..end)
+        {
+            self.phone(digit);
+        }
+        let mut before = start;
+        for _ in 0..PREFIXES {
+            let Some(word) = self.prefix(before) else { break };
+            self.walk(word);
+            before = word;
+        }
+        self.walk(start);
+        if start < digit && end - start >= iban::HEAD {
+            self.account(start);
+        }
     }
-}
 
-impl Reader<'_> {
+    /// Adds the address of a crypto-currency that a word is.
+    fn wallet(&mut self, word: Range<usize>) {
+        let Some(place) = wallet::of(&self.text[word.clone()]) else { return };
+        let near = self.context.near(self.text, &word);
+        let candidate = self.scales.weigh(FIRST_WALLET + place, word.clone(), &self.text[word], near);
+        candidate.into_iter().for_each(|one| self.found.add(one));
+    }
+
     /// Where the short word of letters begins that stands right before a word.
     fn prefix(&self, word: usize) -> Option<usize> {
         let end = word.checked_sub(1)?;
@@ -191,21 +153,20 @@ impl Reader<'_> {
 
     /// Follows all formats from a place, and weighs what matches.
     fn walk(&mut self, start: usize) {
-        let formats = self.formats;
-        let automaton = &formats.automaton;
-        let (text, bound) = (self.text, self.text.len().min(start + LONGEST));
-        let mut state = formats.start;
-        let mut value = Value { bytes: [0; LONGEST_VALUE], length: 0, read_to: start };
-        let mut at = start;
+        let formats = &self.automaton.formats;
+        let text = &self.text[..self.text.len().min(start + LONGEST)];
+        let mut value = Value::at(start);
+        let (mut at, mut state) = (start, formats.start());
         loop {
-            let (byte, length) = if at < bound { character(text, at) } else { (OTHER, 0) };
-            state = automaton.next_state(state, byte);
-            if automaton.is_special_state(state) {
-                if automaton.is_dead_state(state) {
-                    return;
-                }
-                if automaton.is_match_state(state) && !byte.is_ascii_alphanumeric() {
-                    self.matched(state, start..at, &mut value);
+            let (kind, length) = formats.kind(text, at);
+            match formats.step(&mut state, kind) {
+                Step::On => {}
+                Step::Over => return,
+                Step::Match(number, goes_on) => {
+                    self.matched(number, start..at, &mut value);
+                    if !goes_on {
+                        return;
+                    }
                 }
             }
             if length == 0 {
@@ -215,15 +176,62 @@ impl Reader<'_> {
         }
     }
 
-    /// Weighs what matches at a state of the automaton. What no word speaks for is not looked at.
-    fn matched(&mut self, state: StateID, range: Range<usize>, value: &mut Value) {
-        let automaton = &self.formats.automaton;
-        let near = *self.context.near(self.text, &range);
-        let is_short = self.text.len() < 2 * LONGEST;
-        for number in 0..automaton.match_len(state) {
-            let place = automaton.match_pattern(state, number).as_usize();
-            if near.tells(place) || (is_short && CATALOGUE[place].alone > 0.0) {
-                self.weigh(place, range.clone(), value.read(self.text, range.end), &near);
+    /// Whether the text may be nothing but one value.
+    fn is_short(&self) -> bool {
+        self.text.len() < 2 * LONGEST
+    }
+
+    /// Weighs what matches. What neither a word nor the length of the text speaks for is not looked at.
+    fn matched(&mut self, state: u16, range: Range<usize>, value: &mut Value) {
+        let is_short = self.is_short();
+        let near = self.context.near(self.text, &range);
+        let list = if near.is_nothing() && !is_short {
+            &self.automaton.alone[usize::from(state)]
+        } else {
+            self.automaton.formats.matches(state)
+        };
+        for place in list.iter().map(|place| usize::from(*place)) {
+            if tells(near, place) || (is_short && CATALOGUE[place].alone > 0.0) {
+                let value = value.read(self.text, range.end);
+                let candidate = self.scales.weigh(place, range.clone(), value, near);
+                candidate.into_iter().for_each(|one| self.found.add(one));
+            }
+        }
+    }
+
+    /// Follows an account number from a place, and weighs it where it may end. Only what has the length that its country gives
+    /// them can be right; of what is wrong the longest is enough, and nobody is told of it where no word speaks for it.
+    fn account(&mut self, start: usize) {
+        let text = &self.text[..self.text.len().min(start + LONGEST)];
+        let Some(mut account) = iban::Account::at(text, start) else { return };
+        let (entry, own) = (self.automaton.account, account.country_length());
+        let (mut ends, mut only): (SmallVec<[_; ACCOUNT_ENDS]>, _) = (SmallVec::new(), None);
+        while let Some((end, length)) = account.next_end(only) {
+            if ends.is_empty()
+                && only.is_none()
+                && !self.is_short()
+                && !self.context.speaks(self.text, &(start..text.len()), entry)
+            {
+                only = own.filter(|own| *own >= length);
+                match only {
+                    None => return,
+                    Some(only) if only > length => continue,
+                    Some(_) => {}
+                }
+            }
+            ends.push((end, length));
+        }
+        let mut value = Value::at(start);
+        let mut is_told = false;
+        for (end, length) in ends.into_iter().rev() {
+            if is_told && own != Some(length) {
+                continue;
+            }
+            let near = self.context.near(self.text, &(start..end));
+            let value = &value.read(self.text, end)[..length];
+            if let Some(one) = self.scales.weigh(entry, start..end, value, near) {
+                self.found.add(one);
+                is_told = true;
             }
         }
     }
@@ -246,121 +254,18 @@ impl Reader<'_> {
         let near = self.context.near(self.text, &number.range);
         let is_anchored = near.anchors.has(NATIONAL);
         let is_labelled = near.context.has(NATIONAL);
+        let scales = &self.scales;
         let (place, is_sure) = match number.kind {
             Kind::International => (PHONE, is_anchored),
-            Kind::NorthAmerican if is_anchored || !self.is_crowded(&number.range) => (PHONE, is_anchored),
+            Kind::NorthAmerican if is_anchored || !scales.is_crowded(&number.range) => (PHONE, is_anchored),
             Kind::NorthAmericanSpaced | Kind::Grouped if is_anchored => (NATIONAL, is_labelled),
             Kind::Solid if is_labelled => (NATIONAL, false),
-            _ if number.is_distinctive && self.is_alone(&number.range, b"") => (NATIONAL, false),
+            _ if number.is_distinctive && scales.is_alone(&number.range, b"") => (NATIONAL, false),
             _ => return,
         };
         let confidence = CATALOGUE[place].confidence;
         let confidence = if is_sure { confidence.in_context } else { confidence.bare };
-        self.add(&CATALOGUE[place], number.range, b"", confidence);
+        let candidate = scales.told(place, number.range, b"", confidence);
+        candidate.into_iter().for_each(|one| self.found.add(one));
     }
-
-    /// Adds a match of an entry's format, if there is enough that speaks for it.
-    fn weigh(&mut self, place: usize, range: Range<usize>, value: &[u8], near: &Near) {
-        let entry = &CATALOGUE[place];
-        if !self.wanted.has(entry.class) || self.text.get(range.end) == Some(&b'@') {
-            return;
-        }
-        if let Some(confidence) = self.confidence(place, &range, value, near) {
-            self.add(entry, range, value, confidence);
-        }
-    }
-
-    /// How sure a match is; nothing where nothing speaks for it.
-    fn confidence(&self, place: usize, range: &Range<usize>, value: &[u8], near: &Near) -> Option<f32> {
-        let entry = &CATALOGUE[place];
-        let sure = &entry.confidence;
-        let (is_anchored, in_context) = (near.anchors.has(place), near.context.has(place));
-        if let Check::Sum(is_right) = entry.check
-            && !is_right(value)
-        {
-            let counts =
-                in_context || is_anchored || (sure.wrong_sum >= COUNTED && self.is_alone(range, value));
-            return counts.then_some(sure.wrong_sum);
-        }
-        if !near.tells(place) {
-            return (entry.alone > 0.0 && self.is_alone(range, value)).then_some(entry.alone);
-        }
-        Some(match entry.check {
-            _ if in_context => sure.in_context,
-            Check::Sum(_) if sure.bare >= ALONE && self.is_alone(range, value) => sure.in_context,
-            _ if is_anchored => sure.bare,
-            _ if entry.alone > sure.bare && self.is_alone(range, value) => entry.alone,
-            _ if self.is_crowded(range) || is_figure(&self.text[range.clone()], value) => {
-                sure.bare.min(CROWDED)
-            }
-            Check::Sum(_) if sure.bare < LIKELY && is_number(value) && range.len() == value.len() => {
-                sure.bare.min(SOLID)
-            }
-            _ => sure.bare,
-        })
-    }
-
-    fn add(&mut self, entry: &'static Detector, range: Range<usize>, value: &[u8], confidence: f32) {
-        let is_uniform = !value.is_empty() && value.iter().all(|byte| *byte == value[0]);
-        let confidence = if is_uniform { confidence.min(entry.confidence.wrong_sum) } else { confidence };
-        if confidence < FLOOR {
-            return;
-        }
-        self.found.push(Found {
-            range,
-            detector: entry.name.into(),
-            class: entry.class,
-            confidence,
-            is_example: is_uniform,
-        });
-    }
-
-    /// Whether the text is nothing but the value. A moment in seconds or milliseconds is written that way, too, and so is what
-    /// somebody typed along the keys: both say nothing.
-    fn is_alone(&self, range: &Range<usize>, value: &[u8]) -> bool {
-        let is_blank = |bytes: &[u8]| bytes.len() < LONGEST && bytes.iter().all(u8::is_ascii_whitespace);
-        let follows = |pair: &[u8]| (pair[0] - b'0' + 1) % 10 == pair[1] - b'0';
-        let is_typed = is_number(value) && value.windows(2).all(follows);
-        let says_nothing = is_typed || is_moment(&self.text[range.clone()]);
-        !says_nothing && is_blank(&self.text[..range.start]) && is_blank(&self.text[range.end..])
-    }
-
-    /// Whether numbers go on beside it: the end of a UUID, a version, one cell of a table of figures, a bank account.
-    fn is_crowded(&self, range: &Range<usize>) -> bool {
-        let text = self.text;
-        let is_spaced = text[range.clone()].contains(&b' ');
-        let joins =
-            |byte: u8| matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+') || (byte == b' ' && is_spaced);
-        let row = |word: &[u8], separator: u8| {
-            let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
-            digits > if separator == b' ' { 3 } else { 0 } || is_country(word)
-        };
-        let is_negative = text[..range.start].ends_with(b" -") && range.len() < LONGEST_VALUE;
-        let left = is_negative
-            || range.start.checked_sub(1).is_some_and(|before| {
-                let start = word_start(text, before, before.saturating_sub(16));
-                joins(text[before]) && row(&text[start..before], text[before])
-            });
-        left || text.get(range.end).is_some_and(|separator| {
-            let bound = text.len().min(range.end + 17);
-            let end = word_end(&text[..bound], range.end + 1);
-            joins(*separator) && row(&text[range.end + 1..end], *separator)
-        })
-    }
-}
-
-/// Whether it is written as figures are that nobody is given: a part of a hash, a moment, one digit and zeros.
-fn is_figure(written: &[u8], value: &[u8]) -> bool {
-    let is_hash = written.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && !is_number(value);
-    is_hash || is_moment(written) || value[1..].iter().all(|byte| *byte == value[1])
-}
-
-/// Whether it is how an IBAN begins: a country and two digits.
-fn is_country(word: &[u8]) -> bool {
-    matches!(word, [b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9'])
-}
-
-/// Whether it may be a moment of these decades, in seconds or milliseconds.
-fn is_moment(written: &[u8]) -> bool {
-    matches!(written.len(), 10 | 13) && matches!(written[..2], [b'1', b'5'..=b'8']) && is_number(written)
 }

@@ -37,12 +37,21 @@ const DIGITS: usize = 17;
 const GROUPS: usize = 7;
 
 /// Groups of digits, as far as they are read.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 struct Groups {
     digits: [u8; DIGITS],
     count: usize,
     lengths: [usize; GROUPS],
     groups: usize,
+    has_space: bool,
+    has_parenthesis: bool,
+}
+
+/// What was known where a group ended.
+#[derive(Default, Clone, Copy)]
+struct End {
+    at: usize,
+    count: usize,
     has_space: bool,
     has_parenthesis: bool,
 }
@@ -58,23 +67,28 @@ pub fn may_begin(text: &[u8], digit: usize) -> bool {
 pub fn at(text: &[u8], digit: usize) -> Option<Number> {
     let (start, has_plus) = beginning(text, digit)?;
     let mut groups = Groups { has_parenthesis: text[start..digit].contains(&b'('), ..Groups::default() };
-    let (mut at, mut longest) = (digit, None);
+    let (mut at, mut ends) = (digit, [End::default(); GROUPS]);
     loop {
-        let length = group(text, &mut at, &mut groups)?;
-        groups.lengths[groups.groups] = length;
+        groups.lengths[groups.groups] = group(text, &mut at, &mut groups)?;
+        let Groups { count, has_space, has_parenthesis, .. } = groups;
+        ends[groups.groups] = End { at, count, has_space, has_parenthesis };
         groups.groups += 1;
-        let ends =
-            !text.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() && *byte != b'x' || *byte == b'_');
-        if let (true, Some(kind)) = (ends, groups.kind(has_plus)) {
-            longest = Some(Number { range: start..at, kind, is_distinctive: groups.is_distinctive() });
-        }
         let Some(next) = separator(text, at, &mut groups) else { break };
         if groups.groups == GROUPS || groups.count == DIGITS {
             break;
         }
         at = next;
     }
-    longest.map(|number| with_extension(text, number))
+    // The longest is asked first, because most are none however long.
+    let mut enough = (1..=groups.groups).rev().take_while(|count| ends[count - 1].count >= FEWEST);
+    enough.find_map(|count| {
+        let groups = groups.first(count, ends[count - 1]);
+        let end = ends[count - 1].at;
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() && *byte != b'x' || *byte == b'_';
+        let kind = groups.kind(has_plus).filter(|_| !text.get(end).is_some_and(goes_on))?;
+        let number = Number { range: start..end, kind, is_distinctive: groups.is_distinctive() };
+        Some(with_extension(text, number))
+    })
 }
 
 /// Where a number begins that has its first digit there, and whether with `+`.
@@ -141,6 +155,11 @@ fn separator(text: &[u8], mut at: usize, groups: &mut Groups) -> Option<usize> {
 }
 
 impl Groups {
+    /// So many of them, as they were where the last of these ended.
+    fn first(self, groups: usize, End { count, has_space, has_parenthesis, .. }: End) -> Self {
+        Self { groups, count, has_space, has_parenthesis, ..self }
+    }
+
     fn kind(&self, has_plus: bool) -> Option<Kind> {
         let digits = &self.digits[..self.count];
         let lengths = &self.lengths[..self.groups];

@@ -4,7 +4,7 @@
 pub const OTHER: u8 = 0;
 
 /// ASCII in capitals; what begins a longer character has the highest bit.
-const CAPITALS: [u8; 256] = {
+pub const CAPITALS: [u8; 256] = {
     let mut capitals = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -23,7 +23,7 @@ pub fn character(text: &[u8], at: usize) -> (u8, usize) {
 
 /// The same of one that is not ASCII.
 #[cold]
-fn longer_character(text: &[u8]) -> (u8, usize) {
+pub fn longer_character(text: &[u8]) -> (u8, usize) {
     match text {
         // No-break space.
         [0xc2, 0xa0, ..] => (b' ', 2),

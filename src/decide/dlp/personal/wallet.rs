@@ -47,6 +47,9 @@ pub const ENTRIES: &[Detector] = &[
     },
 ];
 
+/// Bytes of the shortest address.
+pub const SHORTEST: usize = 14;
+
 /// The entry whose format a word has, by its place among the entries here.
 pub fn of(word: &[u8]) -> Option<usize> {
     let starts = |prefixes: [&[u8]; 3]| {
@@ -56,7 +59,7 @@ pub fn of(word: &[u8]) -> Option<usize> {
     };
     match (word.len(), word.first()?) {
         (42, b'0') if word[1] == b'x' && word[2..].iter().all(u8::is_ascii_hexdigit) => Some(2),
-        (14..=75, _) if starts([b"bc1", b"tb1", b"ltc1"]) => Some(1),
+        (SHORTEST..=75, _) if starts([b"bc1", b"tb1", b"ltc1"]) => Some(1),
         (26..=35, b'1' | b'3' | b'L' | b'M' | b'D') => Some(0),
         _ => None,
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::base;
 use super::content::{is_packed, is_text, text_of};
 use super::patches::Patches;
-use super::runs::{BASE32, BASE64, HEX, LISTED, SHOWN, base64_runs, runs};
+use super::runs::{BASE32, BASE64, HEX, SHOWN, base64_runs, list_runs, runs};
 
 /// Letters of base64 that are looked at: they stand for nine bytes.
 const SHORTEST_BASE64: usize = 12;
@@ -293,7 +293,7 @@ fn is_hex_of_text(digits: &[u8]) -> bool {
 /// Numbers with something between them: `41:4b:49`, `0x41, 0x4b`, `65, 75, 73`.
 fn lists(text: &[u8], is_wanted: &impl Fn(&Range<usize>) -> bool) -> Patches {
     let mut patches = Patches::default();
-    for run in runs(text, &LISTED, 3 * SHORTEST_LIST - 1) {
+    for run in list_runs(text, 3 * SHORTEST_LIST - 1) {
         if !is_wanted(&run) {
             continue;
         }

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 /// One piece of a text, up to where the next begins. There may be one for every byte, so it is small: no reading is longer
 /// than `u32` counts, because messages are bounded.
 #[derive(Debug, Clone, Copy)]
@@ -118,10 +120,15 @@ pub fn extend(text: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// Where something stands in each of several readings, which have numbers.
+pub type Way = SmallVec<[(usize, Range<usize>); 4]>;
+
 /// The readings between a text and the message as it came, innermost first.
 #[derive(Debug, Clone, Copy)]
 pub struct Chain<'a> {
     map: Option<&'a Map>,
+    /// The number of the reading, by which it is told from others of the same bytes.
+    number: usize,
     offset: usize,
     outer: Option<&'a Chain<'a>>,
 }
@@ -129,24 +136,36 @@ pub struct Chain<'a> {
 impl<'a> Chain<'a> {
     /// Of a text that stands in the message, from there on.
     pub fn at(offset: usize) -> Self {
-        Self { map: None, offset, outer: None }
+        Self { map: None, number: 0, offset, outer: None }
     }
 
-    /// Of a text that was made of this one.
-    pub fn through(&'a self, map: &'a Map) -> Self {
-        Self { map: Some(map), offset: 0, outer: Some(self) }
+    /// Of a text that was made of this one, as the reading of this number.
+    pub fn through(&'a self, map: &'a Map, number: usize) -> Self {
+        Self { map: Some(map), number, offset: 0, outer: Some(self) }
     }
 
     /// Of a part of this text, from there on.
     pub fn from(&'a self, offset: usize) -> Self {
-        Self { map: None, offset, outer: Some(self) }
+        Self { map: None, number: 0, offset, outer: Some(self) }
     }
 
-    /// Where bytes of the text stand in the message.
-    pub fn source(&self, range: Range<usize>) -> Range<usize> {
-        let range = self.map.map_or(range.clone(), |map| map.source(range));
-        let range = range.start + self.offset..range.end + self.offset;
-        self.outer.map_or(range.clone(), |outer| outer.source(range))
+    /// Where bytes of the text stand in each reading on the way, the message itself first.
+    pub fn way(&self, range: Range<usize>) -> Way {
+        let (mut way, mut range, mut chain) = (Way::new(), range, self);
+        loop {
+            if let Some(map) = chain.map {
+                way.push((chain.number, range.clone()));
+                range = map.source(range);
+            }
+            range = range.start + chain.offset..range.end + chain.offset;
+            match chain.outer {
+                Some(outer) => chain = outer,
+                None => break,
+            }
+        }
+        way.push((0, range));
+        way.reverse();
+        way
     }
 }
 
@@ -167,10 +186,11 @@ mod tests {
         second.copy(&first.text, 3..4);
         assert_eq!(second.text, b"abxyzd");
         let outer = Chain::at(10);
-        let middle = outer.through(&first.map);
-        let inner = middle.through(&second.map);
-        assert_eq!(inner.source(3..4), 12..15, "any byte of what stands for three stands for them all");
-        assert_eq!(inner.source(1..6), 11..16);
-        assert_eq!(inner.source(5..6), 15..16);
+        let middle = outer.through(&first.map, 1);
+        let inner = middle.through(&second.map, 2);
+        assert_eq!(inner.way(3..4)[0].1, 12..15, "any byte of what stands for three stands for them all");
+        assert_eq!(inner.way(1..6)[0].1, 11..16);
+        assert_eq!(inner.way(3..4)[..], [(0, 12..15), (1, 2..3), (2, 3..4)]);
+        assert_eq!(inner.way(5..6)[0].1, 15..16);
     }
 }

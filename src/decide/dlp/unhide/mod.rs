@@ -19,12 +19,12 @@ mod fragments;
 mod parts;
 mod protobuf;
 
-pub use base::base64;
+pub use base::{SIX, base64};
 pub use content::{Unreadable, unpack, unreadable, wide};
 pub use encoded::{base32_label, encoded};
 pub use fragments::{Joined, delimited, labels, markup, quoted};
 pub use inline::{form_escapes, inline, json_escapes, quoted_printable};
-pub use map::{Chain, Mapped};
-pub use parts::{Transfer, parts};
+pub use map::{Chain, Map, Mapped, Way};
+pub use parts::{Transfer, parts, says};
 pub use patches::{Patches, Window};
 pub use protobuf::{frames, strings};

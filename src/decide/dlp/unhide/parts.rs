@@ -79,7 +79,12 @@ fn push<'a>(text: &'a [u8], range: Range<usize>, has_no_head: bool, list: &mut V
     let inner = &text[range.clone()];
     let head = if has_no_head { 0 } else { head_bytes(inner) };
     let (head, content) = (range.start..range.start + head, range.start + head..range.end);
-    let fields = &text[head.clone()];
+    let (name, kind, transfer) = says(&text[head.clone()]);
+    list.push(Part { name, kind, transfer, head, content });
+}
+
+/// The name of a part, what it says it is, and how its content is written, by its fields.
+pub fn says(fields: &[u8]) -> (Option<&str>, Option<&str>, Transfer) {
     let transfer =
         match field(fields, "content-transfer-encoding").map(|value| value.trim().to_ascii_lowercase()) {
             Some(value) if value == "base64" => Transfer::Base64,
@@ -90,7 +95,7 @@ fn push<'a>(text: &'a [u8], range: Range<usize>, has_no_head: bool, list: &mut V
         let rest = &value[value.find("name=\"")? + 6..];
         rest.split('"').next()
     });
-    list.push(Part { name, kind: field(fields, "content-type"), transfer, head, content });
+    (name, field(fields, "content-type"), transfer)
 }
 
 /// Bytes of the fields and the empty line behind them; none where there is no such line.

@@ -1,10 +1,12 @@
 //! Where bytes of one kind follow each other: the places where something may be encoded.
 //!
-//! A run of at least so many bytes covers one of every so many places. So the search looks there first and walks back; in
-//! prose it meets a byte of another kind after a few steps and leaps on. Every byte is looked at twice at most. Nothing here
-//! says whether a run is an encoding. Read next: `encoded.rs`.
+//! Of sixty-four bytes at once it is asked which are of the kind, and where so many of the answers follow each other; most
+//! blocks have no such place and are done with. Every byte is looked at twice at most. Nothing here says whether a run is an
+//! encoding. Read next: `encoded.rs`.
 
 use std::ops::Range;
+
+use super::super::blocks::{BLOCK, block, is_digit, is_letter, which};
 
 /// A kind of bytes.
 pub type Class = [bool; 256];
@@ -46,72 +48,74 @@ const fn shown() -> Class {
 pub struct Runs<'a> {
     text: &'a [u8],
     class: &'static Class,
-    /// Whether a block of bytes is all of the kind, told faster than byte by byte.
-    is_block: Option<fn(&[u8; BLOCK]) -> bool>,
+    /// Which of a block of bytes are of the kind, where that is told faster than byte by byte.
+    members: Option<fn(&[u8; BLOCK]) -> u64>,
     least: usize,
     at: usize,
 }
 
-/// Bytes that are looked at as one where a run is long, as those of pictures are.
-const BLOCK: usize = 64;
-
-/// Runs of at least so many bytes of a kind.
+/// Runs of at least so many bytes of a kind: at most 64.
 pub fn runs<'a>(text: &'a [u8], class: &'static Class, least: usize) -> Runs<'a> {
-    Runs { text, class, is_block: None, least, at: 0 }
+    Runs { text, class, members: None, least, at: 0 }
 }
 
 /// Runs of at least so many letters of base64.
 pub fn base64_runs(text: &[u8], least: usize) -> Runs<'_> {
-    Runs { is_block: Some(is_base64), ..runs(text, &BASE64, least) }
+    Runs { members: Some(base64_members), ..runs(text, &BASE64, least) }
 }
 
-/// Whether all of a block are letters of base64: without a branch, so that many are compared at once.
-fn is_base64(block: &[u8; BLOCK]) -> bool {
-    let is_letter = |byte: u8| {
-        ((byte | 0x20).wrapping_sub(b'a') < 26)
-            | (byte.wrapping_sub(b'0') < 10)
-            | (byte == b'+')
-            | (byte == b'/')
-            | (byte == b'-')
-            | (byte == b'_')
-    };
-    block.iter().fold(true, |all, byte| all & is_letter(*byte))
+/// Runs of at least so many bytes of lists of numbers.
+pub fn list_runs(text: &[u8], least: usize) -> Runs<'_> {
+    Runs { members: Some(list_members), ..runs(text, &LISTED, least) }
+}
+
+/// Which of a block are letters of base64: without a branch, so that many are compared at once.
+fn base64_members(block: &[u8; BLOCK]) -> u64 {
+    which(block, |byte| {
+        is_letter(byte) | is_digit(byte) | (byte == b'+') | (byte == b'/') | (byte == b'-') | (byte == b'_')
+    })
+}
+
+/// Which of a block stand in lists of numbers.
+fn list_members(block: &[u8; BLOCK]) -> u64 {
+    which(block, |byte| {
+        let small = byte | 0x20;
+        let is_sign = (byte == b' ') | (byte == b',') | (byte == b'-') | (byte == b':') | (byte == b';');
+        let is_end = (byte == b'\n') | (byte == b'\r') | (byte == b'\t');
+        is_digit(byte) | (small.wrapping_sub(b'a') < 6) | (small == b'x') | is_sign | is_end
+    })
+}
+
+/// The places of which so many in a row are marked, from there on.
+fn rows(mut marks: u64, least: usize) -> u64 {
+    let mut length = 1;
+    while 2 * length <= least {
+        marks &= marks >> length;
+        length *= 2;
+    }
+    marks & marks >> (least - length)
 }
 
 impl Runs<'_> {
-    /// The place behind the last byte of another kind; the beginning where there is none.
-    fn behind_other(&self, range: Range<usize>) -> usize {
-        let text = &self.text[range.clone()];
-        let mut rest = text;
-        // Several at once, because where in them one stands is anybody's guess, and each wrong guess costs as much as all.
-        while let Some((front, last)) = rest.split_last_chunk::<8>() {
-            let mut others = 0_u32;
-            for (nth, byte) in last.iter().enumerate() {
-                others |= u32::from(!self.class[usize::from(*byte)]) << nth;
-            }
-            if others != 0 {
-                return range.start + front.len() + others.ilog2() as usize + 1;
-            }
-            rest = front;
+    /// Which bytes of the block that begins there are of the kind; none behind the end.
+    #[inline(always)]
+    fn members(&self, at: usize) -> u64 {
+        let block = block(self.text, at);
+        match self.members {
+            Some(members) => members(&block),
+            None => which(&block, |byte| self.class[usize::from(byte)]),
         }
-        let other = rest.iter().rposition(|byte| !self.class[usize::from(*byte)]);
-        range.start + other.map_or(0, |other| other + 1)
     }
 
     /// Where a run ends that goes at least so far.
     fn end_of(&self, mut end: usize) -> usize {
-        let is_member = |byte: &u8| self.class[usize::from(*byte)];
-        let most = (end + BLOCK).min(self.text.len());
-        end += self.text[end..most].iter().take_while(|byte| is_member(byte)).count();
-        if end < most {
-            return end;
-        }
-        if let Some(is_block) = self.is_block {
-            while self.text[end..].first_chunk().is_some_and(is_block) {
-                end += BLOCK;
+        loop {
+            let others = !self.members(end);
+            if others != 0 {
+                return end + others.trailing_zeros() as usize;
             }
+            end += BLOCK;
         }
-        end + self.text[end..].iter().take_while(|byte| is_member(byte)).count()
     }
 }
 
@@ -120,15 +124,15 @@ impl Iterator for Runs<'_> {
 
     fn next(&mut self) -> Option<Range<usize>> {
         let mut at = self.at;
-        // Every run that begins here or later covers its own first `least` bytes.
         while at + self.least <= self.text.len() {
-            let last = self.behind_other(at..at + self.least);
-            if last > at {
-                at = last;
-                continue;
+            let starts = rows(self.members(at), self.least);
+            if starts != 0 {
+                let start = at + starts.trailing_zeros() as usize;
+                self.at = self.end_of(start + self.least);
+                return Some(start..self.at);
             }
-            self.at = self.end_of(at + self.least);
-            return Some(at..self.at);
+            // A run that begins further on in the block may not be whole in it.
+            at += BLOCK + 1 - self.least;
         }
         self.at = self.text.len();
         None
@@ -147,6 +151,28 @@ mod tests {
         assert_eq!(found("abcd xyz 12345 fee 99999999"), ["abcd", "12345", "99999999"]);
         assert_eq!(found("abc"), [""; 0]);
         assert_eq!(found("-abcd-abc-0123456789"), ["abcd", "0123456789"]);
+    }
+
+    #[test]
+    fn what_is_told_of_blocks_is_what_is_told_of_bytes() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for at in (0..256).step_by(64) {
+            let block = block(&bytes, at);
+            for (members, class) in [(base64_members(&block), BASE64), (list_members(&block), LISTED)] {
+                for (place, byte) in block.iter().enumerate() {
+                    assert_eq!(members >> place & 1 == 1, class[usize::from(*byte)], "{byte}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn short_runs_beside_each_other_are_none_and_the_next_is_found_at_any_place() {
+        for before in 0..150 {
+            let text = [&b"abc-".repeat(before)[..], b"012345678901-", b"-ab"].concat();
+            let found: Vec<_> = runs(&text, &HEX, 12).map(|run| (run.start, run.len())).collect();
+            assert_eq!(found, [(4 * before, 12)]);
+        }
     }
 
     #[test]

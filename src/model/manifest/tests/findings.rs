@@ -4,27 +4,12 @@ use super::*;
 use crate::model::manifest::resources::{ClassRule, Finds, PolicyTarget};
 use crate::model::types::{FindingAction, FindingClass, FindingWays};
 
-const REST: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {team: red, sources: {addresses: [10.77.0.2/32]}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressL4Route
-metadata: {name: blind}
-spec: {parentRefs: [{name: default, sectionName: tcp}], rules: [{matches: [{ports: [{port: 22}]}]}]}
-";
-
-fn set(spec: &str) -> Result<Resources, Report> {
-    let text =
-        format!("apiVersion: clawgress.io/v1alpha1\nkind: DLPPolicy\nmetadata: {{name: x}}\nspec: {spec}\n");
-    load(&[file("a.yaml", &text), file("gateway.yaml", GATEWAY), file("rest.yaml", REST)])
+fn policy(spec: &str) -> Result<Resources, Report> {
+    set("DLPPolicy", spec)
 }
 
-fn said(spec: &str) -> Vec<String> {
-    let all = mistakes(set(spec));
-    all.iter().map(|line| line.split_once(' ').expect("a place").1.to_owned()).collect()
+fn wrong(spec: &str) -> Vec<String> {
+    said("DLPPolicy", spec)
 }
 
 #[test]
@@ -34,7 +19,7 @@ fn a_policy_of_findings_comes_to_what_it_says() {
        detectors: [iban, payment-card], examples: true}],
       custom: [{name: bird, words: [' Bluebird ', Redbird], action: HashLog, direction: Inbound},
         {name: case, pattern: 'CASE-[0-9]{4}', class: keys}]}";
-    let set = set(spec).unwrap();
+    let set = policy(spec).unwrap();
     let policy = &set.dlp_policies["x"];
     assert_eq!(policy.target, Some(PolicyTarget::Team("red".into())));
     assert_eq!((policy.blocks_unscannable, policy.blocks_over_hold), (false, true));
@@ -71,7 +56,7 @@ fn a_policy_of_findings_comes_to_what_it_says() {
 
 #[test]
 fn without_a_target_it_is_for_every_gateway_and_what_cannot_be_read_is_refused() {
-    let set = set("{classes: [{class: secrets, action: Block}]}").unwrap();
+    let set = policy("{classes: [{class: secrets, action: Block}]}").unwrap();
     let policy = &set.dlp_policies["x"];
     assert_eq!((&policy.target, policy.blocks_unscannable, policy.blocks_over_hold), (&None, true, false));
     assert!(set.warnings.is_empty());
@@ -119,18 +104,19 @@ fn a_policy_of_findings_says_what_is_wrong_with_it() {
             "pattern `(a` is none: unclosed group (the syntax is that of Rust's `regex`, without look-around and back-references)",
         ),
     ] {
-        assert_eq!(said(spec), [expected], "{spec}");
+        assert_eq!(wrong(spec), [expected], "{spec}");
     }
-    let large = said("{custom: [{name: a, pattern: '[a-f]{1000}[0-9a-f]{1000}', action: Block}]}");
+    let large = wrong("{custom: [{name: a, pattern: '[a-f]{1000}[0-9a-f]{1000}', action: Block}]}");
     assert!(large.len() == 1 && large[0].contains("needs an automaton of more than"), "{large:?}");
     let twice =
-        said("{custom: [{name: a, words: [One], action: Block}, {name: a, words: [Two], action: Block}]}");
+        wrong("{custom: [{name: a, words: [One], action: Block}, {name: a, words: [Two], action: Block}]}");
     assert!(twice.len() == 1 && twice[0].starts_with("two detectors have the name `a`"), "{twice:?}");
 }
 
 #[test]
 fn where_no_listener_shows_messages_it_loads_with_a_warning() {
-    let set = set("{targetRef: {kind: EgressL4Route, name: blind}, classes: [{class: keys, action: Block}]}");
+    let set =
+        policy("{targetRef: {kind: EgressL4Route, name: blind}, classes: [{class: keys, action: Block}]}");
     let warnings = set.unwrap().warnings;
     assert_eq!(warnings.len(), 1);
     let text = warnings[0].render(false);

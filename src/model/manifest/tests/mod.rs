@@ -29,6 +29,24 @@ spec:
     - {name: web, protocol: HTTP}
 ";
 
+/// An agent, and routes on that gateway, for policies that are about them.
+const REST: &str = "
+apiVersion: clawgress.io/v1alpha1
+kind: Agent
+metadata: {name: alice}
+spec: {team: red, sources: {addresses: [10.77.0.2/32]}}
+---
+apiVersion: clawgress.io/v1alpha1
+kind: EgressL4Route
+metadata: {name: blind}
+spec: {parentRefs: [{name: default, sectionName: tcp}], rules: [{matches: [{ports: [{port: 22}]}]}]}
+---
+apiVersion: clawgress.io/v1alpha1
+kind: AIProviderRoute
+metadata: {name: models}
+spec: {parentRefs: [{name: default}], rules: [{matches: [{provider: openai}]}]}
+";
+
 /// Loads, and holds the answer against the JSON Schema of each document.
 fn load(files: &[SourceFile]) -> Result<Resources, Report> {
     let answer = super::load(files);
@@ -45,6 +63,19 @@ fn with_gateway(kind: &str, spec: &str) -> Result<Resources, Report> {
     let text =
         format!("apiVersion: clawgress.io/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\nspec:\n{spec}\n");
     load(&[file("a.yaml", &text), file("gateway.yaml", GATEWAY)])
+}
+
+/// A document of one line, beside the gateway and [`REST`].
+fn set(kind: &str, spec: &str) -> Result<Resources, Report> {
+    let text =
+        format!("apiVersion: clawgress.io/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n");
+    load(&[file("a.yaml", &text), file("gateway.yaml", GATEWAY), file("rest.yaml", REST)])
+}
+
+/// What is wrong with it, without the places.
+fn said(kind: &str, spec: &str) -> Vec<String> {
+    let all = mistakes(set(kind, spec));
+    all.iter().map(|line| line.split_once(' ').expect("a place").1.to_owned()).collect()
 }
 
 /// Every mistake as `file:line:column message (hint)`.

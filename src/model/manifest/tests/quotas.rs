@@ -6,34 +6,6 @@ use super::*;
 use crate::model::manifest::resources::{Per, PolicyTarget, RateScope};
 use crate::model::types::{BudgetMode, Limit, Period, Unit, Window};
 
-const REST: &str = "
-apiVersion: clawgress.io/v1alpha1
-kind: Agent
-metadata: {name: alice}
-spec: {team: red, sources: {addresses: [10.77.0.2/32]}}
----
-apiVersion: clawgress.io/v1alpha1
-kind: EgressL4Route
-metadata: {name: blind}
-spec: {parentRefs: [{name: default, sectionName: tcp}], rules: [{matches: [{ports: [{port: 22}]}]}]}
----
-apiVersion: clawgress.io/v1alpha1
-kind: AIProviderRoute
-metadata: {name: models}
-spec: {parentRefs: [{name: default}], rules: [{matches: [{provider: openai}]}]}
-";
-
-fn set(kind: &str, spec: &str) -> Result<Resources, Report> {
-    let text =
-        format!("apiVersion: clawgress.io/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n");
-    load(&[file("a.yaml", &text), file("gateway.yaml", GATEWAY), file("rest.yaml", REST)])
-}
-
-fn said(kind: &str, spec: &str) -> Vec<String> {
-    let all = mistakes(set(kind, spec));
-    all.iter().map(|line| line.split_once(' ').expect("a place").1.to_owned()).collect()
-}
-
 fn budget(limits: &str) -> String {
     format!("{{targetRef: {{kind: Team, name: red}}, limits: [{limits}]}}")
 }
