@@ -87,6 +87,8 @@ fn an_upgrade_keeps_settings_records_and_rules() {
         format!("{VERSION}+1 install ok installed")
     );
     assert_eq!(machine.succeeds("cat /etc/clawgress/clawgress.yaml"), before);
+    // What root put there, as a restore does, is the daemon's from then on.
+    assert_eq!(machine.succeeds("stat -c %U /var/lib/clawgress/ledger.db"), "clawgress\n");
     assert_eq!(
         machine.succeeds("cat /var/lib/clawgress/ledger.db /etc/clawgress/policies.d/99-mine.yaml"),
         "kept\nmine\n"

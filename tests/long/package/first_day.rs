@@ -23,6 +23,9 @@ fn first_day(release: &str) {
     system.succeeds("systemctl reset-failed clawgressd; systemctl enable --now clawgressd");
     assert_governed(&system.lab);
     assert_eq!(system.succeeds("clawgress doctor -o json | grep -c '\"state\": \"fail\"' || true"), "0\n");
+    let journal = system.succeeds("journalctl --no-pager --unit clawgressd");
+    assert!(!journal.contains("memory for secrets is not locked"), "{journal}");
+    assert!(!journal.contains("cannot be given to the group"), "{journal}");
     let status = system.succeeds("clawgress status");
     assert!(status.contains("rules in place"), "{status}");
     assert_eq!(system.succeeds("ps -o user:32= -C clawgressd | sort -u").trim(), "clawgress");

@@ -2,7 +2,8 @@
 //! systemd as process 1 in the laboratory's gateway namespace.
 //!
 //! The network outlives a boot, as cables do; what a boot makes anew in a kernel (rules, routes, links that are down) is made
-//! so here. systemd 252 and later need control groups of version 2, which hosts with version 1 have as well.
+//! so here. systemd 252 and later need control groups of version 2, which hosts with version 1 have as well; memory may be
+//! locked, which nspawn else allows nobody.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -79,7 +80,12 @@ impl System {
                 "--console=pipe",
                 "--link-journal=no",
             ])
-            .args([&network, "--capability=CAP_NET_ADMIN,CAP_NET_RAW", "--resolv-conf=off", "--directory"])
+            .args([
+                &network,
+                "--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_IPC_LOCK",
+                "--resolv-conf=off",
+                "--directory",
+            ])
             .arg(&self.root)
             .envs([("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1"), ("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network")])
             .stdin(Stdio::null())
