@@ -140,11 +140,13 @@ pub async fn run<J: Fn() -> Result<Again, Denial>>(
     let mut workload = side(workload, Direction::Up, looks.up, (None, None));
     let mut upstream = side(upstream, Direction::Down, looks.down, covers);
     let end = tokio::select! {
+        biased;
+        // First: what carries it may be cut at the same moment, and that is not why it ends.
+        _ = cut.wait_for(|cut| *cut) => Some("shutdown"),
         ended = copy_bidirectional_with_sizes(&mut workload, &mut upstream, BUFFER, BUFFER) => {
             ended.err().map(|_| "reset")
         }
         () = idle(&moved) => Some("idle"),
-        _ = cut.wait_for(|cut| *cut) => Some("shutdown"),
         denial = refused(policy, judge) => {
             closing.end(workload.read, workload.written, (LAPSED, denial));
             return drop(busy);

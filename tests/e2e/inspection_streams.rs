@@ -158,6 +158,34 @@ fn a_rule_about_findings_is_asked_about_each_message_of_a_call_and_nothing_stand
     assert_eq!(chat.hear().expect("an answer"), message("one Blackthorn"), "the rule does not hold yet");
     chat.say(message("another Blackthorn"));
     assert_eq!(chat.hear(), None);
+    let row = daemon.record(&json!({"reason": "policy.denied", "policy_id": "EgressPolicy/rules"}));
+    assert_eq!((&row["rule"], &row["end"]), (&json!("trees"), &json!("ended")), "{row}");
+    assert_eq!(row["dlp_matches"].as_array().map(Vec::len), Some(2), "{row}");
+    // By its head alone it is refused at once, and told why.
+    let (_sender, body) = Feed::by_hand();
+    let request = Request::post(format!("https://{NAME}/lab.Echo/Chat"))
+        .header("content-type", "application/grpc")
+        .header("x-one", "Blackthorn")
+        .header("x-two", "Blackthorn");
+    let head = talk.send(request.body(body).expect("a request")).into_parts().0;
+    assert_eq!(head.headers["x-clawgress-reason"], "policy.denied");
+}
+
+#[apply(over_both)]
+fn a_rule_about_findings_is_asked_about_each_message_of_a_websocket(lab: Lab) {
+    let zone = Zone::new().host(NAME, &["192.0.2.11"]);
+    let hash = "{custom: [{name: tree, words: [Blackthorn], action: HashLog}]}";
+    let (_resolver, daemon) = (lab.resolver(zone), gateway(&lab, &[&policy("words", hash), TREES].concat()));
+    servers(&lab, &["http/1.1"]);
+    for mut talk in talks(&lab, &daemon) {
+        talk.say(upgrade("/ws"));
+        assert!(talk.head().starts_with("HTTP/1.1 101 "));
+        talk.say(frame(1, b"a Blackthorn"));
+        assert_eq!(talk.bytes(14), b"\x81\x0ca Blackthorn");
+        talk.say(frame(1, b"a Blackthorn"));
+        let close = talk.bytes(4);
+        assert_eq!((close[0], &close[2..4]), (0x88, &1008_u16.to_be_bytes()[..]));
+    }
     let row = daemon.record(&json!({"kind": "request", "path": "/ws", "reason": "policy.denied"}));
     assert_eq!(row["rule"], "trees", "{row}");
 }
