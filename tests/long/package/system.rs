@@ -26,6 +26,9 @@ const LINKS: &str = "[Unit]\nDescription=Network\nDefaultDependencies=no\nAfter=
                      ExecStart=/bin/sh -c 'ip link set agents0 up; ip addr replace fd77::1/64 dev agents0 nodad'\n\
                      [Install]\nWantedBy=multi-user.target\n";
 
+/// Starts the container in a control group of its own: in one, two would end each other's services.
+const IN_A_GROUP: &str = "echo $$ >\"$1/cgroup.procs\" && shift && exec systemd-nspawn \"$@\"";
+
 /// A system. Shut down and gone when dropped.
 pub struct System {
     container: Option<Child>,
@@ -194,11 +197,24 @@ impl Drop for System {
             let _ = container.kill();
             let _ = container.wait();
         }
+        let group = control_group(self.lab.gateway().name());
+        let _ = Command::new("find")
+            .arg(group)
+            .args(["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
+            .status();
         let unmounted = Command::new("umount").args(["--lazy", "--recursive"]).arg(&self.root).status();
         if unmounted.is_ok_and(|status| status.success()) {
             let _ = self.root.parent().map(fs::remove_dir_all);
         }
     }
+}
+
+/// Where control groups of version 2 are: alone, or beside version 1.
+fn control_group(name: &str) -> PathBuf {
+    let alone = Path::new("/sys/fs/cgroup");
+    let beside = alone.join("unified");
+    let groups = if alone.join("cgroup.controllers").exists() { alone } else { &beside };
+    groups.join(format!("clawgress-{name}"))
 }
 
 /// A command of this machine, which must succeed.
