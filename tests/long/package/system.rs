@@ -74,7 +74,11 @@ impl System {
         let log = File::options().create(true).append(true).open(self.lab.folder().join("console.log"));
         let log = log.expect("a log file");
         let network = format!("--network-namespace-path=/run/netns/{}", self.lab.gateway().name());
-        let mut container = Command::new("systemd-nspawn")
+        let group = control_group(self.lab.gateway().name());
+        fs::create_dir_all(&group).expect("a control group");
+        let mut container = Command::new("sh")
+            .args(["-c", IN_A_GROUP, "sh"])
+            .arg(&group)
             .args([
                 "--quiet",
                 "--register=no",
