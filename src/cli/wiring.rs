@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::DEFAULT_CONFIG;
 use super::context::block_on;
 use super::exit::{Exit, Failure};
 use crate::model::config::{self, Config};
 use crate::model::manifest::{self, SourceFile};
-use crate::operate::api::{Check, CheckState, Diagnostic, Severity};
+use crate::operate::api::{Check, Diagnostic, Severity, Status};
+use crate::operate::checkup;
 use crate::operate::daemon;
-use crate::perceive::intercept::{self, checks};
 use crate::platform::files::{FileProblem, PolicyFile, read_file};
 
 /// What the loader says of a set of files.
@@ -62,32 +63,18 @@ pub fn daemon(work: Work, config: &Path) -> Result<(), Failure> {
     done.map_err(|error| Failure::new(Exit::Code(error.exit_code()), error.to_string()))
 }
 
-/// The checks of `doctor`, made by this process.
-pub fn local_checks(config: &Path) -> Result<Vec<Check>, Failure> {
-    let settings = settings(config, "name the daemon's settings with `--config PATH`")?;
-    let wanted = intercept::Interception {
-        interfaces: settings.intercept.interfaces,
-        subnets: settings.intercept.subnets,
-        allow_local: settings.intercept.allow_local,
-        echo: settings.intercept.echo,
-        fail_mode: settings.fail_mode,
-        policy: intercept::FromPolicy::default(),
+/// The checks of `doctor` that this process can make. `path` are the settings where the command line or the daemon names
+/// them.
+pub fn own_checks(path: Option<PathBuf>, status: Option<Status>) -> Result<Vec<Check>, Failure> {
+    let path = path.unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
+    let said = |failure: Failure| failure.message.unwrap_or_default();
+    let question = checkup::Question {
+        usual: path == Path::new(DEFAULT_CONFIG),
+        settings: settings(&path, "").map_err(said),
+        status,
+        path,
     };
-    let found = block_on(async {
-        let mut found = checks::run(&wanted).await;
-        found.push(checks::drops(intercept::Drops::listen().map(drop).as_ref().map(drop)));
-        Ok(found)
-    })?;
-    Ok(found.into_iter().map(check).collect())
-}
-
-fn check(check: checks::Check) -> Check {
-    let state = match check.outcome {
-        checks::Outcome::Ok => CheckState::Ok,
-        checks::Outcome::Warn => CheckState::Warn,
-        checks::Outcome::Fail => CheckState::Fail,
-    };
-    Check { name: check.name, state, found: check.found, repair: check.repair }
+    block_on(async { Ok(checkup::run(&question).await) })
 }
 
 /// The policy folder that these settings name.

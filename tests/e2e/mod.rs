@@ -17,6 +17,7 @@ pub mod deciding;
 pub mod denials;
 pub mod dialogue;
 pub mod dns;
+pub mod doctor;
 pub mod ech;
 pub mod explaining;
 pub mod exfiltration;
