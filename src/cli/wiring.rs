@@ -10,7 +10,8 @@ use crate::model::manifest::{self, SourceFile};
 use crate::operate::api::{Check, Diagnostic, Severity, Status};
 use crate::operate::checkup;
 use crate::operate::daemon;
-use crate::platform::files::{FileProblem, PolicyFile, read_file};
+use crate::operate::setup::plan::Planned;
+use crate::platform::files::{FileProblem, PolicyFile, read_file, read_tree};
 
 /// What the loader says of a set of files.
 #[derive(Debug, Default)]
@@ -75,6 +76,21 @@ pub fn own_checks(path: Option<PathBuf>, status: Option<Status>) -> Result<Vec<C
         path,
     };
     block_on(async { Ok(checkup::run(&question).await) })
+}
+
+/// The policies of a folder that stay as they are when these files are written. A folder that is not there has none.
+pub fn staying(folder: &Path, written: &[Planned]) -> Result<Vec<SourceFile>, Failure> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let shown = folder.display().to_string();
+    let found = read_tree(folder, &shown).map_err(|problems| unreadable(&problems))?;
+    let stays = |file: &&PolicyFile| !written.iter().any(|one| one.path == Path::new(&file.shown));
+    Ok(found
+        .iter()
+        .filter(stays)
+        .map(|file| SourceFile::new(file.shown.as_str(), file.bytes.as_slice()))
+        .collect())
 }
 
 /// The policy folder that these settings name.

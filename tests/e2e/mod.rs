@@ -33,6 +33,7 @@ pub mod hostile;
 pub mod hygiene;
 pub mod http2;
 pub mod http;
+pub mod init;
 pub mod injection;
 pub mod injection_aws;
 pub mod injection_echo;
