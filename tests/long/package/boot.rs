@@ -3,7 +3,8 @@
 use super::outside::{passed, watch, while_alice_sends};
 use super::system::System;
 use super::{BOOKWORM, TRIXIE};
-use crate::e2e::fail_modes::{assert_governed, assert_shut};
+use crate::e2e::fail_modes::assert_governed;
+use crate::e2e::probes::{OPEN, SHUT, UPSTREAM, ask, at, call};
 
 fn closed_from_boot(release: &str) {
     let mut system = System::governed(release);
@@ -23,13 +24,21 @@ fn closed_from_boot(release: &str) {
     system.succeeds(
         "cp /etc/clawgress/clawgress.yaml /root/good.yaml; echo 'spec: [' >> /etc/clawgress/clawgress.yaml",
     );
+    let before = passed(&system.lab);
     let slipped = reboot_under_fire(&mut system);
     assert_eq!(slipped, 0, "packets passed while the settings could not be used");
     assert_eq!(
         (system.property("ActiveState"), system.property("ExecMainStatus")),
         ("failed".into(), "78".into())
     );
-    assert_shut(&system.lab, "settings that cannot be used");
+    // Nobody is an agent while no document is in force, and refusals to strangers are rationed: silence is an answer here.
+    for to in UPSTREAM {
+        for port in [OPEN, SHUT] {
+            assert!(call(system.lab.workload(), &at(to, port)).is_err(), "{to} {port}");
+            assert!(ask(system.lab.workload(), &at(to, port)).is_err(), "{to} {port}");
+        }
+    }
+    assert_eq!(passed(&system.lab) - before, 0, "packets passed while the settings could not be used");
     system.succeeds("cp /root/good.yaml /etc/clawgress/clawgress.yaml; systemctl start clawgressd");
     assert_governed(&system.lab);
 }
