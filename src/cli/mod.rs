@@ -13,6 +13,7 @@ mod wiring;
 mod daemon;
 mod status;
 mod reload;
+mod init;
 mod doctor;
 mod validate;
 mod test;
@@ -72,6 +73,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write settings, a first agent and policies to start from
+    Init(init::Init),
     /// Run the gateway
     Daemon(daemon::Daemon),
     /// How things are, and what needs you
@@ -178,6 +181,7 @@ fn socket_path(given: Option<PathBuf>) -> PathBuf {
 
 fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
     match command {
+        Command::Init(command) => command.run(context),
         Command::Daemon(command) => command.run(),
         Command::Status(command) => command.run(context),
         Command::Reload(command) => command.run(context),

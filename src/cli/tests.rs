@@ -149,7 +149,7 @@ async fn every_command_prints_what_the_daemon_answers() {
     );
     for (line, code, out) in [
         ("clawgress reload", Exit::Done, "sha256:01 in force: 1 file, 2 documents\n"),
-        ("clawgress doctor", Exit::Done, "ok    nft  1.1\nnothing needs you\n"),
+        ("clawgress doctor nft", Exit::Done, "ok    nft  1.1\nnothing needs you\n"),
         ("clawgress get agents", Exit::Done, "Agent/alice  policies.d/agents.yaml:1\n"),
         ("clawgress get agents -o yaml", Exit::Done, "- kind: Agent\n"),
         ("clawgress get Agent alice -o yaml", Exit::Done, "kind: Agent\n"),
@@ -531,7 +531,7 @@ fn doctor_names_the_repair_below_each_check_that_fails() {
 ok    forwarding  net.ipv4.ip_forward is 1
 fail  rp_filter   `agents0` is strict
                   repair: sysctl -w net.ipv4.conf.agents0.rp_filter=2
-1 check failed
+1 check failed; first rp_filter: sysctl -w net.ipv4.conf.agents0.rp_filter=2
 ";
     assert_eq!(doctor::render(&checks, Paint(false)), expected);
 }

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::DEFAULT_CONFIG;
 use super::context::block_on;
 use super::exit::{Exit, Failure};
 use crate::model::config::{self, Config};
 use crate::model::manifest::{self, SourceFile};
-use crate::operate::api::{Check, CheckState, Diagnostic, Severity};
+use crate::operate::api::{Check, Diagnostic, Severity, Status};
+use crate::operate::checkup;
 use crate::operate::daemon;
-use crate::perceive::intercept::{self, checks};
-use crate::platform::files::{FileProblem, PolicyFile, read_file};
+use crate::operate::setup::plan::Planned;
+use crate::platform::files::{FileProblem, PolicyFile, read_file, read_tree};
 
 /// What the loader says of a set of files.
 #[derive(Debug, Default)]
@@ -62,32 +64,33 @@ pub fn daemon(work: Work, config: &Path) -> Result<(), Failure> {
     done.map_err(|error| Failure::new(Exit::Code(error.exit_code()), error.to_string()))
 }
 
-/// The checks of `doctor`, made by this process.
-pub fn local_checks(config: &Path) -> Result<Vec<Check>, Failure> {
-    let settings = settings(config, "name the daemon's settings with `--config PATH`")?;
-    let wanted = intercept::Interception {
-        interfaces: settings.intercept.interfaces,
-        subnets: settings.intercept.subnets,
-        allow_local: settings.intercept.allow_local,
-        echo: settings.intercept.echo,
-        fail_mode: settings.fail_mode,
-        policy: intercept::FromPolicy::default(),
+/// The checks of `doctor` that this process can make. `path` are the settings where the command line or the daemon names
+/// them.
+pub fn own_checks(path: Option<PathBuf>, status: Option<Status>) -> Result<Vec<Check>, Failure> {
+    let path = path.unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
+    let said = |failure: Failure| failure.message.unwrap_or_default();
+    let question = checkup::Question {
+        usual: path == Path::new(DEFAULT_CONFIG),
+        settings: settings(&path, "").map_err(said),
+        status,
+        path,
     };
-    let found = block_on(async {
-        let mut found = checks::run(&wanted).await;
-        found.push(checks::drops(intercept::Drops::listen().map(drop).as_ref().map(drop)));
-        Ok(found)
-    })?;
-    Ok(found.into_iter().map(check).collect())
+    block_on(async { Ok(checkup::run(&question).await) })
 }
 
-fn check(check: checks::Check) -> Check {
-    let state = match check.outcome {
-        checks::Outcome::Ok => CheckState::Ok,
-        checks::Outcome::Warn => CheckState::Warn,
-        checks::Outcome::Fail => CheckState::Fail,
-    };
-    Check { name: check.name, state, found: check.found, repair: check.repair }
+/// The policies of a folder that stay as they are when these files are written. A folder that is not there has none.
+pub fn staying(folder: &Path, written: &[Planned]) -> Result<Vec<SourceFile>, Failure> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let shown = folder.display().to_string();
+    let found = read_tree(folder, &shown).map_err(|problems| unreadable(&problems))?;
+    let stays = |file: &&PolicyFile| !written.iter().any(|one| one.path == Path::new(&file.shown));
+    Ok(found
+        .iter()
+        .filter(stays)
+        .map(|file| SourceFile::new(file.shown.as_str(), file.bytes.as_slice()))
+        .collect())
 }
 
 /// The policy folder that these settings name.

@@ -41,17 +41,18 @@ fn refuses(lab: &Lab, config: &Path, check: &str, repair: &str) {
         text.lines().find(|line| line.starts_with("fail")).unwrap_or_else(|| panic!("no failure: {text}"));
     assert!(failed.contains(check), "{text}");
     assert!(text.contains(&format!("repair: {repair}")), "{text}");
-    assert!(text.trim_end().ends_with("1 check failed"), "{text}");
+    let last = text.trim_end().lines().last().unwrap_or_default();
+    assert!(last.starts_with("1 check failed; first ") && last.ends_with(repair), "{text}");
 }
 
 #[test]
 fn a_ready_host_passes_every_check_with_and_without_the_daemon() {
     let lab = lab();
+    let _resolver = lab.resolver(Zone::new());
     let config = settings(&lab, &json!({}));
     let alone = doctor(&lab, &config);
     alone.succeeded();
     assert!(alone.errors().contains("no daemon answers"), "{alone}");
-    let _resolver = lab.resolver(Zone::new());
     let daemon = lab.daemon(&json!({}), &[("all.yaml", &alice_with_network())]);
     let asked = daemon.cli(&["doctor", "-o", "json"]);
     asked.succeeded();
@@ -72,6 +73,7 @@ fn without_forwarding_the_daemon_does_not_start() {
         ("net/ipv6/conf/all/forwarding", "forwarding.ipv6", "sysctl -w net.ipv6.conf.all.forwarding=1"),
     ] {
         let lab = lab();
+        let _resolver = lab.resolver(Zone::new());
         let config = settings(&lab, &json!({}));
         lab.gateway().set(key, "0");
         refuses(&lab, &config, check, repair);
@@ -83,6 +85,7 @@ fn without_forwarding_the_daemon_does_not_start() {
 #[test]
 fn settings_of_the_host_that_break_interception_in_silence_are_found() {
     let lab = lab();
+    let _resolver = lab.resolver(Zone::new());
     let config = settings(&lab, &json!({}));
     for (key, check, repair) in [
         (
@@ -121,6 +124,7 @@ fn settings_of_the_host_that_break_interception_in_silence_are_found() {
 #[test]
 fn a_missing_interface_and_one_that_is_down_are_named() {
     let lab = lab();
+    let _resolver = lab.resolver(Zone::new());
     let config = settings(&lab, &json!({"intercept": {"interfaces": ["agents0", "agents9"]}}));
     refuses(&lab, &config, "interface.agents9", "ip link; then name it in spec.intercept.interfaces");
     let config = settings(&lab, &json!({}));
@@ -131,6 +135,7 @@ fn a_missing_interface_and_one_that_is_down_are_named() {
 #[test]
 fn listener_ports_that_outgoing_connections_may_take_are_a_refusal() {
     let lab = lab();
+    let _resolver = lab.resolver(Zone::new());
     let config = settings(&lab, &json!({}));
     lab.gateway().set("net/ipv4/ip_local_port_range", "10000 60999");
     lab.gateway().set("net/ipv4/ip_local_reserved_ports", "8080");

@@ -44,6 +44,15 @@ impl<'lab> Daemon<'lab> {
         Self { gateway, folder, config, files, manager, running, authority: OnceCell::new() }
     }
 
+    /// A daemon with settings that somebody else has written; its folders are those beside them, as the lab's usual ones.
+    pub fn of(lab: &'lab Lab, config: &Path) -> Self {
+        let folder = config.parent().expect("settings in a folder").to_owned();
+        let mut manager = Manager::new(&folder);
+        let running = launch(lab.gateway(), (&folder, config), &mut manager, None);
+        let (gateway, config) = (lab.gateway(), config.to_owned());
+        Self { gateway, folder, config, files: None, manager, running, authority: OnceCell::new() }
+    }
+
     /// Ends the daemon as a crash would, and waits until it is gone. Nobody keeps anything for the next.
     pub fn kill9(&mut self) {
         self.crash();

@@ -4,6 +4,7 @@
 //! decision of its own, the earlier reason, policy and rule are gone. Rows come oldest first. Never formats for people.
 
 mod page;
+mod sound;
 
 pub use page::{Page, Window};
 

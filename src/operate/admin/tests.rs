@@ -56,6 +56,7 @@ pub(crate) fn status() -> Status {
             started_at: Timestamp(1_795_000_000_000_000),
             uptime_s: 60,
             fail_mode: FailMode::Closed,
+            settings: None,
         },
         interception: Interception {
             interfaces: vec!["agents0".into()],

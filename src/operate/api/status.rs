@@ -3,6 +3,7 @@
 //! Plain values with public fields; the daemon fills them, the faces print them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,9 @@ pub struct Daemon {
     pub uptime_s: u64,
     /// What the kernel does with workloads' traffic while the daemon is not there.
     pub fail_mode: FailMode,
+    /// The file that its settings were read from; absent where an older daemon answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<PathBuf>,
 }
 
 /// What is intercepted.
@@ -187,12 +191,36 @@ pub struct Check {
     pub repair: Option<String>,
 }
 
+impl Check {
+    /// As it should be.
+    pub fn ok(name: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { name: name.into(), state: CheckState::Ok, found: found.into(), repair: None }
+    }
+
+    /// Works, with a consequence, and what mends it.
+    pub fn warn(name: impl Into<String>, found: impl Into<String>, repair: impl Into<String>) -> Self {
+        Self { name: name.into(), state: CheckState::Warn, found: found.into(), repair: Some(repair.into()) }
+    }
+
+    /// Does not work, and what mends it.
+    pub fn fail(name: impl Into<String>, found: impl Into<String>, repair: impl Into<String>) -> Self {
+        Self { name: name.into(), state: CheckState::Fail, found: found.into(), repair: Some(repair.into()) }
+    }
+
+    /// Could not be looked at, and why.
+    pub fn skip(name: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { name: name.into(), state: CheckState::Skip, found: why.into(), repair: None }
+    }
+}
+
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckState {
     /// As it should be.
     Ok,
+    /// Could not be looked at: it says nothing about how things are.
+    Skip,
     /// Works, but not as it should be.
     Warn,
     /// Does not work.
@@ -204,6 +232,7 @@ impl CheckState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Skip => "skip",
             Self::Warn => "warn",
             Self::Fail => "fail",
         }

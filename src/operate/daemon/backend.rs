@@ -13,7 +13,7 @@ use super::policies::{Policies, Reloaded};
 use super::searching::{ledger_filter, ledger_window, page};
 use super::secrets::Secrets;
 use super::settings::Settings;
-use super::{actions, authorities, explain, keeper, parts, quotas, resolvers, status};
+use super::{actions, authorities, explain, keeper, parts, quotas, status, upkeep};
 use crate::decide::ledger::{self, IdPrefix};
 use crate::model::types::Timestamp;
 use crate::model::types::limits::ADMIN_PAGE_ROWS;
@@ -23,6 +23,7 @@ use crate::operate::api::{
     Diagnostic, ExplainQuery, Explanation, Fault, Page, QuarantineQuery, Quota, QuotaQuery, ReloadResult,
     Resource, RotateQuery, SecretValue, SetSecrets, Setup, Severity, Status, Window,
 };
+use crate::operate::checkup::names;
 use crate::perceive::intercept::apply::{Applied, NftError, Table};
 use crate::perceive::intercept::{Interception, checks, routes};
 use crate::pipeline::Shared;
@@ -124,6 +125,12 @@ impl Operator {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).apply(&self.interception())
     }
 
+    /// Puts policy rules and routes in place where they are not. Blocks.
+    pub(super) fn mend_routes(&self) -> Result<routes::Routes, routes::RouteError> {
+        let ipv6 = self.settings.config.intercept.subnets.iter().any(|subnet| subnet.network().is_ipv6());
+        self.runtime.block_on(routes::ensure(ipv6))
+    }
+
     /// Whether policy rules and routes are in place. Blocks.
     pub(super) fn routes(&self, ipv6: bool) -> Setup {
         match self.runtime.block_on(routes::in_place(ipv6)) {
@@ -156,6 +163,7 @@ impl Backend for Operator {
 
     fn reload(&self, _caller: &Caller) -> Result<ReloadResult, Fault> {
         let reloaded = self.reload_by("reload");
+        upkeep::mend(self);
         let snapshot = self.shared.snapshot.load();
         Ok(ReloadResult {
             applied: reloaded.applied,
@@ -172,7 +180,7 @@ impl Backend for Operator {
         let mut found = self.runtime.block_on(checks::run(&self.interception()));
         found.push(checks::drops(self.recorded.as_ref().map(drop)));
         let (upstreams, tls) = (&self.shared.resolvers, self.shared.dialler.for_resolvers());
-        let resolvers = self.runtime.block_on(resolvers::checks(upstreams, tls));
+        let resolvers = names::upstreams(&self.runtime.block_on(upstreams.examine(tls)));
         Ok(found
             .into_iter()
             .map(check)

@@ -13,7 +13,6 @@ mod kept;
 mod names;
 pub mod host;
 mod policies;
-mod resolvers;
 mod keeper;
 mod actions;
 mod quotas;

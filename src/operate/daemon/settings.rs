@@ -23,10 +23,11 @@ impl Settings {
     /// # Errors
     /// [`Error::Settings`] where the file cannot be read or used.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Ok(Self { path: path.to_owned(), config: Arc::new(config_of(path)?) })
+        let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self { path: place, config: Arc::new(config_of(path)?) })
     }
 
-    /// Where they were read.
+    /// The file, from `/` on where it could be found out.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -42,6 +42,7 @@ pub fn of(operator: &Operator) -> Result<Status, Fault> {
             started_at: operator.started_at,
             uptime_s: operator.started.elapsed().as_secs(),
             fail_mode: operator.settings.config.fail_mode,
+            settings: Some(operator.settings.path().to_owned()),
         },
         interception,
         policy,

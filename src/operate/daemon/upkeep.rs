@@ -43,6 +43,20 @@ pub async fn run(operator: Arc<Operator>) {
     }
 }
 
+/// Looks at both at once, for an operator who asks. Blocks.
+pub fn mend(operator: &Operator) {
+    match operator.mend_rules() {
+        Ok(Applied::Unchanged) => {}
+        Ok(Applied::Written) => restored(operator, "rules"),
+        Err(error) => tracing::error!(%error, "the rules of interception could not be put in place"),
+    }
+    match operator.mend_routes() {
+        Ok(routes::Routes::Unchanged) => {}
+        Ok(routes::Routes::Added) => restored(operator, "routes"),
+        Err(error) => tracing::error!(%error, "the routes of interception could not be put in place"),
+    }
+}
+
 fn restored(operator: &Operator, what: &str) {
     tracing::warn!("the {what} of interception were missing or changed, and are back");
     operator.shared.ledger.system("interception-restored", what, None);

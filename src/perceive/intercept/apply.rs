@@ -135,6 +135,26 @@ fn found() -> Result<Option<Listing>, NftError> {
     listed.map(|listed| Listing::of_json(&listed).ok_or(NftError::Unreadable { doing: LISTING })).transpose()
 }
 
+/// Compares the table with what the settings want, whatever policy has filled into it: for whoever does not know what is in
+/// force. Changes nothing.
+pub fn status_but_for_policy(wanted: &Interception) -> Result<TableStatus, NftError> {
+    let Some(found) = found()? else { return Ok(TableStatus::Absent) };
+    let expected = Listing::of_objects(&objects(wanted));
+    if expected.differs_only_in(&FROM_POLICY, &found) {
+        return Ok(TableStatus::InPlace);
+    }
+    // A version of nft with a spelling of its own is told by the structure alone, as after the first writing.
+    let differences = expected.differences_in_structure(&found);
+    Ok(if differences.is_empty() { TableStatus::InPlace } else { TableStatus::Differs(differences) })
+}
+
+/// Every table of this network namespace, as nft lists it in JSON (libnftables-json(5)). Changes nothing.
+pub fn whole_ruleset() -> Result<Value, NftError> {
+    const DOING: &str = "listing all rules";
+    let listed = nft(&["-j", "list", "ruleset"], "", DOING)?;
+    serde_json::from_str(&listed).map_err(|_| NftError::Unreadable { doing: DOING })
+}
+
 /// Takes the table away; it need not be there.
 pub fn remove() -> Result<(), NftError> {
     nft(&["-j", "-f", "-"], &removal().to_string(), "removing the rules").map(drop)

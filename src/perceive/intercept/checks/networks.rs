@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::super::facts;
-use super::super::links::Interface;
+use super::super::links::{Interface, Kind};
 use super::super::ruleset::Interception;
 use super::Check;
 use super::settings::sysctl;
@@ -49,8 +49,7 @@ pub(super) fn interfaces(wanted: &Interception, found: &[Interface]) -> Vec<Chec
 /// With `br_netfilter` (Docker and Kubernetes load it) a bridge shows its packets to the rules before they are handed up,
 /// and forgets the socket that tproxy chose: nothing would reach this gateway.
 pub(super) fn bridges(wanted: &Interception, found: &[Interface]) -> Vec<Check> {
-    let bridged =
-        found.iter().any(|interface| interface.bridge && wanted.interfaces.contains(&interface.name));
+    let bridged = found.iter().any(|one| one.kind == Kind::Bridge && wanted.interfaces.contains(&one.name));
     let families = [
         ("net.bridge.bridge-nf-call-iptables", wanted.subnets.iter().any(|net| matches!(net, IpNet::V4(_)))),
         ("net.bridge.bridge-nf-call-ip6tables", wanted.subnets.iter().any(|net| matches!(net, IpNet::V6(_)))),
