@@ -202,10 +202,18 @@ impl Drop for System {
             let _ = container.wait();
         }
         let group = control_group(self.lab.gateway().name());
-        let _ = Command::new("find")
-            .arg(group)
-            .args(["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
-            .status();
+        // What dies in it is there for a moment longer.
+        for _ in 0..100 {
+            let _ = Command::new("find")
+                .arg(&group)
+                .args(["-depth", "-type", "d", "-delete"])
+                .stderr(Stdio::null())
+                .status();
+            if !group.exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let unmounted = Command::new("umount").args(["--lazy", "--recursive"]).arg(&self.root).status();
         if unmounted.is_ok_and(|status| status.success()) {
             let _ = self.root.parent().map(fs::remove_dir_all);
