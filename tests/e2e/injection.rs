@@ -12,7 +12,7 @@ use super::providers::{self, OPENAI, Providers};
 use super::streaming::{PLAIN, TLS};
 use crate::lab::backends::Wire;
 use crate::lab::daemon::alice_is_read;
-use crate::lab::{Daemon, Lab, Namespace, Resolver};
+use crate::lab::{Daemon, Lab, Namespace, Resolver, Stopping};
 
 /// A key that nobody else has.
 pub const KEY: &str = "mk-made-up/7Qw+Zt9";
@@ -250,6 +250,7 @@ fn a_new_value_counts_for_the_next_request_and_no_request_fails_meanwhile(lab: L
                 count
             })
         });
+        let stopping = Stopping::when_dropped(&over);
         for version in 1..20 {
             let value = format!("mk-version-{version:02}");
             set(&daemon, &["site"], &value);
@@ -258,7 +259,7 @@ fn a_new_value_counts_for_the_next_request_and_no_request_fails_meanwhile(lab: L
             let next = next.expect("the request after the change");
             assert_eq!(fields(&next.head, "x-api-key").next(), Some(&*value));
         }
-        over.store(true, Ordering::Relaxed);
+        drop(stopping);
         for one in load {
             assert!(one.join().expect("no request failed") > 0);
         }

@@ -12,7 +12,7 @@ use super::probes::{LISTENERS, at};
 use crate::lab::backends::{Wire, eventually};
 use crate::lab::daemon::alice_and_gateway;
 use crate::lab::services::HttpServer;
-use crate::lab::{Daemon, Lab, Namespace, RESOLVER_V4, Zone};
+use crate::lab::{Daemon, Lab, Namespace, RESOLVER_V4, Stopping, Zone};
 
 /// Where the site of these tests stands, in both families.
 const SITE: [&str; 2] = ["192.0.2.11", "2001:db8:1::11"];
@@ -131,22 +131,13 @@ fn load(workload: &Namespace, until: impl FnOnce(&AtomicUsize) + Send) -> (usize
                 })
             };
             let running: Vec<_> = clients.into_iter().chain(clients).map(client).collect();
-            let stopping = Stopping(stop);
+            let stopping = Stopping::when_dropped(stop);
             until(served);
             drop(stopping);
             running.into_iter().flat_map(|client| client.join().expect("a client")).collect()
         })
     });
     (served.into_inner(), failed)
-}
-
-/// Stops the load, also where the test has failed.
-struct Stopping<'a>(&'a AtomicBool);
-
-impl Drop for Stopping<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Waits until this many more were served.

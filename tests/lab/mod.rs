@@ -25,6 +25,7 @@ pub mod pki;
 pub mod program;
 pub mod resolver;
 pub mod services;
+pub mod stopping;
 pub mod topology;
 pub mod websocket;
 
@@ -39,6 +40,7 @@ pub use namespace::Namespace;
 pub use nginx::Nginx;
 pub use pki::{Leaf, Pki};
 pub use resolver::{Resolver, Zone};
+pub use stopping::Stopping;
 
 /// The gateway's addresses on the workloads' side.
 pub const GATEWAY_V4: &str = "10.77.0.1";
