@@ -225,15 +225,7 @@ spec:
     };
     let fetch = "{matches: [{method: POST, path: {value: /push/notes.git/git-upload-pack}}]}";
     let daemon = world.gateway(&route(fetch));
-    let git = |script: &str| {
-        let script = format!(
-            "set -e; git() {{ command git -c user.name=a -c user.email=a@a.example \"$@\"; }}; {script}"
-        );
-        program(&world, &daemon, "sh", "GIT_SSL_CAINFO")
-            .args(["-c", &script])
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .run()
-    };
+    let git = |script: &str| git(&world, &daemon, script);
     git("git clone -q https://site.example/push/notes.git copy && test -f copy/README").succeeded();
     // More than `http.postBuffer`, so that git sends it in chunks.
     git("cd copy && head -c 3000000 /dev/urandom > big && git add big && git commit -q -m big").succeeded();
@@ -254,6 +246,13 @@ spec:
         let mut pushes = rows.filter(|row| row["path"] == packed && row["status"] == 200);
         pushes.find(|row| row["bytes_out"].as_u64().is_some_and(|bytes| bytes > 3_000_000))
     });
+}
+
+/// A script of git's commands, by somebody whom git does not ask for anything.
+fn git(world: &World, daemon: &Daemon<'_>, script: &str) -> Finished {
+    let script =
+        format!("set -e; git() {{ command git -c user.name=a -c user.email=a@a.example \"$@\"; }}; {script}");
+    program(world, daemon, "sh", "GIT_SSL_CAINFO").args(["-c", &script]).env("GIT_TERMINAL_PROMPT", "0").run()
 }
 
 /// A token that the server of a private repository takes as the password of `x-access-token`.
@@ -284,15 +283,7 @@ spec:
   basicUser: x-access-token
 ";
     let daemon = world.gateway(&format!("{ROUTES}{route}"));
-    let git = |script: &str| {
-        let script = format!(
-            "set -e; git() {{ command git -c user.name=a -c user.email=a@a.example \"$@\"; }}; {script}"
-        );
-        program(&world, &daemon, "sh", "GIT_SSL_CAINFO")
-            .args(["-c", &script])
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .run()
-    };
+    let git = |script: &str| git(&world, &daemon, script);
     let url = "https://site.example/private/notes.git";
     let refused = git(&format!("git clone -q {url} none"));
     assert!(refused.failed_with(128).contains("could not read Username"), "the server wants it: {refused}");

@@ -3,11 +3,11 @@
 //! Kept, so that equal findings have equal hashes as long as records are kept. Nobody but the daemon reads it, and it opens
 //! nothing. Read next: `decide/dlp/hash.rs`.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
+use super::kept;
 use crate::decide::dlp::HashKey;
 
 /// Bytes of the key.
@@ -20,7 +20,7 @@ const BYTES: usize = 32;
 pub fn load_or_create(state: &Path) -> io::Result<HashKey> {
     let path = state.join("findings.key");
     let mut key = [0; BYTES];
-    match OpenOptions::new().read(true).open(&path) {
+    match File::open(&path) {
         Ok(mut file) => {
             file.read_exact(&mut key)?;
             return Ok(HashKey(key));
@@ -29,12 +29,7 @@ pub fn load_or_create(state: &Path) -> io::Result<HashKey> {
         Err(error) => return Err(error),
     }
     aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no random bytes"))?;
-    // Whole or not at all: a start that is stopped here leaves no half of a key.
-    let fresh = state.join("findings.key.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, &path)?;
+    kept::replace(&path, &key)?;
     Ok(HashKey(key))
 }
 

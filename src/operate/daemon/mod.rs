@@ -5,11 +5,11 @@
 //! when the daemon stops. Read next: `parts.rs`, `policies.rs`.
 
 mod settings;
+mod kept;
 mod findings_key;
 mod doors;
 mod workers;
 mod parts;
-mod kept;
 mod names;
 pub mod host;
 mod policies;

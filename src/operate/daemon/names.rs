@@ -2,11 +2,11 @@
 //! away at the start. After a crash there is none, and raw connections by name need a new lookup, as they do where the file
 //! cannot be read: it is never a reason not to start.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 
+use super::kept;
 use crate::model::types::Timestamp;
 use crate::model::types::limits::DNS_NAMES_KEPT;
 use crate::perceive::dns::{Memory, Remembered};
@@ -21,15 +21,12 @@ pub fn keep(memory: &Memory, state: &Path, now: Timestamp) {
 }
 
 fn write(all: &[Remembered], state: &Path) -> io::Result<()> {
-    let fresh = state.join("names.jsonl.new");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    let mut file = io::BufWriter::new(file);
+    let mut lines = Vec::new();
     for one in all {
-        serde_json::to_writer(&mut file, one)?;
-        file.write_all(b"\n")?;
+        serde_json::to_writer(&mut lines, one)?;
+        lines.push(b'\n');
     }
-    file.flush()?;
-    fs::rename(&fresh, state.join(FILE))
+    kept::replace(&state.join(FILE), &lines)
 }
 
 /// Believes again what was written down, and takes it away: of an end that nobody saw nothing is believed.
