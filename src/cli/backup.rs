@@ -103,8 +103,11 @@ fn take(made: &Backup, folder: &Path) -> Result<BackupList, Failure> {
 pub fn read_list(folder: &Path) -> Result<BackupList, Failure> {
     let path = folder.join(BACKUP_LIST);
     let text = fs::read(&path).map_err(|error| {
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
         let failure = io_failure(&path)(error);
-        if failure.code == Exit::Code(4) {
+        if is_missing {
+            failure.hint("that is no backup: name the folder that `clawgress backup` has made")
+        } else if failure.code == Exit::Code(4) {
             failure.hint("`sudo clawgress backup`: only root and the daemon's user may")
         } else {
             failure

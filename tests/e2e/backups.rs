@@ -170,11 +170,8 @@ fn what_is_no_whole_backup_is_refused_before_anything_is_written() {
     // A path that is no backup, and one that has another layout.
     let empty = lab.folder().join("empty");
     fs::create_dir(&empty).expect("a folder");
-    assert!(
-        offline(&lab, &["restore", text(&empty), "--state", "/nonexistent/x"])
-            .failed_with(74)
-            .contains("backup.json")
-    );
+    let said = offline(&lab, &["restore", text(&empty), "--state", "/nonexistent/x"]).failed_with(74);
+    assert!(said.contains("backup.json") && said.contains("hint: that is no backup"), "{said}");
     fs::write(empty.join("backup.json"), r#"{"version":2,"program":"9","made_at":"2026-01-01T00:00:00Z","records":0,"last_record":0,"with_master_key":false,"files":[]}"#)
         .expect("a list");
     let said = offline(&lab, &["restore", text(&empty), "--state", "/nonexistent/x"]).failed_with(1);
